@@ -1,0 +1,1 @@
+"""All that the training image runs. It never imports `pipeline`, `boto3` or `sagemaker`."""

@@ -1,0 +1,39 @@
+"""The artifact: all that is needed to score raw passengers, in one folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from container.contract import FEATURES_FILE, MODEL_FILE
+from container.errors import InputError
+from container.features import Features
+from container.passengers import Passengers
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Artifact:
+    booster: xgb.Booster
+    features: Features
+
+    def score(self, passengers: Passengers) -> NDArray[np.float32]:
+        """The probability of survival of each passenger, shape (rows,), from 0 to 1."""
+        matrix = xgb.DMatrix(self.features.matrix(passengers), feature_names=self.features.names)
+        return np.asarray(self.booster.predict(matrix))
+
+    def save(self, folder: Path) -> None:
+        self.booster.save_model(folder / MODEL_FILE)
+        self.features.save(folder / FEATURES_FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Artifact":
+        """Raises InputError when the folder lacks a file of the artifact."""
+        for name in (MODEL_FILE, FEATURES_FILE):
+            if not (folder / name).is_file():
+                raise InputError(
+                    f"{folder}: no {name}", "give the folder into which model.tar.gz was unpacked"
+                )
+        booster = xgb.Booster(model_file=folder / MODEL_FILE)
+        return cls(booster, Features.load(folder / FEATURES_FILE))

@@ -1,0 +1,115 @@
+"""What the image and the pipeline must agree on, said once.
+
+Standard library only, because both sides import it: channel and artifact names, the log line of
+a metric and the regular expression that finds it, and the hyperparameters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from container.errors import InputError
+
+TRAIN_CHANNEL = "train"
+VALIDATION_CHANNEL = "validation"
+
+MODEL_FILE = "model.ubj"  # XGBoost's own binary JSON
+FEATURES_FILE = "features.json"
+METRICS_FILE = "metrics.json"
+
+METRICS = ("accuracy", "auc", "f1", "log_loss")  # all on the validation channel
+
+
+def metric_name(metric: str) -> str:
+    """The name under which SageMaker shows a metric, as in `validation:auc`."""
+    return f"{VALIDATION_CHANNEL}:{metric}"
+
+
+def metric_line(metric: str, value: float) -> str:
+    """The one log line that carries a final metric, as in `metric validation:auc=0.871658`."""
+    return f"metric {metric_name(metric)}={value:.6f}"
+
+
+def metric_regex(metric: str) -> str:
+    """Finds the value in `metric_line`, and in no other line of the log."""
+    return rf"^metric {metric_name(metric)}=([0-9]+\.[0-9]+)$"
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """A number with an inclusive range. The meaning of each is that of XGBoost's documentation
+    ("XGBoost Parameters"), except where `help` says otherwise."""
+
+    type: type[int] | type[float]
+    default: int | float
+    minimum: int | float
+    maximum: int | float
+    help: str
+
+    @property
+    def allowed(self) -> str:
+        kind = "an integer" if self.type is int else "a number"
+        return f"{kind} from {self.minimum} to {self.maximum}"
+
+    def parse(self, value: object) -> int | float:
+        """The value as a number; SageMaker delivers every hyperparameter as a string.
+
+        Raises ValueError saying what is allowed.
+        """
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = self.type(str(value))
+        except ValueError:
+            raise ValueError(f"{value!r} is not {self.allowed}") from None
+        if not self.minimum <= number <= self.maximum:
+            raise ValueError(f"{value} is not {self.allowed}")
+        return number
+
+
+HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
+    "num_round": Hyperparameter(int, 500, 1, 10_000, "most boosting rounds (trees)"),
+    "early_stopping_rounds": Hyperparameter(
+        int, 50, 1, 1_000, "stop after so many rounds without a better validation log loss"
+    ),
+    "eta": Hyperparameter(float, 0.05, 0.0001, 1.0, "learning rate: the weight of each new tree"),
+    "max_depth": Hyperparameter(int, 4, 1, 16, "most levels of a tree"),
+    "min_child_weight": Hyperparameter(float, 1.0, 0.0, 1000.0, "least weight of rows in a leaf"),
+    "gamma": Hyperparameter(
+        float, 0.0, 0.0, 1000.0, "least loss reduction that a split must bring"
+    ),
+    "subsample": Hyperparameter(float, 0.8, 0.01, 1.0, "share of the rows drawn for each tree"),
+    "colsample_bytree": Hyperparameter(
+        float, 0.5, 0.01, 1.0, "share of the features for each tree"
+    ),
+    "reg_lambda": Hyperparameter(float, 1.0, 0.0, 1000.0, "L2 penalty on leaf values"),
+    "reg_alpha": Hyperparameter(float, 0.0, 0.0, 1000.0, "L1 penalty on leaf values"),
+    "seed": Hyperparameter(int, 42, 0, 2**31 - 1, "seed of the row and feature sampling"),
+}
+
+# SageMaker itself adds names with these prefixes (a tuning job, the SDK's script mode).
+PLATFORM_PREFIXES = ("_", "sagemaker_")
+
+
+def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]:
+    """Every declared hyperparameter, from `given` or by default.
+
+    Raises InputError naming all unknown names and bad values together.
+    """
+    values: dict[str, int | float] = {name: spec.default for name, spec in HYPERPARAMETERS.items()}
+    problems = []
+    for name, value in sorted(given.items()):
+        if name.startswith(PLATFORM_PREFIXES):
+            continue
+        if name not in HYPERPARAMETERS:
+            problems.append(f"unknown hyperparameter {name}")
+            continue
+        try:
+            values[name] = HYPERPARAMETERS[name].parse(value)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise InputError(
+            "hyperparameters: " + "; ".join(problems),
+            f"the known ones are {', '.join(HYPERPARAMETERS)}",
+        )
+    return values

@@ -1,0 +1,93 @@
+"""The folders and files of a training job, as SageMaker lays them out under /opt/ml.
+
+Source: "How Amazon SageMaker AI Provides Training Information" and "How Amazon SageMaker AI
+Processes Training Output" in the SageMaker developer guide. Standard library only.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from container.errors import InputError
+from container.passengers import Passengers, read_passengers
+
+FAILURE_CHARACTERS = 1024  # SageMaker shows no more of the failure file
+
+
+@dataclass(frozen=True)
+class OptMl:
+    root: Path
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model"
+
+    @property
+    def output_data(self) -> Path:
+        return self.root / "output" / "data"
+
+    def hyperparameters(self) -> dict[str, Any]:
+        return self._config("hyperparameters.json")
+
+    def hosts(self) -> list[str]:
+        hosts: list[str] = self._config("resourceconfig.json").get("hosts", [])
+        return hosts
+
+    def channel(self, name: str) -> Passengers:
+        """All rows of a channel's CSV files, in the order of their names.
+
+        Raises InputError when the channel is missing or empty, or a file of it is not usable.
+        """
+        channels = self.root / "input" / "data"
+        folder = channels / name
+        if not folder.is_dir():
+            found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
+            raise InputError(
+                f"channel {name}: {folder} is not there (channels found: {', '.join(found) or 'none'})",
+                f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
+            )
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if not files:
+            raise InputError(
+                f"channel {name}: no file in {folder}",
+                "check that the S3 URI of the channel ends with the prefix that holds the CSV files",
+            )
+        passengers = Passengers()
+        for file in files:
+            passengers.extend(read_passengers(_content(file), str(file), labelled=True))
+        if len(set(passengers.labels)) < 2:
+            raise InputError(
+                f"channel {name}: every row of {folder} has the same label",
+                "give rows of both classes, 0 and 1",
+            )
+        print(f"channel {name}: {len(passengers)} rows from {len(files)} file(s)", flush=True)
+        return passengers
+
+    def write_failure(self, text: str) -> None:
+        """What SageMaker shows as the job's FailureReason; the message must come first."""
+        path = self.root / "output" / "failure"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
+
+    def _config(self, name: str) -> dict[str, Any]:
+        """SageMaker writes all of them; a bare `docker run` gives none, which means the defaults."""
+        path = self.root / "input" / "config" / name
+        if not path.exists():
+            return {}
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: not JSON: {error}", "write a JSON object") from None
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: not a JSON object", "write a JSON object")
+        return content
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}", "make the file readable to the container"
+        ) from None

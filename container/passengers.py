@@ -1,0 +1,199 @@
+"""Reads passenger rows from CSV text and checks them. Standard library only.
+
+The same reader serves the user's data file, the channels of a training job and the rows to be
+scored. The columns may come in any order and case (Kaggle's `Pclass` is `pclass`); others are
+ignored, above all `boat` and `body`, which were recorded after the sinking.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from container.errors import InputError
+
+LABEL = "survived"
+NUMBERS = ("pclass", "age", "sibsp", "parch", "fare")
+TEXTS = ("name", "sex", "ticket", "cabin", "embarked")
+
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # compared in lower case
+LINES_SHOWN = 10
+SHOWN_CHARACTERS = 60
+
+Record = tuple[int, list[str]]  # the line on which it begins (from 1), and its cells
+
+
+@dataclass(frozen=True)
+class Passengers:
+    """Columns of equal length: floats (NaN where missing) and texts ("" where missing).
+
+    `labels` holds a 0 or 1 for each row, or nothing when the rows were read without labels.
+    """
+
+    numbers: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in NUMBERS})
+    texts: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in TEXTS})
+    labels: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.texts["name"])
+
+    def extend(self, other: "Passengers") -> None:
+        for name, numbers in other.numbers.items():
+            self.numbers[name].extend(numbers)
+        for name, texts in other.texts.items():
+            self.texts[name].extend(texts)
+        self.labels.extend(other.labels)
+
+    def take(self, rows: list[int]) -> "Passengers":
+        """The rows with these indices, in this order."""
+        return Passengers(
+            {name: [column[row] for row in rows] for name, column in self.numbers.items()},
+            {name: [column[row] for row in rows] for name, column in self.texts.items()},
+            [self.labels[row] for row in rows] if self.labels else [],
+        )
+
+
+def read_passengers(content: bytes, source: str, *, labelled: bool) -> Passengers:
+    """The rows of one CSV file with a header. `source` names it in error messages.
+
+    Raises InputError, naming the file and the lines, for what is not UTF-8, has no header, lacks a
+    column or a label, or holds a cell that is not what its column needs.
+    """
+    records = _records(_decode(content, source), source)
+    first = next(records, None)
+    if first is None:
+        raise InputError(f"{source}: the file is empty", "give a CSV file with a header and rows")
+    header = _header(first[1], source, labelled)
+    width, positions = len(first[1]), {name: header.index(name) for name in NUMBERS + TEXTS}
+
+    passengers = Passengers()
+    bad_labels: dict[int, str] = {}
+    for line, cells in records:
+        if len(cells) != width:
+            raise InputError(
+                f"{source}: line {line} has {len(cells)} cells, the header has {width}",
+                "quote the cells that contain commas or quotes",
+            )
+        for name in NUMBERS:
+            number = _number(cells[positions[name]], name, source, line)
+            passengers.numbers[name].append(number)
+        for name in TEXTS:
+            passengers.texts[name].append(_text(cells[positions[name]]))
+        if labelled:
+            cell = _text(cells[header.index(LABEL)])
+            if cell in ("0", "1"):
+                passengers.labels.append(int(cell))
+            else:
+                bad_labels[line] = cell
+    _refuse_labels(bad_labels, source)
+    if not len(passengers):
+        raise InputError(f"{source}: a header but no rows", "give at least one row")
+    return passengers
+
+
+def canonical_rows(passengers: Passengers) -> list[tuple[str, ...]]:
+    """Each row as texts: the label if there is one, then NUMBERS, then TEXTS.
+
+    The same passenger gives the same texts, however the file it came from orders its columns and
+    spells its numbers.
+    """
+    columns: list[list[str]] = [[str(label) for label in passengers.labels]]
+    for name in NUMBERS:
+        columns.append(["" if math.isnan(v) else f"{v:.15g}" for v in passengers.numbers[name]])
+    columns.extend(passengers.texts[name] for name in TEXTS)
+    return list(zip(*(columns if passengers.labels else columns[1:]), strict=True))
+
+
+def write_passengers(passengers: Passengers) -> bytes:
+    """The rows as CSV in their one canonical form, with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([LABEL, *NUMBERS, *TEXTS] if passengers.labels else [*NUMBERS, *TEXTS])
+    writer.writerows(canonical_rows(passengers))
+    return text.getvalue().encode()
+
+
+def _decode(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{source}: not UTF-8 (line {line}, byte {error.start})", "save the file as UTF-8"
+        ) from None
+
+
+def _records(text: str, source: str) -> Iterator[Record]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"{source}: line {line} is not CSV: {error}",
+            "separate cells with commas and quote those that contain commas or quotes",
+        ) from None
+
+
+def _header(cells: list[str], source: str, labelled: bool) -> list[str]:
+    header = [cell.strip().lower() for cell in cells]
+    needed = ([LABEL] if labelled else []) + [*NUMBERS, *TEXTS]
+    missing = [name for name in needed if name not in header]
+    if len(missing) == len(needed):
+        shown = ",".join(cells)[:SHOWN_CHARACTERS]
+        raise InputError(
+            f"{source}: no header: the first line is {shown!r}",
+            f"begin the file with the column names: {', '.join(needed)}",
+        )
+    if missing:
+        raise InputError(
+            f"{source}: missing columns: {', '.join(missing)}",
+            f"the columns needed, in any order and case, are {', '.join(needed)}",
+        )
+    twice = sorted({name for name in needed if header.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"{source}: columns given twice: {', '.join(twice)}", "keep one column of each name"
+        )
+    return header
+
+
+def _text(cell: str) -> str:
+    text = cell.strip()
+    return "" if text.lower() in MISSING else text
+
+
+def _number(cell: str, name: str, source: str, line: int) -> float:
+    text = _text(cell)
+    if not text:
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        shown = text[:SHOWN_CHARACTERS]
+        raise InputError(
+            f"{source}: line {line}: {name} is {shown!r}, not a number from 0 up",
+            "correct the cell, or leave it empty when the value is unknown",
+        )
+    return number
+
+
+def _refuse_labels(bad: dict[int, str], source: str) -> None:
+    """`bad` maps the line of each row whose label is not 0 or 1 to what stands there."""
+    for problem, lines in (
+        ("no label", [line for line, cell in bad.items() if not cell]),
+        ("a label that is not 0 or 1", [line for line, cell in bad.items() if cell]),
+    ):
+        if lines:
+            shown = ", ".join(map(str, lines[:LINES_SHOWN]))
+            more = f" and {len(lines) - LINES_SHOWN} more" if len(lines) > LINES_SHOWN else ""
+            raise InputError(
+                f"{source}: rows with {problem} in {LABEL}: {len(lines)} (line {shown}{more})",
+                f"{LABEL} must be 0 or 1 in every row: correct or remove these",
+            )

@@ -1,0 +1,13 @@
+"""What runs on a laptop or in CI: it may import sagemaker and boto3.
+
+Every module imports the project's own modules before the SDK, so that what is set here counts.
+"""
+
+import logging
+import os
+
+# The SDK's version 2 is pinned on purpose (see pyproject.toml): no warning on each run.
+os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
+
+# It reports on stdout, at import, where it looks for its defaults: stdout is for data.
+logging.getLogger("sagemaker.config").setLevel(logging.WARNING)

@@ -1,0 +1,64 @@
+"""What every command does alike: the --config argument, errors, exit codes."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from container.errors import InputError
+from pipeline.settings import DEFAULT_CONFIG
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
+
+SUCCEEDED = 0
+NOT_SUCCEEDED = 1  # the execution failed, was stopped, or took too long
+WRONG_INPUT = 2  # settings, data, arguments, or a piece that is not in the account yet
+AWS_REFUSED = 3  # credentials, permissions, network
+INTERRUPTED = 130  # Ctrl-C
+
+EXIT_CODES = (
+    "exit codes: 0 succeeded; 1 the execution did not succeed; 2 wrong input; "
+    "3 refused or not reached by AWS; 130 interrupted"
+)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(description=description, epilog=EXIT_CODES)
+    result.add_argument(
+        "--config",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help="the settings (default: the project's pipeline.yaml)",
+    )
+    return result
+
+
+def run(command: Callable[[], int]) -> int:
+    """The exit code of `command`; what the user can mend ends with one error and a hint."""
+    try:
+        return command()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (BotoCoreError, ClientError) as error:
+        print(f"error: {error}\nhint: {_hint(error)}", file=sys.stderr)
+        return AWS_REFUSED
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, NoCredentialsError):
+        return "log in with `aws configure` or `aws sso login`, or rehearse with --local"
+    if isinstance(error, EndpointConnectionError):
+        return "check the network, the region in pipeline.yaml, and AWS_ENDPOINT_URL"
+    if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
+        return "ask for the action named above; `aws sts get-caller-identity` says who you are"
+    return "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"

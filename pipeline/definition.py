@@ -1,0 +1,218 @@
+"""The pipeline's definition: train, then pass or fail on the validation AUC.
+
+`python pipeline/definition.py` prints it as JSON, for an example account (see `pipeline/stack.py`)
+and without an image digest: no network, no credentials, the same bytes every time.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from container import contract
+from pipeline import cli
+from pipeline.data import prepare
+from pipeline.sdk import make_session
+from pipeline.settings import Settings, load_settings
+from pipeline.stack import Stack, example_stack
+
+import boto3
+from sagemaker.estimator import Estimator
+from sagemaker.inputs import TrainingInput
+from sagemaker.session import Session
+from sagemaker.workflow.condition_step import ConditionStep
+from sagemaker.workflow.conditions import ConditionGreaterThanOrEqualTo
+from sagemaker.workflow.fail_step import FailStep
+from sagemaker.workflow.functions import Join
+from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
+from sagemaker.workflow.pipeline import Pipeline
+from sagemaker.workflow.pipeline_context import PipelineSession
+from sagemaker.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
+from sagemaker.workflow.steps import CacheConfig, TrainingStep
+
+TRAIN_STEP = "Train"
+GATE_STEP = "CheckValidationAuc"
+FAIL_STEP = "ValidationAucTooLow"
+
+# Names of the parameters that are not hyperparameters (those bear the hyperparameter's own name).
+INSTANCE_TYPE = "InstanceType"
+INSTANCE_COUNT = "InstanceCount"
+IMAGE_URI = "ImageUri"
+TRAIN_DATA_URI = "TrainDataUri"
+VALIDATION_DATA_URI = "ValidationDataUri"
+MIN_VALIDATION_AUC = "MinValidationAuc"
+CACHE_KEY = "CacheKey"
+
+# A step is reused for so long (ISO 8601 duration) when nothing that determines its result changed.
+CACHE_EXPIRES_AFTER = "P30D"
+
+# Waiting for capacity: 1, 2, 4, 8 and 16 minutes.
+CAPACITY_RETRIES = {"interval_seconds": 60, "backoff_rate": 2.0, "max_attempts": 5}
+
+NO_IMAGE_DIGEST = "sha256:" + "0" * 64
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one training job is given: the defaults of the pipeline's parameters."""
+
+    image_uri: str
+    data_uris: Mapping[str, str]  # channel name -> S3 prefix
+
+
+def build_pipeline(
+    settings: Settings, stack: Stack, inputs: Inputs, boto_session: boto3.Session
+) -> Pipeline:
+    """Nothing is sent: the result's `definition()` is the JSON, its `upsert()` sends it."""
+    session = make_session(PipelineSession, boto_session, stack.bucket)
+    instance_type = ParameterString(INSTANCE_TYPE, default_value=settings.instance_type)
+    instance_count = ParameterInteger(INSTANCE_COUNT, default_value=settings.instance_count)
+    image_uri = ParameterString(IMAGE_URI, default_value=inputs.image_uri)
+    data_uris = {
+        contract.TRAIN_CHANNEL: ParameterString(
+            TRAIN_DATA_URI, default_value=inputs.data_uris[contract.TRAIN_CHANNEL]
+        ),
+        contract.VALIDATION_CHANNEL: ParameterString(
+            VALIDATION_DATA_URI, default_value=inputs.data_uris[contract.VALIDATION_CHANNEL]
+        ),
+    }
+    hyperparameters = {
+        name: (ParameterInteger if declared.type is int else ParameterFloat)(
+            name, default_value=settings.hyperparameters[name]
+        )
+        for name, declared in contract.HYPERPARAMETERS.items()
+    }
+    threshold = ParameterFloat(MIN_VALIDATION_AUC, default_value=settings.min_validation_auc)
+    cache_key = ParameterString(CACHE_KEY, default_value="shared")
+
+    estimator = build_estimator(
+        settings,
+        stack,
+        session,
+        image_uri=image_uri,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        hyperparameters=hyperparameters,
+        environment={"CACHE_KEY": cache_key},  # part of the step's cache key, read by nobody
+    )
+    train = TrainingStep(
+        name=TRAIN_STEP,
+        display_name="Train XGBoost",
+        description="Trains in the project's own image and evaluates on the validation channel.",
+        step_args=estimator.fit(
+            {
+                channel: TrainingInput(uri, content_type="text/csv")
+                for channel, uri in data_uris.items()
+            }
+        ),
+        cache_config=CacheConfig(enable_caching=True, expire_after=CACHE_EXPIRES_AFTER),
+        retry_policies=[
+            SageMakerJobStepRetryPolicy(
+                exception_types=[
+                    SageMakerJobExceptionTypeEnum.CAPACITY_ERROR,
+                    SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT,
+                ],
+                **CAPACITY_RETRIES,
+            )
+        ],
+    )
+    auc = train.properties.FinalMetricDataList[contract.metric_name("auc")].Value
+    gate = ConditionStep(
+        name=GATE_STEP,
+        display_name="Validation AUC high enough?",
+        description=f"Compares the training job's validation AUC with {MIN_VALIDATION_AUC}.",
+        conditions=[ConditionGreaterThanOrEqualTo(left=auc, right=threshold)],
+        if_steps=[],
+        else_steps=[
+            FailStep(
+                name=FAIL_STEP,
+                display_name="Validation AUC too low",
+                description="Ends the execution as failed and says both values.",
+                error_message=Join(
+                    on="",
+                    values=["validation:auc ", auc, f" is below {MIN_VALIDATION_AUC} ", threshold],
+                ),
+            )
+        ],
+    )
+    return Pipeline(
+        name=settings.pipeline_name,
+        parameters=[
+            instance_type,
+            instance_count,
+            image_uri,
+            *data_uris.values(),
+            *hyperparameters.values(),
+            threshold,
+            cache_key,
+        ],
+        pipeline_experiment_config=None,  # else every execution leaves an experiment and a trial
+        steps=[train, gate],
+        sagemaker_session=session,
+    )
+
+
+def build_estimator(
+    settings: Settings,
+    stack: Stack,
+    session: Session,
+    *,
+    image_uri: Any,
+    instance_type: Any,
+    instance_count: Any,
+    hyperparameters: Mapping[str, Any],
+    environment: Mapping[str, Any] | None = None,
+) -> Estimator:
+    """The Estimator of the training job; the keyword arguments may be pipeline parameters."""
+    return Estimator(
+        image_uri=image_uri,
+        role=stack.training_role_arn,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        hyperparameters=dict(hyperparameters),
+        environment=dict(environment or {}),
+        metric_definitions=[
+            {"Name": contract.metric_name(metric), "Regex": contract.metric_regex(metric)}
+            for metric in contract.METRICS
+        ],
+        output_path=f"s3://{stack.bucket}/{settings.prefix}/models",
+        volume_size=settings.volume_size_gb,  # the SDK's default is 30 GB
+        max_run=settings.max_run_seconds,  # the SDK's default is 24 hours
+        # A fact of the definition, not a parameter: CreateTrainingJob refuses a maximum wait
+        # when spot is off, and a parameter cannot take it out of the request.
+        use_spot_instances=settings.spot,
+        max_wait=settings.max_wait_seconds if settings.spot else None,
+        enable_network_isolation=True,  # the container needs no network: nothing can leak
+        disable_profiler=True,  # else a profiler reads the job every minute
+        debugger_hook_config=False,  # else a debugger hook writes tensors to the default bucket
+        sagemaker_session=session,
+    )
+
+
+def example_definition(settings: Settings) -> dict[str, Any]:
+    """The definition for the example account, from the settings and the data file alone."""
+    stack = example_stack(settings.stack_name, settings.region)
+    inputs = Inputs(
+        image_uri=f"{stack.repository_uri}@{NO_IMAGE_DIGEST}",
+        data_uris=prepare(settings).uris(stack.bucket, settings.prefix),
+    )
+    offline = boto3.Session(
+        region_name=settings.region, aws_access_key_id="none", aws_secret_access_key="none"
+    )
+    definition: dict[str, Any] = json.loads(
+        build_pipeline(settings, stack, inputs, offline).definition()
+    )
+    return definition
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__).parse_args(argv)
+
+    def command() -> int:
+        print(json.dumps(example_definition(load_settings(arguments.config)), indent=2))
+        return cli.SUCCEEDED
+
+    return cli.run(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

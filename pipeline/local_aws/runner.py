@@ -1,0 +1,92 @@
+"""What runs the training program of a job: the room for more than one kind of runner."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.image import CONTAINER
+
+
+class Process(Protocol):
+    """A started training program."""
+
+    def lines(self) -> Iterator[str]:
+        """What it writes on stdout and stderr, line by line, until it ends."""
+
+    def terminate(self) -> None:
+        """Asks it to end (SIGTERM)."""
+
+    def kill(self) -> None:
+        """Ends it (SIGKILL)."""
+
+    def exit_code(self) -> int:
+        """Waits for its end; 128 + N when signal N ended it."""
+
+
+class Runner(Protocol):
+    @property
+    def description(self) -> str:
+        """How training jobs are run, for the user."""
+
+    def start(self, image_uri: str, root: Path, environment: Mapping[str, str]) -> Process:
+        """Starts the training program with `root` as its /opt/ml."""
+
+
+class ChildProcessRunner:
+    """Runs the code of container/ with this Python: for machines without a container engine.
+
+    The image named in the request is not used, and its isolation, memory and CPU are not those
+    of an instance. The environment is empty but for what the job is given.
+    """
+
+    description = "training jobs run container/ as a child process (no container engine)"
+
+    def start(
+        self,
+        image_uri: str,  # noqa: ARG002 - what an engine would run
+        root: Path,
+        environment: Mapping[str, str],
+    ) -> Process:
+        return _ChildProcess(
+            subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "container", "train"],
+                cwd=root,
+                env={
+                    "PATH": os.defpath,
+                    "PYTHONPATH": str(CONTAINER.parent),
+                    "PYTHONUNBUFFERED": "1",
+                    "SAGEMAKER_BASE_DIR": str(root),
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
+            )
+        )
+
+
+class _ChildProcess:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def lines(self) -> Iterator[str]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            yield line.rstrip("\n")
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def exit_code(self) -> int:
+        code = self._process.wait()
+        return code if code >= 0 else 128 - code

@@ -1,0 +1,219 @@
+"""The SageMaker API of local AWS: moto's, with the calls that there start nothing made real."""
+
+import json
+from typing import Any, ClassVar
+
+from pipeline.local_aws.clients import Clients
+from pipeline.local_aws.execution import Execution, StepCache
+from pipeline.local_aws.runner import Runner
+from pipeline.local_aws.source_image import image_exists
+from pipeline.local_aws.training import TrainingJob, unsupported
+from pipeline.service_model import violations
+from pipeline.validation import parameter_value, parse_definition
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
+from moto.sagemaker.exceptions import ResourceNotFound
+from moto.sagemaker.responses import SageMakerResponse
+
+PAGE_SIZE = 100  # default of the List calls answered here
+
+
+class Work:
+    """What runs, and what has run, since this local AWS was started."""
+
+    def __init__(self, clients: Clients, runner: Runner) -> None:
+        self.clients = clients
+        self.runner = runner
+        self.jobs: dict[str, TrainingJob] = {}
+        self.executions: dict[str, Execution] = {}
+        self.cache = StepCache()
+
+    def end(self) -> None:
+        """Stops everything, and returns when nothing runs any more."""
+        for execution in self.executions.values():
+            execution.stop()
+        for job in self.jobs.values():
+            job.stop(grace_seconds=0)
+        for execution in self.executions.values():
+            execution.join()
+        for job in self.jobs.values():
+            job.join()
+
+
+class LocalSageMaker(SageMakerResponse):
+    """Made anew for each request; `work` is set once, when the server starts."""
+
+    work: ClassVar[Work]
+
+    # Pipelines: moto stores them, once they are found valid.
+
+    def create_pipeline(self) -> ActionResult:
+        self._check_pipeline("CreatePipeline")
+        return super().create_pipeline()
+
+    def update_pipeline(self) -> ActionResult:
+        self._check_pipeline("UpdatePipeline")
+        return super().update_pipeline()
+
+    def _check_pipeline(self, operation: str) -> None:
+        request = self._checked_request(operation)
+        if "PipelineDefinitionS3Location" in request:
+            raise AWSValidationException("local AWS does not support PipelineDefinitionS3Location")
+        if "RoleArn" in request:
+            self._check_role(request["RoleArn"])
+        if "PipelineDefinition" in request:
+            try:
+                parse_definition(request["PipelineDefinition"])
+            except ValueError as error:
+                raise AWSValidationException(f"Unable to parse pipeline definition: {error}") from None
+
+    # Executions: moto keeps their list, `Execution` their truth.
+
+    def start_pipeline_execution(self) -> ActionResult:
+        request = self._checked_request("StartPipelineExecution")
+        if "SelectiveExecutionConfig" in request:
+            raise AWSValidationException("local AWS does not support SelectiveExecutionConfig")
+        pipeline = self.sagemaker_backend.describe_pipeline(request["PipelineName"])
+        definition = json.loads(pipeline["PipelineDefinition"])
+        parameters = _parameters(definition, request.get("PipelineParameters", []))
+        answer: Any = super().start_pipeline_execution()
+        execution = Execution(
+            answer.result["PipelineExecutionArn"],
+            definition,
+            parameters,
+            lambda: self.work.clients.as_role(pipeline["RoleArn"]).client("sagemaker"),
+            self.work.cache,
+        )
+        self.work.executions[execution.arn] = execution
+        execution.start()
+        return ActionResult(answer.result)
+
+    def describe_pipeline_execution(self) -> ActionResult:
+        execution = self._execution()
+        answer: Any = super().describe_pipeline_execution()
+        state = {
+            "PipelineExecutionStatus": execution.status,
+            "FailureReason": execution.failure_reason,
+            "LastModifiedTime": execution.last_modified,
+        }
+        return ActionResult(answer.result | state)
+
+    def list_pipeline_executions(self) -> ActionResult:
+        answer: Any = super().list_pipeline_executions()
+        for summary in answer.result["PipelineExecutionSummaries"]:
+            execution = self.work.executions[summary["PipelineExecutionArn"]]
+            summary["PipelineExecutionStatus"] = execution.status
+            summary["PipelineExecutionFailureReason"] = execution.failure_reason
+        return ActionResult(answer.result)
+
+    def list_pipeline_parameters_for_execution(self) -> ActionResult:
+        parameters = self._execution().parameters.items()
+        return self._page(
+            "PipelineParameters",
+            [{"Name": name, "Value": str(value)} for name, value in parameters],
+        )
+
+    def list_pipeline_execution_steps(self) -> ActionResult:
+        steps = self._execution().steps()
+        if self._get_param("SortOrder", "Descending") == "Descending":
+            steps.reverse()
+        return self._page("PipelineExecutionSteps", steps)
+
+    def stop_pipeline_execution(self) -> ActionResult:
+        execution = self._execution()
+        execution.stop()
+        return ActionResult({"PipelineExecutionArn": execution.arn})
+
+    def _execution(self) -> Execution:
+        arn = self._get_param("PipelineExecutionArn")
+        if arn not in self.work.executions:
+            raise ResourceNotFound(f"Pipeline execution with ARN {arn} does not exist")
+        return self.work.executions[arn]
+
+    # Training jobs: nothing of moto's, whose jobs complete at once and run nothing.
+
+    def create_training_job(self) -> ActionResult:
+        request = self._checked_request("CreateTrainingJob")
+        not_here = unsupported(request)
+        if not_here:
+            raise AWSValidationException("; ".join(not_here))
+        self._check_role(request["RoleArn"])
+        image = request["AlgorithmSpecification"]["TrainingImage"]
+        if not image_exists(self.work.clients.client("ecr"), image):
+            raise AWSValidationException(f"Requested image {image} not found.")
+        name = request["TrainingJobName"]
+        if name in self.work.jobs:
+            raise ResourceInUseException(f"Training job {name} already exists")
+        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
+        job = TrainingJob(request, arn, self.work.clients, self.work.runner)
+        self.work.jobs[name] = job
+        job.start()
+        return ActionResult({"TrainingJobArn": arn})
+
+    def describe_training_job(self) -> ActionResult:
+        return ActionResult(self._job().describe())
+
+    def stop_training_job(self) -> ActionResult:
+        self._job().stop()
+        return EmptyResult()
+
+    def list_training_jobs(self) -> ActionResult:
+        jobs = [job.describe() for job in self.work.jobs.values()]
+        return self._page("TrainingJobSummaries", jobs[::-1])
+
+    def _job(self) -> TrainingJob:
+        name = self._get_param("TrainingJobName")
+        if name not in self.work.jobs:
+            raise AWSValidationException("Requested resource not found.")
+        return self.work.jobs[name]
+
+    def _checked_request(self, operation: str) -> dict[str, Any]:
+        """The request as it was sent, when botocore's model of the API allows it."""
+        request: dict[str, Any] = json.loads(self.body)
+        found = violations(operation, request)
+        if found:
+            raise AWSValidationException("; ".join(found))
+        return request
+
+    def _check_role(self, arn: str) -> None:
+        """SageMaker takes only roles that exist and trust it."""
+        iam = self.work.clients.client("iam")
+        try:
+            role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+        except iam.exceptions.NoSuchEntityException:
+            raise AWSValidationException(f"The role {arn} does not exist.") from None
+        if "sagemaker.amazonaws.com" not in json.dumps(role["AssumeRolePolicyDocument"]):
+            raise AWSValidationException(
+                f"Could not assume role {arn}: its trust policy does not name "
+                "sagemaker.amazonaws.com"
+            )
+
+    def _page(self, key: str, items: list[dict[str, Any]]) -> ActionResult:
+        begin = int(self._get_param("NextToken") or 0)
+        end = begin + (self._get_param("MaxResults") or PAGE_SIZE)
+        page: dict[str, Any] = {key: items[begin:end]}
+        return ActionResult(page | ({"NextToken": str(end)} if end < len(items) else {}))
+
+
+def _parameters(definition: dict[str, Any], given: list[dict[str, str]]) -> dict[str, Any]:
+    """Every declared parameter with its default or the value given for this execution."""
+    declared = {parameter["Name"]: parameter for parameter in definition.get("Parameters", [])}
+    values = {
+        name: parameter["DefaultValue"]
+        for name, parameter in declared.items()
+        if "DefaultValue" in parameter
+    }
+    problems = []
+    for item in given:
+        if item["Name"] not in declared:
+            problems.append(f"Unknown parameters: {item['Name']}")
+            continue
+        try:
+            values[item["Name"]] = parameter_value(declared[item["Name"]], item["Value"])
+        except ValueError as error:
+            problems.append(str(error))
+    problems += [f"parameter {name} has no value" for name in declared if name not in values]
+    if problems:
+        raise AWSValidationException("; ".join(problems))
+    return values

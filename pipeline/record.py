@@ -1,0 +1,129 @@
+"""The facts of an execution, as read back from the services, and the folder that keeps them."""
+
+import base64
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from container.contract import METRICS_FILE
+from pipeline.progress import list_steps, training_job_name
+from pipeline.report import report
+
+ARTIFACT_FILE = "model.tar.gz"
+
+Record = dict[str, Any]
+
+
+def collect(session: boto3.Session, execution_arn: str) -> Record:
+    """Everything the services say about an execution; None for what they do not say."""
+    sagemaker, s3 = session.client("sagemaker"), session.client("s3")
+    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
+    steps = list_steps(sagemaker, execution_arn)
+    failed = next((step for step in steps if "FailureReason" in step), {})
+    trained = next((step for step in steps if training_job_name(step)), {})
+    job = (
+        sagemaker.describe_training_job(TrainingJobName=training_job_name(trained))
+        if trained
+        else {}
+    )
+    resources = job.get("ResourceConfig", {})
+    return {
+        "endpoint": sagemaker.meta.endpoint_url,
+        "region": execution_arn.split(":")[3],
+        "account": execution_arn.split(":")[4],
+        "pipeline_arn": execution["PipelineArn"],
+        "execution_arn": execution_arn,
+        "status": execution["PipelineExecutionStatus"],
+        "started_at": execution["CreationTime"].isoformat(),
+        "ended_at": execution["LastModifiedTime"].isoformat(),
+        "parameters": _parameters(sagemaker, execution_arn),
+        "image_uri": job.get("AlgorithmSpecification", {}).get("TrainingImage"),
+        "data": {
+            channel["ChannelName"]: _data(s3, channel["DataSource"]["S3DataSource"]["S3Uri"])
+            for channel in job.get("InputDataConfig", [])
+        },
+        "training_job_name": job.get("TrainingJobName"),
+        "training_job_status": job.get("TrainingJobStatus"),
+        "reused_from": trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn"),
+        "instance_type": resources.get("InstanceType"),
+        "instance_count": resources.get("InstanceCount"),
+        "spot": job.get("EnableManagedSpotTraining"),
+        "training_seconds": job.get("TrainingTimeInSeconds"),
+        "billable_seconds": job.get("BillableTimeInSeconds"),
+        "cost_estimate": None,  # no service has been asked for the price of the instance type
+        "model_artifact": _artifact(s3, job),
+        "metrics": {
+            metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])
+        },
+        "failed_step": failed.get("StepName"),
+        "failure_reason": failed.get("FailureReason") or execution.get("FailureReason"),
+    }
+
+
+def save(session: boto3.Session, record: Record, runs: Path) -> Path:
+    """Writes run.json, report.md and, when there is an artifact, model.tar.gz and its
+    metrics.json into `runs/<execution id>/`: the whole folder, or nothing."""
+    folder = runs / record["execution_arn"].rpartition("/")[2]
+    runs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:
+        unfinished = Path(temporary) / "run"
+        unfinished.mkdir()
+        if record["model_artifact"]:
+            bucket, key = _split_uri(record["model_artifact"]["uri"])
+            content = session.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            (unfinished / ARTIFACT_FILE).write_bytes(content)
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                metrics = archive.extractfile(METRICS_FILE)
+                assert metrics is not None
+                (unfinished / METRICS_FILE).write_bytes(metrics.read())
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        (unfinished / "run.json").write_text(text, encoding="utf-8")
+        (unfinished / "report.md").write_text(report(record), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    return folder
+
+
+def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:
+    pages = sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+        PipelineExecutionArn=execution_arn
+    )
+    return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+
+
+def _data(s3: Any, uri: str) -> dict[str, Any]:
+    """The files under a channel's URI with their SHA-256 (hexadecimal), as S3 checked them."""
+    bucket, prefix = _split_uri(uri)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    files = {}
+    for item in (item for page in pages for item in page.get("Contents", [])):
+        head = s3.head_object(Bucket=bucket, Key=item["Key"], ChecksumMode="ENABLED")
+        checksum = head.get("ChecksumSHA256")
+        sha256 = base64.b64decode(checksum).hex() if checksum else None
+        files[item["Key"].removeprefix(prefix)] = sha256
+    return {"uri": uri, "sha256": files}
+
+
+def _artifact(s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the model is and its size in bytes, if it is there."""
+    uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    if not uri:
+        return None
+    bucket, key = _split_uri(uri)
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError:
+        return None
+    return {"uri": uri, "bytes": head["ContentLength"]}
+
+
+def _split_uri(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key

@@ -1,0 +1,89 @@
+"""Says what an execution did, from its record alone."""
+
+from datetime import datetime
+from typing import Any
+
+MISSING = "not read"
+
+
+def summary(record: dict[str, Any]) -> str:
+    """The result in a few aligned lines, for the terminal."""
+    rows = [(name, value) for name, value in _facts(record) if value is not None]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def report(record: dict[str, Any]) -> str:
+    """One page of Markdown."""
+    parts = [
+        f"# {record['pipeline_arn'].rpartition('/')[2]}: {record['status']}",
+        _table(("", ""), _facts(record)),
+        "## Metrics on the validation channel",
+        _table(("metric", "value"), sorted(record["metrics"].items())),
+        "## Parameters",
+        _table(("parameter", "value"), list(record["parameters"].items())),
+        "## Data",
+        _table(
+            ("file", "SHA-256"),
+            [
+                (f"{channel['uri']}{name}", sha256)
+                for channel in record["data"].values()
+                for name, sha256 in channel["sha256"].items()
+            ],
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def failure(record: dict[str, Any]) -> str:
+    """Why the execution did not succeed, in one line and a hint."""
+    where = f"step {record['failed_step']}: " if record["failed_step"] else ""
+    reason = record["failure_reason"] or "no reason was given"
+    return (
+        f"execution {record['status']}: {where}{reason}\n"
+        "hint: the training log is above, and in CloudWatch Logs under /aws/sagemaker/TrainingJobs"
+    )
+
+
+def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
+    artifact = record["model_artifact"]
+    duration = datetime.fromisoformat(record["ended_at"]) - datetime.fromisoformat(
+        record["started_at"]
+    )
+    metrics = " ".join(
+        f"{name.partition(':')[2]}={value:.4f}" for name, value in sorted(record["metrics"].items())
+    )
+    instance = f"{record['instance_count']} x {record['instance_type']}"
+    if record["spot"]:
+        instance += " (spot)"
+    return [
+        ("endpoint", record["endpoint"]),
+        ("pipeline", record["pipeline_arn"]),
+        ("execution", record["execution_arn"]),
+        ("status", record["status"]),
+        ("failed step", record["failed_step"]),
+        ("failure reason", record["failure_reason"]),
+        ("image", record["image_uri"]),
+        ("training job", record["training_job_name"]),
+        ("reused from", record["reused_from"]),
+        ("instance", instance if record["instance_type"] else None),
+        ("training", _seconds(record["training_seconds"])),
+        ("billable", _seconds(record["billable_seconds"])),
+        ("artifact", f"{artifact['uri']} ({artifact['bytes']:,} bytes)" if artifact else None),
+        ("metrics", metrics or None),
+        ("duration", _seconds(round(duration.total_seconds()))),
+    ]
+
+
+def _seconds(value: int | None) -> str | None:
+    return None if value is None else f"{value} s"
+
+
+def _table(header: tuple[str, str], rows: list[tuple[str, Any]]) -> str:
+    if not rows:
+        return MISSING
+    lines = [f"| {header[0]} | {header[1]} |", "| --- | --- |"]
+    for name, value in rows:
+        shown = MISSING if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+        lines.append(f"| {name} | {shown} |")
+    return "\n".join(lines)

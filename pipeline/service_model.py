@@ -1,0 +1,86 @@
+"""botocore's own model of the SageMaker API, used to find what AWS would refuse.
+
+botocore checks required members, types and some minima before it sends a request; it does not
+check patterns, enumerations and maxima, which are part of the same model.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import ServiceModel, Shape
+
+UNKNOWN = object()  # stands for a value that is known only when the pipeline runs: never a violation
+
+
+@cache
+def sagemaker_model() -> ServiceModel:
+    return botocore.session.Session().get_service_model("sagemaker")
+
+
+def training_instance_types() -> list[str]:
+    """Every instance type that the API accepts for a training job, sorted."""
+    return sorted(sagemaker_model().shape_for("TrainingInstanceType").enum)
+
+
+def violations(operation: str, request: dict[str, Any]) -> list[str]:
+    """What the model of `operation` forbids in `request`, one line each; empty when valid."""
+    shape = sagemaker_model().operation_model(operation).input_shape
+    return list(_violations(shape, request, operation))
+
+
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "structure": (dict,),
+    "map": (dict,),
+    "list": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "boolean": (bool,),
+}
+
+
+def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    expected = _PYTHON_TYPES.get(shape.type_name)
+    if expected is None or value is UNKNOWN:
+        return
+    if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
+        yield f"{path}: {value!r} is not a {shape.type_name}"
+        return
+    yield from _constraint_violations(shape, value, path)
+    match shape.type_name:
+        case "structure":
+            for name in shape.required_members:
+                if name not in value:
+                    yield f"{path}: {name} is missing"
+            for name, member in value.items():
+                if name in shape.members:
+                    yield from _violations(shape.members[name], member, f"{path}.{name}")
+                else:
+                    yield f"{path}: unknown member {name}"
+        case "list":
+            for index, item in enumerate(value):
+                yield from _violations(shape.member, item, f"{path}[{index}]")
+        case "map":
+            for key, item in value.items():
+                yield from _violations(shape.key, key, f"{path} key {key!r}")
+                yield from _violations(shape.value, item, f"{path}[{key!r}]")
+
+
+def _constraint_violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    metadata = shape.metadata
+    sized = not isinstance(value, int | float)
+    size = len(value) if sized else value
+    what = "length " if sized else ""
+    if "min" in metadata and size < metadata["min"]:
+        yield f"{path}: {what}{size} is less than {metadata['min']}"
+    if "max" in metadata and size > metadata["max"]:
+        yield f"{path}: {what}{size} is more than {metadata['max']}"
+    if "pattern" in metadata and not re.fullmatch(metadata["pattern"], value):
+        yield f"{path}: {value!r} does not match {metadata['pattern']}"
+    if "enum" in metadata and value not in metadata["enum"]:
+        yield f"{path}: {value!r} is not one of the {len(metadata['enum'])} allowed values"

@@ -1,0 +1,153 @@
+"""pipeline.yaml as one frozen, typed object; all mistakes in it are reported together."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from container.contract import HYPERPARAMETERS
+from container.errors import InputError
+from pipeline.service_model import training_instance_types
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
+
+
+def _refuse_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+# YAML reads `1e-3` as text: pydantic makes it a number. It would make 1 of `true` as well.
+Number = BeforeValidator(_refuse_boolean)
+
+
+class Settings(BaseModel):
+    """The meaning and the unit of each value stand beside it in pipeline.yaml.
+
+    The patterns are those of the services (CloudFormation, SageMaker CreatePipeline).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    # Names of the stack's roles and bucket begin with it, and must fit in 63 characters.
+    stack_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+    pipeline_name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$")]
+    prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    data_file: Path
+    validation_fraction: Annotated[float, Number, Field(gt=0, lt=1)]
+    split_seed: Annotated[int, Number, Field(ge=0)]
+    instance_type: str
+    instance_count: Annotated[int, Number, Field(ge=1, le=1)]
+    volume_size_gb: Annotated[int, Number, Field(ge=1, le=16_384)]
+    max_run_seconds: Annotated[int, Number, Field(ge=1, le=2_419_200)]
+    spot: bool
+    max_wait_seconds: Annotated[int, Number, Field(ge=1)]
+    min_validation_auc: Annotated[float, Number, Field(ge=0, le=1)]
+    hyperparameters: dict[str, int | float]
+
+    @field_validator("instance_type")
+    @classmethod
+    def _known_instance_type(cls, value: str) -> str:
+        known = training_instance_types()
+        if value not in known:
+            raise ValueError(f"not a training instance type{did_you_mean(value, known)}")
+        return value
+
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _declared_hyperparameters(cls, given: Any) -> dict[str, int | float]:
+        if not isinstance(given, dict):
+            raise ValueError("names with values are needed")
+        problems = []
+        values: dict[str, int | float] = {name: p.default for name, p in HYPERPARAMETERS.items()}
+        for name, value in given.items():
+            if name not in HYPERPARAMETERS:
+                nearest = did_you_mean(str(name), HYPERPARAMETERS)
+                problems.append(f"unknown hyperparameter {name}{nearest}")
+                continue
+            try:
+                values[name] = HYPERPARAMETERS[name].parse(value)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return values
+
+    @model_validator(mode="after")
+    def _spot_waits_long_enough(self) -> Self:
+        if self.spot and self.max_wait_seconds < self.max_run_seconds:
+            raise ValueError(
+                f"max_wait_seconds ({self.max_wait_seconds}) includes the run: with spot it must "
+                f"be at least max_run_seconds ({self.max_run_seconds})"
+            )
+        return self
+
+
+def load_settings(path: Path) -> Settings:
+    """Raises InputError listing every mistake of the file, sorted by key."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", "give the settings with --config FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: not readable as YAML: {error}", "correct the file") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a list of keys with values", "write `key: value` lines")
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        mistakes = sorted(_mistake(detail) for detail in error.errors())
+        raise InputError(
+            "\n".join(f"{path.name}: {mistake}" for mistake in mistakes),
+            f"the keys are {', '.join(Settings.model_fields)}",
+        ) from None
+    return settings.model_copy(update={"data_file": path.parent / settings.data_file})
+
+
+def did_you_mean(word: str, known: Any) -> str:
+    """` (did you mean NAME?)` for the nearest known name, or nothing."""
+    nearest = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML where a key given twice is a mistake; PyYAML itself keeps the last one silently."""
+
+
+def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+    if twice:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"key given twice: {', '.join(twice)}", node.start_mark
+        )
+    return loader.construct_mapping(node)
+
+
+_NoDuplicates.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _mistake(detail: Any) -> str:
+    """One line for one of pydantic's error details."""
+    key = ".".join(str(part) for part in detail["loc"])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key: {key}{did_you_mean(key, Settings.model_fields)}"
+        case "missing":
+            return f"missing key: {key}"
+        case "value_error":
+            return f"{key}: {detail['ctx']['error']}".removeprefix(": ")
+        case _:
+            return f"{key}: {detail['input']!r}: {detail['msg']}"

@@ -1,0 +1,71 @@
+"""The account's facts, read once from the outputs of the CloudFormation stack."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from container.errors import InputError
+
+from botocore.exceptions import ClientError
+
+COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+
+@dataclass(frozen=True)
+class Stack:
+    region: str
+    account: str  # 12 digits
+    bucket: str
+    repository_uri: str  # <account>.dkr.ecr.<region>.amazonaws.com/<name>
+    pipeline_role_arn: str
+    training_role_arn: str
+
+
+# Stands in for an account where none is needed: `pipeline/definition.py` uses it. The account id
+# is the one of AWS's own documentation.
+EXAMPLE_ACCOUNT = "111122223333"
+
+
+def example_stack(stack_name: str, region: str) -> Stack:
+    """The facts as build/infrastructure.yml would make them in EXAMPLE_ACCOUNT."""
+    registry = f"{EXAMPLE_ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
+    role = f"arn:aws:iam::{EXAMPLE_ACCOUNT}:role/{stack_name}-{region}"
+    return Stack(
+        region=region,
+        account=EXAMPLE_ACCOUNT,
+        bucket=f"{stack_name}-{EXAMPLE_ACCOUNT}-{region}",
+        repository_uri=f"{registry}/{stack_name}",
+        pipeline_role_arn=f"{role}-pipeline",
+        training_role_arn=f"{role}-training",
+    )
+
+
+def read_stack(cloudformation: Any, stack_name: str) -> Stack:
+    """Raises InputError when the stack is missing, unfinished, or made from another template."""
+    region = cloudformation.meta.region_name
+    deploy = (
+        "aws cloudformation deploy --template-file build/infrastructure.yml "
+        f"--stack-name {stack_name} --region {region} --capabilities CAPABILITY_NAMED_IAM"
+    )
+    try:
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise InputError(f"stack {stack_name}: not in region {region}", deploy) from None
+    if stack["StackStatus"] not in COMPLETE:
+        raise InputError(
+            f"stack {stack_name}: its status is {stack['StackStatus']}, not complete",
+            f"aws cloudformation describe-stack-events --stack-name {stack_name} --region {region}",
+        )
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    try:
+        return Stack(
+            region=region,
+            account=stack["StackId"].split(":")[4],
+            bucket=outputs["BucketName"],
+            repository_uri=outputs["RepositoryUri"],
+            pipeline_role_arn=outputs["PipelineRoleArn"],
+            training_role_arn=outputs["TrainingRoleArn"],
+        )
+    except KeyError as error:
+        raise InputError(f"stack {stack_name}: no output {error.args[0]}", deploy) from None

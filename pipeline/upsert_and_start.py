@@ -1,0 +1,132 @@
+"""Trains through the pipeline: creates or updates it in SageMaker, starts it, waits for the end.
+
+The way of the data is the way of this file: settings, data, image, definition, execution, record.
+There is no local branch in it. The same calls go to AWS or, with --local, to local AWS, a server
+that this command starts for one run; only the endpoint differs.
+"""
+
+import argparse
+import json
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import cli
+from pipeline.data import prepare, upload
+from pipeline.image import resolve_image, source_tag
+from pipeline.parameters import parse_overrides
+from pipeline.progress import follow
+from pipeline.record import collect, save
+from pipeline.report import failure, summary
+from pipeline.settings import Settings, load_settings
+from pipeline.stack import read_stack
+
+import boto3
+from rich.console import Console
+
+RUNS = Path("runs")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _arguments(argv)
+    return cli.run(lambda: _main(arguments))
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--local", action="store_true", help="run on local AWS: no account, nothing billed"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only read, and print what would be sent"
+    )
+    parser.add_argument(
+        "--no-wait", action="store_true", help="return as soon as the execution has started"
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="train even if an equal training job succeeded"
+    )
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a pipeline parameter for this execution only (may be repeated)",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.local and arguments.no_wait:
+        parser.error("--no-wait does not go with --local, which ends with this command")
+    return arguments
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments.config)
+    console = Console(stderr=True)
+    if not arguments.local:
+        return _upsert_and_start(settings, arguments, console)
+
+    from pipeline.local_aws.server import LocalAws, aws_environment
+
+    with LocalAws(settings.region, settings.stack_name) as local_aws, aws_environment(local_aws):
+        console.print(f"local AWS: {local_aws.runner.description}", highlight=False)
+        return _upsert_and_start(settings, arguments, console)
+
+
+def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console: Console) -> int:
+    dataset = prepare(settings)
+
+    session = boto3.Session(region_name=settings.region)
+    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
+
+    # Importing the SDK takes seconds: only now that nothing else is missing.
+    from pipeline.definition import CACHE_KEY, Inputs, build_pipeline
+
+    inputs = Inputs(image_uri, dataset.uris(stack.bucket, settings.prefix))
+    pipeline = build_pipeline(settings, stack, inputs, session)
+    definition = json.loads(pipeline.definition())
+    parameters = parse_overrides(arguments.parameter, definition)
+    if arguments.no_cache:
+        parameters[CACHE_KEY] = uuid.uuid4().hex
+    if arguments.dry_run:
+        print(json.dumps(definition, indent=2))
+        console.print(f"dry run: nothing was sent; parameters given: {parameters}")
+        return cli.SUCCEEDED
+
+    upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
+    pipeline.upsert(role_arn=stack.pipeline_role_arn)
+    execution_arn = pipeline.start(parameters=parameters).arn
+    if arguments.no_wait:
+        print(execution_arn)
+        return cli.SUCCEEDED
+
+    interrupted = _follow(session, execution_arn, console)
+    record = collect(session, execution_arn)
+    folder = save(session, record, RUNS)
+    print(summary(record))
+    print(f"{'record':<12}  {folder}")
+    if record["status"] == "Succeeded":
+        return cli.SUCCEEDED
+    print(f"error: {failure(record)}", file=sys.stderr)
+    return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
+
+
+def _follow(session: Any, execution_arn: str, console: Console) -> bool:
+    """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
+    sagemaker, logs = session.client("sagemaker"), session.client("logs")
+    try:
+        follow(sagemaker, logs, execution_arn, console)
+    except KeyboardInterrupt:
+        console.print("stopping the execution (Ctrl-C again leaves without waiting for it)")
+        sagemaker.stop_pipeline_execution(
+            PipelineExecutionArn=execution_arn, ClientRequestToken=uuid.uuid4().hex
+        )
+        follow(sagemaker, logs, execution_arn, console)
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

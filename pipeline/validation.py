@@ -1,0 +1,179 @@
+"""What AWS, or local AWS, would refuse in a pipeline definition: found before it is sent."""
+
+import graphlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.expressions import Reference, references, resolve
+from pipeline.service_model import UNKNOWN, violations
+
+PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Integer": (int,),
+    "Float": (float, int),
+    "Boolean": (bool,),
+}
+STEP_TYPES = ("Training", "Condition", "Fail")  # those that this project uses
+CONDITION_TYPES = (
+    "Equals",
+    "GreaterThan",
+    "GreaterThanOrEqualTo",
+    "LessThan",
+    "LessThanOrEqualTo",
+    "In",
+    "Not",
+    "Or",
+)
+
+_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")  # of a parameter or a step
+
+
+def parse_definition(text: str) -> dict[str, Any]:
+    """Raises ValueError when `text` is not a JSON object, or has one of `problems`."""
+    definition = json.loads(text)
+    if not isinstance(definition, dict):
+        raise ValueError("the definition is not a JSON object")  # noqa: TRY004
+    found = problems(definition)
+    if found:
+        raise ValueError("; ".join(found))
+    return definition
+
+
+def problems(definition: dict[str, Any]) -> list[str]:
+    """One line each; empty when the definition is valid."""
+    found = list(_parameter_problems(definition.get("Parameters", [])))
+    steps = list(all_steps(definition.get("Steps", [])))
+    if not steps:
+        found.append("the definition has no steps")
+    names = [step.get("Name", "") for step in steps]
+    found += [f"step {name!r}: the name is not legal" for name in names if not _is_name(name)]
+    found += [f"step {name}: given twice" for name in sorted(_twice(names))]
+    defaults = {p.get("Name"): p.get("DefaultValue", UNKNOWN) for p in definition.get("Parameters", [])}
+    for step in steps:
+        found += [f"step {step.get('Name')}: {p}" for p in _step_problems(step, defaults, names)]
+    if not found:
+        found += _cycle_problems(steps)
+    return found
+
+
+def all_steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The steps and, after each condition, those of its branches."""
+    for step in steps:
+        yield step
+        if step.get("Type") == "Condition":
+            for branch in ("IfSteps", "ElseSteps"):
+                yield from all_steps(step.get("Arguments", {}).get(branch, []))
+
+
+def dependencies(step: dict[str, Any]) -> set[str]:
+    """Names of the steps that must end before this one, its branches' references included."""
+    return {str(r.path[0]) for r in references(step) if r.kind == "Steps"} | set(
+        step.get("DependsOn", [])
+    )
+
+
+def parameter_value(parameter: dict[str, Any], text: str) -> Any:
+    """`text`, as StartPipelineExecution carries it, in the type of the declared `parameter`.
+
+    Raises ValueError when it does not fit.
+    """
+    kind, name = parameter["Type"], parameter["Name"]
+    try:
+        value = {"String": str, "Integer": int, "Float": float, "Boolean": _boolean}[kind](text)
+    except ValueError:
+        raise ValueError(f"parameter {name}: {text!r} is not of type {kind}") from None
+    allowed = parameter.get("EnumValues")
+    if allowed and value not in allowed:
+        raise ValueError(f"parameter {name}: {text!r} is not one of {', '.join(map(str, allowed))}")
+    return value
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError
+    return text.lower() == "true"
+
+
+def _parameter_problems(parameters: list[dict[str, Any]]) -> Iterator[str]:
+    names = [str(parameter.get("Name")) for parameter in parameters]
+    for name in sorted(_twice(names)):
+        yield f"parameter {name}: declared twice"
+    for parameter, name in zip(parameters, names, strict=True):
+        kind = parameter.get("Type", "")
+        if not _is_name(name):
+            yield f"parameter {name!r}: the name is not legal"
+        if kind not in PARAMETER_TYPES:
+            yield f"parameter {name}: unknown type {kind!r}"
+            continue
+        if "DefaultValue" not in parameter:
+            continue
+        default, allowed = parameter["DefaultValue"], parameter.get("EnumValues")
+        is_boolean = isinstance(default, bool)
+        if not isinstance(default, PARAMETER_TYPES[kind]) or is_boolean != (kind == "Boolean"):
+            yield f"parameter {name}: the default {default!r} is not of type {kind}"
+        elif allowed and default not in allowed:
+            yield f"parameter {name}: the default {default!r} is not among its allowed values"
+
+
+def _step_problems(
+    step: dict[str, Any], defaults: dict[Any, Any], names: list[str]
+) -> Iterator[str]:
+    kind = step.get("Type")
+    if kind not in STEP_TYPES:
+        yield f"the type {kind} is not supported"
+        return
+
+    def default(reference: Reference) -> Any:
+        return defaults.get(reference.path[0], UNKNOWN) if reference.kind == "Parameters" else UNKNOWN
+
+    try:
+        for reference in references(step):
+            known = {"Parameters": defaults, "Steps": names}.get(reference.kind)
+            if known is not None and reference.path[0] not in known:
+                yield f"{reference.text} refers to nothing that is declared"
+        arguments = resolve(step.get("Arguments", {}), default)
+    except ValueError as error:
+        yield str(error)
+        return
+    for name in step.get("DependsOn", []):
+        if name not in names:
+            yield f"DependsOn names an unknown step {name}"
+    if kind == "Training":
+        request = {"TrainingJobName": "name-given-by-the-execution"} | arguments
+        yield from violations("CreateTrainingJob", request)
+    elif kind == "Condition":
+        for condition in arguments.get("Conditions", []):
+            yield from _condition_problems(condition)
+    elif "ErrorMessage" not in arguments:
+        yield "ErrorMessage is missing"
+
+
+def _condition_problems(condition: dict[str, Any]) -> Iterator[str]:
+    if condition.get("Type") not in CONDITION_TYPES:
+        yield f"the condition type {condition.get('Type')} is not supported"
+    inner = [condition["Condition"]] if "Condition" in condition else []
+    for other in [*inner, *condition.get("Conditions", [])]:
+        yield from _condition_problems(other)
+
+
+def _cycle_problems(steps: list[dict[str, Any]]) -> Iterator[str]:
+    graph = {step["Name"]: dependencies(step) - _inside(step) for step in steps}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        yield f"the steps depend on each other in a circle: {' -> '.join(error.args[1])}"
+
+
+def _inside(step: dict[str, Any]) -> set[str]:
+    """Names of the steps in the branches of a condition."""
+    return {inner["Name"] for inner in all_steps([step])} - {step["Name"]}
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(_NAME.fullmatch(name))
+
+
+def _twice(names: list[str]) -> set[str]:
+    return {name for name in names if names.count(name) > 1}
