@@ -38,13 +38,13 @@ def main(argv: Sequence[str], root: Path) -> int:
         return _fail(opt_ml, str(error), 1)
     except Terminated:
         return _fail(opt_ml, "stopped by SIGTERM before the model was complete", SIGTERM_EXIT_CODE)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must reach FailureReason
         message = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
         return _fail(opt_ml, message, 1)
     return 0
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
     raise Terminated
 
 

@@ -58,5 +58,5 @@ def _roc(
     )
 
 
-def _round(value: float) -> float:
+def _round(value: Any) -> float:
     return round(float(value), DECIMALS)

@@ -44,14 +44,15 @@ class OptMl:
         if not folder.is_dir():
             found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
             raise InputError(
-                f"channel {name}: {folder} is not there (channels found: {', '.join(found) or 'none'})",
+                f"channel {name}: {folder} is not there"
+                f" (channels found: {', '.join(found) or 'none'})",
                 f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
             )
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         if not files:
             raise InputError(
                 f"channel {name}: no file in {folder}",
-                "check that the S3 URI of the channel ends with the prefix that holds the CSV files",
+                "check that CSV files are under the S3 URI of the channel",
             )
         passengers = Passengers()
         for file in files:
@@ -71,7 +72,7 @@ class OptMl:
         path.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
 
     def _config(self, name: str) -> dict[str, Any]:
-        """SageMaker writes all of them; a bare `docker run` gives none, which means the defaults."""
+        """Absent after a bare `docker run`, which means the defaults; SageMaker writes them all."""
         path = self.root / "input" / "config" / name
         if not path.exists():
             return {}

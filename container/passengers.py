@@ -98,11 +98,10 @@ def canonical_rows(passengers: Passengers) -> list[tuple[str, ...]]:
     The same passenger gives the same texts, however the file it came from orders its columns and
     spells its numbers.
     """
-    columns: list[list[str]] = [[str(label) for label in passengers.labels]]
-    for name in NUMBERS:
-        columns.append(["" if math.isnan(v) else f"{v:.15g}" for v in passengers.numbers[name]])
-    columns.extend(passengers.texts[name] for name in TEXTS)
-    return list(zip(*(columns if passengers.labels else columns[1:]), strict=True))
+    labels = [[str(label) for label in passengers.labels]] if passengers.labels else []
+    numbers = [[_number_text(v) for v in passengers.numbers[name]] for name in NUMBERS]
+    texts = [passengers.texts[name] for name in TEXTS]
+    return list(zip(*labels, *numbers, *texts, strict=True))
 
 
 def write_passengers(passengers: Passengers) -> bytes:
@@ -163,8 +162,13 @@ def _header(cells: list[str], source: str, labelled: bool) -> list[str]:
 
 
 def _text(cell: str) -> str:
-    text = cell.strip()
+    """Without white space around it, and with one blank for any white space within."""
+    text = " ".join(cell.split())
     return "" if text.lower() in MISSING else text
+
+
+def _number_text(number: float) -> str:
+    return "" if math.isnan(number) else f"{number:.15g}"
 
 
 def _number(cell: str, name: str, source: str, line: int) -> float:

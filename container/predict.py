@@ -1,4 +1,4 @@
-"""Scores raw passenger rows from the artifact alone: `python -m container.predict MODEL_DIR < rows.csv`.
+"""Scores raw passenger rows from the artifact alone: `... container.predict MODEL_DIR < rows.csv`.
 
 Reads CSV with a header (the label is not needed) from standard input, and writes one line a row.
 """

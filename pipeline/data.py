@@ -81,7 +81,7 @@ def split(passengers: Passengers, fraction: float, seed: int) -> tuple[list[int]
     for row, cells in enumerate(canonical_rows(passengers)):
         draw = hashlib.sha256("\x1f".join((str(seed), *cells)).encode()).digest()
         by_label[passengers.labels[row]].append((draw, row))
-    validation = set()
+    validation: set[int] = set()
     for draws in by_label.values():
         held_out = math.floor(len(draws) * fraction + 0.5)
         validation.update(row for _, row in sorted(draws)[:held_out])
@@ -108,6 +108,12 @@ def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, boo
                 ContentType="text/csv",
             )
     return sent
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """`s3://bucket/a/b` as `("bucket", "a/b")`."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 def _stored_checksum(s3: Any, bucket: str, key: str) -> str | None:

@@ -46,10 +46,13 @@ CACHE_KEY = "CacheKey"
 # A step is reused for so long (ISO 8601 duration) when nothing that determines its result changed.
 CACHE_EXPIRES_AFTER = "P30D"
 
-# Waiting for capacity: 1, 2, 4, 8 and 16 minutes.
-CAPACITY_RETRIES = {"interval_seconds": 60, "backoff_rate": 2.0, "max_attempts": 5}
+# No capacity: again after 1, 2, 4, 8 and 16 minutes.
+RETRY_SECONDS = 60
+RETRY_BACKOFF = 2.0
+RETRIES = 5
 
 NO_IMAGE_DIGEST = "sha256:" + "0" * 64
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -76,10 +79,7 @@ def build_pipeline(
         ),
     }
     hyperparameters = {
-        name: (ParameterInteger if declared.type is int else ParameterFloat)(
-            name, default_value=settings.hyperparameters[name]
-        )
-        for name, declared in contract.HYPERPARAMETERS.items()
+        name: _hyperparameter(name, value) for name, value in settings.hyperparameters.items()
     }
     threshold = ParameterFloat(MIN_VALIDATION_AUC, default_value=settings.min_validation_auc)
     cache_key = ParameterString(CACHE_KEY, default_value="shared")
@@ -111,7 +111,9 @@ def build_pipeline(
                     SageMakerJobExceptionTypeEnum.CAPACITY_ERROR,
                     SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT,
                 ],
-                **CAPACITY_RETRIES,
+                interval_seconds=RETRY_SECONDS,
+                backoff_rate=RETRY_BACKOFF,
+                max_attempts=RETRIES,
             )
         ],
     )
@@ -149,6 +151,12 @@ def build_pipeline(
         steps=[train, gate],
         sagemaker_session=session,
     )
+
+
+def _hyperparameter(name: str, value: float) -> ParameterInteger | ParameterFloat:
+    if isinstance(value, int):
+        return ParameterInteger(name, default_value=value)
+    return ParameterFloat(name, default_value=value)
 
 
 def build_estimator(
@@ -196,7 +204,9 @@ def example_definition(settings: Settings) -> dict[str, Any]:
         data_uris=prepare(settings).uris(stack.bucket, settings.prefix),
     )
     offline = boto3.Session(
-        region_name=settings.region, aws_access_key_id="none", aws_secret_access_key="none"
+        region_name=settings.region,
+        aws_access_key_id="none",
+        aws_secret_access_key="none",  # noqa: S106 - the SDK wants a session with credentials
     )
     definition: dict[str, Any] = json.loads(
         build_pipeline(settings, stack, inputs, offline).definition()

@@ -9,21 +9,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.exceptions import ClientError
-
 from container.contract import METRICS_FILE
+from pipeline.data import split_uri
 from pipeline.progress import list_steps, training_job_name
 from pipeline.report import report
+
+from botocore.exceptions import ClientError
 
 ARTIFACT_FILE = "model.tar.gz"
 
 Record = dict[str, Any]
 
 
-def collect(session: boto3.Session, execution_arn: str) -> Record:
+def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
     """Everything the services say about an execution; None for what they do not say."""
-    sagemaker, s3 = session.client("sagemaker"), session.client("s3")
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
     failed = next((step for step in steps if "FailureReason" in step), {})
@@ -67,17 +66,17 @@ def collect(session: boto3.Session, execution_arn: str) -> Record:
     }
 
 
-def save(session: boto3.Session, record: Record, runs: Path) -> Path:
+def save(s3: Any, record: Record, runs: Path) -> Path:
     """Writes run.json, report.md and, when there is an artifact, model.tar.gz and its
     metrics.json into `runs/<execution id>/`: the whole folder, or nothing."""
-    folder = runs / record["execution_arn"].rpartition("/")[2]
+    folder: Path = runs / record["execution_arn"].rpartition("/")[2]
     runs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:
         unfinished = Path(temporary) / "run"
         unfinished.mkdir()
         if record["model_artifact"]:
-            bucket, key = _split_uri(record["model_artifact"]["uri"])
-            content = session.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            bucket, key = split_uri(record["model_artifact"]["uri"])
+            content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             (unfinished / ARTIFACT_FILE).write_bytes(content)
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 metrics = archive.extractfile(METRICS_FILE)
@@ -100,7 +99,7 @@ def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:
 
 def _data(s3: Any, uri: str) -> dict[str, Any]:
     """The files under a channel's URI with their SHA-256 (hexadecimal), as S3 checked them."""
-    bucket, prefix = _split_uri(uri)
+    bucket, prefix = split_uri(uri)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     files = {}
     for item in (item for page in pages for item in page.get("Contents", [])):
@@ -116,14 +115,9 @@ def _artifact(s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:
     uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not uri:
         return None
-    bucket, key = _split_uri(uri)
+    bucket, key = split_uri(uri)
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
     except ClientError:
         return None
     return {"uri": uri, "bytes": head["ContentLength"]}
-
-
-def _split_uri(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key

@@ -15,19 +15,20 @@ CONFIG = {
     "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
 }
 
-# The SDK reports what is on purpose here: that telemetry exists, that a pipeline names its jobs
-# itself, that fit() starts nothing under a PipelineSession.
+# Importing the SDK opens the root logger for everyone's INFO. What it reports by itself is on
+# purpose here: that a pipeline names its jobs, that fit() starts nothing under a PipelineSession.
+logging.getLogger("botocore").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.telemetry.telemetry_logging").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.workflow.utilities").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message="Running within a PipelineSession", category=UserWarning)
 
 
-def _already_validated(sagemaker_config: dict[str, Any]) -> None:
+def _already_validated(_config: dict[str, Any]) -> None:
     """Session validates CONFIG once. The SDK would do so again at each of 22 look-ups, together
     with the schema itself, which takes longer than importing the SDK."""
 
 
-sagemaker.utils.validate_sagemaker_config = _already_validated
+sagemaker.utils.validate_sagemaker_config = _already_validated  # type: ignore[assignment,attr-defined]
 
 
 def make_session(kind: type[Session], boto_session: boto3.Session, bucket: str) -> Session:

@@ -10,9 +10,10 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-from botocore.model import ServiceModel, Shape
+from botocore.model import ServiceModel
 
-UNKNOWN = object()  # stands for a value that is known only when the pipeline runs: never a violation
+# Stands for a value that is known only when the pipeline runs: never a violation.
+UNKNOWN: Any = object()
 
 
 @cache
@@ -44,8 +45,8 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    expected = _PYTHON_TYPES.get(shape.type_name)
+def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
+    expected: Any = _PYTHON_TYPES.get(shape.type_name)
     if expected is None or value is UNKNOWN:
         return
     if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
@@ -71,7 +72,7 @@ def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
                 yield from _violations(shape.value, item, f"{path}[{key!r}]")
 
 
-def _constraint_violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
+def _constraint_violations(shape: Any, value: Any, path: str) -> Iterator[str]:
     metadata = shape.metadata
     sized = not isinstance(value, int | float)
     size = len(value) if sized else value

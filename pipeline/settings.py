@@ -98,7 +98,7 @@ class Settings(BaseModel):
 def load_settings(path: Path) -> Settings:
     """Raises InputError listing every mistake of the file, sorted by key."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
+        content = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "give the settings with --config FILE") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

@@ -78,6 +78,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     dataset = prepare(settings)
 
     session = boto3.Session(region_name=settings.region)
+    s3 = session.client("s3")
     stack = read_stack(session.client("cloudformation"), settings.stack_name)
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
 
@@ -95,16 +96,17 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         console.print(f"dry run: nothing was sent; parameters given: {parameters}")
         return cli.SUCCEEDED
 
-    upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
+    upload(s3, dataset, stack.bucket, settings.prefix)
     pipeline.upsert(role_arn=stack.pipeline_role_arn)
     execution_arn = pipeline.start(parameters=parameters).arn
     if arguments.no_wait:
         print(execution_arn)
         return cli.SUCCEEDED
 
-    interrupted = _follow(session, execution_arn, console)
-    record = collect(session, execution_arn)
-    folder = save(session, record, RUNS)
+    sagemaker = session.client("sagemaker")
+    interrupted = _follow(sagemaker, session.client("logs"), execution_arn, console)
+    record = collect(sagemaker, s3, execution_arn)
+    folder = save(s3, record, RUNS)
     print(summary(record))
     print(f"{'record':<12}  {folder}")
     if record["status"] == "Succeeded":
@@ -113,9 +115,8 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
 
 
-def _follow(session: Any, execution_arn: str, console: Console) -> bool:
+def _follow(sagemaker: Any, logs: Any, execution_arn: str, console: Console) -> bool:
     """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
-    sagemaker, logs = session.client("sagemaker"), session.client("logs")
     try:
         follow(sagemaker, logs, execution_arn, console)
     except KeyboardInterrupt:

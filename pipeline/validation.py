@@ -3,7 +3,7 @@
 import graphlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.expressions import Reference, references, resolve
@@ -34,7 +34,7 @@ def parse_definition(text: str) -> dict[str, Any]:
     """Raises ValueError when `text` is not a JSON object, or has one of `problems`."""
     definition = json.loads(text)
     if not isinstance(definition, dict):
-        raise ValueError("the definition is not a JSON object")  # noqa: TRY004
+        raise ValueError("the definition is not a JSON object")
     found = problems(definition)
     if found:
         raise ValueError("; ".join(found))
@@ -50,7 +50,9 @@ def problems(definition: dict[str, Any]) -> list[str]:
     names = [step.get("Name", "") for step in steps]
     found += [f"step {name!r}: the name is not legal" for name in names if not _is_name(name)]
     found += [f"step {name}: given twice" for name in sorted(_twice(names))]
-    defaults = {p.get("Name"): p.get("DefaultValue", UNKNOWN) for p in definition.get("Parameters", [])}
+    defaults = {
+        p.get("Name"): p.get("DefaultValue", UNKNOWN) for p in definition.get("Parameters", [])
+    }
     for step in steps:
         found += [f"step {step.get('Name')}: {p}" for p in _step_problems(step, defaults, names)]
     if not found:
@@ -80,8 +82,14 @@ def parameter_value(parameter: dict[str, Any], text: str) -> Any:
     Raises ValueError when it does not fit.
     """
     kind, name = parameter["Type"], parameter["Name"]
+    convert: dict[str, Callable[[str], Any]] = {
+        "String": str,
+        "Integer": int,
+        "Float": float,
+        "Boolean": _boolean,
+    }
     try:
-        value = {"String": str, "Integer": int, "Float": float, "Boolean": _boolean}[kind](text)
+        value = convert[kind](text)
     except ValueError:
         raise ValueError(f"parameter {name}: {text!r} is not of type {kind}") from None
     allowed = parameter.get("EnumValues")
@@ -126,7 +134,9 @@ def _step_problems(
         return
 
     def default(reference: Reference) -> Any:
-        return defaults.get(reference.path[0], UNKNOWN) if reference.kind == "Parameters" else UNKNOWN
+        return (
+            defaults.get(reference.path[0], UNKNOWN) if reference.kind == "Parameters" else UNKNOWN
+        )
 
     try:
         for reference in references(step):

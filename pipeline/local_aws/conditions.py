@@ -21,7 +21,7 @@ def holds(condition: dict[str, Any]) -> bool:
         case {"Type": "Not", "Condition": inner}:
             return not holds(inner)
         case {"Type": "Or", "Conditions": inner}:
-            return any([holds(each) for each in inner])
+            return any(holds(each) for each in inner)
         case {"Type": "In", "QueryValue": value, "Values": values}:
             return value in values
         case {"Type": kind, "LeftValue": left, "RightValue": right} if kind in _COMPARISONS:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-from pydantic import TypeAdapter
-
 from pipeline.expressions import Reference, resolve, select
 from pipeline.local_aws.conditions import holds
 from pipeline.validation import dependencies
+
+from botocore.exceptions import ClientError
+from pydantic import TypeAdapter
 
 POLL_SECONDS = 0.1
 
@@ -189,7 +189,7 @@ class Execution:
         arguments = step["Arguments"]
         try:
             conditions = self._resolve(arguments["Conditions"])
-            outcome = all([holds(condition) for condition in conditions])
+            outcome = all(holds(condition) for condition in conditions)
         except ValueError as error:
             raise StepFailed(f"ClientError: the condition cannot be evaluated: {error}") from None
         self._update(record, Metadata={"Condition": {"Outcome": str(outcome)}})

@@ -52,7 +52,7 @@ class ChildProcessRunner:
         environment: Mapping[str, str],
     ) -> Process:
         return _ChildProcess(
-            subprocess.Popen(  # noqa: S603 - our own program
+            subprocess.Popen(
                 [sys.executable, "-m", "container", "train"],
                 cwd=root,
                 env={

@@ -12,8 +12,11 @@ from pipeline.service_model import violations
 from pipeline.validation import parameter_value, parse_definition
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
-from moto.sagemaker.exceptions import ResourceNotFound
+from moto.sagemaker.exceptions import (
+    AWSValidationException,
+    ResourceInUseException,
+    ResourceNotFound,
+)
 from moto.sagemaker.responses import SageMakerResponse
 
 PAGE_SIZE = 100  # default of the List calls answered here
@@ -66,7 +69,9 @@ class LocalSageMaker(SageMakerResponse):
             try:
                 parse_definition(request["PipelineDefinition"])
             except ValueError as error:
-                raise AWSValidationException(f"Unable to parse pipeline definition: {error}") from None
+                raise AWSValidationException(
+                    f"Unable to parse pipeline definition: {error}"
+                ) from None
 
     # Executions: moto keeps their list, `Execution` their truth.
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from container.errors import InputError
 from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
 from pipeline.local_aws.runner import ChildProcessRunner, Runner
 from pipeline.local_aws.sagemaker_api import LocalSageMaker, Work
@@ -16,7 +18,7 @@ from pipeline.local_aws.source_image import put_source_image
 from pipeline.stack import Stack, read_stack
 
 import moto.sagemaker.urls
-from moto.moto_api._internal import moto_api_backend
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 TEMPLATE = Path(__file__).parent.parent.parent / "build" / "infrastructure.yml"
@@ -32,6 +34,7 @@ class LocalAws:
     one at a time; starting it forgets what an earlier one held."""
 
     def __init__(self, region: str, stack_name: str, port: int = 0, runner: Runner | None = None):
+        _check_free(port)
         self._server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
         self._stack_name = stack_name
         self.region = region
@@ -104,6 +107,18 @@ def aws_environment(
     finally:
         environment.clear()
         environment.update(before)
+
+
+def _check_free(port: int) -> None:
+    """moto's server would wait for ever for a port that another process has."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise InputError(
+                f"port {port} of {LOOPBACK}: {error.strerror}", "give another one with --port"
+            ) from None
 
 
 def _expect_left_out() -> None:

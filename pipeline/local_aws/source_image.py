@@ -11,9 +11,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from pipeline.image import CONTAINER, source_files, source_tag
+
+from botocore.exceptions import ClientError
 
 
 def put_source_image(ecr: Any, repository_uri: str, folder: Path = CONTAINER) -> str:

@@ -5,6 +5,7 @@ What SageMaker does around the container, in its order and with its statuses. So
 SageMaker AI Provides Training Information" in the developer guide.
 """
 
+import contextlib
 import json
 import re
 import tarfile
@@ -15,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.data import split_uri
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.runner import Process, Runner
+from pipeline.progress import LOG_GROUP
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 HOST = "algo-1"
 STOP_GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL
 FAILURE_CHARACTERS = 1024
@@ -144,7 +146,9 @@ class TrainingJob:
         except JobFailed as error:
             self._finish("Failed", "Failed", str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the job, visibly
-            self._finish("Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            self._finish(
+                "Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}"
+            )
 
     def _train(self, root: Path) -> None:
         clients = self._clients.as_role(self._request["RoleArn"])
@@ -161,7 +165,9 @@ class TrainingJob:
         out_of_time = self._execute(root, clients.client("logs"))
 
         self._enter("Uploading", "Uploading the model and the output")
-        output = f"{self._request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output"
+        output = (
+            f"{self._request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output"
+        )
         _upload(s3, root / "model", f"{output}/model.tar.gz")
         _upload(s3, root / "output" / "data", f"{output}/output.tar.gz")
         with self._lock:
@@ -254,10 +260,8 @@ class _Log:
     def __init__(self, logs: Any, job_name: str) -> None:
         self._logs = logs
         self._stream = f"{job_name}/{HOST}-{int(_now().timestamp())}"
-        try:
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_group(logGroupName=LOG_GROUP)
-        except logs.exceptions.ResourceAlreadyExistsException:
-            pass
         logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=self._stream)
 
     def write(self, line: str) -> None:
@@ -342,12 +346,6 @@ def _upload(s3: Any, folder: Path, uri: str) -> None:
         file.seek(0)
         bucket, key = split_uri(uri)
         s3.put_object(Bucket=bucket, Key=key, Body=file)
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """`s3://bucket/a/b` as `("bucket", "a/b")`."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def _failure(root: Path) -> str:

@@ -1,0 +1,48 @@
+# `make local` and `make test` set up all they need in .venv; Python 3.11 or later and make suffice.
+
+PYTHON ?= python3
+CONFIG ?= pipeline.yaml
+ARGS ?=
+
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: local test check lock clean
+
+local: .venv/ready
+	$(BIN)/python pipeline/upsert_and_start.py --local --config $(CONFIG) $(ARGS)
+
+test: .venv/ready-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint build/infrastructure.yml
+	$(BIN)/python -m pytest $(ARGS)
+
+# Needs uv. The locks hold for every Python from 3.11 on, and for Linux, macOS and Windows.
+lock:
+	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
+	uv pip compile $(LOCK_OPTIONS) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-header --no-emit-index-url
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'error: $(PYTHON) is older than Python 3.11' >&2; \
+		echo 'hint: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 2; }
+	@echo 'setting up .venv (once)' >&2
+	$(PYTHON) -m venv .venv
+	$(PIP_INSTALL) --require-hashes -r requirements.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.lock
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,49 @@
+"""Keeps a local AWS running: `python -m pipeline.local_aws`.
+
+Every command of the project, the `aws` command line and a plain `sagemaker.Session()` can then be
+pointed at it, with the environment that it prints.
+"""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from pipeline import cli
+from pipeline.local_aws.server import LocalAws, aws_environment
+from pipeline.settings import load_settings
+
+DEFAULT_PORT = 5055
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT})"
+    )
+    arguments = parser.parse_args(argv)
+    return cli.run(lambda: _serve(arguments))
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments.config)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGINT, lambda *_: ended.set())
+    local_aws = LocalAws(settings.region, settings.stack_name, arguments.port)
+    with local_aws, aws_environment(local_aws):
+        for name, value in local_aws.environment.items():
+            print(f"export {name}={value}", flush=True)
+        print(
+            f"local AWS: ready with stack {settings.stack_name}; {local_aws.runner.description}\n"
+            "paste the lines above into another terminal to use it; Ctrl-C here ends it",
+            file=sys.stderr,
+            flush=True,
+        )
+        ended.wait()
+    return cli.SUCCEEDED
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

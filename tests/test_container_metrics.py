@@ -1,0 +1,67 @@
+from container.metrics import evaluate
+
+import numpy as np
+import pytest
+import xgboost as xgb
+from hypothesis import given
+from hypothesis import strategies as st
+
+# Few distinct probabilities, so that ties are common; none at 0 or 1, where log loss is a matter
+# of clipping.
+rows = st.lists(
+    st.tuples(st.sampled_from([0, 1]), st.integers(1, 19).map(lambda n: n / 20)),
+    min_size=2,
+    max_size=60,
+).filter(lambda rows: {label for label, _ in rows} == {0, 1})
+
+
+@given(rows)
+def test_metrics_are_those_of_their_definitions(rows: list[tuple[int, float]]) -> None:
+    labels = np.array([label for label, _ in rows])
+    p = np.array([value for _, value in rows], np.float32)
+    metrics = evaluate(labels, p)
+
+    pairs = [(a, b) for a in p[labels == 1] for b in p[labels == 0]]
+    auc = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs) / len(pairs)
+    predicted = p >= 0.5
+    hits = int(np.sum(predicted & (labels == 1)))
+    f1 = 2 * hits / (int(np.sum(predicted)) + int(np.sum(labels)))
+    log_loss = -np.mean(
+        [np.log(q if label else 1 - q) for label, q in zip(labels, p.astype(float), strict=True)]
+    )
+    assert metrics["accuracy"] == pytest.approx(np.mean(predicted == labels), abs=1e-6)
+    assert metrics["auc"] == pytest.approx(auc, abs=1e-6)
+    assert metrics["f1"] == pytest.approx(f1, abs=1e-6)
+    assert metrics["log_loss"] == pytest.approx(log_loss, abs=1e-6)
+    assert sum(metrics["confusion_matrix"].values()) == len(rows)
+    assert metrics["confusion_matrix"]["true_positive"] == hits
+
+
+def test_xgboost_itself_computes_the_same() -> None:
+    random = np.random.default_rng(3)
+    features = random.normal(size=(400, 3))
+    labels = (features[:, 0] + random.normal(size=400) > 0).astype(np.int64)
+    data = xgb.DMatrix(features, labels)
+    history: dict[str, dict[str, list[float]]] = {}
+    booster = xgb.train(
+        {"objective": "binary:logistic", "eval_metric": ["auc", "logloss", "error"]},
+        data,
+        5,
+        evals=[(data, "rows")],
+        evals_result=history,
+        verbose_eval=False,
+    )
+    metrics = evaluate(labels, booster.predict(data))
+    assert metrics["auc"] == pytest.approx(history["rows"]["auc"][-1], abs=1e-5)
+    assert metrics["log_loss"] == pytest.approx(history["rows"]["logloss"][-1], abs=1e-5)
+    assert 1 - metrics["accuracy"] == pytest.approx(history["rows"]["error"][-1], abs=1e-5)
+
+
+def test_the_roc_curve_leads_from_corner_to_corner_and_never_falls() -> None:
+    metrics = evaluate(np.array([0, 1, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.8, 0.9], np.float32))
+    roc = metrics["roc"]
+    points = list(zip(roc["false_positive_rate"], roc["true_positive_rate"], strict=True))
+    assert points[0] == (0.0, 0.0)
+    assert points[-1] == (1.0, 1.0)
+    assert points == sorted(points)
+    assert len(roc["threshold"]) == len(points)
