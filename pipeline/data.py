@@ -104,6 +104,7 @@ def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, boo
                 Bucket=bucket,
                 Key=key,
                 Body=content,
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=checksum,
                 ContentType="text/csv",
             )

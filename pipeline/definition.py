@@ -12,7 +12,7 @@ from typing import Any
 from container import contract
 from pipeline import cli
 from pipeline.data import prepare
-from pipeline.sdk import make_session
+from pipeline.sdk import make_session, no_credentials
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import Stack, example_stack
 
@@ -203,14 +203,14 @@ def example_definition(settings: Settings) -> dict[str, Any]:
         image_uri=f"{stack.repository_uri}@{NO_IMAGE_DIGEST}",
         data_uris=prepare(settings).uris(stack.bucket, settings.prefix),
     )
-    offline = boto3.Session(
-        region_name=settings.region,
-        aws_access_key_id="none",
-        aws_secret_access_key="none",  # noqa: S106 - the SDK wants a session with credentials
-    )
-    definition: dict[str, Any] = json.loads(
-        build_pipeline(settings, stack, inputs, offline).definition()
-    )
+    with no_credentials():
+        session = boto3.Session(
+            region_name=settings.region,
+            aws_access_key_id="none",
+            aws_secret_access_key="none",  # noqa: S106 - the SDK wants a session with credentials
+        )
+        text = build_pipeline(settings, stack, inputs, session).definition()
+    definition: dict[str, Any] = json.loads(text)
     return definition
 
 

@@ -1,12 +1,38 @@
 """The SageMaker SDK's sessions, made hermetic and quiet."""
 
 import logging
+import os
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
 
 import boto3
-import sagemaker.utils
-from sagemaker.session import Session
+
+
+@contextmanager
+def no_credentials() -> Iterator[None]:
+    """This process has no AWS settings meanwhile, and no reason to ask the network for some.
+
+    The SDK makes sessions of its own, at import and in every Estimator, that look for credentials
+    they never use: in files, by running programs, and last from the instance metadata.
+    """
+    with mock.patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ |= {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        yield
+
+
+with no_credentials():
+    import sagemaker.jumpstart.constants
+    import sagemaker.session
+    import sagemaker.utils
+    from sagemaker.session import Session
 
 # Without this, every SDK call sends a usage report, and the machine's own SDK defaults
 # (/etc/xdg/sagemaker, ~/.config/sagemaker) would leak into the definition.
@@ -23,12 +49,10 @@ logging.getLogger("sagemaker.workflow.utilities").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message="Running within a PipelineSession", category=UserWarning)
 
 
-def _already_validated(_config: dict[str, Any]) -> None:
-    """Session validates CONFIG once. The SDK would do so again at each of 22 look-ups, together
-    with the schema itself, which takes longer than importing the SDK."""
-
-
-sagemaker.utils.validate_sagemaker_config = _already_validated  # type: ignore[assignment,attr-defined]
+# The SDK validates its configuration, and the whole schema of it, at each of 23 look-ups: five
+# seconds a definition. A test validates CONFIG once.
+for _module in (sagemaker.session, sagemaker.utils):
+    _module.validate_sagemaker_config = lambda _: None  # type: ignore[attr-defined]
 
 
 def make_session(kind: type[Session], boto_session: boto3.Session, bucket: str) -> Session:

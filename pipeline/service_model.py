@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import botocore.session
+from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 # Stands for a value that is known only when the pipeline runs: never a violation.
@@ -18,7 +18,7 @@ UNKNOWN: Any = object()
 
 @cache
 def sagemaker_model() -> ServiceModel:
-    return botocore.session.Session().get_service_model("sagemaker")
+    return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
 
 
 def training_instance_types() -> list[str]:

@@ -1,0 +1,262 @@
+"""The JSON that AWS executes. After a change on purpose, look at the difference and store it:
+
+python pipeline/definition.py > tests/definition.json
+"""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from container import contract
+from pipeline import definition as definition_module
+from pipeline.definition import example_definition
+from pipeline.expressions import references, resolve
+from pipeline.service_model import violations
+from pipeline.settings import Settings, load_settings
+from pipeline.validation import PARAMETER_TYPES, all_steps, problems
+
+import pytest
+from conftest import ROOT, WriteConfig
+
+STORED = Path(__file__).parent / "definition.json"
+
+
+@pytest.fixture(scope="module")
+def definition(settings: Settings) -> dict[str, Any]:
+    return example_definition(settings)
+
+
+def training_request(definition: dict[str, Any]) -> dict[str, Any]:
+    """What CreateTrainingJob is sent when every parameter keeps its default."""
+    defaults = {p["Name"]: p["DefaultValue"] for p in definition["Parameters"]}
+    train = next(step for step in definition["Steps"] if step["Type"] == "Training")
+    arguments = resolve(train["Arguments"], lambda reference: defaults[str(reference.path[0])])
+    return {"TrainingJobName": "pipelines-abcdefghijkl-Train-0123456789", **arguments}
+
+
+def test_the_definition_is_the_one_that_was_reviewed(definition: dict[str, Any]) -> None:
+    assert definition == json.loads(STORED.read_text(encoding="utf-8"))
+
+
+def test_it_has_no_problem_that_the_service_would_name(definition: dict[str, Any]) -> None:
+    assert problems(definition) == []
+
+
+def test_every_parameter_used_is_declared_and_every_declared_one_is_used(
+    definition: dict[str, Any],
+) -> None:
+    declared = [parameter["Name"] for parameter in definition["Parameters"]]
+    used = {r.path[0] for r in references(definition["Steps"]) if r.kind == "Parameters"}
+    assert len(declared) == len(set(declared))
+    assert used == set(declared)
+
+
+def test_every_parameter_has_a_default_of_its_type(definition: dict[str, Any]) -> None:
+    """So a start from SageMaker Studio with an untouched form works."""
+    for parameter in definition["Parameters"]:
+        assert isinstance(parameter["DefaultValue"], PARAMETER_TYPES[parameter["Type"]]), parameter
+
+
+def test_the_arguments_are_a_request_that_the_api_accepts(definition: dict[str, Any]) -> None:
+    assert violations("CreateTrainingJob", training_request(definition)) == []
+
+
+def test_what_costs_money_or_leaks_is_set_on_purpose(
+    definition: dict[str, Any], settings: Settings
+) -> None:
+    request = training_request(definition)
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": settings.max_run_seconds}
+    assert request["ResourceConfig"] == {
+        "InstanceType": settings.instance_type,
+        "InstanceCount": 1,
+        "VolumeSizeInGB": settings.volume_size_gb,
+    }
+    assert request["EnableNetworkIsolation"] is True
+    assert request["ProfilerConfig"] == {"DisableProfiler": True}
+    assert "DebugHookConfig" not in request
+    assert "EnableManagedSpotTraining" not in request
+    assert definition["PipelineExperimentConfig"] is None
+
+
+def test_hyperparameters_reach_the_job_as_strings_of_the_settings(
+    definition: dict[str, Any], settings: Settings
+) -> None:
+    given = training_request(definition)["HyperParameters"]
+    assert contract.parse_hyperparameters(given) == settings.hyperparameters
+
+
+def test_the_gate_compares_a_metric_that_the_job_reports(definition: dict[str, Any]) -> None:
+    gate = next(step for step in definition["Steps"] if step["Type"] == "Condition")
+    metric = next(r for r in references(gate) if r.kind == "Steps").path
+    names = [
+        each["Name"]
+        for each in training_request(definition)["AlgorithmSpecification"]["MetricDefinitions"]
+    ]
+    assert metric == ("Train", "FinalMetricDataList", "validation:auc", "Value")
+    assert names == [contract.metric_name(metric) for metric in contract.METRICS]
+
+
+def test_spot_sets_both_the_switch_and_the_longest_wait(write_config: WriteConfig) -> None:
+    settings = load_settings(write_config(spot=True, max_run_seconds=60, max_wait_seconds=120))
+    request = training_request(example_definition(settings))
+    assert request["EnableManagedSpotTraining"] is True
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120}
+    assert violations("CreateTrainingJob", request) == []
+
+
+def test_steps_have_names_and_descriptions_that_read_well(definition: dict[str, Any]) -> None:
+    for step in all_steps(definition["Steps"]):
+        assert step["DisplayName"] != step["Name"]
+        assert step["Description"].endswith(".")
+
+
+BLOCK_SOCKETS = """
+import socket, sys
+def refuse(*_, **__):
+    raise AssertionError("a socket was opened")
+socket.socket.connect = socket.getaddrinfo = refuse
+from pipeline.definition import main
+raise SystemExit(main([]))
+"""
+
+
+def print_definition(environment: dict[str, str]) -> str:
+    job = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", BLOCK_SOCKETS],
+        env={"PATH": os.defpath, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (job.returncode, job.stderr) == (0, "")
+    return job.stdout
+
+
+def test_it_is_hermetic(tmp_path: Path) -> None:
+    """The same bytes twice, with sockets blocked, whatever this machine's SDK and AWS settings."""
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        json.dumps(
+            {
+                "SchemaVersion": "1.0",
+                "SageMaker": {
+                    "TrainingJob": {
+                        "EnableNetworkIsolation": False,
+                        "EnableInterContainerTrafficEncryption": True,
+                        "VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+                    }
+                },
+            }
+        )
+    )
+    profile = tmp_path / "aws"
+    profile.write_text("[default]\nregion = eu-west-3\ncredential_process = /bin/false\n")
+    plain = print_definition({"HOME": str(tmp_path)})
+    assert plain == print_definition(
+        {
+            "HOME": "/nonexistent",
+            "PYTHONHASHSEED": "7",
+            "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config),
+            "AWS_CONFIG_FILE": str(profile),
+            "AWS_PROFILE": "missing",
+            "AWS_DEFAULT_REGION": "ap-northeast-2",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        }
+    )
+    assert json.loads(plain) == json.loads(STORED.read_text(encoding="utf-8"))
+
+
+def test_bad_settings_end_with_one_line_and_a_hint(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert definition_module.main(["--config", str(write_config(region="mars"))]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: pipeline.yaml: region: 'mars': ")
+    assert "\nhint: " in err
+
+
+def changed(definition: dict[str, Any], change: str) -> dict[str, Any]:
+    result = copy.deepcopy(definition)
+    train, gate = result["Steps"]
+    instance_type = result["Parameters"][0]
+    match change:
+        case "undeclared parameter":
+            del result["Parameters"][0]
+        case "declared twice":
+            result["Parameters"].append(instance_type)
+        case "wrong default":
+            instance_type["DefaultValue"] = 5
+        case "boolean default":
+            result["Parameters"][1]["DefaultValue"] = True
+        case "default outside enum":
+            instance_type["EnumValues"] = ["ml.m5.xlarge"]
+        case "unknown instance type":
+            instance_type["DefaultValue"] = "ml.m5.huge"
+        case "bad pattern":
+            train["Arguments"]["RoleArn"] = "my-role"
+        case "too many metrics":
+            metrics = train["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]
+            metrics.extend(metrics * 10)
+        case "environment not text":
+            train["Arguments"]["Environment"]["CACHE_KEY"] = 3
+        case "unknown member":
+            train["Arguments"]["InstanceTyp"] = "x"
+        case "unknown step":
+            gate["DependsOn"] = ["Evaluate"]
+        case "unknown reference":
+            gate["Arguments"]["Conditions"][0]["LeftValue"] = {"Get": "Steps.Tune.Auc"}
+        case "broken reference":
+            gate["Arguments"]["Conditions"][0]["LeftValue"] = {"Get": "Train['"}
+        case "unknown condition":
+            gate["Arguments"]["Conditions"][0]["Type"] = "Resembles"
+        case "unsupported step":
+            train["Type"] = "Processing"
+        case "unsupported function":
+            train["Arguments"]["RoleArn"] = {"Std:JsonGet": {}}
+        case "step twice":
+            result["Steps"].append(train)
+        case "circle":
+            train["DependsOn"] = [gate["Name"]]
+        case "no steps":
+            result["Steps"] = []
+        case "bad step name":
+            gate["Name"] = "bad name!"
+    return result
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("undeclared parameter", "Parameters.InstanceType refers to nothing that is declared"),
+        ("declared twice", "parameter InstanceType: declared twice"),
+        ("wrong default", "the default 5 is not of type String"),
+        ("boolean default", "the default True is not of type Integer"),
+        ("default outside enum", "'ml.m5.large' is not among its allowed values"),
+        ("unknown instance type", "ResourceConfig.InstanceType: 'ml.m5.huge' is not one of the"),
+        ("bad pattern", "RoleArn: 'my-role' does not match"),
+        ("too many metrics", "MetricDefinitions: length 44 is more than 40"),
+        ("environment not text", "3 is not a string"),
+        ("unknown member", "unknown member InstanceTyp"),
+        ("unknown step", "DependsOn names an unknown step Evaluate"),
+        ("unknown reference", "Steps.Tune.Auc refers to nothing that is declared"),
+        ("broken reference", "is not a reference"),
+        ("unknown condition", "the condition type Resembles is not supported"),
+        ("unsupported step", "the type Processing is not supported"),
+        ("unsupported function", "the function Std:JsonGet is not supported"),
+        ("step twice", "step Train: given twice"),
+        ("circle", "depend on each other in a circle"),
+        ("no steps", "the definition has no steps"),
+        ("bad step name", "the name is not legal"),
+    ],
+)
+def test_each_mistake_that_the_sdk_lets_through_is_found(
+    change: str, problem: str, definition: dict[str, Any]
+) -> None:
+    found = problems(changed(definition, change))
+    assert any(problem in each for each in found), found

@@ -1,0 +1,106 @@
+from container.contract import HYPERPARAMETERS
+from container.errors import InputError
+from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
+
+import pytest
+from conftest import WriteConfig
+
+
+def test_every_value_of_the_file_is_a_setting_and_explained() -> None:
+    lines = DEFAULT_CONFIG.read_text(encoding="utf-8").splitlines()
+    listed = [line.partition(":")[0] for line in lines if line[:1].isalpha()]
+    assert sorted(listed) == sorted(Settings.model_fields)
+    one_line = [line for line in lines if line[:1].isalpha() and not line.endswith(":")]
+    assert [line for line in one_line if "#" not in line] == ["min_validation_auc: 0.80"]
+
+
+def test_no_fact_of_an_account_is_in_the_file() -> None:
+    text = DEFAULT_CONFIG.read_text(encoding="utf-8")
+    for fact in ("arn:", "s3://", "amazonaws", "123456789012", "111122223333"):
+        assert fact not in text
+
+
+def test_settings_are_frozen(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings.region = "eu-west-1"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("value", ["1e-3", 1e-3, "0.001"])
+def test_a_number_may_be_written_in_any_way(value: object, write_config: WriteConfig) -> None:
+    path = write_config(min_validation_auc=value, hyperparameters={"eta": value})
+    settings = load_settings(path)
+    assert settings.min_validation_auc == 0.001
+    assert settings.hyperparameters["eta"] == 0.001
+
+
+def test_hyperparameters_left_out_keep_their_declared_defaults(write_config: WriteConfig) -> None:
+    settings = load_settings(write_config(hyperparameters={"max_depth": 2}))
+    assert settings.hyperparameters["max_depth"] == 2
+    assert list(settings.hyperparameters) == list(HYPERPARAMETERS)
+    assert settings.hyperparameters["gamma"] == HYPERPARAMETERS["gamma"].default
+
+
+def test_all_mistakes_are_reported_together_and_sorted(write_config: WriteConfig) -> None:
+    path = write_config(
+        instance_typ="ml.m5.large",
+        instance_type=None,
+        volume_size_gb=0,
+        split_seed=True,
+        validation_fraction="much",
+        hyperparameters={"max_dept": 3, "eta": 9},
+    )
+    with pytest.raises(InputError) as caught:
+        load_settings(path)
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[1] for line in lines[:-1]] == [
+        "hyperparameters",
+        "missing key",
+        "split_seed",
+        "unknown key",
+        "validation_fraction",
+        "volume_size_gb",
+    ]
+    assert "unknown hyperparameter max_dept (did you mean max_depth?)" in lines[0]
+    assert "eta: 9 is not a number from 0.0001 to 1.0" in lines[0]
+    assert lines[1] == "pipeline.yaml: missing key: instance_type"
+    assert lines[3] == "pipeline.yaml: unknown key: instance_typ (did you mean instance_type?)"
+    assert "greater than or equal to 1" in lines[5]
+    assert lines[6].startswith("hint: the keys are region, ")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            {"instance_type": "ml.m5.lrge"},
+            r"not a training instance type .did you mean ml.m5.large",
+        ),
+        ({"instance_type": "ml.t2.medium"}, "not a training instance type"),
+        ({"instance_count": 2}, "instance_count: 2: .* less than or equal to 1"),
+        ({"pipeline_name": "bad name!"}, "pipeline_name"),
+        ({"stack_name": "UPPER"}, "stack_name"),
+        ({"spot": True, "max_wait_seconds": 10}, "max_wait_seconds .10. includes the run"),
+        ({"validation_fraction": 1}, "validation_fraction: 1: .* less than 1"),
+        ({"hyperparameters": [1]}, "hyperparameters: names with values are needed"),
+    ],
+)
+def test_values_that_aws_or_the_program_would_refuse_are_refused_here(
+    change: dict[str, object], problem: str, write_config: WriteConfig
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        load_settings(write_config(**change))
+
+
+def test_a_key_given_twice_is_a_mistake(write_config: WriteConfig) -> None:
+    path = write_config()
+    path.write_text(path.read_text() + "\nspot: true\n")
+    with pytest.raises(InputError, match="key given twice: spot"):
+        load_settings(path)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "\t"])
+def test_what_is_not_a_list_of_keys_is_refused(text: str, write_config: WriteConfig) -> None:
+    path = write_config()
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"pipeline\.yaml: not "):
+        load_settings(path)
