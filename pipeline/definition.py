@@ -173,6 +173,8 @@ def build_estimator(
     """The Estimator of the training job; the keyword arguments may be pipeline parameters."""
     return Estimator(
         image_uri=image_uri,
+        # Outside a pipeline, the SDK would make an illegal job name from an image with a digest.
+        base_job_name=settings.pipeline_name,
         role=stack.training_role_arn,
         instance_type=instance_type,
         instance_count=instance_count,

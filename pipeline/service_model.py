@@ -4,11 +4,11 @@ botocore checks required members, types and some minima before it sends a reques
 check patterns, enumerations and maxima, which are part of the same model.
 """
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import regex  # the patterns hold classes such as \p{L}, which `re` does not know
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
@@ -81,7 +81,7 @@ def _constraint_violations(shape: Any, value: Any, path: str) -> Iterator[str]:
         yield f"{path}: {what}{size} is less than {metadata['min']}"
     if "max" in metadata and size > metadata["max"]:
         yield f"{path}: {what}{size} is more than {metadata['max']}"
-    if "pattern" in metadata and not re.fullmatch(metadata["pattern"], value):
+    if "pattern" in metadata and not regex.fullmatch(metadata["pattern"], value):
         yield f"{path}: {value!r} does not match {metadata['pattern']}"
     if "enum" in metadata and value not in metadata["enum"]:
         yield f"{path}: {value!r} is not one of the {len(metadata['enum'])} allowed values"

@@ -22,7 +22,7 @@ def test_no_fact_of_an_account_is_in_the_file() -> None:
 
 def test_settings_are_frozen(settings: Settings) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        settings.region = "eu-west-1"  # type: ignore[misc]
+        settings.region = "eu-west-1"
 
 
 @pytest.mark.parametrize("value", ["1e-3", 1e-3, "0.001"])

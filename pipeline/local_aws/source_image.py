@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.image import CONTAINER, source_files, source_tag
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 
 def put_source_image(ecr: Any, repository_uri: str, folder: Path = CONTAINER) -> str:
@@ -30,17 +30,18 @@ def put_source_image(ecr: Any, repository_uri: str, folder: Path = CONTAINER) ->
 
 def image_exists(ecr: Any, image_uri: str) -> bool:
     """Whether `<registry>/<repository>@<digest>` or `...:<tag>` is in ECR."""
-    name = image_uri.partition("/")[2]
-    repository, at, digest = name.partition("@")
+    repository_uri, at, digest = image_uri.partition("@")
     identifier = {"imageDigest": digest}
     if not at:
-        repository, _, tag = name.partition(":")
+        repository_uri, _, tag = image_uri.partition(":")
         identifier = {"imageTag": tag or "latest"}
+    name = repository_uri.partition("/")[2]
     try:
-        ecr.describe_images(repositoryName=repository, imageIds=[identifier])
-    except ClientError:
+        repository = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+        ecr.describe_images(repositoryName=name, imageIds=[identifier])
+    except (ClientError, ParamValidationError):
         return False
-    return True
+    return bool(repository["repositoryUri"] == repository_uri)
 
 
 def _layer(folder: Path) -> bytes:

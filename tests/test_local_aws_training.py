@@ -1,0 +1,312 @@
+"""Training jobs of local AWS, asked for with boto3 and with the SDK as anyone would."""
+
+import io
+import json
+import tarfile
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from container import contract
+from pipeline.data import Dataset, split_uri, upload
+from pipeline.definition import build_estimator
+from pipeline.image import resolve_image, source_tag
+from pipeline.local_aws.server import LocalAws
+from pipeline.progress import LOG_GROUP
+from pipeline.sdk import make_session
+from pipeline.service_model import violations
+from pipeline.settings import Settings
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from sagemaker.exceptions import UnexpectedStatusException
+from sagemaker.session import Session
+
+PREFIX = "training-tests"
+
+
+class Jobs:
+    """Requests with working defaults, and the answers to them."""
+
+    def __init__(self, local_aws: LocalAws, dataset: Dataset) -> None:
+        self.sagemaker = local_aws.clients.client("sagemaker")
+        self.s3 = local_aws.clients.client("s3")
+        self.logs = local_aws.clients.client("logs")
+        self.stack = local_aws.stack
+        ecr = local_aws.clients.client("ecr")
+        self.image = resolve_image(ecr, self.stack.repository_uri, source_tag())
+        upload(self.s3, dataset, self.stack.bucket, PREFIX)
+        self.uris = dataset.uris(self.stack.bucket, PREFIX)
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
+            "RoleArn": self.stack.training_role_arn,
+            "AlgorithmSpecification": {
+                "TrainingImage": self.image,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [
+                    {"Name": contract.metric_name(m), "Regex": contract.metric_regex(m)}
+                    for m in contract.METRICS
+                ],
+            },
+            "InputDataConfig": [channel(name, uri) for name, uri in self.uris.items()],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.stack.bucket}/{PREFIX}/models"},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 1,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            "HyperParameters": {"num_round": "30"},
+        }
+        return request | changes
+
+    def start(self, **changes: Any) -> str:
+        request = self.request(**changes)
+        self.sagemaker.create_training_job(**request)
+        name: str = request["TrainingJobName"]
+        return name
+
+    def describe(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+        return answer
+
+    def wait(self, name: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            job = self.describe(name)
+            if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"still {job['SecondaryStatus']}")
+
+    def log(self, name: str) -> list[str]:
+        streams = self.logs.describe_log_streams(
+            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/"
+        )["logStreams"]
+        events = [
+            self.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=s["logStreamName"])
+            for s in streams
+        ]
+        return [event["message"] for answer in events for event in answer["events"]]
+
+    def archive(self, uri: str) -> dict[str, bytes]:
+        """The files of a tar.gz in S3."""
+        bucket, key = split_uri(uri)
+        content = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        files = {}
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for member in archive.getmembers():
+                file = archive.extractfile(member)
+                assert file is not None
+                files[member.name] = file.read()
+        return files
+
+
+def channel(name: str, uri: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+
+
+@pytest.fixture(scope="module")
+def jobs(local_aws: LocalAws, dataset: Dataset) -> Jobs:
+    return Jobs(local_aws, dataset)
+
+
+SLOW = {
+    "num_round": "10000",
+    "early_stopping_rounds": "1000",
+    "eta": "0.0001",
+    "max_depth": "16",
+}
+
+
+def test_a_job_goes_from_data_in_s3_to_artifact_in_s3(jobs: Jobs) -> None:
+    job = jobs.wait(jobs.start())
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Completed", job
+    assert [t["Status"] for t in job["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+        "Uploading",
+        "Completed",
+    ]
+    times = [t[end] for t in job["SecondaryStatusTransitions"] for end in ("StartTime", "EndTime")]
+    assert times == sorted(times)
+    assert job["CreationTime"] <= job["TrainingStartTime"] <= job["TrainingEndTime"]
+    assert job["BillableTimeInSeconds"] == job["TrainingTimeInSeconds"] >= 1
+
+    uri = job["ModelArtifacts"]["S3ModelArtifacts"]
+    model = jobs.archive(uri)
+    assert sorted(model) == ["features.json", "metrics.json", "model.ubj"]
+    output = jobs.archive(uri.replace("model.tar.gz", "output.tar.gz"))
+    assert output == {"metrics.json": model["metrics.json"]}
+
+    saved = json.loads(model["metrics.json"])
+    reported = {m["MetricName"]: m["Value"] for m in job["FinalMetricDataList"]}
+    assert reported == {contract.metric_name(m): saved[m] for m in contract.METRICS}
+    log = jobs.log(job["TrainingJobName"])
+    assert log[0] == "hyperparameter num_round=30"
+    assert log[-1] == contract.metric_line("log_loss", saved["log_loss"])
+
+
+def test_the_program_finds_the_files_that_sagemaker_writes(jobs: Jobs) -> None:
+    """Seen from inside: a sitecustomize of ours would not run, so the log must tell."""
+    job = jobs.wait(
+        jobs.start(HyperParameters={"num_round": "1", "depth": "x"}, Environment={"A": "b"})
+    )
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith(
+        "AlgorithmError: hyperparameters: unknown hyperparameter depth\nhint: the known ones are"
+    )
+    assert job["FailureReason"].endswith(", exit code: 1")
+    assert "ModelArtifacts" not in job
+
+
+def test_a_channel_without_objects_fails_before_anything_runs(jobs: Jobs) -> None:
+    uri = f"s3://{jobs.stack.bucket}/nothing/here/"
+    job = jobs.wait(jobs.start(InputDataConfig=[channel("train", uri)]))
+    assert job["FailureReason"].startswith("ClientError: Data download failed: no S3 objects under")
+    assert uri in job["FailureReason"]
+    elsewhere = jobs.wait(jobs.start(InputDataConfig=[channel("train", "s3://no-such-bucket/a/")]))
+    assert "NoSuchBucket" in elsewhere["FailureReason"]
+
+
+def test_objects_become_files_below_their_prefix(jobs: Jobs, dataset: Dataset) -> None:
+    """With and without a slash at the end, in folders, and when the URI names one object."""
+    content = dataset.channels["train"]
+    for key in ("shapes/a/x.csv", "shapes/a/deep/y.csv", "shapes/abc/z.csv"):
+        jobs.s3.put_object(Bucket=jobs.stack.bucket, Key=key, Body=content)
+    for uri, files in (("a/", 2), ("a", 3), ("abc/z.csv", 1)):
+        train = channel("train", f"s3://{jobs.stack.bucket}/shapes/{uri}")
+        name = jobs.start(
+            InputDataConfig=[train, channel("validation", jobs.uris["validation"])],
+        )
+        assert jobs.wait(name)["TrainingJobStatus"] == "Completed"
+        assert f"channel train: {1047 * files} rows from {files} file(s)" in jobs.log(name)
+
+
+def test_a_job_that_takes_too_long_is_stopped(jobs: Jobs) -> None:
+    job = jobs.wait(jobs.start(HyperParameters=SLOW, StoppingCondition={"MaxRuntimeInSeconds": 1}))
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
+
+
+def test_a_job_can_be_stopped(jobs: Jobs) -> None:
+    name = jobs.start(HyperParameters=SLOW)
+    while jobs.describe(name)["SecondaryStatus"] != "Training":
+        time.sleep(0.05)
+    jobs.sagemaker.stop_training_job(TrainingJobName=name)
+    job = jobs.wait(name)
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
+    assert "Stopping" in [t["Status"] for t in job["SecondaryStatusTransitions"]]
+
+
+def without(request: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in request.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"TrainingJobName": "bad name"}, "TrainingJobName: 'bad name' does not match"),
+        ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "role/nobody does not exist"),
+        ({"HyperParameters": {"a": "x" * 2501}}, "length 2501 is more than 2500"),
+        ({"HyperParameters": {str(n): "1" for n in range(101)}}, "length 101 is more than 100"),
+        ({"VpcConfig": {"Subnets": ["s"], "SecurityGroupIds": ["g"]}}, "not support .*VpcConfig"),
+        ({"CheckpointConfig": {"S3Uri": "s3://a/b"}}, "does not support .*CheckpointConfig"),
+        ({"DebugHookConfig": {"S3OutputPath": "s3://a/b"}}, "does not support .*DebugHookConfig"),
+    ],
+)
+def test_what_aws_would_refuse_or_local_aws_cannot_do_is_refused_by_name(
+    changes: Mapping[str, Any], problem: str, jobs: Jobs
+) -> None:
+    with pytest.raises(ClientError, match=problem) as caught:
+        jobs.start(**changes)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "problem"),
+    [
+        ("TrainingInputMode", "Pipe", "TrainingInputMode 'Pipe', only 'File'"),
+        ("TrainingInputMode", "Stream", "'Stream' is not one of the"),
+        ("TrainingImage", "other", "Requested image other not found"),
+        ("TrainingImage", "{repository}@sha256:" + "0" * 64, "Requested image .* not found"),
+    ],
+)
+def test_an_algorithm_that_cannot_be_run_is_refused(
+    member: str, value: str, problem: str, jobs: Jobs
+) -> None:
+    algorithm = jobs.request()["AlgorithmSpecification"]
+    algorithm[member] = value.format(repository=jobs.stack.repository_uri)
+    with pytest.raises(ClientError, match=problem):
+        jobs.start(AlgorithmSpecification=algorithm)
+
+
+def test_an_instance_type_that_does_not_train_is_refused(jobs: Jobs) -> None:
+    resources = jobs.request()["ResourceConfig"] | {"InstanceType": "ml.t2.medium"}
+    with pytest.raises(ClientError, match=r"InstanceType: 'ml.t2.medium' is not one of the"):
+        jobs.start(ResourceConfig=resources)
+
+
+def test_a_name_is_used_once(jobs: Jobs) -> None:
+    name = jobs.start()
+    with pytest.raises(ClientError, match="already exists"):
+        jobs.start(TrainingJobName=name)
+    assert jobs.wait(name)["TrainingJobStatus"] == "Completed"
+
+
+def test_answers_are_answers_of_the_api(jobs: Jobs) -> None:
+    """The request that comes back in DescribeTrainingJob is still a valid one."""
+    request = jobs.request(Environment={"A": "b"}, Tags=[{"Key": "k", "Value": "v"}])
+    assert violations("CreateTrainingJob", request) == []
+    job = jobs.wait(jobs.start(**request))
+    assert {name: job[name] for name in without(request, "Tags")} == without(request, "Tags")
+
+
+def estimate(jobs: Jobs, settings: Settings, **hyperparameters: object) -> Any:
+    session = make_session(Session, boto3.Session(), jobs.stack.bucket)
+    return build_estimator(
+        settings,
+        jobs.stack,
+        session,
+        image_uri=jobs.image,
+        instance_type=settings.instance_type,
+        instance_count=1,
+        hyperparameters=hyperparameters,
+    )
+
+
+def test_the_sdks_own_fit_waits_and_shows_the_log(
+    jobs: Jobs, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estimator = estimate(jobs, settings, num_round=30)
+    estimator.fit(jobs.uris, wait=True, logs="All")
+    out = capsys.readouterr().out
+    assert "metric validation:auc=0." in out
+    assert "Training seconds: " in out
+    assert sorted(jobs.archive(estimator.model_data)) == [
+        "features.json",
+        "metrics.json",
+        "model.ubj",
+    ]
+
+
+def test_the_sdks_own_fit_raises_with_the_reason(jobs: Jobs, settings: Settings) -> None:
+    estimator = estimate(jobs, settings, num_rounds=30)
+    with pytest.raises(UnexpectedStatusException, match="unknown hyperparameter num_rounds"):
+        estimator.fit(jobs.uris, wait=True, logs="All")
+
+
+def test_no_temporary_folder_is_left(jobs: Jobs, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert jobs.wait(jobs.start())["TrainingJobStatus"] == "Completed"
+    deadline = time.monotonic() + 5
+    while list(tmp_path.glob("local-aws-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not list(tmp_path.glob("local-aws-*"))
