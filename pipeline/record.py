@@ -80,8 +80,7 @@ def save(s3: Any, record: Record, runs: Path) -> Path:
             (unfinished / ARTIFACT_FILE).write_bytes(content)
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 metrics = archive.extractfile(METRICS_FILE)
-                assert metrics is not None
-                (unfinished / METRICS_FILE).write_bytes(metrics.read())
+                (unfinished / METRICS_FILE).write_bytes(metrics.read() if metrics else b"")
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (unfinished / "run.json").write_text(text, encoding="utf-8")
         (unfinished / "report.md").write_text(report(record), encoding="utf-8")

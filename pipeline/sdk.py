@@ -5,9 +5,11 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from unittest import mock
 
 import boto3
+import yaml
 
 
 @contextmanager
@@ -34,12 +36,10 @@ with no_credentials():
     import sagemaker.utils
     from sagemaker.session import Session
 
-# Without this, every SDK call sends a usage report, and the machine's own SDK defaults
-# (/etc/xdg/sagemaker, ~/.config/sagemaker) would leak into the definition.
-CONFIG = {
-    "SchemaVersion": "1.0",
-    "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
-}
+# Given to every session, so that the machine's own SDK defaults (/etc/xdg/sagemaker,
+# ~/.config/sagemaker) do not leak into the definition.
+CONFIG_FILE = Path(__file__).parent / "sagemaker_config.yaml"
+CONFIG = yaml.safe_load(CONFIG_FILE.read_text(encoding="utf-8"))
 
 # Importing the SDK opens the root logger for everyone's INFO. What it reports by itself is on
 # purpose here: that a pipeline names its jobs, that fit() starts nothing under a PipelineSession.

@@ -67,9 +67,9 @@ def _main(arguments: argparse.Namespace) -> int:
     if not arguments.local:
         return _upsert_and_start(settings, arguments, console)
 
-    from pipeline.local_aws.server import LocalAws, aws_environment
+    from pipeline.local_aws import server
 
-    with LocalAws(settings.region, settings.stack_name) as local_aws, aws_environment(local_aws):
+    with server.start(settings.region, settings.stack_name) as local_aws:
         console.print(f"local AWS: {local_aws.runner.description}", highlight=False)
         return _upsert_and_start(settings, arguments, console)
 

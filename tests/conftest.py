@@ -9,7 +9,8 @@ from typing import Any
 
 from container.passengers import Passengers, read_passengers
 from pipeline.data import Dataset, prepare
-from pipeline.local_aws.server import LocalAws, aws_environment
+from pipeline.local_aws import server
+from pipeline.local_aws.server import LocalAws
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import pytest
@@ -40,9 +41,8 @@ def passengers(settings: Settings) -> Passengers:
 @pytest.fixture(scope="session")
 def local_aws(settings: Settings) -> Iterator[LocalAws]:
     """Started once: moto's state belongs to the process. The environment points at it."""
-    server = LocalAws(settings.region, settings.stack_name)
-    with server, aws_environment(server):
-        yield server
+    with server.start(settings.region, settings.stack_name) as running:
+        yield running
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def run_job() -> RunJob:
     def run(
         root: Path, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own program
+        return subprocess.run(
             [sys.executable, "-m", "container", *arguments],
             env={
                 "PATH": os.defpath,

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import time
 import uuid
@@ -15,13 +17,12 @@ from pipeline.definition import build_estimator
 from pipeline.image import resolve_image, source_tag
 from pipeline.local_aws.server import LocalAws
 from pipeline.progress import LOG_GROUP
-from pipeline.sdk import make_session
 from pipeline.service_model import violations
 from pipeline.settings import Settings
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
+from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.session import Session
 
@@ -269,12 +270,12 @@ def test_answers_are_answers_of_the_api(jobs: Jobs) -> None:
     assert {name: job[name] for name in without(request, "Tags")} == without(request, "Tags")
 
 
-def estimate(jobs: Jobs, settings: Settings, **hyperparameters: object) -> Any:
-    session = make_session(Session, boto3.Session(), jobs.stack.bucket)
+def estimator_of(jobs: Jobs, settings: Settings, **hyperparameters: object) -> Estimator:
+    """The project's estimator in a plain session of the SDK."""
     return build_estimator(
         settings,
         jobs.stack,
-        session,
+        Session(),
         image_uri=jobs.image,
         instance_type=settings.instance_type,
         instance_count=1,
@@ -285,22 +286,35 @@ def estimate(jobs: Jobs, settings: Settings, **hyperparameters: object) -> Any:
 def test_the_sdks_own_fit_waits_and_shows_the_log(
     jobs: Jobs, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    estimator = estimate(jobs, settings, num_round=30)
+    estimator = estimator_of(jobs, settings, num_round=30)
     estimator.fit(jobs.uris, wait=True, logs="All")
     out = capsys.readouterr().out
     assert "metric validation:auc=0." in out
     assert "Training seconds: " in out
-    assert sorted(jobs.archive(estimator.model_data)) == [
-        "features.json",
-        "metrics.json",
-        "model.ubj",
-    ]
+    artifact = jobs.archive(estimator.model_data)
+    assert sorted(artifact) == ["features.json", "metrics.json", "model.ubj"]
 
 
 def test_the_sdks_own_fit_raises_with_the_reason(jobs: Jobs, settings: Settings) -> None:
-    estimator = estimate(jobs, settings, num_rounds=30)
+    estimator = estimator_of(jobs, settings, num_rounds=30)
     with pytest.raises(UnexpectedStatusException, match="unknown hyperparameter num_rounds"):
         estimator.fit(jobs.uris, wait=True, logs="All")
+
+
+@pytest.mark.usefixtures("local_aws")
+def test_a_plain_session_of_the_sdk_sends_no_usage_reports() -> None:
+    """In a fresh process, where nothing of this project has touched the SDK."""
+    program = (
+        "import sagemaker\n"
+        "from sagemaker.config import validate_sagemaker_config\n"
+        "config = sagemaker.Session().sagemaker_config\n"
+        "validate_sagemaker_config(config)\n"
+        "print(config['SageMaker']['PythonSDK']['Modules'])"
+    )
+    job = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert job.stdout.splitlines()[-1] == "{'TelemetryOptOut': True}"
 
 
 def test_no_temporary_folder_is_left(jobs: Jobs, tmp_path: Path, monkeypatch: Any) -> None:

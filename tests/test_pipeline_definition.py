@@ -125,7 +125,7 @@ raise SystemExit(main([]))
 
 
 def print_definition(environment: dict[str, str]) -> str:
-    job = subprocess.run(  # noqa: S603 - our own program
+    job = subprocess.run(
         [sys.executable, "-c", BLOCK_SOCKETS],
         env={"PATH": os.defpath, **environment},
         cwd=ROOT,

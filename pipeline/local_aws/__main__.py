@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from pipeline import cli
-from pipeline.local_aws.server import LocalAws, aws_environment
+from pipeline.local_aws import server
 from pipeline.settings import load_settings
 
 DEFAULT_PORT = 5055
@@ -31,8 +31,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, lambda *_: ended.set())
-    local_aws = LocalAws(settings.region, settings.stack_name, arguments.port)
-    with local_aws, aws_environment(local_aws):
+    with server.start(settings.region, settings.stack_name, arguments.port) as local_aws:
         for name, value in local_aws.environment.items():
             print(f"export {name}={value}", flush=True)
         print(

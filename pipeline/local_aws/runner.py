@@ -77,8 +77,7 @@ class _ChildProcess:
         self._process = process
 
     def lines(self) -> Iterator[str]:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             yield line.rstrip("\n")
 
     def terminate(self) -> None:

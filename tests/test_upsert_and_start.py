@@ -1,0 +1,371 @@
+"""The command that users run, with real training on local AWS."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from container import contract
+from pipeline.data import Dataset, split_uri
+from pipeline.image import resolve_image, source_tag
+from pipeline.local_aws.server import LocalAws
+from pipeline.local_aws.source_image import put_source_image
+from pipeline.upsert_and_start import main
+
+import pytest
+from conftest import ROOT, WriteConfig
+from test_pipeline_data import kaggle_file
+
+SCRIPT = ROOT / "pipeline" / "upsert_and_start.py"
+SLOW = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
+
+Main = Callable[..., int]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, entered: `runs/` comes to lie in it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def start(here: Path, write_config: WriteConfig, local_aws: LocalAws) -> Iterator[Main]:  # noqa: ARG001
+    """Calls the command with a pipeline of this test's own on the running local AWS."""
+
+    def call(*arguments: str, **settings: Any) -> int:
+        path = write_config(
+            pipeline_name=f"p-{here.parent.name[:40].replace('_', '-')}", **settings
+        )
+        return main(["--config", str(path), *arguments])
+
+    yield call
+    assert not list(here.glob("runs/.unfinished-*"))
+
+
+def only_run(folder: Path) -> Path:
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((only_run(folder) / "run.json").read_text("utf-8"))
+    return record
+
+
+def test_a_run_leaves_its_record_its_artifact_and_its_summary(
+    start: Main,
+    here: Path,
+    local_aws: LocalAws,
+    dataset: Dataset,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert start("--parameter", "num_round=120", "--parameter", "InstanceType=ml.t3.medium") == 0
+    out, err = capsys.readouterr()
+    run, record = only_run(here), record_of(here)
+    assert sorted(path.name for path in run.iterdir()) == [
+        "metrics.json",
+        "model.tar.gz",
+        "report.md",
+        "run.json",
+    ]
+
+    stack, region = local_aws.stack, "us-east-1"
+    ecr = local_aws.clients.client("ecr")
+    assert record["region"] == region
+    assert record["account"] == stack.account
+    assert record["endpoint"] == local_aws.clients.endpoint
+    assert record["status"] == "Succeeded"
+    assert record["execution_arn"].rpartition("/")[2] == run.name
+    assert record["image_uri"] == resolve_image(ecr, stack.repository_uri, source_tag())
+    assert re.fullmatch(r".*@sha256:[0-9a-f]{64}", record["image_uri"])
+    assert record["instance_type"] == record["parameters"]["InstanceType"] == "ml.t3.medium"
+    assert record["instance_count"] == 1
+    assert record["parameters"]["num_round"] == "120"
+    assert record["training_seconds"] >= 1
+    assert record["cost_estimate"] is None
+    assert record["failure_reason"] is None
+    for channel, content in dataset.channels.items():
+        assert record["data"][channel] == {
+            "uri": dataset.uris(stack.bucket, "titanic")[channel],
+            "sha256": {f"{channel}.csv": hashlib.sha256(content).hexdigest()},
+        }
+
+    bucket, key = split_uri(record["model_artifact"]["uri"])
+    stored = local_aws.clients.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert (run / "model.tar.gz").read_bytes() == stored
+    assert record["model_artifact"]["bytes"] == len(stored)
+    with tarfile.open(fileobj=io.BytesIO(stored)) as archive:
+        member = archive.extractfile("metrics.json")
+        assert member is not None
+        assert (run / "metrics.json").read_bytes() == member.read()
+    metrics = json.loads((run / "metrics.json").read_text("utf-8"))
+    assert record["metrics"] == {contract.metric_name(m): metrics[m] for m in contract.METRICS}
+    assert metrics["auc"] >= 0.84
+
+    for fact in (
+        record["pipeline_arn"],
+        record["execution_arn"],
+        record["image_uri"],
+        f"runs/{run.name}",
+    ):
+        assert fact in out
+    assert f"auc={metrics['auc']:.4f}" in out
+    assert record["model_artifact"]["uri"] in out
+    assert re.search(r"\d\d:\d\d:\d\d step Train: Executing\n", err)
+    assert re.search(r"  metric validation:auc=0\.\d+\n(.*\n)*.* step Train: Succeeded\n", err)
+    assert "step CheckValidationAuc: Succeeded" in err
+    report = (run / "report.md").read_text("utf-8")
+    assert report.startswith("# p-test-a-run-leaves")
+    assert record["model_artifact"]["uri"] in report
+
+
+def test_the_same_settings_give_the_same_model(start: Main, here: Path) -> None:
+    assert start("--no-cache") == 0
+    assert start("--no-cache") == 0
+    models = []
+    for run in (here / "runs").iterdir():
+        with tarfile.open(run / "model.tar.gz") as archive:
+            files = {m.name: archive.extractfile(m) for m in archive.getmembers()}
+            models.append({name: file.read() for name, file in files.items() if file})
+    assert len(models) == 2
+    assert models[0] == models[1]
+
+
+def test_kaggles_file_goes_through_the_same_command(
+    start: Main, here: Path, tmp_path: Path
+) -> None:
+    path = kaggle_file(tmp_path / "train.csv", ROOT / "pipeline" / "titanic" / "titanic.csv")
+    assert start(data_file=str(path)) == 0
+    assert record_of(here)["metrics"]["validation:auc"] >= 0.84
+
+
+def test_a_model_below_the_threshold_fails_and_says_by_how_much(
+    start: Main, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start("--parameter", "MinValidationAuc=0.99") == 1
+    out, err = capsys.readouterr()
+    assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.8" in err
+    assert "is below MinValidationAuc 0.99\nhint: " in err
+    assert "status          Failed" in out
+    assert (only_run(here) / "model.tar.gz").exists(), "the model was trained: it can be looked at"
+
+
+def test_a_job_that_takes_too_long_fails_with_that_reason(
+    start: Main, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(max_run_seconds=1, hyperparameters=SLOW) == 1
+    assert (
+        "step Train: ClientError: the job was stopped: MaxRuntimeExceeded"
+        in capsys.readouterr().err
+    )
+    assert sorted(path.name for path in only_run(here).iterdir()) == ["report.md", "run.json"]
+    assert record_of(here)["model_artifact"] is None
+
+
+def test_an_execution_that_someone_stops_is_no_success(
+    start: Main, here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sagemaker = local_aws.clients.client("sagemaker")
+    before = set(executions(sagemaker))
+
+    def stop() -> None:
+        while not (new := set(executions(sagemaker)) - before):
+            time.sleep(0.1)
+        sagemaker.stop_pipeline_execution(
+            PipelineExecutionArn=new.pop(), ClientRequestToken="x" * 32
+        )
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    assert start(hyperparameters=SLOW) == 1
+    stopper.join()
+    assert "error: execution Stopped: " in capsys.readouterr().err
+    assert record_of(here)["status"] == "Stopped"
+
+
+def executions(sagemaker: Any) -> list[str]:
+    return [
+        execution["PipelineExecutionArn"]
+        for pipeline in sagemaker.list_pipelines()["PipelineSummaries"]
+        for execution in sagemaker.list_pipeline_executions(PipelineName=pipeline["PipelineName"])[
+            "PipelineExecutionSummaries"
+        ]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "problem"),
+    [
+        ("max_dept=3", "--parameter max_dept: unknown (did you mean max_depth?)"),
+        ("max_depth=99", "--parameter max_depth: 99 is not an integer from 1 to 16"),
+        ("InstanceType=ml.m5.lrge", "is not a training instance type (did you mean ml.m5.large?)"),
+        ("InstanceCount=two", "parameter InstanceCount: 'two' is not of type Integer"),
+        ("max_depth", "--parameter max_depth: NAME=VALUE is needed"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_anything_is_sent(
+    parameter: str,
+    problem: str,
+    start: Main,
+    here: Path,
+    local_aws: LocalAws,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = executions(local_aws.clients.client("sagemaker"))
+    assert start("--parameter", parameter) == 2
+    out, err = capsys.readouterr()
+    assert problem in err
+    assert "\nhint: the parameters are InstanceType, " in err
+    assert out == ""
+    assert executions(local_aws.clients.client("sagemaker")) == before
+    assert not (here / "runs").exists()
+
+
+def test_a_dry_run_prints_the_definition_and_sends_nothing(
+    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sagemaker, s3 = local_aws.clients.client("sagemaker"), local_aws.clients.client("s3")
+    assert start("--dry-run", prefix="dry") == 0
+    out, err = capsys.readouterr()
+    definition = json.loads(out)
+    defaults = {p["Name"]: p["DefaultValue"] for p in definition["Parameters"]}
+    assert defaults["ImageUri"].startswith(local_aws.stack.repository_uri)
+    assert defaults["TrainDataUri"].startswith(f"s3://{local_aws.stack.bucket}/dry/data/")
+    assert "dry run: nothing was sent" in err
+    names = [p["PipelineName"] for p in sagemaker.list_pipelines()["PipelineSummaries"]]
+    assert not [name for name in names if name.startswith("p-test-a-dry-run")]
+    assert s3.list_objects_v2(Bucket=local_aws.stack.bucket, Prefix="dry/")["KeyCount"] == 0
+
+
+def test_without_waiting_the_arn_is_all_of_the_output(
+    start: Main, here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start("--no-wait") == 0
+    arn = capsys.readouterr().out.strip()
+    assert arn in executions(local_aws.clients.client("sagemaker"))
+    assert not (here / "runs").exists()
+
+
+def test_an_image_that_was_not_pushed_is_named_with_its_tag(
+    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ecr, tag = local_aws.clients.client("ecr"), source_tag()
+    name = local_aws.stack.repository_uri.partition("/")[2]
+    ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
+    try:
+        assert start() == 2
+    finally:
+        put_source_image(ecr, local_aws.stack.repository_uri)
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: image {local_aws.stack.repository_uri}:{tag}: not there")
+    assert "\nhint: " in err
+
+
+def test_local_without_waiting_makes_no_sense(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--local", "--no-wait"])
+    assert "--no-wait does not go with --local" in capsys.readouterr().err
+
+
+HOSTILE = {
+    "AWS_ACCESS_KEY_ID": "AKIAREAL",
+    "AWS_SECRET_ACCESS_KEY": "real",
+    "AWS_SESSION_TOKEN": "real",
+    "AWS_PROFILE": "work",
+    "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+}
+
+
+def test_local_works_in_any_environment_as_a_program(here: Path) -> None:
+    """What `make local` runs: credentials, profiles, endpoints and proxies of the user's are
+    neither used nor in the way."""
+    job = subprocess.run(
+        [sys.executable, str(SCRIPT), "--local"],
+        env={"PATH": os.defpath, "HOME": str(here), **HOSTILE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert job.returncode == 0, job.stderr
+    assert "local AWS: training jobs run container/ as a child process" in job.stderr
+    assert "status        Succeeded" in job.stdout
+    assert "Traceback" not in job.stderr
+    assert record_of(here)["endpoint"].startswith("http://127.0.0.1:")
+
+
+def test_ctrl_c_stops_the_execution_and_says_so(here: Path, write_config: WriteConfig) -> None:
+    config = write_config(hyperparameters=SLOW)
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), "--local", "--config", str(config)],
+        env={"PATH": os.defpath, "HOME": str(here)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as job:
+        assert job.stderr is not None
+        for line in job.stderr:
+            if "[50]" in line:
+                break
+        job.send_signal(signal.SIGINT)
+        out, err = job.communicate(timeout=60)
+    assert job.returncode == 130
+    assert "stopping the execution" in err
+    assert "step Train: Stopped" in err
+    assert "status        Stopped" in out
+    assert record_of(here)["status"] == "Stopped"
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({}, "error: Unable to locate credentials\nhint: log in with"),
+        (
+            {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
+            | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            'error: Could not connect to the endpoint URL: "http://127.0.0.1:9/"\nhint: check the',
+        ),
+        (
+            {"AWS_PROFILE": "nobody"},
+            "error: The config profile (nobody) could not be found\nhint: ",
+        ),
+    ],
+)
+def test_without_credentials_or_network_it_is_one_line_and_a_hint(
+    environment: dict[str, str], problem: str, here: Path
+) -> None:
+    job = subprocess.run(
+        [sys.executable, str(SCRIPT)],
+        env={"PATH": os.defpath, "HOME": str(here), "AWS_EC2_METADATA_DISABLED": "true"}
+        | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert job.returncode == 3
+    assert problem in job.stderr
+    assert "Traceback" not in job.stderr
+    assert not (here / "runs").exists()
+
+
+def test_settings_that_are_wrong_end_it_at_once(
+    write_config: WriteConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--config", str(write_config(instance_typ="x")), "--local"]) == 2
+    assert "unknown key: instance_typ (did you mean instance_type?)" in capsys.readouterr().err
+    assert main(["--config", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml: no such file\nhint: " in capsys.readouterr().err
