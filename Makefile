@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: local test check lock clean
+.PHONY: local test lint check lock clean
 
 local: .venv/ready
 	$(BIN)/python pipeline/upsert_and_start.py --local --config $(CONFIG) $(ARGS)
@@ -15,12 +15,13 @@ local: .venv/ready
 test: .venv/ready-dev
 	$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/ready-dev
+check: lint test
+
+lint: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cfn-lint build/infrastructure.yml
-	$(BIN)/python -m pytest $(ARGS)
 
 # Needs uv. The locks hold for every Python from 3.11 on, and for Linux, macOS and Windows.
 lock:

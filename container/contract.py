@@ -7,7 +7,7 @@ a metric and the regular expression that finds it, and the hyperparameters.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from container.errors import InputError
+from container.errors import InputError, did_you_mean
 
 TRAIN_CHANNEL = "train"
 VALIDATION_CHANNEL = "validation"
@@ -86,9 +86,6 @@ HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "seed": Hyperparameter(int, 42, 0, 2**31 - 1, "seed of the row and feature sampling"),
 }
 
-# SageMaker itself adds names with these prefixes (a tuning job, the SDK's script mode).
-PLATFORM_PREFIXES = ("_", "sagemaker_")
-
 
 def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]:
     """Every declared hyperparameter, from `given` or by default.
@@ -98,10 +95,9 @@ def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]
     values: dict[str, int | float] = {name: spec.default for name, spec in HYPERPARAMETERS.items()}
     problems = []
     for name, value in sorted(given.items()):
-        if name.startswith(PLATFORM_PREFIXES):
-            continue
         if name not in HYPERPARAMETERS:
-            problems.append(f"unknown hyperparameter {name}")
+            nearest = did_you_mean(name, HYPERPARAMETERS)
+            problems.append(f"unknown hyperparameter {name}{nearest}")
             continue
         try:
             values[name] = HYPERPARAMETERS[name].parse(value)

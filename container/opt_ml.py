@@ -13,6 +13,7 @@ from container.errors import InputError
 from container.passengers import Passengers, read_passengers
 
 FAILURE_CHARACTERS = 1024  # SageMaker shows no more of the failure file
+PLATFORM_PREFIXES = ("_", "sagemaker_")  # of hyperparameters
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class OptMl:
         return self.root / "output" / "data"
 
     def hyperparameters(self) -> dict[str, Any]:
-        return self._config("hyperparameters.json")
+        """Those of the user: what the platform adds (a tuning job, the SDK's script mode) is not
+        among them."""
+        given = self._config("hyperparameters.json")
+        return {name: v for name, v in given.items() if not name.startswith(PLATFORM_PREFIXES)}
 
     def hosts(self) -> list[str]:
         hosts: list[str] = self._config("resourceconfig.json").get("hosts", [])

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from container.contract import HYPERPARAMETERS
-from container.errors import InputError
+from container.errors import InputError, did_you_mean
 from pipeline.service_model import training_instance_types
-from pipeline.settings import did_you_mean
 from pipeline.validation import parameter_value
 
 

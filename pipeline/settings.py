@@ -1,11 +1,10 @@
 """pipeline.yaml as one frozen, typed object; all mistakes in it are reported together."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from container.contract import HYPERPARAMETERS
-from container.errors import InputError
+from container.contract import parse_hyperparameters
+from container.errors import InputError, did_you_mean
 from pipeline.service_model import training_instance_types
 
 import yaml
@@ -70,20 +69,10 @@ class Settings(BaseModel):
     def _declared_hyperparameters(cls, given: Any) -> dict[str, int | float]:
         if not isinstance(given, dict):
             raise ValueError("names with values are needed")
-        problems = []
-        values: dict[str, int | float] = {name: p.default for name, p in HYPERPARAMETERS.items()}
-        for name, value in given.items():
-            if name not in HYPERPARAMETERS:
-                nearest = did_you_mean(str(name), HYPERPARAMETERS)
-                problems.append(f"unknown hyperparameter {name}{nearest}")
-                continue
-            try:
-                values[name] = HYPERPARAMETERS[name].parse(value)
-            except ValueError as error:
-                problems.append(f"{name}: {error}")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return values
+        try:
+            return parse_hyperparameters({str(name): value for name, value in given.items()})
+        except InputError as error:
+            raise ValueError(error.args[0].removeprefix("hyperparameters: ")) from None
 
     @model_validator(mode="after")
     def _spot_waits_long_enough(self) -> Self:
@@ -114,12 +103,6 @@ def load_settings(path: Path) -> Settings:
             f"the keys are {', '.join(Settings.model_fields)}",
         ) from None
     return settings.model_copy(update={"data_file": path.parent / settings.data_file})
-
-
-def did_you_mean(word: str, known: Any) -> str:
-    """` (did you mean NAME?)` for the nearest known name, or nothing."""
-    nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
 class _NoDuplicates(yaml.SafeLoader):

@@ -76,11 +76,6 @@ def test_all_mistakes_are_reported_together() -> None:
     assert "max_depth" in caught.value.hint
 
 
-def test_what_the_platform_adds_is_not_unknown() -> None:
-    given = {"_tuning_objective_metric": "validation:auc", "sagemaker_program": "x"}
-    assert contract.parse_hyperparameters(given) == contract.parse_hyperparameters({})
-
-
 @pytest.mark.parametrize("metric", contract.METRICS)
 def test_the_expression_of_a_metric_finds_its_own_line_only(metric: str) -> None:
     expression = contract.metric_regex(metric)

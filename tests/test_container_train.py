@@ -31,7 +31,9 @@ def validation_file(root: Path) -> Path:
 
 
 def test_a_job_leaves_a_whole_artifact_and_its_metrics(opt_ml: Path, run_job: RunJob) -> None:
-    give_hyperparameters(opt_ml, max_depth="3", num_round="80")
+    give_hyperparameters(
+        opt_ml, max_depth="3", num_round="80", _tuning_objective_metric="validation:auc"
+    )
     job = run_job(opt_ml, "train")
     assert job.returncode == 0, job.stdout + job.stderr
     assert sorted(path.name for path in (opt_ml / "model").iterdir()) == sorted(ARTIFACT)

@@ -5,7 +5,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.local_aws.execution import Execution, StepCache
+from pipeline.local_aws.execution import Execution
+from pipeline.local_aws.step_cache import StepCache
 
 import pytest
 from botocore.exceptions import ClientError

@@ -15,6 +15,7 @@ from container import contract
 from pipeline.data import Dataset, split_uri, upload
 from pipeline.definition import build_estimator
 from pipeline.image import resolve_image, source_tag
+from pipeline.local_aws.opt_ml_tree import write_config
 from pipeline.local_aws.server import LocalAws
 from pipeline.progress import LOG_GROUP
 from pipeline.service_model import violations
@@ -155,17 +156,47 @@ def test_a_job_goes_from_data_in_s3_to_artifact_in_s3(jobs: Jobs) -> None:
     assert log[-1] == contract.metric_line("log_loss", saved["log_loss"])
 
 
-def test_the_program_finds_the_files_that_sagemaker_writes(jobs: Jobs) -> None:
-    """Seen from inside: a sitecustomize of ours would not run, so the log must tell."""
-    job = jobs.wait(
-        jobs.start(HyperParameters={"num_round": "1", "depth": "x"}, Environment={"A": "b"})
-    )
+def test_a_program_that_fails_gives_its_failure_file_as_the_reason(jobs: Jobs) -> None:
+    job = jobs.wait(jobs.start(HyperParameters={"num_round": "1", "depth": "x"}))
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith(
-        "AlgorithmError: hyperparameters: unknown hyperparameter depth\nhint: the known ones are"
+        "AlgorithmError: hyperparameters: unknown hyperparameter depth (did you mean max_depth?)\n"
+        "hint: the known ones are"
     )
     assert job["FailureReason"].endswith(", exit code: 1")
     assert "ModelArtifacts" not in job
+
+
+def test_the_files_of_input_config_are_those_that_sagemaker_writes(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    write_config(jobs.request(), tmp_path)
+    files = {
+        path.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in (tmp_path / "input" / "config").iterdir()
+    }
+    of_a_channel = {
+        "TrainingInputMode": "File",
+        "S3DistributionType": "FullyReplicated",
+        "RecordWrapperType": "None",
+    }
+    group = {
+        "instance_group_name": "homogeneousCluster",
+        "instance_type": "ml.m5.large",
+        "hosts": ["algo-1"],
+    }
+    assert files == {
+        "hyperparameters.json": {"num_round": "30"},
+        "inputdataconfig.json": {"train": of_a_channel, "validation": of_a_channel},
+        "resourceconfig.json": {
+            "current_host": "algo-1",
+            "current_instance_type": "ml.m5.large",
+            "current_group_name": "homogeneousCluster",
+            "hosts": ["algo-1"],
+            "instance_groups": [group],
+            "network_interface_name": "eth0",
+        },
+    }
 
 
 def test_a_channel_without_objects_fails_before_anything_runs(jobs: Jobs) -> None:

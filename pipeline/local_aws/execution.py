@@ -5,32 +5,21 @@ training job is created through the API, in the name of the pipeline's role.
 """
 
 import graphlib
-import json
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.expressions import Reference, resolve, select
 from pipeline.local_aws.conditions import holds
+from pipeline.local_aws.step_cache import StepCache
 from pipeline.validation import dependencies
 
 from botocore.exceptions import ClientError
-from pydantic import TypeAdapter
 
 POLL_SECONDS = 0.1
-
-# What makes a cached step's result the same. Source: "Caching pipeline steps", developer guide.
-CACHE_KEY_ARGUMENTS = (
-    "AlgorithmSpecification",
-    "CheckpointConfig",
-    "DebugHookConfig",
-    "Environment",
-    "HyperParameters",
-    "InputDataConfig",
-)
 
 # The kinds of failure that a retry policy can name, by what the failure says.
 _RETRYABLE = {
@@ -52,28 +41,6 @@ class StepFailed(Exception):
 
 class Stopped(Exception):
     """The execution was asked to stop."""
-
-
-class StepCache:
-    """Results of succeeded training steps of all executions, kept while local AWS runs."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, tuple[datetime, str, dict[str, Any]]] = {}
-
-    @staticmethod
-    def key(pipeline: str, step: str, arguments: Mapping[str, Any]) -> str:
-        relevant = {name: arguments.get(name) for name in CACHE_KEY_ARGUMENTS}
-        return json.dumps([pipeline, step, relevant], sort_keys=True)
-
-    def find(self, key: str, expire_after: str) -> tuple[str, dict[str, Any]] | None:
-        """The execution that ran the step, and its job, if that is not longer ago than
-        `expire_after` (an ISO 8601 duration)."""
-        ended, execution_arn, job = self._entries.get(key, (None, "", {}))
-        lifetime = TypeAdapter(timedelta).validate_python(expire_after)
-        return (execution_arn, job) if ended and _now() - ended <= lifetime else None
-
-    def store(self, key: str, execution_arn: str, job: dict[str, Any]) -> None:
-        self._entries[key] = (_now(), execution_arn, job)
 
 
 class Execution:

@@ -4,10 +4,12 @@ import json
 from typing import Any, ClassVar
 
 from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.execution import Execution, StepCache
+from pipeline.local_aws.execution import Execution
 from pipeline.local_aws.runner import Runner
 from pipeline.local_aws.source_image import image_exists
-from pipeline.local_aws.training import TrainingJob, unsupported
+from pipeline.local_aws.step_cache import StepCache
+from pipeline.local_aws.supported import unsupported
+from pipeline.local_aws.training import TrainingJob
 from pipeline.service_model import violations
 from pipeline.validation import parameter_value, parse_definition
 

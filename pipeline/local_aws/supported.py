@@ -1,0 +1,55 @@
+"""What of a CreateTrainingJob request local AWS carries out; the rest it refuses by name."""
+
+from collections.abc import Iterator
+from typing import Any
+
+# The members of the request that are carried out here; any other one is refused by its name.
+SUPPORTED: dict[str, Any] = {
+    "TrainingJobName": None,
+    "HyperParameters": None,
+    "AlgorithmSpecification": {
+        "TrainingImage": None,
+        "TrainingInputMode": None,
+        "MetricDefinitions": None,
+    },
+    "RoleArn": None,
+    "InputDataConfig": {
+        "ChannelName": None,
+        "ContentType": None,
+        "DataSource": {
+            "S3DataSource": {"S3DataType": None, "S3Uri": None, "S3DataDistributionType": None}
+        },
+    },
+    "OutputDataConfig": {"S3OutputPath": None},
+    "ResourceConfig": {"InstanceType": None, "InstanceCount": None, "VolumeSizeInGB": None},
+    "StoppingCondition": {"MaxRuntimeInSeconds": None, "MaxWaitTimeInSeconds": None},
+    "Tags": None,
+    "EnableNetworkIsolation": None,
+    "EnableInterContainerTrafficEncryption": None,
+    "EnableManagedSpotTraining": None,
+    "Environment": None,
+    "ProfilerConfig": {"DisableProfiler": None},
+}
+SUPPORTED_VALUES = {
+    "TrainingInputMode": "File",
+    "S3DataType": "S3Prefix",
+    "InstanceCount": 1,
+    "DisableProfiler": True,
+}
+
+
+def unsupported(request: dict[str, Any]) -> list[str]:
+    """What AWS could do and local AWS cannot, one line each."""
+    return list(_unsupported(request, SUPPORTED, "CreateTrainingJob"))
+
+
+def _unsupported(value: Any, supported: dict[str, Any], path: str) -> Iterator[str]:
+    for item in value if isinstance(value, list) else [value]:
+        for name, member in item.items():
+            if name not in supported:
+                yield f"local AWS does not support {path}.{name}"
+            elif member != SUPPORTED_VALUES.get(name, member):
+                only = SUPPORTED_VALUES[name]
+                yield f"local AWS does not support {path}.{name} {member!r}, only {only!r}"
+            elif supported[name]:
+                yield from _unsupported(member, supported[name], f"{path}.{name}")
