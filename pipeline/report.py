@@ -8,7 +8,7 @@ MISSING = "not read"
 
 def summary(record: dict[str, Any]) -> str:
     """The result in a few aligned lines, for the terminal."""
-    rows = [(name, value) for name, value in _facts(record) if value is not None]
+    rows = [(name, MISSING if value is None else value) for name, value in _facts(record)]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -17,7 +17,7 @@ def report(record: dict[str, Any]) -> str:
     """One page of Markdown."""
     parts = [
         f"# {record['pipeline_arn'].rpartition('/')[2]}: {record['status']}",
-        _table(("", ""), _facts(record)),
+        _table(("fact", "value"), _facts(record)),
         "## Metrics on the validation channel",
         _table(("metric", "value"), sorted(record["metrics"].items())),
         "## Parameters",
@@ -56,16 +56,19 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
     instance = f"{record['instance_count']} x {record['instance_type']}"
     if record["spot"]:
         instance += " (spot)"
+    only_sometimes = [
+        ("failed step", record["failed_step"]),
+        ("failure reason", record["failure_reason"]),
+        ("reused from", record["reused_from"]),
+    ]
     return [
         ("endpoint", record["endpoint"]),
         ("pipeline", record["pipeline_arn"]),
         ("execution", record["execution_arn"]),
         ("status", record["status"]),
-        ("failed step", record["failed_step"]),
-        ("failure reason", record["failure_reason"]),
+        *[(name, value) for name, value in only_sometimes if value is not None],
         ("image", record["image_uri"]),
         ("training job", record["training_job_name"]),
-        ("reused from", record["reused_from"]),
         ("instance", instance if record["instance_type"] else None),
         ("training", _seconds(record["training_seconds"])),
         ("billable", _seconds(record["billable_seconds"])),
