@@ -20,8 +20,7 @@ class Artifact:
 
     def score(self, passengers: Passengers) -> NDArray[np.float32]:
         """The probability of survival of each passenger, shape (rows,), from 0 to 1."""
-        matrix = xgb.DMatrix(self.features.matrix(passengers), feature_names=self.features.names)
-        return np.asarray(self.booster.predict(matrix))
+        return np.asarray(self.booster.predict(xgb.DMatrix(self.features.matrix(passengers))))
 
     def save(self, folder: Path) -> None:
         self.booster.save_model(folder / MODEL_FILE)
@@ -29,11 +28,22 @@ class Artifact:
 
     @classmethod
     def load(cls, folder: Path) -> "Artifact":
-        """Raises InputError when the folder lacks a file of the artifact."""
+        """Raises InputError when a file of the artifact is missing or not whole."""
+        hint = "give the folder into which model.tar.gz was unpacked"
         for name in (MODEL_FILE, FEATURES_FILE):
             if not (folder / name).is_file():
-                raise InputError(
-                    f"{folder}: no {name}", "give the folder into which model.tar.gz was unpacked"
-                )
-        booster = xgb.Booster(model_file=folder / MODEL_FILE)
-        return cls(booster, Features.load(folder / FEATURES_FILE))
+                raise InputError(f"{folder}: no {name}", hint)
+        try:
+            booster = xgb.Booster(model_file=folder / MODEL_FILE)
+            artifact = cls(booster, Features.load(folder / FEATURES_FILE))
+            columns = len(artifact.features.names)
+        except (xgb.core.XGBoostError, ValueError, LookupError, TypeError, AttributeError) as error:
+            problem = str(error).strip().splitlines()[-1]
+            raise InputError(f"{folder}: the artifact cannot be read: {problem}", hint) from None
+        if booster.num_features() != columns:
+            raise InputError(
+                f"{folder}: the model has {booster.num_features()} features, {FEATURES_FILE} "
+                f"{columns}",
+                hint,
+            )
+        return artifact

@@ -4,6 +4,8 @@ Standard library only, because both sides import it: channel and artifact names,
 a metric and the regular expression that finds it, and the hyperparameters.
 """
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,6 +36,23 @@ def metric_regex(metric: str) -> str:
     return rf"^metric {metric_name(metric)}=([0-9]+\.[0-9]+)$"
 
 
+EXACT_INTEGERS = 2**53  # below it, a float holds every integer
+
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+
+
+def parse_number(value: object) -> int | float:
+    """A number from a number or its text, as in `3`, `0.5` or `1e-3`; an int where it is whole.
+
+    Raises ValueError for anything else: true, nan, 1_000, other scripts' digits.
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
+        raise ValueError(f"{value!r} is not a number")
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < EXACT_INTEGERS else number
+
+
 @dataclass(frozen=True)
 class Hyperparameter:
     """A number with an inclusive range. The meaning of each is that of XGBoost's documentation
@@ -56,14 +75,12 @@ class Hyperparameter:
         Raises ValueError saying what is allowed.
         """
         try:
-            if isinstance(value, bool):
-                raise ValueError
-            number = self.type(str(value))
+            number = parse_number(value)
         except ValueError:
-            raise ValueError(f"{value!r} is not {self.allowed}") from None
-        if not self.minimum <= number <= self.maximum:
-            raise ValueError(f"{value} is not {self.allowed}")
-        return number
+            number = math.nan
+        if not self.minimum <= number <= self.maximum or self.type(number) != number:
+            raise ValueError(f"{value!r} is not {self.allowed}")
+        return self.type(number)
 
 
 HYPERPARAMETERS: Mapping[str, Hyperparameter] = {

@@ -52,7 +52,10 @@ class OptMl:
                 f" (channels found: {', '.join(found) or 'none'})",
                 f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
             )
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        # What begins so are marks of other programs: `_SUCCESS`, `.DS_Store`.
+        files = sorted(
+            path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._"
+        )
         if not files:
             raise InputError(
                 f"channel {name}: no file in {folder}",

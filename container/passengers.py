@@ -11,13 +11,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from container.contract import parse_number
 from container.errors import InputError
 
 LABEL = "survived"
 NUMBERS = ("pclass", "age", "sibsp", "parch", "fare")
 TEXTS = ("name", "sex", "ticket", "cabin", "embarked")
 
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # compared in lower case
+MISSING = frozenset({"", "?", "na", "n/a", "<na>", "nan", "null", "none"})  # compared in lower case
+LARGEST = 1e9
 LINES_SHOWN = 10
 SHOWN_CHARACTERS = 60
 
@@ -176,13 +178,13 @@ def _number(cell: str, name: str, source: str, line: int) -> float:
     if not text:
         return math.nan
     try:
-        number = float(text)
+        number = float(parse_number(text))
     except ValueError:
         number = math.nan
-    if not 0 <= number < math.inf:
+    if not 0 <= number <= LARGEST:
         shown = text[:SHOWN_CHARACTERS]
         raise InputError(
-            f"{source}: line {line}: {name} is {shown!r}, not a number from 0 up",
+            f"{source}: line {line}: {name} is {shown!r}, not a number from 0 to {LARGEST:g}",
             "correct the cell, or leave it empty when the value is unknown",
         )
     return number

@@ -1,7 +1,11 @@
 """Trains XGBoost on the channels and writes the artifact: read, fit, evaluate, save."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from container import contract
 from container.artifact import Artifact
@@ -30,8 +34,16 @@ def train(opt_ml: OptMl) -> None:
     train_rows = opt_ml.channel(contract.TRAIN_CHANNEL)
     validation_rows = opt_ml.channel(contract.VALIDATION_CHANNEL)
 
-    save(fit(train_rows, validation_rows, hyperparameters), opt_ml)
-    report(Artifact.load(opt_ml.model), validation_rows, opt_ml)
+    artifact = fit(train_rows, validation_rows, hyperparameters)
+    with tempfile.TemporaryDirectory() as folder:
+        unfinished = Path(folder)
+        artifact.save(unfinished)
+        metrics = measure(Artifact.load(unfinished), validation_rows)
+        text = json.dumps(metrics, indent=2) + "\n"
+        (unfinished / contract.METRICS_FILE).write_text(text, encoding="utf-8")
+        deliver(unfinished, opt_ml)
+    for metric in contract.METRICS:
+        print(contract.metric_line(metric, metrics[metric]), flush=True)
 
 
 def fit(
@@ -42,7 +54,7 @@ def fit(
     """Boosts until the validation log loss stops falling, and keeps the trees up to its minimum."""
     features = Features.learn(train_rows)
     datasets = {
-        name: xgb.DMatrix(features.matrix(rows), rows.labels, feature_names=features.names)
+        name: xgb.DMatrix(features.matrix(rows), rows.labels)
         for name, rows in (("train", train_rows), ("validation", validation_rows))
     }
     params = dict(hyperparameters)
@@ -60,25 +72,25 @@ def fit(
     return Artifact(booster[: booster.best_iteration + 1], features)
 
 
-def save(artifact: Artifact, opt_ml: OptMl) -> None:
-    for folder in (opt_ml.model, opt_ml.output_data):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{folder}: cannot be made: {error.strerror}", "mount /opt/ml writable"
-            ) from None
-    artifact.save(opt_ml.model)
-
-
-def report(artifact: Artifact, validation_rows: Passengers, opt_ml: OptMl) -> None:
-    """Evaluates the artifact as it was saved, so that the metrics are those of what is shipped."""
-    probabilities = artifact.score(validation_rows)
-    metrics = evaluate(np.array(validation_rows.labels), probabilities)
+def measure(artifact: Artifact, validation_rows: Passengers) -> dict[str, Any]:
+    """The metrics of an artifact as it was saved and loaded again: of what is shipped."""
+    metrics = evaluate(np.array(validation_rows.labels), artifact.score(validation_rows))
     metrics["trees"] = artifact.booster.num_boosted_rounds()
     metrics["validation_rows"] = len(validation_rows)
-    text = json.dumps(metrics, indent=2) + "\n"
-    for folder in (opt_ml.model, opt_ml.output_data):
-        (folder / contract.METRICS_FILE).write_text(text, encoding="utf-8")
-    for metric in contract.METRICS:
-        print(contract.metric_line(metric, metrics[metric]), flush=True)
+    return metrics
+
+
+def deliver(finished: Path, opt_ml: OptMl) -> None:
+    """Copies the whole artifact into the model folder, and the metrics into the output data."""
+    for folder, names in (
+        (opt_ml.model, [path.name for path in finished.iterdir()]),
+        (opt_ml.output_data, [contract.METRICS_FILE]),
+    ):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                shutil.copyfile(finished / name, folder / name)
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot be written to: {error.strerror}", "mount /opt/ml writable"
+            ) from None

@@ -49,6 +49,11 @@ def run(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except ValueError as error:
+        if not str(error).startswith("Invalid endpoint"):  # botocore's, for AWS_ENDPOINT_URL
+            raise
+        print(f"error: {error}\nhint: write it as http://host:port", file=sys.stderr)
+        return WRONG_INPUT
     except (BotoCoreError, ClientError) as error:
         print(f"error: {error}\nhint: {_hint(error)}", file=sys.stderr)
         return AWS_REFUSED
@@ -59,6 +64,8 @@ def _hint(error: Exception) -> str:
         return "log in with `aws configure` or `aws sso login`, or rehearse with --local"
     if isinstance(error, EndpointConnectionError):
         return "check the network, the region in pipeline.yaml, and AWS_ENDPOINT_URL"
+    if isinstance(error, ClientError) and "Validation" in error.response["Error"]["Code"]:
+        return "a value of pipeline.yaml or --parameter is not what the service takes"
     if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
         return "ask for the action named above; `aws sts get-caller-identity` says who you are"
     return "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"

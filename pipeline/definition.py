@@ -12,7 +12,8 @@ from typing import Any
 from container import contract
 from pipeline import cli
 from pipeline.data import prepare
-from pipeline.sdk import make_session, no_credentials
+from pipeline.environment import NO_CREDENTIALS, aws_environment
+from pipeline.sdk import make_session
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import Stack, example_stack
 
@@ -205,7 +206,7 @@ def example_definition(settings: Settings) -> dict[str, Any]:
         image_uri=f"{stack.repository_uri}@{NO_IMAGE_DIGEST}",
         data_uris=prepare(settings).uris(stack.bucket, settings.prefix),
     )
-    with no_credentials():
+    with aws_environment(NO_CREDENTIALS):
         session = boto3.Session(
             region_name=settings.region,
             aws_access_key_id="none",

@@ -46,6 +46,6 @@ def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:
             raise
         raise InputError(
             f"image {repository_uri}:{tag}: not there, so the present container/ has no image",
-            f"build container/ for linux/amd64 and push it as {repository_uri}:{tag}",
+            "python build/push_image.py",
         ) from None
     return f"{repository_uri}@{images['imageDetails'][0]['imageDigest']}"

@@ -1,42 +1,61 @@
-"""The --parameter NAME=VALUE arguments: checked against what the pipeline declares."""
+"""The --parameter NAME=VALUE arguments: checked as pipeline.yaml is, before anything is sent."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 from container.contract import HYPERPARAMETERS
 from container.errors import InputError, did_you_mean
-from pipeline.service_model import training_instance_types
-from pipeline.validation import parameter_value
+from pipeline.settings import Settings, check_change
+from pipeline.validation import parameter_value, problems
+
+SETTINGS = {  # parameters that pipeline.yaml has under another name
+    "InstanceType": "instance_type",
+    "InstanceCount": "instance_count",
+    "MinValidationAuc": "min_validation_auc",
+}
 
 
-def parse_overrides(texts: Sequence[str], definition: dict[str, Any]) -> dict[str, Any]:
+def parse_overrides(
+    texts: Sequence[str], definition: dict[str, Any], settings: Settings
+) -> dict[str, Any]:
     """Raises InputError listing every unknown name and every value that does not fit."""
     declared = {parameter["Name"]: parameter for parameter in definition["Parameters"]}
     values: dict[str, Any] = {}
-    problems = []
+    found = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            problems.append(f"--parameter {text}: NAME=VALUE is needed")
+            found.append(f"--parameter {text}: NAME=VALUE is needed")
         elif name not in declared:
-            problems.append(f"--parameter {name}: unknown{did_you_mean(name, declared)}")
+            found.append(f"--parameter {name}: unknown{did_you_mean(name, declared)}")
+        elif name in values:
+            found.append(f"--parameter {name}: given twice")
         else:
             try:
-                values[name] = _checked(name, value, declared[name])
+                values[name] = _checked(name, value, declared[name], settings)
             except ValueError as error:
-                problems.append(f"--parameter {error}")
-    if problems:
-        raise InputError("\n".join(problems), f"the parameters are {', '.join(declared)}")
+                found.append(f"--parameter {error}")
+    found = found or problems(_with_defaults(definition, values))
+    if found:
+        raise InputError("\n".join(found), f"the parameters are {', '.join(declared)}")
     return values
 
 
-def _checked(name: str, text: str, parameter: dict[str, Any]) -> Any:
+def _checked(name: str, text: str, parameter: dict[str, Any], settings: Settings) -> Any:
     if name in HYPERPARAMETERS:
         try:
             return HYPERPARAMETERS[name].parse(text)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    if name == "InstanceType" and text not in training_instance_types():
-        nearest = did_you_mean(text, training_instance_types())
-        raise ValueError(f"{name}: {text!r} is not a training instance type{nearest}")
-    return parameter_value(parameter, text)
+    value = parameter_value(parameter, text)
+    if name in SETTINGS:
+        check_change(settings, SETTINGS[name], value)
+    return value
+
+
+def _with_defaults(definition: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    changed = copy.deepcopy(definition)
+    for parameter in changed["Parameters"]:
+        parameter["DefaultValue"] = values.get(parameter["Name"], parameter["DefaultValue"])
+    return changed

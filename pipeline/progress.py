@@ -1,66 +1,92 @@
 """Follows an execution to its end: steps, statuses and the training log as they come."""
 
+import threading
 import time
-from collections.abc import Callable
+import uuid
 from typing import Any
+
+from pipeline.log_stream import TRAINING_LOG_GROUP, LogStream
 
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 ENDED = ("Succeeded", "Failed", "Stopped")
 
 FIRST_POLL_SECONDS = 0.2
-LONGEST_POLL_SECONDS = 10.0
+LONGEST_POLL_SECONDS = 5.0
 POLL_GROWTH = 1.3
 
 
-def follow(
-    sagemaker: Any,
-    logs: Any,
-    execution_arn: str,
-    console: Console,
-    sleep: Callable[[float], None] = time.sleep,
-) -> str:
-    """The final status of the execution; what happens until then is told on `console`.
+class Follower:
+    """Tells on `console` what happens in one execution, each thing once."""
 
-    It asks often while something happens, and more and more seldom while nothing does.
-    """
-    began = time.monotonic()
-    statuses: dict[str, str] = {}
-    job_logs: dict[str, JobLog] = {}
-    pause = FIRST_POLL_SECONDS
+    def __init__(
+        self,
+        sagemaker: Any,
+        logs: Any,
+        execution_arn: str,
+        console: Console,
+        stop: threading.Event,  # set by whoever wants the execution to be stopped
+    ) -> None:
+        self._sagemaker = sagemaker
+        self._logs = logs
+        self._arn = execution_arn
+        self._console = console
+        self._stop = stop
+        self._began = time.monotonic()
+        self._statuses: dict[str, str] = {}  # of the steps
+        self._job_logs: dict[str, JobLog] = {}
 
-    def tell(text: str) -> None:
-        clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - began))
-        console.print(f"{clock} {text}", markup=False, highlight=False, soft_wrap=True)
+    def wait(self) -> str:
+        """The final status. It asks often while something happens, and more and more seldom while
+        nothing does."""
+        pause = FIRST_POLL_SECONDS
+        asked_to_stop = False
+        with self._console.status("Executing") as spinner:
+            while True:
+                # The status first: after the end, what steps and logs hold is then complete.
+                execution = self._sagemaker.describe_pipeline_execution(
+                    PipelineExecutionArn=self._arn
+                )
+                status: str = execution["PipelineExecutionStatus"]
+                news = self._news()
+                for line in news:
+                    self._tell(line)
+                if status in ENDED:
+                    self._tell(f"execution: {status}")
+                    return status
+                running = [name for name, s in self._statuses.items() if s == "Executing"]
+                elapsed = time.monotonic() - self._began
+                spinner.update(f"{status}: {', '.join(running)}, {elapsed:.0f} s")
+                longer = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+                pause = FIRST_POLL_SECONDS if news else longer
+                if asked_to_stop:
+                    time.sleep(pause)
+                elif self._stop.wait(pause):
+                    asked_to_stop = True
+                    self._tell("stopping the execution (Ctrl-C again leaves without waiting)")
+                    self._sagemaker.stop_pipeline_execution(
+                        PipelineExecutionArn=self._arn, ClientRequestToken=uuid.uuid4().hex
+                    )
 
-    with console.status("Executing") as spinner:
-        while True:
-            # The status first: what the steps and logs hold after it has ended is then complete.
-            execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
-            status: str = execution["PipelineExecutionStatus"]
-            news = []
-            for step in list_steps(sagemaker, execution_arn):
-                name, job = step["StepName"], training_job_name(step)
-                reused = "CacheHitResult" in step
-                if job and not reused:
-                    log = job_logs.setdefault(job, JobLog(logs, job))
-                    news += [f"  {line}" for line in log.new_lines()]
-                if statuses.get(name) != step["StepStatus"]:
-                    statuses[name] = step["StepStatus"]
-                    how = " (result reused from an earlier execution)" if reused else ""
-                    news.append(f"step {name}: {step['StepStatus']}{how}")
-            for line in news:
-                tell(line)
-            if status in ENDED:
-                tell(f"execution: {status}")
-                return status
-            elapsed = f"{time.monotonic() - began:.0f} s"
-            running = [name for name, state in statuses.items() if state == "Executing"]
-            spinner.update(f"{status}: {', '.join(running)}, {elapsed}")
-            pause = FIRST_POLL_SECONDS if news else min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
-            sleep(pause)
+    def _news(self) -> list[str]:
+        """New log lines, and steps whose status has changed."""
+        news = []
+        for step in list_steps(self._sagemaker, self._arn):
+            name, job = step["StepName"], training_job_name(step)
+            reused = "CacheHitResult" in step
+            if job and not reused:
+                log = self._job_logs.setdefault(job, JobLog(self._logs, job))
+                news += [f"  {line}" for line in log.new_lines()]
+            if self._statuses.get(name) != step["StepStatus"]:
+                self._statuses[name] = step["StepStatus"]
+                how = " (result reused from an earlier execution)" if reused else ""
+                news.append(f"step {name}: {step['StepStatus']}{how}")
+        return news
+
+    def _tell(self, text: str) -> None:
+        clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))
+        self._console.print(f"{clock} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def list_steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:
@@ -78,33 +104,23 @@ def training_job_name(step: dict[str, Any]) -> str | None:
 
 
 class JobLog:
-    """The log of one training job, of all its instances, read piece by piece."""
+    """The log of one training job, of all its instances."""
 
     def __init__(self, logs: Any, job_name: str) -> None:
         self._logs = logs
         self._prefix = f"{job_name}/"
-        self._tokens: dict[str, str] = {}  # log stream -> where to go on
+        self._streams: dict[str, LogStream] = {}
 
     def new_lines(self) -> list[str]:
         """What has been written since the last call; nothing while there is no log yet."""
         try:
             streams = self._logs.describe_log_streams(
-                logGroupName=LOG_GROUP, logStreamNamePrefix=self._prefix
+                logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=self._prefix
             )["logStreams"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
             return []
-        return [line for stream in streams for line in self._read(stream["logStreamName"])]
-
-    def _read(self, stream: str) -> list[str]:
-        lines: list[str] = []
-        while True:
-            token = {"nextToken": self._tokens[stream]} if stream in self._tokens else {}
-            answer = self._logs.get_log_events(
-                logGroupName=LOG_GROUP, logStreamName=stream, startFromHead=True, **token
-            )
-            lines += [event["message"] for event in answer["events"]]
-            self._tokens[stream] = answer["nextForwardToken"]
-            if not answer["events"]:
-                return lines
+        for name in (stream["logStreamName"] for stream in streams):
+            self._streams.setdefault(name, LogStream(self._logs, TRAINING_LOG_GROUP, name))
+        return [line for stream in self._streams.values() for line in stream.new_lines()]

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from container.contract import METRICS_FILE
+from container.errors import InputError
 from pipeline.data import split_uri
 from pipeline.progress import list_steps, training_job_name
 from pipeline.report import report
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 ARTIFACT_FILE = "model.tar.gz"
 
@@ -60,17 +61,29 @@ def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
         "model_artifact": _artifact(s3, job),
         "metrics": {
             metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])
-        },
+        }
+        or None,
         "failed_step": failed.get("StepName"),
         "failure_reason": failed.get("FailureReason") or execution.get("FailureReason"),
     }
+
+
+def make_folder(runs: Path) -> None:
+    """Raises InputError when it cannot be made or written to: before anything is billed."""
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=runs).close()
+    except OSError as error:
+        raise InputError(
+            f"{runs.absolute()}: cannot be written to: {error.strerror}",
+            "the record of the run is kept there: start in a folder that can be written to",
+        ) from None
 
 
 def save(s3: Any, record: Record, runs: Path) -> Path:
     """Writes run.json, report.md and, when there is an artifact, model.tar.gz and its
     metrics.json into `runs/<execution id>/`: the whole folder, or nothing."""
     folder: Path = runs / record["execution_arn"].rpartition("/")[2]
-    runs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:
         unfinished = Path(temporary) / "run"
         unfinished.mkdir()
@@ -79,8 +92,10 @@ def save(s3: Any, record: Record, runs: Path) -> Path:
             content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             (unfinished / ARTIFACT_FILE).write_bytes(content)
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-                metrics = archive.extractfile(METRICS_FILE)
-                (unfinished / METRICS_FILE).write_bytes(metrics.read() if metrics else b"")
+                inside = METRICS_FILE in archive.getnames()
+                metrics = archive.extractfile(METRICS_FILE) if inside else None
+                if metrics:
+                    (unfinished / METRICS_FILE).write_bytes(metrics.read())
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (unfinished / "run.json").write_text(text, encoding="utf-8")
         (unfinished / "report.md").write_text(report(record), encoding="utf-8")
@@ -99,13 +114,16 @@ def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:
 def _data(s3: Any, uri: str) -> dict[str, Any]:
     """The files under a channel's URI with their SHA-256 (hexadecimal), as S3 checked them."""
     bucket, prefix = split_uri(uri)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    files = {}
-    for item in (item for page in pages for item in page.get("Contents", [])):
-        head = s3.head_object(Bucket=bucket, Key=item["Key"], ChecksumMode="ENABLED")
-        checksum = head.get("ChecksumSHA256")
-        sha256 = base64.b64decode(checksum).hex() if checksum else None
-        files[item["Key"].removeprefix(prefix)] = sha256
+    files: dict[str, str | None] = {}
+    try:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for item in (item for page in pages for item in page.get("Contents", [])):
+            head = s3.head_object(Bucket=bucket, Key=item["Key"], ChecksumMode="ENABLED")
+            checksum = head.get("ChecksumSHA256")
+            sha256 = base64.b64decode(checksum).hex() if checksum else None
+            files[item["Key"].removeprefix(prefix)] = sha256
+    except (BotoCoreError, ClientError):
+        return {"uri": uri, "sha256": None}
     return {"uri": uri, "sha256": files}
 
 

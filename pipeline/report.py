@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from pipeline.log_stream import TRAINING_LOG_GROUP
+
 MISSING = "not read"
 
 
@@ -19,7 +21,7 @@ def report(record: dict[str, Any]) -> str:
         f"# {record['pipeline_arn'].rpartition('/')[2]}: {record['status']}",
         _table(("fact", "value"), _facts(record)),
         "## Metrics on the validation channel",
-        _table(("metric", "value"), sorted(record["metrics"].items())),
+        _table(("metric", "value"), sorted((record["metrics"] or {}).items())),
         "## Parameters",
         _table(("parameter", "value"), list(record["parameters"].items())),
         "## Data",
@@ -28,7 +30,7 @@ def report(record: dict[str, Any]) -> str:
             [
                 (f"{channel['uri']}{name}", sha256)
                 for channel in record["data"].values()
-                for name, sha256 in channel["sha256"].items()
+                for name, sha256 in (channel["sha256"] or {"": None}).items()
             ],
         ),
     ]
@@ -39,10 +41,11 @@ def failure(record: dict[str, Any]) -> str:
     """Why the execution did not succeed, in one line and a hint."""
     where = f"step {record['failed_step']}: " if record["failed_step"] else ""
     reason = record["failure_reason"] or "no reason was given"
-    return (
-        f"execution {record['status']}: {where}{reason}\n"
-        "hint: the training log is above, and in CloudWatch Logs under /aws/sagemaker/TrainingJobs"
-    )
+    if record["training_job_name"]:
+        hint = f"CloudWatch Logs, {TRAINING_LOG_GROUP}: {record['training_job_name']}/..."
+    else:
+        hint = "no training job was started: correct what the reason names, and start again"
+    return f"execution {record['status']}: {where}{reason}\nhint: {hint}"
 
 
 def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -51,7 +54,8 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
         record["started_at"]
     )
     metrics = " ".join(
-        f"{name.partition(':')[2]}={value:.4f}" for name, value in sorted(record["metrics"].items())
+        f"{name.partition(':')[2]}={value:.4f}"
+        for name, value in sorted((record["metrics"] or {}).items())
     )
     instance = f"{record['instance_count']} x {record['instance_type']}"
     if record["spot"]:

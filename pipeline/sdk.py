@@ -1,36 +1,17 @@
 """The SageMaker SDK's sessions, made hermetic and quiet."""
 
 import logging
-import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
+
+from pipeline.environment import NO_CREDENTIALS, aws_environment
 
 import boto3
 import yaml
 
-
-@contextmanager
-def no_credentials() -> Iterator[None]:
-    """This process has no AWS settings meanwhile, and no reason to ask the network for some.
-
-    The SDK makes sessions of its own, at import and in every Estimator, that look for credentials
-    they never use: in files, by running programs, and last from the instance metadata.
-    """
-    with mock.patch.dict(os.environ):
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]
-        os.environ |= {
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-        yield
-
-
-with no_credentials():
+# The SDK makes sessions of its own, at import and in every Estimator, that look for credentials
+# they never use: in files, by running programs, and last over the network.
+with aws_environment(NO_CREDENTIALS):
     import sagemaker.jumpstart.constants
     import sagemaker.session
     import sagemaker.utils

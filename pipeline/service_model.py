@@ -26,6 +26,13 @@ def training_instance_types() -> list[str]:
     return sorted(sagemaker_model().shape_for("TrainingInstanceType").enum)
 
 
+def sagemaker_regions() -> list[str]:
+    """The regions of the partition `aws` in which botocore knows SageMaker, sorted."""
+    partitions = Loader().load_data("endpoints")["partitions"]
+    aws = next(partition for partition in partitions if partition["partition"] == "aws")
+    return sorted(aws["services"]["api.sagemaker"]["endpoints"].keys() & aws["regions"].keys())
+
+
 def violations(operation: str, request: dict[str, Any]) -> list[str]:
     """What the model of `operation` forbids in `request`, one line each; empty when valid."""
     shape = sagemaker_model().operation_model(operation).input_shape

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from container.contract import parse_hyperparameters
+from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
-from pipeline.service_model import training_instance_types
+from pipeline.service_model import sagemaker_regions, training_instance_types
 
 import yaml
 from pydantic import (
@@ -21,14 +21,8 @@ from pydantic import (
 DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
 
 
-def _refuse_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")
-    return value
-
-
-# YAML reads `1e-3` as text: pydantic makes it a number. It would make 1 of `true` as well.
-Number = BeforeValidator(_refuse_boolean)
+# YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
+Number = BeforeValidator(parse_number)
 
 
 class Settings(BaseModel):
@@ -39,11 +33,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    region: str
     # Names of the stack's roles and bucket begin with it, and must fit in 63 characters.
-    stack_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+    stack_name: Annotated[
+        str, Field(min_length=2, max_length=30, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+    ]
     pipeline_name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$")]
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    base_image: Annotated[str, Field(pattern=r"^[^\s]+$")]
     data_file: Path
     validation_fraction: Annotated[float, Number, Field(gt=0, lt=1)]
     split_seed: Annotated[int, Number, Field(ge=0)]
@@ -56,12 +53,29 @@ class Settings(BaseModel):
     min_validation_auc: Annotated[float, Number, Field(ge=0, le=1)]
     hyperparameters: dict[str, int | float]
 
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, value: str) -> str:
+        known = sagemaker_regions()
+        if value not in known:
+            raise ValueError(f"{value!r} is not a region of SageMaker{did_you_mean(value, known)}")
+        return value
+
+    @field_validator("data_file")
+    @classmethod
+    def _file_name(cls, value: Path) -> Path:
+        if not value.name or "\0" in str(value):
+            raise ValueError("the name of a file is needed")
+        return value.expanduser()
+
     @field_validator("instance_type")
     @classmethod
     def _known_instance_type(cls, value: str) -> str:
         known = training_instance_types()
         if value not in known:
-            raise ValueError(f"not a training instance type{did_you_mean(value, known)}")
+            raise ValueError(
+                f"{value!r} is not a training instance type{did_you_mean(value, known)}"
+            )
         return value
 
     @field_validator("hyperparameters", mode="before")
@@ -90,7 +104,7 @@ def load_settings(path: Path) -> Settings:
         content = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "give the settings with --config FILE") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}", "correct the file") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a list of keys with values", "write `key: value` lines")
@@ -100,9 +114,18 @@ def load_settings(path: Path) -> Settings:
         mistakes = sorted(_mistake(detail) for detail in error.errors())
         raise InputError(
             "\n".join(f"{path.name}: {mistake}" for mistake in mistakes),
-            f"the keys are {', '.join(Settings.model_fields)}",
+            f"the keys are {', '.join(Settings.model_fields)}; "
+            f"the hyperparameters are {', '.join(HYPERPARAMETERS)}",
         ) from None
     return settings.model_copy(update={"data_file": path.parent / settings.data_file})
+
+
+def check_change(settings: Settings, key: str, value: Any) -> None:
+    """Raises ValueError when `value` would not do for this key of pipeline.yaml."""
+    try:
+        Settings.model_validate(settings.model_dump() | {key: value})
+    except ValidationError as error:
+        raise ValueError(_mistake(error.errors()[0])) from None
 
 
 class _NoDuplicates(yaml.SafeLoader):
@@ -110,8 +133,8 @@ class _NoDuplicates(yaml.SafeLoader):
 
 
 def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
         raise yaml.constructor.ConstructorError(
             None, None, f"key given twice: {', '.join(twice)}", node.start_mark

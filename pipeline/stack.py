@@ -18,6 +18,7 @@ class Stack:
     repository_uri: str  # <account>.dkr.ecr.<region>.amazonaws.com/<name>
     pipeline_role_arn: str
     training_role_arn: str
+    build_project: str
 
 
 # Stands in for an account where none is needed: `pipeline/definition.py` uses it. The account id
@@ -36,6 +37,7 @@ def example_stack(stack_name: str, region: str) -> Stack:
         repository_uri=f"{registry}/{stack_name}",
         pipeline_role_arn=f"{role}-pipeline",
         training_role_arn=f"{role}-training",
+        build_project=f"{stack_name}-build",
     )
 
 
@@ -66,6 +68,7 @@ def read_stack(cloudformation: Any, stack_name: str) -> Stack:
             repository_uri=outputs["RepositoryUri"],
             pipeline_role_arn=outputs["PipelineRoleArn"],
             training_role_arn=outputs["TrainingRoleArn"],
+            build_project=outputs["BuildProjectName"],
         )
     except KeyError as error:
         raise InputError(f"stack {stack_name}: no output {error.args[0]}", deploy) from None

@@ -7,7 +7,9 @@ that this command starts for one run; only the endpoint differs.
 
 import argparse
 import json
+import signal
 import sys
+import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +19,14 @@ from pipeline import cli
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
 from pipeline.parameters import parse_overrides
-from pipeline.progress import follow
-from pipeline.record import collect, save
+from pipeline.progress import Follower
+from pipeline.record import collect, make_folder, save
 from pipeline.report import failure, summary
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 RUNS = Path("runs")
@@ -69,6 +72,7 @@ def _main(arguments: argparse.Namespace) -> int:
 
     from pipeline.local_aws import server
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends local AWS too
     with server.start(settings.region, settings.stack_name) as local_aws:
         console.print(f"local AWS: {local_aws.runner.description}", highlight=False)
         return _upsert_and_start(settings, arguments, console)
@@ -88,27 +92,33 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     inputs = Inputs(image_uri, dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)
     definition = json.loads(pipeline.definition())
-    parameters = parse_overrides(arguments.parameter, definition)
+    parameters = parse_overrides(arguments.parameter, definition, settings)
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
     if arguments.dry_run:
         print(json.dumps(definition, indent=2))
-        console.print(f"dry run: nothing was sent; parameters given: {parameters}")
+        console.print(
+            f"dry run: nothing was sent; parameters given: {parameters}",
+            markup=False,
+            soft_wrap=True,
+        )
         return cli.SUCCEEDED
 
+    if not arguments.no_wait:
+        make_folder(RUNS)
     upload(s3, dataset, stack.bucket, settings.prefix)
     pipeline.upsert(role_arn=stack.pipeline_role_arn)
     execution_arn = pipeline.start(parameters=parameters).arn
     if arguments.no_wait:
         print(execution_arn)
         return cli.SUCCEEDED
+    console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
     sagemaker = session.client("sagemaker")
     interrupted = _follow(sagemaker, session.client("logs"), execution_arn, console)
     record = collect(sagemaker, s3, execution_arn)
-    folder = save(s3, record, RUNS)
     print(summary(record))
-    print(f"{'record':<12}  {folder}")
+    print(f"{'record':<12}  {save(s3, record, RUNS)}")
     if record["status"] == "Succeeded":
         return cli.SUCCEEDED
     print(f"error: {failure(record)}", file=sys.stderr)
@@ -117,16 +127,22 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
 
 def _follow(sagemaker: Any, logs: Any, execution_arn: str, console: Console) -> bool:
     """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
+    interrupted = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
-        follow(sagemaker, logs, execution_arn, console)
-    except KeyboardInterrupt:
-        console.print("stopping the execution (Ctrl-C again leaves without waiting for it)")
-        sagemaker.stop_pipeline_execution(
-            PipelineExecutionArn=execution_arn, ClientRequestToken=uuid.uuid4().hex
-        )
-        follow(sagemaker, logs, execution_arn, console)
-        return True
-    return False
+        Follower(sagemaker, logs, execution_arn, console, interrupted).wait()
+    except (BotoCoreError, ClientError):
+        console.print("lost sight of the execution, which goes on", highlight=False)
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return interrupted.is_set()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@ import graphlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from pipeline.expressions import Reference, references, resolve
 from pipeline.service_model import UNKNOWN, violations
+
+from pydantic import TypeAdapter, ValidationError
 
 PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
     "String": (str,),
@@ -27,6 +30,24 @@ CONDITION_TYPES = (
     "Or",
 )
 
+STEP_MEMBERS = {
+    "Name",
+    "Type",
+    "Arguments",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "CacheConfig",
+    "RetryPolicies",
+}
+RETRY_MEMBERS = {
+    "ExceptionType",
+    "IntervalSeconds",
+    "BackoffRate",
+    "MaxAttempts",
+    "ExpireAfterMin",
+}
+
 _NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")  # of a parameter or a step
 
 
@@ -35,7 +56,10 @@ def parse_definition(text: str) -> dict[str, Any]:
     definition = json.loads(text)
     if not isinstance(definition, dict):
         raise ValueError("the definition is not a JSON object")
-    found = problems(definition)
+    try:
+        found = problems(definition)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"the definition is malformed: {error}") from None
     if found:
         raise ValueError("; ".join(found))
     return definition
@@ -56,6 +80,7 @@ def problems(definition: dict[str, Any]) -> list[str]:
     for step in steps:
         found += [f"step {step.get('Name')}: {p}" for p in _step_problems(step, defaults, names)]
     if not found:
+        found += _branch_problems(definition["Steps"], set())
         found += _cycle_problems(steps)
     return found
 
@@ -70,10 +95,22 @@ def all_steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def dependencies(step: dict[str, Any]) -> set[str]:
-    """Names of the steps that must end before this one, its branches' references included."""
-    return {str(r.path[0]) for r in references(step) if r.kind == "Steps"} | set(
-        step.get("DependsOn", [])
-    )
+    """Names of the steps that must end before this one, those of its branches included."""
+    named = {name for each in all_steps([step]) for name in each.get("DependsOn", [])}
+    return named | {str(r.path[0]) for r in references(step) if r.kind == "Steps"}
+
+
+def duration(text: str) -> timedelta:
+    """An ISO 8601 duration, also without its P and in lower case, as the SDK's `T12H` or `p30d`.
+
+    Raises ValueError for anything else.
+    """
+    upper = str(text).upper()
+    try:
+        whole = upper if upper.startswith("P") else f"P{upper}"
+        return TypeAdapter(timedelta).validate_python(whole)
+    except ValidationError:
+        raise ValueError(f"{text!r} is not an ISO 8601 duration, as P30D") from None
 
 
 def parameter_value(parameter: dict[str, Any], text: str) -> Any:
@@ -150,14 +187,30 @@ def _step_problems(
     for name in step.get("DependsOn", []):
         if name not in names:
             yield f"DependsOn names an unknown step {name}"
+    for name in step.keys() - STEP_MEMBERS:
+        yield f"unknown member {name}"
+    yield from _policy_problems(step)
     if kind == "Training":
         request = {"TrainingJobName": "name-given-by-the-execution"} | arguments
         yield from violations("CreateTrainingJob", request)
     elif kind == "Condition":
+        if not arguments.get("Conditions"):
+            yield "Conditions are missing"
         for condition in arguments.get("Conditions", []):
             yield from _condition_problems(condition)
     elif "ErrorMessage" not in arguments:
         yield "ErrorMessage is missing"
+
+
+def _policy_problems(step: dict[str, Any]) -> Iterator[str]:
+    if "ExpireAfter" in step.get("CacheConfig", {}):
+        try:
+            duration(step["CacheConfig"]["ExpireAfter"])
+        except ValueError as error:
+            yield str(error)
+    for policy in step.get("RetryPolicies", []):
+        for name in policy.keys() - RETRY_MEMBERS:
+            yield f"unknown member {name} of a retry policy"
 
 
 def _condition_problems(condition: dict[str, Any]) -> Iterator[str]:
@@ -166,6 +219,17 @@ def _condition_problems(condition: dict[str, Any]) -> Iterator[str]:
     inner = [condition["Condition"]] if "Condition" in condition else []
     for other in [*inner, *condition.get("Conditions", [])]:
         yield from _condition_problems(other)
+
+
+def _branch_problems(steps: list[dict[str, Any]], before: set[str]) -> Iterator[str]:
+    """A step of a branch may not run at all: only its own branch can wait for it."""
+    reachable = before | {step["Name"] for step in steps}
+    for step in steps:
+        for name in sorted(dependencies(step) - reachable - _inside(step)):
+            yield f"step {step['Name']}: depends on {name}, which is in a branch of a condition"
+        if step["Type"] == "Condition":
+            for branch in ("IfSteps", "ElseSteps"):
+                yield from _branch_problems(step["Arguments"].get(branch, []), reachable)
 
 
 def _cycle_problems(steps: list[dict[str, Any]]) -> Iterator[str]:

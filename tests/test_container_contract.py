@@ -53,10 +53,13 @@ def test_hyperparameters_arrive_as_strings_and_leave_as_numbers() -> None:
     values = contract.parse_hyperparameters({"max_depth": "7", "eta": "1e-1"})
     assert values["max_depth"] == 7
     assert values["eta"] == 0.1
+    assert contract.parse_hyperparameters({"num_round": "1e3"})["num_round"] == 1000
     assert values["num_round"] == contract.HYPERPARAMETERS["num_round"].default
 
 
-@pytest.mark.parametrize("text", ["True", "None", "", "7.5", "nan", "0", "17", "seven"])
+@pytest.mark.parametrize(
+    "text", ["True", "None", "", "7.5", "nan", "0", "17", "1_0", "\u0665", "1e999"]
+)
 def test_a_value_of_the_wrong_type_or_out_of_range_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"max_depth: .* is not an integer from 1 to 16"):
         contract.parse_hyperparameters({"max_depth": text})
@@ -72,7 +75,7 @@ def test_all_mistakes_are_reported_together() -> None:
     with pytest.raises(InputError) as caught:
         contract.parse_hyperparameters({"max_dept": "3", "eta": "2"})
     assert "unknown hyperparameter max_dept" in str(caught.value)
-    assert "eta: 2 is not a number from 0.0001 to 1.0" in str(caught.value)
+    assert "eta: '2' is not a number from 0.0001 to 1.0" in str(caught.value)
     assert "max_depth" in caught.value.hint
 
 

@@ -67,6 +67,8 @@ def test_missing_values_are_missing_however_they_are_written(cell: str) -> None:
         (f"{HEADER}\n{ROW}\n".replace(",29,", ",old,").encode(), "line 2: age is 'old'"),
         (f"{HEADER}\n{ROW}\n".replace(",29,", ",-1,").encode(), "line 2: age is '-1'"),
         (f"{HEADER}\n{ROW}\n".replace(",29,", ",inf,").encode(), "line 2: age is 'inf'"),
+        (f"{HEADER}\n{ROW}\n".replace(",29,", ",1e300,").encode(), "line 2: age is '1e300'"),
+        (f"{HEADER}\n{ROW}\n".replace(",29,", ",2_9,").encode(), "line 2: age is '2_9'"),
         (f"{HEADER}\n{ROW}\n2{ROW[1:]}\n".encode(), "not 0 or 1 in survived: 1 .line 3."),
         (f"{HEADER}\n{ROW}\n{ROW[1:]}\n".encode(), "no label in survived: 1 .line 3."),
         (f"{HEADER}\n{ROW}\n".replace("All", "\xe9").encode("latin-1"), "not UTF-8 .line 2"),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,15 @@ def give_hyperparameters(root: Path, **values: str) -> None:
 
 def failure(root: Path) -> str:
     return (root / "output" / "failure").read_text(encoding="utf-8")
+
+
+def trained_model(root: Path, run_job: RunJob) -> bytes:
+    """The model of a job that succeeded; the model folder is gone again."""
+    job = run_job(root)
+    assert job.returncode == 0, job.stderr
+    content = (root / "model" / contract.MODEL_FILE).read_bytes()
+    shutil.rmtree(root / "model")
+    return content
 
 
 def validation_file(root: Path) -> Path:
@@ -62,15 +72,13 @@ def test_the_columns_recorded_after_the_sinking_change_nothing(
     opt_ml: Path, run_job: RunJob
 ) -> None:
     """Even a column that gives the label away, in the channel itself, is not seen."""
-    run_job(opt_ml)
-    without = (opt_ml / "model" / contract.MODEL_FILE).read_bytes()
+    without = trained_model(opt_ml, run_job)
     for channel in ("train", "validation"):
         path = opt_ml / "input" / "data" / channel / f"{channel}.csv"
         header, *lines = path.read_text(encoding="utf-8").splitlines()
         leaking = [f"{line},{line[0]},{line[0]}" for line in lines]
         path.write_text("\n".join([f"{header},boat,body", *leaking]), encoding="utf-8")
-    run_job(opt_ml)
-    assert (opt_ml / "model" / contract.MODEL_FILE).read_bytes() == without
+    assert trained_model(opt_ml, run_job) == without
 
 
 def test_early_stopping_keeps_the_best_trees_only(opt_ml: Path, run_job: RunJob) -> None:
@@ -83,15 +91,15 @@ def test_early_stopping_keeps_the_best_trees_only(opt_ml: Path, run_job: RunJob)
 
 
 def test_several_files_of_a_channel_are_one_data_set(opt_ml: Path, run_job: RunJob) -> None:
-    run_job(opt_ml)
-    whole = (opt_ml / "model" / contract.MODEL_FILE).read_bytes()
+    whole = trained_model(opt_ml, run_job)
     path = opt_ml / "input" / "data" / "train" / "train.csv"
     header, *lines = path.read_text(encoding="utf-8").splitlines()
     for name, part in (("a.csv", lines[:500]), ("b.csv", lines[500:])):
         (path.parent / name).write_text("\n".join([header, *part]), encoding="utf-8")
     path.unlink()
+    (path.parent / "_SUCCESS").write_bytes(b"")
     assert "1047 rows from 2 file(s)" in run_job(opt_ml).stdout
-    assert (opt_ml / "model" / contract.MODEL_FILE).read_bytes() == whole
+    assert trained_model(opt_ml, run_job) == whole
 
 
 def break_nothing_but(kind: str, root: Path) -> None:
@@ -142,7 +150,7 @@ def break_nothing_but(kind: str, root: Path) -> None:
         ("not JSON", r"hyperparameters\.json: not JSON"),
         ("unknown hyperparameter", r"hyperparameters: unknown hyperparameter depth"),
         ("two hosts", r"2 instances: this program trains on one"),
-        ("model folder is a file", r"/model: cannot be made"),
+        ("model folder is a file", r"/model: cannot be written to"),
     ],
 )
 def test_every_failure_has_its_own_line_and_a_hint(
@@ -222,7 +230,7 @@ def predict(model: Path, rows: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_artifact_alone_scores_raw_rows(opt_ml: Path, run_job: RunJob, tmp_path: Path) -> None:
-    run_job(opt_ml)
+    assert run_job(opt_ml).returncode == 0
     model = (opt_ml / "model").rename(tmp_path / "elsewhere")
     rows = validation_file(opt_ml).read_text(encoding="utf-8")
     scored = predict(model, rows).stdout.splitlines()
@@ -236,6 +244,37 @@ def test_the_artifact_alone_scores_raw_rows(opt_ml: Path, run_job: RunJob, tmp_p
     header, first, *_ = rows.splitlines()
     unlabelled = f"{header.partition(',')[2]}\n{first.partition(',')[2]}\n"
     assert predict(model, unlabelled).stdout.splitlines()[1] == scored[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("model.ubj", b"", "the artifact cannot be read"),
+        ("model.ubj", b"garbage", "the artifact cannot be read"),
+        ("features.json", b"{", "the artifact cannot be read"),
+        ("features.json", b"{}", "the artifact cannot be read"),
+        ("features.json", b'{"categories": {"shoe": ["41"]}}', "the model has .* features"),
+        ("features.json", b'{"categories": {"sex": ["male"]}}', "the model has .* features"),
+    ],
+)
+def test_a_broken_artifact_is_one_line_and_a_hint(
+    name: str, content: bytes, problem: str, opt_ml: Path, run_job: RunJob
+) -> None:
+    give_hyperparameters(opt_ml, num_round="2")
+    assert run_job(opt_ml).returncode == 0
+    (opt_ml / "model" / name).write_bytes(content)
+    job = predict(opt_ml / "model", validation_file(opt_ml).read_text(encoding="utf-8"))
+    assert job.returncode == 2
+    assert re.match(f"error: .*/model: {problem}.*\nhint: .*\n$", job.stderr), job.stderr
+
+
+def test_odd_texts_in_the_data_are_trained_on(opt_ml: Path, run_job: RunJob) -> None:
+    """XGBoost itself refuses brackets in the names of features."""
+    path = opt_ml / "input" / "data" / "train" / "train.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(",male,", ",[male]<,"), encoding="utf-8")
+    job = run_job(opt_ml)
+    assert job.returncode == 0, job.stderr
 
 
 def test_scoring_without_an_artifact_or_without_columns_says_what_is_missing(

@@ -2,6 +2,7 @@
 caches can be had without waiting; `test_upsert_and_start.py` runs the real thing."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -153,7 +154,7 @@ def test_nothing_runs_after_a_failed_step(execute: Execute) -> None:
     assert execution.steps()[0]["FailureReason"] == "AlgorithmError: no, exit code: 1"
 
 
-POLICY = {
+POLICY: dict[str, Any] = {
     "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"],
     "IntervalSeconds": 60,
     "BackoffRate": 2.0,
@@ -178,6 +179,15 @@ def test_retries_end(execute: Execute) -> None:
     execution = execute(train(RetryPolicies=[POLICY]), sagemaker=sagemaker)
     assert execution.status == "Failed"
     assert execution.steps()[0]["FailureReason"] == "ResourceLimitExceeded: no"
+
+
+def test_retries_end_when_their_time_is_over(execute: Execute) -> None:
+    policy = {**POLICY, "ExpireAfterMin": 2}
+    del policy["MaxAttempts"]
+    sagemaker = SageMaker(*[refused("ResourceLimitExceeded")] * 3)
+    execution = execute(train(RetryPolicies=[policy]), sagemaker=sagemaker)
+    assert execution.status == "Failed"
+    assert len(sagemaker.requests) == 2, "after one minute, but not after two more"
 
 
 def test_other_failures_are_not_retried(execute: Execute) -> None:
@@ -210,7 +220,7 @@ def test_an_equal_step_is_reused_and_says_from_where(execute: Execute) -> None:
     [
         (train(**CACHED), "5"),
         (train("Other", **CACHED), "4"),
-        (train(CacheConfig={"Enabled": True, "ExpireAfter": "PT0S"}), "4"),
+        (train(CacheConfig={"Enabled": True, "ExpireAfter": "t0s"}), "4"),
         (train(), "4"),
     ],
 )
@@ -222,6 +232,21 @@ def test_another_input_another_step_an_expired_or_disabled_cache_is_no_hit(
     execution = execute(step, sagemaker=sagemaker, cache=cache, depth=depth)
     assert execution.status == "Succeeded"
     assert len(sagemaker.requests) == 2
+
+
+def test_a_cache_without_an_end_does_not_expire(execute: Execute) -> None:
+    cache, sagemaker = StepCache(), SageMaker(completed())
+    step = train(CacheConfig={"Enabled": True})
+    execute(step, sagemaker=sagemaker, cache=cache)
+    assert "CacheHitResult" in execute(step, sagemaker=sagemaker, cache=cache).steps()[0]
+
+
+@pytest.mark.parametrize("name", ["Train_it", "TrainTheSurvivalModelOfTitanicNowAndForEver_"])
+def test_any_legal_step_name_gives_a_legal_job_name(name: str, execute: Execute) -> None:
+    sagemaker = SageMaker(completed())
+    execute(train(name), sagemaker=sagemaker)
+    job = sagemaker.requests[0]["TrainingJobName"]
+    assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job), job
 
 
 def test_what_failed_is_not_reused(execute: Execute) -> None:

@@ -17,7 +17,7 @@ from pipeline.definition import build_estimator
 from pipeline.image import resolve_image, source_tag
 from pipeline.local_aws.opt_ml_tree import write_config
 from pipeline.local_aws.server import LocalAws
-from pipeline.progress import LOG_GROUP
+from pipeline.log_stream import TRAINING_LOG_GROUP
 from pipeline.service_model import violations
 from pipeline.settings import Settings
 
@@ -88,10 +88,12 @@ class Jobs:
 
     def log(self, name: str) -> list[str]:
         streams = self.logs.describe_log_streams(
-            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/"
+            logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=f"{name}/"
         )["logStreams"]
         events = [
-            self.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=s["logStreamName"])
+            self.logs.get_log_events(
+                logGroupName=TRAINING_LOG_GROUP, logStreamName=s["logStreamName"]
+            )
             for s in streams
         ]
         return [event["message"] for answer in events for event in answer["events"]]
@@ -284,6 +286,29 @@ def test_an_instance_type_that_does_not_train_is_refused(jobs: Jobs) -> None:
     resources = jobs.request()["ResourceConfig"] | {"InstanceType": "ml.t2.medium"}
     with pytest.raises(ClientError, match=r"InstanceType: 'ml.t2.medium' is not one of the"):
         jobs.start(ResourceConfig=resources)
+
+
+@pytest.mark.parametrize(
+    ("spot", "stopping"),
+    [
+        (False, {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60}),
+        (True, {"MaxRuntimeInSeconds": 60}),
+        (True, {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 59}),
+    ],
+)
+def test_a_longest_wait_goes_with_spot_and_covers_the_run(
+    spot: bool, stopping: dict[str, int], jobs: Jobs
+) -> None:
+    with pytest.raises(ClientError, match="MaxWaitTimeInSeconds"):
+        jobs.start(EnableManagedSpotTraining=spot, StoppingCondition=stopping)
+
+
+def test_a_line_whose_metric_is_no_number_is_no_metric(jobs: Jobs) -> None:
+    algorithm = jobs.request()["AlgorithmSpecification"]
+    algorithm["MetricDefinitions"] = [{"Name": "any", "Regex": "channel (.*)"}]
+    job = jobs.wait(jobs.start(AlgorithmSpecification=algorithm))
+    assert job["TrainingJobStatus"] == "Completed"
+    assert job.get("FinalMetricDataList", []) == []
 
 
 def test_a_name_is_used_once(jobs: Jobs) -> None:

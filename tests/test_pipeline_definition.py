@@ -17,7 +17,7 @@ from pipeline.definition import example_definition
 from pipeline.expressions import references, resolve
 from pipeline.service_model import violations
 from pipeline.settings import Settings, load_settings
-from pipeline.validation import PARAMETER_TYPES, all_steps, problems
+from pipeline.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
 
 import pytest
 from conftest import ROOT, WriteConfig
@@ -177,7 +177,7 @@ def test_bad_settings_end_with_one_line_and_a_hint(
     assert definition_module.main(["--config", str(write_config(region="mars"))]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("error: pipeline.yaml: region: 'mars': ")
+    assert err.startswith("error: pipeline.yaml: region: 'mars' is not a region")
     assert "\nhint: " in err
 
 
@@ -223,11 +223,27 @@ def changed(definition: dict[str, Any], change: str) -> dict[str, Any]:
             result["Steps"].append(train)
         case "circle":
             train["DependsOn"] = [gate["Name"]]
+        case "branch":
+            result["Steps"].append({**train, "Name": "Later", "DependsOn": ["ValidationAucTooLow"]})
+        case "unknown step member":
+            train["Nonsense"] = 1
+        case "no duration":
+            train["CacheConfig"]["ExpireAfter"] = "a month"
+        case "no conditions":
+            del gate["Arguments"]["Conditions"]
         case "no steps":
             result["Steps"] = []
         case "bad step name":
             gate["Name"] = "bad name!"
     return result
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"Steps": null}', '{"Steps": ["x"]}', '{"Steps": [{"DependsOn": 5}]}']
+)
+def test_what_is_no_definition_at_all_is_an_error_too(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|not a JSON object|malformed|not legal"):
+        parse_definition(text)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +268,10 @@ def changed(definition: dict[str, Any], change: str) -> dict[str, Any]:
         ("step twice", "step Train: given twice"),
         ("circle", "depend on each other in a circle"),
         ("no steps", "the definition has no steps"),
+        ("branch", "step Later: depends on ValidationAucTooLow, which is in a branch"),
+        ("unknown step member", "step Train: unknown member Nonsense"),
+        ("no duration", "'a month' is not an ISO 8601 duration"),
+        ("no conditions", "Conditions are missing"),
         ("bad step name", "the name is not legal"),
     ],
 )

@@ -79,6 +79,15 @@ def test_all_mistakes_are_reported_together_and_sorted(write_config: WriteConfig
         ({"instance_count": 2}, "instance_count: 2: .* less than or equal to 1"),
         ({"pipeline_name": "bad name!"}, "pipeline_name"),
         ({"stack_name": "UPPER"}, "stack_name"),
+        ({"stack_name": "a--b"}, "stack_name"),
+        (
+            {"region": "us-east-9"},
+            r"'us-east-9' is not a region of SageMaker .did you mean us-east",
+        ),
+        ({"split_seed": "1_000"}, "split_seed: '1_000' is not a number"),
+        ({"data_file": ""}, "data_file: the name of a file is needed"),
+        ({"data_file": "a\0b"}, "data_file: the name of a file is needed"),
+        ({"min_validation_auc": float("nan")}, "min_validation_auc"),
         ({"spot": True, "max_wait_seconds": 10}, "max_wait_seconds .10. includes the run"),
         ({"validation_fraction": 1}, "validation_fraction: 1: .* less than 1"),
         ({"hyperparameters": [1]}, "hyperparameters: names with values are needed"),
@@ -98,7 +107,15 @@ def test_a_key_given_twice_is_a_mistake(write_config: WriteConfig) -> None:
         load_settings(path)
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "\t"])
+def test_whole_numbers_may_have_an_exponent(write_config: WriteConfig) -> None:
+    path = write_config(split_seed="1e3", hyperparameters={"num_round": "2e2"})
+    assert load_settings(path).split_seed == 1000
+    assert load_settings(path).hyperparameters["num_round"] == 200
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "a: [", "\t", "a: 2024-13-45", "a: !!int foo", "[" * 5000]
+)
 def test_what_is_not_a_list_of_keys_is_refused(text: str, write_config: WriteConfig) -> None:
     path = write_config()
     path.write_text(text)

@@ -135,12 +135,15 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
 def test_the_same_settings_give_the_same_model(start: Main, here: Path) -> None:
     assert start("--no-cache") == 0
     assert start("--no-cache") == 0
-    models = []
+    models, jobs = [], set()
     for run in (here / "runs").iterdir():
+        record = json.loads((run / "run.json").read_text("utf-8"))
+        jobs.add(record["training_job_name"])
+        assert record["reused_from"] is None
         with tarfile.open(run / "model.tar.gz") as archive:
             files = {m.name: archive.extractfile(m) for m in archive.getmembers()}
             models.append({name: file.read() for name, file in files.items() if file})
-    assert len(models) == 2
+    assert len(jobs) == 2
     assert models[0] == models[1]
 
 
@@ -210,10 +213,13 @@ def executions(sagemaker: Any) -> list[str]:
     ("parameter", "problem"),
     [
         ("max_dept=3", "--parameter max_dept: unknown (did you mean max_depth?)"),
-        ("max_depth=99", "--parameter max_depth: 99 is not an integer from 1 to 16"),
+        ("max_depth=99", "--parameter max_depth: '99' is not an integer from 1 to 16"),
         ("InstanceType=ml.m5.lrge", "is not a training instance type (did you mean ml.m5.large?)"),
         ("InstanceCount=two", "parameter InstanceCount: 'two' is not of type Integer"),
         ("max_depth", "--parameter max_depth: NAME=VALUE is needed"),
+        ("InstanceCount=5", "--parameter instance_count: 5: "),
+        ("MinValidationAuc=nan", "--parameter min_validation_auc: "),
+        ("TrainDataUri=here", "S3Uri: 'here' does not match"),
     ],
 )
 def test_a_wrong_parameter_is_refused_before_anything_is_sent(
@@ -232,6 +238,32 @@ def test_a_wrong_parameter_is_refused_before_anything_is_sent(
     assert out == ""
     assert executions(local_aws.clients.client("sagemaker")) == before
     assert not (here / "runs").exists()
+
+
+def test_data_that_is_not_there_is_the_reason_and_the_run_is_recorded(
+    start: Main, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start("--parameter", "TrainDataUri=s3://no-such-bucket/x/") == 1
+    assert "step Train: ClientError: Data download failed for s3://no-such-bucket/x/" in (
+        capsys.readouterr().err
+    )
+    record = record_of(here)
+    assert record["data"]["train"] == {"uri": "s3://no-such-bucket/x/", "sha256": None}
+    assert record["metrics"] is None
+    assert record["spot"] is False
+
+
+def test_a_runs_folder_that_cannot_be_written_is_said_before_anything_is_sent(
+    start: Main, here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = executions(local_aws.clients.client("sagemaker"))
+    (here / "runs").write_text("a file")
+    assert start() == 2
+    assert f"error: {here}/runs: cannot be written to: File exists\nhint: " in (
+        capsys.readouterr().err
+    )
+    assert executions(local_aws.clients.client("sagemaker")) == before
+    (here / "runs").unlink()
 
 
 def test_a_dry_run_prints_the_definition_and_sends_nothing(
@@ -325,6 +357,7 @@ def test_ctrl_c_stops_the_execution_and_says_so(here: Path, write_config: WriteC
         out, err = job.communicate(timeout=60)
     assert job.returncode == 130
     assert "stopping the execution" in err
+    assert "[50]" not in err, "what was told is not told again"
     assert "step Train: Stopped" in err
     assert "status        Stopped" in out
     assert record_of(here)["status"] == "Stopped"
@@ -338,6 +371,10 @@ def test_ctrl_c_stops_the_execution_and_says_so(here: Path, write_config: WriteC
             {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
             | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
             'error: Could not connect to the endpoint URL: "http://127.0.0.1:9/"\nhint: check the',
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "localhost:9"},
+            "error: Invalid endpoint: localhost:9\nhint: write it as",
         ),
         (
             {"AWS_PROFILE": "nobody"},
@@ -356,7 +393,7 @@ def test_without_credentials_or_network_it_is_one_line_and_a_hint(
         text=True,
         check=False,
     )
-    assert job.returncode == 3
+    assert job.returncode in (2, 3)
     assert problem in job.stderr
     assert "Traceback" not in job.stderr
     assert not (here / "runs").exists()

@@ -35,6 +35,19 @@ class Clients:
         with self._lock:
             return self._session.client(service, endpoint_url=self.endpoint)
 
+    def environment(self) -> dict[str, str]:
+        """What makes a child process call as this principal."""
+        credentials = self._session.get_credentials()
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            **({"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {}),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
     def as_role(self, role_arn: str) -> "Clients":
         """What SageMaker does with a role that it is passed."""
         answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="SageMaker")

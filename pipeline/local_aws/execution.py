@@ -5,6 +5,7 @@ training job is created through the API, in the name of the pipeline's role.
 """
 
 import graphlib
+import math
 import secrets
 import threading
 import time
@@ -20,6 +21,7 @@ from pipeline.validation import dependencies
 from botocore.exceptions import ClientError
 
 POLL_SECONDS = 0.1
+LONGEST_STEP_NAME = 29  # of the 63 characters of a job's name
 
 # The kinds of failure that a retry policy can name, by what the failure says.
 _RETRYABLE = {
@@ -145,6 +147,10 @@ class Execution:
         except StepFailed as error:
             self._update(record, StepStatus="Failed", EndTime=_now(), FailureReason=str(error))
             raise
+        except Exception as error:
+            reason = f"InternalServerError: {type(error).__name__}: {error}"
+            self._update(record, StepStatus="Failed", EndTime=_now(), FailureReason=reason)
+            raise
         self._update(record, StepStatus="Succeeded", EndTime=_now())
         return branch
 
@@ -160,7 +166,7 @@ class Execution:
         except ValueError as error:
             raise StepFailed(f"ClientError: the condition cannot be evaluated: {error}") from None
         self._update(record, Metadata={"Condition": {"Outcome": str(outcome)}})
-        branch: list[dict[str, Any]] = arguments["IfSteps" if outcome else "ElseSteps"]
+        branch: list[dict[str, Any]] = arguments.get("IfSteps" if outcome else "ElseSteps", [])
         return branch
 
     def _fail(self, step: dict[str, Any], record: dict[str, Any]) -> None:
@@ -172,7 +178,7 @@ class Execution:
         arguments = self._resolve(step["Arguments"])
         caching = step.get("CacheConfig", {})
         key = StepCache.key(self.pipeline_name, step["Name"], arguments)
-        hit = self._cache.find(key, caching["ExpireAfter"]) if caching.get("Enabled") else None
+        hit = self._cache.find(key, caching.get("ExpireAfter")) if caching.get("Enabled") else None
         if hit:
             source, job = hit
             self._update(record, CacheHitResult={"SourcePipelineExecutionArn": source})
@@ -185,22 +191,28 @@ class Execution:
     def _train_with_retries(
         self, step: dict[str, Any], arguments: dict[str, Any], record: dict[str, Any]
     ) -> dict[str, Any]:
+        waited = 0.0
         while True:
             try:
                 return self._train_once(step["Name"], arguments, record)
             except StepFailed as error:
                 policy = _policy_for(error, step.get("RetryPolicies", []))
                 attempts = record["AttemptCount"]
-                if policy is None or attempts > policy.get("MaxAttempts", 0):
+                if policy is None or attempts > policy.get("MaxAttempts", attempts):
                     raise
-                self._wait(policy["IntervalSeconds"] * policy["BackoffRate"] ** (attempts - 1))
+                pause = policy["IntervalSeconds"] * policy["BackoffRate"] ** (attempts - 1)
+                waited += pause
+                if waited > policy.get("ExpireAfterMin", math.inf) * 60:
+                    raise
+                self._wait(pause)
                 self._update(record, AttemptCount=attempts + 1)
 
     def _train_once(
         self, step_name: str, arguments: dict[str, Any], record: dict[str, Any]
     ) -> dict[str, Any]:
         # "pipelines-<execution>-<step>-<random>", as SageMaker names the jobs of pipelines.
-        name = f"pipelines-{self.id}-{step_name[:30]}-{secrets.token_hex(5)}"
+        short = step_name[:LONGEST_STEP_NAME].replace("_", "-").strip("-")
+        name = f"pipelines-{self.id}-{short}-{secrets.token_hex(5)}"
         try:
             arn = self._sagemaker.create_training_job(TrainingJobName=name, **arguments)
         except ClientError as error:

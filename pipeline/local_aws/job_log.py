@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from pipeline.local_aws.opt_ml_tree import HOST
-from pipeline.progress import LOG_GROUP
+from pipeline.log_stream import TRAINING_LOG_GROUP
 
 
 class JobLogWriter:
@@ -13,12 +13,12 @@ class JobLogWriter:
         self._logs = logs
         self._stream = f"{job_name}/{HOST}-{int(time.time())}"
         with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(logGroupName=LOG_GROUP)
-        logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=self._stream)
+            logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
+        logs.create_log_stream(logGroupName=TRAINING_LOG_GROUP, logStreamName=self._stream)
 
     def write(self, line: str) -> None:
         if line.strip():  # CloudWatch Logs takes no empty message
             event = {"timestamp": int(time.time() * 1000), "message": line}
             self._logs.put_log_events(
-                logGroupName=LOG_GROUP, logStreamName=self._stream, logEvents=[event]
+                logGroupName=TRAINING_LOG_GROUP, logStreamName=self._stream, logEvents=[event]
             )

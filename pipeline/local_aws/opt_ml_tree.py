@@ -83,16 +83,18 @@ def download(s3: Any, channel: dict[str, Any], folder: Path) -> None:
         )
 
 
-def upload(s3: Any, folder: Path, uri: str) -> None:
+def upload(s3: Any, folder: Path, uri: str) -> bool:
+    """The files of `folder` as a tar.gz; nothing when there are none. Whether there were some."""
     if not any(folder.iterdir()):
-        return
+        return False
     with tempfile.TemporaryFile() as file:
-        with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
             for path in sorted(folder.iterdir()):
                 archive.add(path, arcname=path.name)
         file.seek(0)
         bucket, key = split_uri(uri)
         s3.put_object(Bucket=bucket, Key=key, Body=file)
+    return True
 
 
 def failure(root: Path) -> str:

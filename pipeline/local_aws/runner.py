@@ -6,9 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
-
-from pipeline.image import CONTAINER
+from typing import Any, Protocol
 
 
 class Process(Protocol):
@@ -24,7 +22,11 @@ class Process(Protocol):
         """Ends it (SIGKILL)."""
 
     def exit_code(self) -> int:
-        """Waits for its end; 128 + N when signal N ended it."""
+        """Waits for its end; 128 + N when signal N ended it. Raises JobFailed when there is more
+        to say than a code."""
+
+    def close(self) -> None:
+        """Ends it if it still runs, and leaves nothing of it behind."""
 
 
 class Runner(Protocol):
@@ -32,22 +34,31 @@ class Runner(Protocol):
     def description(self) -> str:
         """How training jobs are run, for the user."""
 
-    def start(self, image_uri: str, root: Path, environment: Mapping[str, str]) -> Process:
-        """Starts the training program with `root` as its /opt/ml."""
+    def start(
+        self, request: Mapping[str, Any], root: Path, environment: Mapping[str, str]
+    ) -> Process:
+        """Starts the training program of a CreateTrainingJob request with `root` as its /opt/ml.
+
+        Raises JobFailed when it cannot be started.
+        """
 
 
 class ChildProcessRunner:
     """Runs the code of container/ with this Python: for machines without a container engine.
 
-    The image named in the request is not used, and its isolation, memory and CPU are not those
-    of an instance. The environment is empty but for what the job is given.
+    `source` is the parent of a copy of container/ made with the source image, so a job runs what
+    its image's digest names. Isolation, memory and CPU are not those of an instance. The
+    environment is empty but for what the job is given.
     """
 
     description = "training jobs run container/ as a child process (no container engine)"
 
+    def __init__(self, source: Path) -> None:
+        self._source = source
+
     def start(
         self,
-        image_uri: str,  # noqa: ARG002 - what an engine would run
+        request: Mapping[str, Any],  # noqa: ARG002 - what an engine would look at
         root: Path,
         environment: Mapping[str, str],
     ) -> Process:
@@ -57,7 +68,7 @@ class ChildProcessRunner:
                 cwd=root,
                 env={
                     "PATH": os.defpath,
-                    "PYTHONPATH": str(CONTAINER.parent),
+                    "PYTHONPATH": str(self._source),
                     "PYTHONUNBUFFERED": "1",
                     "SAGEMAKER_BASE_DIR": str(root),
                     **environment,
@@ -89,3 +100,7 @@ class _ChildProcess:
     def exit_code(self) -> int:
         code = self._process.wait()
         return code if code >= 0 else 128 - code
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()

@@ -8,7 +8,7 @@ from pipeline.local_aws.execution import Execution
 from pipeline.local_aws.runner import Runner
 from pipeline.local_aws.source_image import image_exists
 from pipeline.local_aws.step_cache import StepCache
-from pipeline.local_aws.supported import unsupported
+from pipeline.local_aws.supported import spot_problems, unsupported
 from pipeline.local_aws.training import TrainingJob
 from pipeline.service_model import violations
 from pipeline.validation import parameter_value, parse_definition
@@ -79,8 +79,13 @@ class LocalSageMaker(SageMakerResponse):
 
     def start_pipeline_execution(self) -> ActionResult:
         request = self._checked_request("StartPipelineExecution")
-        if "SelectiveExecutionConfig" in request:
-            raise AWSValidationException("local AWS does not support SelectiveExecutionConfig")
+        self._refuse_all_but(
+            "PipelineName",
+            "PipelineParameters",
+            "PipelineExecutionDisplayName",
+            "PipelineExecutionDescription",
+            "ClientRequestToken",
+        )
         pipeline = self.sagemaker_backend.describe_pipeline(request["PipelineName"])
         definition = json.loads(pipeline["PipelineDefinition"])
         parameters = _parameters(definition, request.get("PipelineParameters", []))
@@ -142,9 +147,9 @@ class LocalSageMaker(SageMakerResponse):
 
     def create_training_job(self) -> ActionResult:
         request = self._checked_request("CreateTrainingJob")
-        not_here = unsupported(request)
-        if not_here:
-            raise AWSValidationException("; ".join(not_here))
+        refused = unsupported(request) + spot_problems(request)
+        if refused:
+            raise AWSValidationException("; ".join(refused))
         self._check_role(request["RoleArn"])
         image = request["AlgorithmSpecification"]["TrainingImage"]
         if not image_exists(self.work.clients.client("ecr"), image):
@@ -166,6 +171,7 @@ class LocalSageMaker(SageMakerResponse):
         return EmptyResult()
 
     def list_training_jobs(self) -> ActionResult:
+        self._refuse_all_but("NextToken", "MaxResults")
         jobs = [job.describe() for job in self.work.jobs.values()]
         return self._page("TrainingJobSummaries", jobs[::-1])
 
@@ -182,6 +188,10 @@ class LocalSageMaker(SageMakerResponse):
         if found:
             raise AWSValidationException("; ".join(found))
         return request
+
+    def _refuse_all_but(self, *members: str) -> None:
+        for name in json.loads(self.body).keys() - set(members):
+            raise AWSValidationException(f"local AWS does not support {name} here")
 
     def _check_role(self, arn: str) -> None:
         """SageMaker takes only roles that exist and trust it."""

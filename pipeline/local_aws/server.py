@@ -2,21 +2,29 @@
 
 import logging
 import os
+import shutil
 import socket
+import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from container.errors import InputError
+from pipeline.environment import NO_CREDENTIALS, aws_environment
+from pipeline.image import CONTAINER
 from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
+from pipeline.local_aws.codebuild_api import Builds, LocalCodeBuild
 from pipeline.local_aws.runner import ChildProcessRunner, Runner
 from pipeline.local_aws.sagemaker_api import LocalSageMaker, Work
 from pipeline.local_aws.source_image import put_source_image
 from pipeline.stack import Stack, read_stack
 
+import moto.codebuild.urls
 import moto.sagemaker.urls
+from moto.ecr.models import Repository
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
@@ -42,32 +50,47 @@ class LocalAws:
 
 @contextmanager
 def start(
-    region: str, stack_name: str, port: int = 0, runner: Runner | None = None
+    region: str, stack_name: str, port: int = 0, *, containers: bool = False
 ) -> Iterator[LocalAws]:
     """Meanwhile, this process has the environment that points at local AWS, and nobody's
     credentials. moto's state belongs to the process: one at a time, and each one begins empty.
 
-    Raises InputError when the port (0: any free one) is taken.
+    With `containers` there is a registry, to be filled by build/push_image.py, and jobs run in
+    their image; else an image of the present container/ is there from the start, and jobs run as
+    child processes.
+
+    Raises InputError when the port (0: any free one) is taken, or what containers need is missing.
     """
     _check_free(port)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
     _expect_left_out()
     moto_api_backend.reset()
     moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
+    moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch
     server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
     server.start()
     environment = _environment("http://{}:{}".format(*server.get_host_and_port()), region)
-    with _environment_of_this_process(environment):
+    with ExitStack() as ending:
+        ending.callback(server.stop)
+        ending.enter_context(aws_environment(environment))
         clients = Clients(environment["AWS_ENDPOINT_URL"], region)
-        runner = runner or ChildProcessRunner()
+        source = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="local-aws-")))
+        shutil.copytree(CONTAINER, source / CONTAINER.name)
+        runner: Runner = ChildProcessRunner(source)
+        if containers:
+            from pipeline.local_aws import container_runner, registry
+
+            runner = container_runner.ContainerRunner(container_runner.connect(), clients)
+            host = ending.enter_context(registry.start(clients))
+            ending.enter_context(_repositories_at(host))
         LocalSageMaker.work = Work(clients, runner)
-        try:
-            stack = _deploy(clients, stack_name)
-            put_source_image(clients.client("ecr"), stack.repository_uri)
-            yield LocalAws(environment, clients, stack, runner)
-        finally:
-            LocalSageMaker.work.end()
-            server.stop()
+        LocalCodeBuild.builds = Builds(clients)
+        ending.callback(LocalSageMaker.work.end)
+        ending.callback(LocalCodeBuild.builds.end)
+        stack = _deploy(clients, stack_name)
+        if not containers:
+            put_source_image(clients.client("ecr"), stack.repository_uri, source / CONTAINER.name)
+        yield LocalAws(environment, clients, stack, runner)
 
 
 def _environment(endpoint: str, region: str) -> dict[str, str]:
@@ -77,27 +100,14 @@ def _environment(endpoint: str, region: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **NO_CREDENTIALS,
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(SDK_CONFIG),
-        "NO_PROXY": LOOPBACK,
-        "no_proxy": LOOPBACK,
+        **{name: _with_loopback(os.environ.get(name, "")) for name in ("NO_PROXY", "no_proxy")},
     }
 
 
-@contextmanager
-def _environment_of_this_process(environment: dict[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    for name in before:
-        if name.startswith("AWS_"):  # profiles, real credentials, other endpoints
-            del os.environ[name]
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _with_loopback(no_proxy: str) -> str:
+    return f"{no_proxy},{LOOPBACK}" if no_proxy else LOOPBACK
 
 
 def _deploy(clients: Clients, stack_name: str) -> Stack:
@@ -110,15 +120,21 @@ def _deploy(clients: Clients, stack_name: str) -> Stack:
     return read_stack(cloudformation, stack_name)
 
 
+def _repositories_at(host: str) -> AbstractContextManager[object]:
+    """What ECR says of a repository is where it really is."""
+    where = property(lambda self: f"{host}/{self.name}", lambda _self, _uri: None)
+    return mock.patch.object(Repository, "uri", where, create=True)
+
+
 def _check_free(port: int) -> None:
     """moto's server would wait for ever for a port that another process has."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise InputError(
-                f"port {port} of {LOOPBACK}: {error.strerror}", "give another one with --port"
+                f"port {port} of {LOOPBACK}: {error}", "give another one with --port"
             ) from None
 
 

@@ -5,10 +5,10 @@ Source: "Caching pipeline steps", SageMaker developer guide.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import TypeAdapter
+from pipeline.validation import duration
 
 # The arguments that make a step the same; another instance type, say, does not make it another.
 CACHE_KEY_ARGUMENTS = (
@@ -32,12 +32,14 @@ class StepCache:
         relevant = {name: arguments.get(name) for name in CACHE_KEY_ARGUMENTS}
         return json.dumps([pipeline, step, relevant], sort_keys=True)
 
-    def find(self, key: str, expire_after: str) -> tuple[str, dict[str, Any]] | None:
+    def find(self, key: str, expire_after: str | None) -> tuple[str, dict[str, Any]] | None:
         """The execution that ran the step, and its job, if that is not longer ago than
-        `expire_after` (an ISO 8601 duration)."""
+        `expire_after` (an ISO 8601 duration; None: for ever)."""
         ended, execution_arn, job = self._entries.get(key, (None, "", {}))
-        lifetime = TypeAdapter(timedelta).validate_python(expire_after)
-        return (execution_arn, job) if ended and datetime.now(UTC) - ended <= lifetime else None
+        fresh = ended and (
+            expire_after is None or datetime.now(UTC) - ended <= duration(expire_after)
+        )
+        return (execution_arn, job) if fresh else None
 
     def store(self, key: str, execution_arn: str, job: dict[str, Any]) -> None:
         self._entries[key] = (datetime.now(UTC), execution_arn, job)

@@ -53,3 +53,15 @@ def _unsupported(value: Any, supported: dict[str, Any], path: str) -> Iterator[s
                 yield f"local AWS does not support {path}.{name} {member!r}, only {only!r}"
             elif supported[name]:
                 yield from _unsupported(member, supported[name], f"{path}.{name}")
+
+
+def spot_problems(request: dict[str, Any]) -> list[str]:
+    """What CreateTrainingJob refuses beyond its model: a longest wait without spot, or spot without
+    one."""
+    stopping, spot = request["StoppingCondition"], request.get("EnableManagedSpotTraining", False)
+    wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds", 86_400)
+    if spot and (wait is None or wait < run):
+        return ["MaxWaitTimeInSeconds must be at least MaxRuntimeInSeconds with spot"]
+    if wait is not None and not spot:
+        return ["MaxWaitTimeInSeconds is only for EnableManagedSpotTraining"]
+    return []

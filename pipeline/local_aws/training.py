@@ -18,6 +18,12 @@ from pipeline.local_aws.opt_ml_tree import JobFailed, download, failure, upload,
 from pipeline.local_aws.runner import Process, Runner
 
 STOP_GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")  # a metric's value
+SWITCHES = (  # of the request, off unless given
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+)
 
 
 class TrainingJob:
@@ -58,6 +64,7 @@ class TrainingJob:
             request = {key: value for key, value in self._request.items() if key != "Tags"}
             return {
                 "TrainingJobArn": self.arn,
+                **dict.fromkeys(SWITCHES, False),
                 **request,
                 **self._state,
                 "SecondaryStatusTransitions": [
@@ -69,11 +76,12 @@ class TrainingJob:
     def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
         """StopTrainingJob: SIGTERM, and SIGKILL when the grace is over."""
         with self._lock:
-            if self.ended or self._stop_requested.is_set():
+            if self.ended:
                 return
-            self._stop_requested.set()
-            self._state["TrainingJobStatus"] = "Stopping"
-            self._enter("Stopping", "Stopping the job")
+            if not self._stop_requested.is_set():
+                self._stop_requested.set()
+                self._state["TrainingJobStatus"] = "Stopping"
+                self._enter("Stopping", "Stopping the job")
             process = self._process
         if process:
             _end(process, grace_seconds)
@@ -107,10 +115,10 @@ class TrainingJob:
         output = (
             f"{self._request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output"
         )
-        upload(s3, root / "model", f"{output}/model.tar.gz")
         upload(s3, root / "output" / "data", f"{output}/output.tar.gz")
-        with self._lock:
-            self._state["ModelArtifacts"] = {"S3ModelArtifacts": f"{output}/model.tar.gz"}
+        if upload(s3, root / "model", f"{output}/model.tar.gz"):
+            with self._lock:
+                self._state["ModelArtifacts"] = {"S3ModelArtifacts": f"{output}/model.tar.gz"}
         if self._stop_requested.is_set():
             self._finish("Stopped", "Stopped", "Stopped on request")
         elif out_of_time:
@@ -132,8 +140,7 @@ class TrainingJob:
         with self._lock:
             if self._stop_requested.is_set():
                 return False
-            image = self._request["AlgorithmSpecification"]["TrainingImage"]
-            process = self._process = self._runner.start(image, root, environment)
+            process = self._process = self._runner.start(self._request, root, environment)
         out_of_time = threading.Event()
 
         def time_out() -> None:
@@ -151,7 +158,7 @@ class TrainingJob:
             code = process.exit_code()
         finally:
             timer.cancel()
-            process.kill()
+            process.close()
         if code and not (self._stop_requested.is_set() or out_of_time.is_set()):
             raise JobFailed(f"AlgorithmError: {failure(root)}, exit code: {code}")
         return out_of_time.is_set()
@@ -159,14 +166,14 @@ class TrainingJob:
     def _match_metrics(self, line: str) -> None:
         for definition in self._request["AlgorithmSpecification"].get("MetricDefinitions", []):
             match = re.search(definition["Regex"], line)
-            if match and match.groups():
+            if match and match.groups() and NUMBER.fullmatch(match[1] or ""):
                 name = definition["Name"]
                 metric = {"MetricName": name, "Value": float(match[1]), "Timestamp": _now()}
                 with self._lock:
                     self._metrics[name] = metric
 
     def _enter(self, status: str, message: str) -> None:
-        """The next secondary status; what was asked to stop stays Stopping until its end."""
+        """The next secondary status."""
         with self._lock:
             now = _now()
             transitions = self._state["SecondaryStatusTransitions"]

@@ -1,0 +1,132 @@
+"""Builds the training image in CodeBuild and pushes it, under the tag of container/'s content.
+
+Packs container/ and what its build needs, starts the build, follows its log, and prints the image
+with its digest. An image that is already there is not built again.
+"""
+
+import io
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from container.errors import InputError
+from pipeline import cli
+from pipeline.image import CONTAINER, resolve_image, source_files, source_tag
+from pipeline.log_stream import LogStream
+from pipeline.settings import load_settings
+from pipeline.stack import read_stack
+
+import boto3
+from rich.console import Console
+
+ROOT = CONTAINER.parent
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
+POLL_SECONDS = 2.0
+LAST_LINES = 20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__).parse_args(argv)
+    return cli.run(lambda: _push(arguments.config, Console(stderr=True)))
+
+
+def _push(config: Path, console: Console) -> int:
+    settings = load_settings(config)
+    session = boto3.Session(region_name=settings.region)
+    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    ecr, tag = session.client("ecr"), source_tag()
+    try:
+        image_uri = resolve_image(ecr, stack.repository_uri, tag)
+        console.print(f"image {tag}: already there, nothing is built", highlight=False)
+    except InputError:
+        key = f"build/{tag}.zip"
+        session.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=pack())
+        variables = {"IMAGE_TAG": tag, "BASE_IMAGE": settings.base_image, **source_revision()}
+        build(
+            session.client("codebuild"),
+            session.client("logs"),
+            stack.build_project,
+            f"{stack.bucket}/{key}",
+            variables,
+            console,
+        )
+        image_uri = resolve_image(ecr, stack.repository_uri, tag)
+    print(image_uri)
+    return cli.SUCCEEDED
+
+
+def pack() -> bytes:
+    """container/ and build/ without what only the laptop needs, as a zip with fixed times."""
+    paths = [*source_files(), *source_files(ROOT / "build")]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix(), ZIP_TIME)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()
+
+
+def source_revision() -> dict[str, str]:
+    """The commit and its date, for the image's labels; `unknown` outside a git checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        return answer.stdout.strip() if answer.returncode == 0 else "unknown"
+
+    return {
+        "SOURCE_REVISION": git("rev-parse", "HEAD"),
+        "SOURCE_CREATED": git("show", "-s", "--format=%cI", "HEAD"),
+    }
+
+
+def build(
+    codebuild: Any,
+    logs: Any,
+    project: str,
+    source: str,
+    variables: dict[str, str],
+    console: Console,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Runs one build to its end. Raises InputError with the failed phase and its last lines."""
+    started = codebuild.start_build(
+        projectName=project,
+        sourceLocationOverride=source,
+        environmentVariablesOverride=[
+            {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
+        ],
+    )["build"]
+    console.print(f"build {started['id']}", highlight=False)
+    log: LogStream | None = None
+    lines: list[str] = []
+    while True:
+        # The status first: what the log holds after the build has ended is then complete.
+        described = codebuild.batch_get_builds(ids=[started["id"]])["builds"][0]
+        place = described.get("logs", {})
+        if log is None and "streamName" in place:
+            log = LogStream(logs, place["groupName"], place["streamName"])
+        for line in log.new_lines() if log else ():
+            lines.append(line)
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        if described["buildComplete"]:
+            break
+        sleep(POLL_SECONDS)
+    if described["buildStatus"] != "SUCCEEDED":
+        raise InputError(_failure(described, lines), "mend what the last lines name, and run again")
+
+
+def _failure(described: dict[str, Any], lines: list[str]) -> str:
+    failed = next((p for p in described["phases"] if p.get("phaseStatus") == "FAILED"), {})
+    reasons = [context["message"] for context in failed.get("contexts", [])]
+    where = f"phase {failed['phaseType']}: {'; '.join(reasons)}" if failed else "no phase failed"
+    last = "".join(f"\n  {line}" for line in lines[-LAST_LINES:])
+    return f"build {described['id']} {described['buildStatus']}: {where}; its last lines:{last}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
