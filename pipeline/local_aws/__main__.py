@@ -22,6 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT})"
     )
+    parser.add_argument(
+        "--containers",
+        action="store_true",
+        help="build and run the real image: needs Docker, docker-registry and the aws command",
+    )
     arguments = parser.parse_args(argv)
     return cli.run(lambda: _serve(arguments))
 
@@ -31,7 +36,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, lambda *_: ended.set())
-    with server.start(settings.region, settings.stack_name, arguments.port) as local_aws:
+    with server.start(
+        settings.region, settings.stack_name, arguments.port, containers=arguments.containers
+    ) as local_aws:
         for name, value in local_aws.environment.items():
             print(f"export {name}={value}", flush=True)
         print(
