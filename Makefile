@@ -17,22 +17,25 @@ test: .venv/ready-dev
 
 check: lint test
 
-lint: .venv/ready-dev
+lint: .venv/ready-dev .venv-checkov/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cfn-lint build/infrastructure.yml
+	.venv-checkov/bin/checkov --file build/infrastructure.yml --framework cloudformation \
+		--skip-download --compact --quiet
 
 # Needs uv. The locks hold for every Python from 3.11 on, and for Linux, macOS and Windows.
 lock:
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	echo checkov | uv pip compile $(LOCK_OPTIONS) - -o build/checkov.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-header --no-emit-index-url
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-checkov .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -46,4 +49,11 @@ clean:
 
 .venv/ready-dev: .venv/ready requirements-dev.lock
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# In an environment of its own: it pins what the project needs newer.
+.venv-checkov/ready: build/checkov.lock
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r build/checkov.lock
 	@touch $@

@@ -23,6 +23,7 @@ import boto3
 from rich.console import Console
 
 ROOT = CONTAINER.parent
+BUILDSPEC = Path(__file__).parent / "buildspec.yml"
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 POLL_SECONDS = 2.0
 LAST_LINES = 20
@@ -59,8 +60,8 @@ def _push(config: Path, console: Console) -> int:
 
 
 def pack() -> bytes:
-    """container/ and build/ without what only the laptop needs, as a zip with fixed times."""
-    paths = [*source_files(), *source_files(ROOT / "build")]
+    """container/, the buildspec and the data of its smoke training, as a zip with fixed times."""
+    paths = [*source_files(), BUILDSPEC, *source_files(BUILDSPEC.parent / "smoke")]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
@@ -121,7 +122,9 @@ def build(
 
 
 def _failure(described: dict[str, Any], lines: list[str]) -> str:
-    failed = next((p for p in described["phases"] if p.get("phaseStatus") == "FAILED"), {})
+    failed: dict[str, Any] = next(
+        (p for p in described["phases"] if p.get("phaseStatus") == "FAILED"), {}
+    )
     reasons = [context["message"] for context in failed.get("contexts", [])]
     where = f"phase {failed['phaseType']}: {'; '.join(reasons)}" if failed else "no phase failed"
     last = "".join(f"\n  {line}" for line in lines[-LAST_LINES:])

@@ -59,6 +59,14 @@ def run(command: Callable[[], int]) -> int:
         return AWS_REFUSED
 
 
+def confirm(question: str) -> bool:
+    """Whether the person at the keyboard says yes. Raises InputError when there is none."""
+    if not sys.stdin.isatty():
+        raise InputError("not confirmed: there is no terminal to ask at", "agree with --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _hint(error: Exception) -> str:
     if isinstance(error, NoCredentialsError):
         return "log in with `aws configure` or `aws sso login`, or rehearse with --local"

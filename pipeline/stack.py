@@ -44,10 +44,7 @@ def example_stack(stack_name: str, region: str) -> Stack:
 def read_stack(cloudformation: Any, stack_name: str) -> Stack:
     """Raises InputError when the stack is missing, unfinished, or made from another template."""
     region = cloudformation.meta.region_name
-    deploy = (
-        "aws cloudformation deploy --template-file build/infrastructure.yml "
-        f"--stack-name {stack_name} --region {region} --capabilities CAPABILITY_NAMED_IAM"
-    )
+    deploy = "python build/deploy.py"
     try:
         stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     except ClientError as error:

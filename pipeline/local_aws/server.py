@@ -15,6 +15,7 @@ from unittest import mock
 from container.errors import InputError
 from pipeline.environment import NO_CREDENTIALS, aws_environment
 from pipeline.image import CONTAINER
+from pipeline.local_aws import moto_gaps
 from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
 from pipeline.local_aws.codebuild_api import Builds, LocalCodeBuild
 from pipeline.local_aws.runner import ChildProcessRunner, Runner
@@ -64,6 +65,7 @@ def start(
     _check_free(port)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
     _expect_left_out()
+    moto_gaps.fill()
     moto_api_backend.reset()
     moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
     moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch

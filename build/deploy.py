@@ -1,0 +1,194 @@
+"""Creates or updates the stack of build/infrastructure.yml: shows what will change, asks, does it.
+
+The stack's outputs go to stdout, all else to stderr. What is refused or fails leaves nothing half
+done: no change set that waits, and no stack that was only begun.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from container.errors import InputError
+from pipeline import cli
+from pipeline.settings import load_settings
+from pipeline.stack import COMPLETE
+
+import boto3
+from botocore.exceptions import ClientError
+from stack_events import POLL_SECONDS, Events, Sleep, follow, report_failure, tell
+
+TEMPLATE = Path(__file__).parent / "infrastructure.yml"
+
+# What a failed change set says when there is nothing to change (CloudFormation words it two ways).
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+
+REPLACED = {"True": ", replaced", "Conditional": ", may be replaced"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    arguments = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        cloudformation = boto3.Session(region_name=settings.region).client("cloudformation")
+        approve = (lambda: True) if arguments.yes else (lambda: cli.confirm("Change the stack?"))
+        return deploy(cloudformation, settings.stack_name, TEMPLATE.read_text("utf-8"), approve)
+
+    return cli.run(command)
+
+
+def deploy(
+    cloudformation: Any,
+    stack_name: str,
+    template: str,
+    approve: Callable[[], bool],
+    sleep: Sleep = time.sleep,
+) -> int:
+    """The exit code. Raises InputError when the stack or the template does not allow it."""
+    stack = find_stack(cloudformation, stack_name)
+    where = f"--stack-name {stack_name} --region {cloudformation.meta.region_name}"
+    kind = change_set_type(stack_name, stack["StackStatus"] if stack else None, where)
+    change_set_id, stack_id = _create_change_set(cloudformation, stack_name, kind, template)
+    executed = False
+    try:
+        change_set = _described(cloudformation, change_set_id, sleep)
+        if _nothing_to_change(change_set):
+            tell(f"stack {stack_name}: nothing to change")
+            print(outputs(cloudformation, stack_id))
+            return cli.SUCCEEDED
+        if change_set["Status"] != "CREATE_COMPLETE":
+            raise InputError(
+                f"stack {stack_name}: {change_set.get('StatusReason', 'no change set')}",
+                f"correct {TEMPLATE.name}; `cfn-lint {TEMPLATE}` may say more",
+            )
+        tell(f"stack {stack_name}: {kind.lower()}\n{changes_table(change_set['Changes'])}")
+        if not approve():
+            tell("nothing was changed")
+            return cli.NOT_SUCCEEDED
+        events = Events(cloudformation, stack_id)
+        # A bucket made by a failed creation holds nothing, and would stand in the next one's way.
+        cloudformation.execute_change_set(ChangeSetName=change_set_id, RetainExceptOnCreate=True)
+        executed = True
+    finally:
+        if not executed:
+            _discard(cloudformation, change_set_id, stack_id, sleep)
+
+    status = follow(events, sleep)
+    if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        print(outputs(cloudformation, stack_id))
+        return cli.SUCCEEDED
+    report_failure(stack_name, events, "mend that, and run python build/deploy.py again")
+    if status == "ROLLBACK_COMPLETE":
+        tell(f"stack {stack_name}: holds nothing after its failed creation, so it is deleted")
+        cloudformation.delete_stack(StackName=stack_id)
+        follow(events, sleep)
+    return cli.NOT_SUCCEEDED
+
+
+def find_stack(cloudformation: Any, stack_name: str) -> dict[str, Any] | None:
+    """None when there is no such stack."""
+    try:
+        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+    return stack
+
+
+def change_set_type(stack_name: str, status: str | None, where: str) -> str:
+    """CREATE or UPDATE; `where` is what `aws` commands of the hints need. Raises InputError
+    for a status in which CloudFormation takes neither.
+    """
+    if status is None or status == "REVIEW_IN_PROGRESS":  # the latter: named, but never made
+        return "CREATE"
+    if status in COMPLETE:
+        return "UPDATE"
+    events = f"aws cloudformation describe-stack-events {where}"
+    if status.endswith("_IN_PROGRESS"):
+        hint = f"wait for the end of what is under way: {events}"
+    elif status == "UPDATE_ROLLBACK_FAILED":
+        hint = f"aws cloudformation continue-update-rollback {where}"
+    else:
+        hint = f"see why with `{events}`; then remove it with python build/teardown.py"
+    raise InputError(f"stack {stack_name}: its status is {status}: it cannot be updated", hint)
+
+
+def changes_table(changes: Sequence[dict[str, Any]]) -> str:
+    """A line for each resource: what happens to it, its logical id, its type."""
+    resources = [change["ResourceChange"] for change in changes]
+    width = max((len(resource["LogicalResourceId"]) for resource in resources), default=0)
+    lines = [
+        f"  {resource['Action']:<7} {resource['LogicalResourceId']:<{width}}  "
+        f"{resource['ResourceType']}{REPLACED.get(resource.get('Replacement'), '')}"
+        for resource in resources
+    ]
+    return "\n".join(lines) or "  no resource, only what is said of them"
+
+
+def outputs(cloudformation: Any, stack_id: str) -> str:
+    """A line for each output: its name and its value."""
+    stack = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
+    values = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    width = max(map(len, values), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
+
+
+def _create_change_set(
+    cloudformation: Any, stack_name: str, kind: str, template: str
+) -> tuple[str, str]:
+    """The ids of the change set and of the stack. Raises InputError for a wrong template."""
+    try:
+        answer = cloudformation.create_change_set(
+            StackName=stack_name,
+            ChangeSetName=f"deploy-{uuid.uuid4().hex}",
+            ChangeSetType=kind,
+            TemplateBody=template,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise InputError(
+            f"{TEMPLATE.name}: {error.response['Error']['Message']}",
+            f"`cfn-lint {TEMPLATE}` may say more",
+        ) from None
+    return answer["Id"], answer["StackId"]
+
+
+def _described(cloudformation: Any, change_set_id: str, sleep: Sleep) -> dict[str, Any]:
+    """The change set once it is made, or has failed, with all its changes."""
+    while True:
+        change_set: dict[str, Any] = cloudformation.describe_change_set(ChangeSetName=change_set_id)
+        if change_set["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+            break
+        sleep(POLL_SECONDS)
+    changes, page = list(change_set.get("Changes", [])), change_set
+    while "NextToken" in page:
+        page = cloudformation.describe_change_set(
+            ChangeSetName=change_set_id, NextToken=page["NextToken"]
+        )
+        changes += page["Changes"]
+    return change_set | {"Changes": changes}
+
+
+def _nothing_to_change(change_set: dict[str, Any]) -> bool:
+    reason = change_set.get("StatusReason", "")
+    return change_set["Status"] == "FAILED" and any(words in reason for words in NO_CHANGES)
+
+
+def _discard(cloudformation: Any, change_set_id: str, stack_id: str, sleep: Sleep) -> None:
+    """Removes a change set that will not be executed, and the stack if it was made only for it."""
+    _described(cloudformation, change_set_id, sleep)  # one that is being made cannot be deleted
+    cloudformation.delete_change_set(ChangeSetName=change_set_id)
+    stack = find_stack(cloudformation, stack_id)
+    if stack and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        cloudformation.delete_stack(StackName=stack_id)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

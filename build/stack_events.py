@@ -1,0 +1,89 @@
+"""Follows what CloudFormation does to a stack, by the stack's own events."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+POLL_SECONDS = 2.0
+
+Event = dict[str, Any]
+Sleep = Callable[[float], None]
+
+
+class Events:
+    """What happens to a stack from the moment when this is made, the oldest event first."""
+
+    def __init__(self, cloudformation: Any, stack_id: str) -> None:
+        self._cloudformation = cloudformation
+        self._stack_id = stack_id  # a deleted stack is still found by its id
+        self._last: str | None = None
+        self.seen: list[Event] = []
+        self.new()
+        self.seen.clear()
+
+    def new(self) -> list[Event]:
+        """Those since the last call."""
+        news: list[Event] = []
+        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
+            StackName=self._stack_id
+        )
+        for event in (event for page in pages for event in page["StackEvents"]):
+            if event["EventId"] == self._last:
+                break
+            news.insert(0, event)
+        if news:
+            self._last = news[-1]["EventId"]
+        self.seen += news
+        return news
+
+    def failures(self) -> list[str]:
+        """Each resource that failed by itself, with the reason; else why the stack turned back."""
+        failed = [
+            f"{event['LogicalResourceId']} ({event['ResourceType']}): "
+            f"{event.get('ResourceStatusReason', 'no reason given')}"
+            for event in self.seen
+            if event["ResourceStatus"].endswith("_FAILED")
+            and not _is_of_stack(event)
+            # What was under way beside the first failure is stopped, and says just that.
+            and "cancelled" not in event.get("ResourceStatusReason", "")
+        ]
+        return failed or [
+            event["ResourceStatusReason"]
+            for event in self.seen
+            if _is_of_stack(event)
+            and ("ROLLBACK" in event["ResourceStatus"] or "FAILED" in event["ResourceStatus"])
+            and event.get("ResourceStatusReason")
+        ]
+
+
+def follow(events: Events, sleep: Sleep = time.sleep) -> str:
+    """Waits for the end of an operation on a stack, and tells its events; the stack's status."""
+    began = time.monotonic()
+    try:
+        while True:
+            for event in events.new():
+                clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - began))
+                status: str = event["ResourceStatus"]
+                reason = event.get("ResourceStatusReason", "") if "FAILED" in status else ""
+                tell(f"{clock} {status:<18} {event['LogicalResourceId']}  {reason}".rstrip())
+                if _is_of_stack(event) and not status.endswith("_IN_PROGRESS"):
+                    return status
+            sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        tell("what CloudFormation has begun goes on without this command")
+        raise
+
+
+def report_failure(stack_name: str, events: Events, hint: str) -> None:
+    for failure in events.failures() or ["no reason given"]:
+        tell(f"error: stack {stack_name}: {failure}")
+    tell(f"hint: {hint}")
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _is_of_stack(event: Event) -> bool:
+    return bool(event["PhysicalResourceId"] == event["StackId"])

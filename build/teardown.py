@@ -1,0 +1,268 @@
+"""Removes the stack and all that was stored in it: lists it with its size, asks, does it.
+
+The stack goes last, because its outputs say what belongs to it: after an interruption the command
+can be given again. What is neither named there nor runs in the name of its roles is left alone.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from container.errors import InputError
+from pipeline import cli
+from pipeline.settings import load_settings
+
+import boto3
+from botocore.exceptions import ClientError
+from deploy import find_stack
+from stack_events import Events, Sleep, follow, report_failure, tell
+
+IMAGES_PER_CALL = 100  # BatchDeleteImage takes no more
+
+RUNNING = ("Executing", "Stopping")
+ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
+
+
+@dataclass(frozen=True)
+class Objects:
+    versions: int  # the old ones counted
+    delete_markers: int
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """What belongs to a stack, by name; None for what is not there (any more)."""
+
+    pipeline: str | None
+    executions: int
+    repository: str | None
+    images: dict[str, int]  # digest -> bytes
+    bucket: str | None
+    objects: Objects
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    arguments = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        session = boto3.Session(region_name=settings.region)
+        approve = (lambda: True) if arguments.yes else (lambda: cli.confirm("Delete all of this?"))
+        return teardown(session, settings.stack_name, settings.pipeline_name, approve)
+
+    return cli.run(command)
+
+
+def teardown(
+    session: boto3.Session,
+    stack_name: str,
+    pipeline_name: str,
+    approve: Callable[[], bool],
+    sleep: Sleep = time.sleep,
+) -> int:
+    """The exit code. Raises InputError when something is under way or in use."""
+    cloudformation = session.client("cloudformation")
+    stack = find_stack(cloudformation, stack_name)
+    if stack is None:
+        tell(f"stack {stack_name}: not in region {session.region_name}: nothing to delete")
+        return cli.SUCCEEDED
+    status = stack["StackStatus"]
+    if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        raise InputError(
+            f"stack {stack_name}: its status is {status}",
+            "wait for its end: aws cloudformation describe-stack-events "
+            f"--stack-name {stack_name} --region {session.region_name}",
+        )
+    found = find(session, stack, pipeline_name)
+    print(listing(stack_name, found), flush=True)
+    if not approve():
+        tell("nothing was deleted")
+        return cli.NOT_SUCCEEDED
+    delete(session, found)
+    events = Events(cloudformation, stack["StackId"])
+    cloudformation.delete_stack(StackName=stack["StackId"])
+    if status == "REVIEW_IN_PROGRESS":  # named, but never made: nothing to wait for
+        return cli.SUCCEEDED
+    if follow(events, sleep) == "DELETE_COMPLETE":
+        return cli.SUCCEEDED
+    report_failure(stack_name, events, "mend that, and run python build/teardown.py again")
+    return cli.NOT_SUCCEEDED
+
+
+def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> Found:
+    """Reads only. Raises InputError for what stands in the way of the deletion."""
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    sagemaker = session.client("sagemaker")
+    check_not_attached(session.client("iam"), outputs.get("OperatorPolicyArn"))
+    pipeline = find_pipeline(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
+    repository = outputs.get("RepositoryUri", "").partition("/")[2]
+    images = list_images(session.client("ecr"), repository) if repository else None
+    bucket = outputs.get("BucketName")
+    objects = count_objects(session.client("s3"), bucket) if bucket else None
+    return Found(
+        pipeline=pipeline,
+        executions=count_executions(sagemaker, pipeline) if pipeline else 0,
+        repository=None if images is None else repository,
+        images=images or {},
+        bucket=bucket if objects else None,
+        objects=objects or Objects(0, 0, 0),
+    )
+
+
+def delete(session: boto3.Session, found: Found) -> None:
+    if found.pipeline:
+        session.client("sagemaker").delete_pipeline(
+            PipelineName=found.pipeline, ClientRequestToken=uuid.uuid4().hex
+        )
+        tell(f"deleted pipeline {found.pipeline}")
+    if found.repository:
+        delete_images(session.client("ecr"), found.repository)
+        tell(f"deleted the images of {found.repository}")
+    if found.bucket:
+        s3 = session.client("s3")
+        delete_objects(s3, found.bucket)
+        s3.delete_bucket(Bucket=found.bucket)
+        tell(f"deleted bucket {found.bucket}")
+
+
+def listing(stack_name: str, found: Found) -> str:
+    """A line for each thing to delete, and one for what stays."""
+    rows = []
+    if found.pipeline:
+        rows.append(
+            ("pipeline", f"{found.pipeline} and the records of its executions: {found.executions}")
+        )
+    if found.repository:
+        size = sum(found.images.values())
+        rows.append(("images", f"{len(found.images):,} in {found.repository}, {size:,} bytes"))
+    if found.bucket:
+        objects = found.objects
+        rows.append(
+            (
+                "objects",
+                f"{objects.versions:,} versions, {objects.size:,} bytes, and "
+                f"{objects.delete_markers:,} delete markers",
+            )
+        )
+        rows.append(("bucket", found.bucket))
+    rows.append(("stack", f"{stack_name} with its repository, build project, roles and build logs"))
+    rows.append(("stays", "training jobs and their logs: SageMaker keeps them"))
+    return "\n".join(f"{name:<8}  {what}" for name, what in rows)
+
+
+def check_not_attached(iam: Any, policy_arn: str | None) -> None:
+    """Raises InputError when the operator policy is in use: the stack could not delete it."""
+    if policy_arn is None:
+        return
+    pages = list(iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy_arn))
+    users = [
+        (kind.lower(), entity[f"{kind}Name"])
+        for kind in ENTITIES
+        for page in pages
+        for entity in page.get(f"Policy{kind}s", [])
+    ]
+    if users:
+        kind, name = users[0]
+        raise InputError(
+            f"policy {policy_arn}: attached to {', '.join(' '.join(user) for user in users)}",
+            f"aws iam detach-{kind}-policy --{kind}-name {name} --policy-arn {policy_arn}",
+        )
+
+
+def find_pipeline(sagemaker: Any, name: str, role_arn: str | None) -> str | None:
+    """Its name, when it is there and runs in the name of the stack's role."""
+    pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=name)
+    for pipeline in (item for page in pages for item in page["PipelineSummaries"]):
+        if pipeline["PipelineName"] == name:
+            if pipeline["RoleArn"] == role_arn:
+                return name
+            tell(f"pipeline {name}: left alone, its role {pipeline['RoleArn']} is not the stack's")
+    return None
+
+
+def count_executions(sagemaker: Any, pipeline: str) -> int:
+    """Raises InputError when one of them is not at its end."""
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
+    executions = [item for page in pages for item in page["PipelineExecutionSummaries"]]
+    for execution in executions:
+        if execution["PipelineExecutionStatus"] in RUNNING:
+            arn = execution["PipelineExecutionArn"]
+            raise InputError(
+                f"execution {arn}: it is {execution['PipelineExecutionStatus']}",
+                "wait for its end, or aws sagemaker stop-pipeline-execution "
+                f"--pipeline-execution-arn {arn}",
+            )
+    return len(executions)
+
+
+def list_images(ecr: Any, repository: str) -> dict[str, int] | None:
+    """Digest -> size in bytes as pushed; None without a repository."""
+    pages = ecr.get_paginator("describe_images").paginate(repositoryName=repository)
+    try:
+        return {
+            image["imageDigest"]: image.get("imageSizeInBytes", 0)
+            for page in pages
+            for image in page["imageDetails"]
+        }
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "RepositoryNotFoundException":
+            raise
+        return None
+
+
+def delete_images(ecr: Any, repository: str) -> None:
+    """An image that another one refers to can be deleted only after that: so in rounds."""
+    left = list(list_images(ecr, repository) or {})
+    while left:
+        failures = []
+        for start in range(0, len(left), IMAGES_PER_CALL):
+            batch = [{"imageDigest": digest} for digest in left[start : start + IMAGES_PER_CALL]]
+            answer = ecr.batch_delete_image(repositoryName=repository, imageIds=batch)
+            failures += answer["failures"]
+        if len(failures) == len(left):
+            raise InputError(
+                f"image {left[0]}: {failures[0]['failureReason']}",
+                "delete it, and run python build/teardown.py again",
+            )
+        left = list(list_images(ecr, repository) or {})
+
+
+def count_objects(s3: Any, bucket: str) -> Objects | None:
+    """None without the bucket."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    versions = markers = size = 0
+    try:
+        for page in pages:
+            versions += len(page.get("Versions", []))
+            markers += len(page.get("DeleteMarkers", []))
+            size += sum(version["Size"] for version in page.get("Versions", []))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+        return None
+    return Objects(versions, markers, size)
+
+
+def delete_objects(s3: Any, bucket: str) -> None:
+    """All versions and delete markers, a page of at most 1,000 at a time."""
+    while True:
+        page = s3.list_object_versions(Bucket=bucket)
+        stored = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not stored:
+            return
+        names = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in stored]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": names, "Quiet": True})
+        for error in answer.get("Errors", []):
+            raise InputError(
+                f"object {error['Key']}: {error['Message']}",
+                "allow it, and run python build/teardown.py again",
+            )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,29 @@
+"""What moto's CloudFormation leaves undone and the project's stack needs."""
+
+from typing import Any
+
+from moto.cloudformation.models import CloudFormationBackend
+from moto.iam.models import ManagedPolicy
+
+_execute_change_set = CloudFormationBackend.execute_change_set
+
+
+def fill() -> None:
+    """Changes moto's classes; doing so again changes nothing."""
+    backend: Any = CloudFormationBackend
+    policy: Any = ManagedPolicy
+    backend.execute_change_set = execute_change_set
+    policy.delete = delete_policy
+
+
+def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
+    """moto works out a stack's outputs after CreateStack and UpdateStack only."""
+    _execute_change_set(backend, change_set_name, stack_name)
+    stack = backend.get_stack(backend.describe_change_set(change_set_name).stack_id)
+    stack._parse_template()
+    stack.output_map = stack._create_output_map()
+
+
+def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
+    """moto leaves managed policies behind when their stack is deleted."""
+    policy.backend.delete_policy(policy.arn)
