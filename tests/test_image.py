@@ -296,3 +296,68 @@ def test_two_builds_of_the_same_source_have_the_same_layers(image: Image, tmp_pa
         layers.append(json.loads(docker("inspect", tag))[0]["RootFS"]["Layers"])
         docker("rmi", "--force", tag)
     assert layers[0] == layers[1]
+
+
+LOCAL_MODE = """
+import json, sys
+import boto3
+from sagemaker.estimator import Estimator
+from sagemaker.inputs import TrainingInput
+from sagemaker.local import LocalSession
+from sagemaker.workflow.pipeline import Pipeline
+from sagemaker.workflow.pipeline_context import LocalPipelineSession
+from sagemaker.workflow.steps import TrainingStep
+
+image, bucket, endpoint, root, train, validation = sys.argv[1:]
+options = {"boto_session": boto3.Session(), "default_bucket": bucket, "s3_endpoint_url": endpoint}
+
+def estimator(session):
+    session.config = {"local": {"container_root": root}}
+    return Estimator(
+        image_uri=image,
+        role="arn:aws:iam::123456789012:role/any",
+        instance_count=1,
+        instance_type="local",
+        hyperparameters={"num_round": 30},
+        output_path=f"s3://{bucket}/local-mode",
+        sagemaker_session=session,
+    )
+
+channels = {"train": TrainingInput(train), "validation": TrainingInput(validation)}
+fitted = estimator(LocalSession(**options))
+fitted.fit(channels)
+session = LocalPipelineSession(**options)
+step = TrainingStep(name="Train", step_args=estimator(session).fit(channels))
+pipeline = Pipeline(name="local-mode", steps=[step], sagemaker_session=session)
+pipeline.create("arn:aws:iam::123456789012:role/any")
+execution = pipeline.start()
+print()
+print(json.dumps([fitted.model_data, execution.describe()["PipelineExecutionStatus"]]))
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("docker-compose") and "REQUIRE_DOCKER" not in os.environ,
+    reason="not installed: docker-compose",
+)
+def test_the_sdks_own_local_mode_trains_in_the_image(
+    image: Image, local_image: str, tmp_path: Path
+) -> None:
+    """A client of the image that was not written here: an Estimator and a pipeline."""
+    data = image.run(
+        sys.executable, str(ROOT / "pipeline" / "data.py"), "--config", "good.yaml"
+    ).stdout.split()
+    bucket = data[0].split("/")[2]
+    endpoint = image.environment["AWS_ENDPOINT_URL"]
+    done = image.run(
+        sys.executable, "-c", LOCAL_MODE, local_image, bucket, endpoint, str(tmp_path), *data
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    model, status = json.loads(done.stdout.splitlines()[-1])
+    assert status == "Succeeded"
+    (tmp_path / "model").mkdir()
+    archive = str(tmp_path / "model.tar.gz")
+    assert image.run("aws", "s3", "cp", "--quiet", model, archive).returncode == 0
+    shutil.unpack_archive(archive, tmp_path / "model")
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text("utf-8"))
+    assert metrics["auc"] > 0.8

@@ -51,7 +51,7 @@ class ChildProcessRunner:
     environment is empty but for what the job is given.
     """
 
-    description = "training jobs run container/ as a child process (no container engine)"
+    description = "training jobs run container/ as a child process, not in a container"
 
     def __init__(self, source: Path) -> None:
         self._source = source
