@@ -110,11 +110,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
             script = str(ROOT / "build" / "push_image.py")
             return run((sys.executable, script, "--config", config), environment, folder)
 
-        yield Image(environment, folder, push("bad.yaml"), push("good.yaml"), push("good.yaml"))
+        refused, good = push("bad.yaml"), push("good.yaml")
+        yield Image(environment, folder, refused, good, push("good.yaml"))
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=60) == 0
     assert docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}") == ""
+    for name in set(docker("images", "--quiet", good.stdout.partition("@")[0]).split()):
+        docker("rmi", "--force", name)
 
 
 def test_a_build_that_fails_names_its_phase_and_its_last_lines(image: Image) -> None:
