@@ -28,14 +28,12 @@ REPLACED = {"True": ", replaced", "Conditional": ", may be replaced"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    arguments = parser.parse_args(argv)
+    arguments = cli.asking_parser(__doc__).parse_args(argv)
 
     def command() -> int:
         settings = load_settings(arguments.config)
         cloudformation = boto3.Session(region_name=settings.region).client("cloudformation")
-        approve = (lambda: True) if arguments.yes else (lambda: cli.confirm("Change the stack?"))
+        approve = cli.approval(arguments.yes, "Change the stack?")
         return deploy(cloudformation, settings.stack_name, TEMPLATE.read_text("utf-8"), approve)
 
     return cli.run(command)

@@ -45,14 +45,12 @@ class Found:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    arguments = parser.parse_args(argv)
+    arguments = cli.asking_parser(__doc__).parse_args(argv)
 
     def command() -> int:
         settings = load_settings(arguments.config)
         session = boto3.Session(region_name=settings.region)
-        approve = (lambda: True) if arguments.yes else (lambda: cli.confirm("Delete all of this?"))
+        approve = cli.approval(arguments.yes, "Delete all of this?")
         return teardown(session, settings.stack_name, settings.pipeline_name, approve)
 
     return cli.run(command)

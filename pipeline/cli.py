@@ -39,6 +39,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return result
 
 
+def asking_parser(description: str | None) -> argparse.ArgumentParser:
+    """Of a command that asks before it changes something."""
+    result = parser(description)
+    result.add_argument("--yes", action="store_true", help="do not ask")
+    return result
+
+
 def run(command: Callable[[], int]) -> int:
     """The exit code of `command`; what the user can mend ends with one error and a hint."""
     try:
@@ -57,6 +64,11 @@ def run(command: Callable[[], int]) -> int:
     except (BotoCoreError, ClientError) as error:
         print(f"error: {error}\nhint: {_hint(error)}", file=sys.stderr)
         return AWS_REFUSED
+
+
+def approval(yes: bool, question: str) -> Callable[[], bool]:
+    """What a command asks before it changes something: answered already with --yes."""
+    return lambda: yes or confirm(question)
 
 
 def confirm(question: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.local_aws.clients import Clients
+from pipeline.local_aws.log_writer import LogWriter
 
 import yaml
 
@@ -106,8 +107,7 @@ class Build:
 
     def _build(self, folder: Path) -> str:
         clients = self._clients.as_role(self._project["serviceRole"])
-        self._logs = clients.client("logs")
-        self._logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        self._log = LogWriter(clients.client("logs"), self._group, self._stream)
         self._begin("DOWNLOAD_SOURCE")
         source = folder / "src"
         bucket, _, key = self._source.partition("/")
@@ -167,7 +167,7 @@ class Build:
     ) -> int:
         if self._stopped.is_set() or self._out_of_time.is_set():
             return 1
-        self._log(f"[Container] Running command {command.strip()}")
+        self._log.write(f"[Container] Running command {command.strip()}")
         kept = folder / "environment"
         shell = spec.get("env", {}).get("shell", "sh")
         script = f"{command}\n_status=$?\nset +e\nset -a\nenv -0 > '{kept}'\nexit $_status\n"
@@ -184,7 +184,7 @@ class Build:
                 start_new_session=True,
             )
         for line in self._process.stdout or ():
-            self._log(line.rstrip("\n"))
+            self._log.write(line.rstrip("\n"))
         code = self._process.wait()
         if kept.exists():
             entries = kept.read_text(errors="replace").split("\0")
@@ -221,13 +221,6 @@ class Build:
             phase |= {"phaseStatus": status, "endTime": _now()}
             if message:
                 phase["contexts"] = [{"statusCode": "COMMAND_EXECUTION_ERROR", "message": message}]
-
-    def _log(self, line: str) -> None:
-        if line.strip():
-            event = {"timestamp": int(_now().timestamp() * 1000), "message": line}
-            self._logs.put_log_events(
-                logGroupName=self._group, logStreamName=self._stream, logEvents=[event]
-            )
 
     def _time_out(self) -> None:
         self._out_of_time.set()

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from container.opt_ml import FAILURE_CHARACTERS
 from pipeline.data import split_uri
 
 HOST = "algo-1"
-FAILURE_CHARACTERS = 1024
 
 
 class JobFailed(Exception):

@@ -5,6 +5,7 @@ What SageMaker does around the container, in its order and with its statuses. So
 SageMaker AI Provides Training Information" in the developer guide.
 """
 
+import contextlib
 import re
 import tempfile
 import threading
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.job_log import JobLogWriter
-from pipeline.local_aws.opt_ml_tree import JobFailed, download, failure, upload, write_config
+from pipeline.local_aws.log_writer import LogWriter
+from pipeline.local_aws.opt_ml_tree import HOST, JobFailed, download, failure, upload, write_config
 from pipeline.local_aws.runner import Process, Runner
+from pipeline.log_stream import TRAINING_LOG_GROUP
 
 STOP_GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")  # a metric's value
@@ -151,7 +153,7 @@ class TrainingJob:
         timer.daemon = True
         timer.start()
         try:
-            log = JobLogWriter(logs, self.name)
+            log = self._log(logs)
             for line in process.lines():
                 log.write(line)
                 self._match_metrics(line)
@@ -162,6 +164,12 @@ class TrainingJob:
         if code and not (self._stop_requested.is_set() or out_of_time.is_set()):
             raise JobFailed(f"AlgorithmError: {failure(root)}, exit code: {code}")
         return out_of_time.is_set()
+
+    def _log(self, logs: Any) -> LogWriter:
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
+        stream = f"{self.name}/{HOST}-{int(_now().timestamp())}"
+        return LogWriter(logs, TRAINING_LOG_GROUP, stream)
 
     def _match_metrics(self, line: str) -> None:
         for definition in self._request["AlgorithmSpecification"].get("MetricDefinitions", []):

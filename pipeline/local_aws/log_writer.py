@@ -1,0 +1,18 @@
+"""Writes a log stream of CloudWatch Logs, line by line."""
+
+import time
+from typing import Any
+
+
+class LogWriter:
+    """The stream is made at once; its group must be there."""
+
+    def __init__(self, logs: Any, group: str, stream: str) -> None:
+        self._logs = logs
+        self._place = {"logGroupName": group, "logStreamName": stream}
+        logs.create_log_stream(**self._place)
+
+    def write(self, line: str) -> None:
+        if line.strip():  # CloudWatch Logs takes no empty message
+            event = {"timestamp": int(time.time() * 1000), "message": line}
+            self._logs.put_log_events(**self._place, logEvents=[event])
