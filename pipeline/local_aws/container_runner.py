@@ -43,9 +43,10 @@ class ContainerRunner:
         self, request: Mapping[str, Any], root: Path, environment: Mapping[str, str]
     ) -> Process:
         image = request["AlgorithmSpecification"]["TrainingImage"]
+        role = self._clients.as_role(request["RoleArn"])
         memory, cpus = self._instance(request["ResourceConfig"]["InstanceType"])
         try:
-            self._engine.images.pull(image, auth_config=registry.login(self._clients))
+            self._engine.images.pull(image, auth_config=registry.login(role))
             container = self._engine.containers.create(
                 image,
                 ["train"],
