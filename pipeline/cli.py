@@ -86,6 +86,8 @@ def _hint(error: Exception) -> str:
         return "check the network, the region in pipeline.yaml, and AWS_ENDPOINT_URL"
     if isinstance(error, ClientError) and "Validation" in error.response["Error"]["Code"]:
         return "a value of pipeline.yaml or --parameter is not what the service takes"
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] == "403":
+        return "S3 gives no reason here: HeadObject needs s3:GetObject, HeadBucket s3:ListBucket"
     if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
         return "ask for the action named above; `aws sts get-caller-identity` says who you are"
     return "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"

@@ -1,13 +1,13 @@
-import importlib
 import io
 import sys
 from itertools import count
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from container.errors import InputError
 from pipeline.local_aws.server import LocalAws
 
+import deploy
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, WriteConfig
@@ -38,12 +38,6 @@ UPDATING = [("Repository", "UPDATE_IN_PROGRESS", ""), (NAME, "UPDATE_COMPLETE", 
 Script = list[tuple[str, str, str]]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS..S3..BucketPolicy")
-
-
-@pytest.fixture
-def deploy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "build"))
-    return importlib.import_module("deploy")
 
 
 @pytest.fixture
@@ -78,7 +72,6 @@ class Terminal(io.StringIO):
 
 
 def test_a_new_stack_is_shown_made_and_its_outputs_printed(
-    deploy: ModuleType,
     cloudformation: Any,
     name: str,
     write_config: WriteConfig,
@@ -101,7 +94,6 @@ def test_a_new_stack_is_shown_made_and_its_outputs_printed(
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_made_or_left(
-    deploy: ModuleType,
     cloudformation: Any,
     name: str,
     write_config: WriteConfig,
@@ -122,7 +114,6 @@ def test_without_a_terminal_and_without_yes_nothing_is_made_or_left(
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
 def test_only_a_yes_at_the_terminal_is_a_yes(
-    deploy: ModuleType,
     cloudformation: Any,
     name: str,
     write_config: WriteConfig,
@@ -140,7 +131,7 @@ def test_only_a_yes_at_the_terminal_is_a_yes(
 
 
 def test_a_refused_update_leaves_the_stack_as_it_was(
-    deploy: ModuleType, cloudformation: Any, name: str, capsys: pytest.CaptureFixture[str]
+    cloudformation: Any, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert deploy.deploy(cloudformation, name, TEMPLATE, lambda: True) == 0
     capsys.readouterr()
@@ -222,7 +213,7 @@ def no_sleep(_: float) -> None:
 
 
 def test_a_failed_creation_names_the_resource_and_the_reason_and_leaves_no_stack(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     fake = FakeCloudFormation(None, FAILING)
     assert deploy.deploy(fake, NAME, TEMPLATE, lambda: True, no_sleep) == 1
@@ -237,7 +228,7 @@ def test_a_failed_creation_names_the_resource_and_the_reason_and_leaves_no_stack
 
 
 def test_a_failed_update_that_was_rolled_back_keeps_the_stack(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     script = [
         ("Repository", "UPDATE_FAILED", "no permission"),
@@ -255,7 +246,7 @@ def test_a_failed_update_that_was_rolled_back_keeps_the_stack(
 
 
 def test_without_a_failed_resource_the_stacks_own_reason_is_given(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     script = [
         (NAME, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
@@ -267,7 +258,7 @@ def test_without_a_failed_resource_the_stacks_own_reason_is_given(
 
 
 def test_the_end_is_the_stacks_event_and_not_its_status_of_before(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     fake = FakeCloudFormation("UPDATE_COMPLETE", UPDATING)
     assert deploy.deploy(fake, NAME, TEMPLATE, lambda: True, no_sleep) == 0
@@ -279,7 +270,7 @@ def test_the_end_is_the_stacks_event_and_not_its_status_of_before(
 
 
 def test_a_change_set_is_waited_for_and_read_to_its_last_page(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     removed = {
         "ResourceChange": ADDED["ResourceChange"]
@@ -312,7 +303,7 @@ def test_a_change_set_is_waited_for_and_read_to_its_last_page(
     ],
 )
 def test_no_changes_is_a_success_and_leaves_no_change_set(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str], reason: str
+    capsys: pytest.CaptureFixture[str], reason: str
 ) -> None:
     failed = {"Status": "FAILED", "StatusReason": reason}
     fake = FakeCloudFormation("CREATE_COMPLETE", None, failed)
@@ -321,9 +312,7 @@ def test_no_changes_is_a_success_and_leaves_no_change_set(
     assert fake.calls == ["create_change_set UPDATE", "delete_change_set"]
 
 
-def test_a_change_set_that_cannot_be_made_says_why_and_is_removed_with_its_stack(
-    deploy: ModuleType,
-) -> None:
+def test_a_change_set_that_cannot_be_made_says_why_and_is_removed_with_its_stack() -> None:
     failed = {"Status": "FAILED", "StatusReason": "Circular dependency"}
     fake = FakeCloudFormation(None, None, failed)
     with pytest.raises(InputError, match="stack deployed: Circular dependency\nhint: correct"):
@@ -331,16 +320,14 @@ def test_a_change_set_that_cannot_be_made_says_why_and_is_removed_with_its_stack
     assert fake.calls == ["create_change_set CREATE", "delete_change_set", "delete_stack"]
 
 
-def test_a_template_that_cloudformation_cannot_read_is_an_error_of_the_template(
-    deploy: ModuleType,
-) -> None:
+def test_a_template_that_cloudformation_cannot_read_is_an_error_of_the_template() -> None:
     fake = FakeCloudFormation(None)
     with pytest.raises(InputError, match=r"^infrastructure.yml: Template format error: nonsense"):
         deploy.deploy(fake, NAME, "nonsense", lambda: True, no_sleep)
     assert fake.calls == ["create_change_set CREATE"]
 
 
-def test_an_interruption_before_the_execution_leaves_nothing(deploy: ModuleType) -> None:
+def test_an_interruption_before_the_execution_leaves_nothing() -> None:
     def interrupt() -> bool:
         raise KeyboardInterrupt
 
@@ -351,7 +338,7 @@ def test_an_interruption_before_the_execution_leaves_nothing(deploy: ModuleType)
 
 
 def test_an_interruption_while_waiting_says_that_the_operation_goes_on(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
@@ -374,9 +361,7 @@ def test_an_interruption_while_waiting_says_that_the_operation_goes_on(
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name deployed --region us-"),
     ],
 )
-def test_a_stack_that_cannot_be_updated_is_not_touched(
-    deploy: ModuleType, status: str, hint: str
-) -> None:
+def test_a_stack_that_cannot_be_updated_is_not_touched(status: str, hint: str) -> None:
     fake = FakeCloudFormation(status)
     with pytest.raises(InputError, match=f"its status is {status}") as raised:
         deploy.deploy(fake, NAME, TEMPLATE, lambda: True, no_sleep)
@@ -384,16 +369,14 @@ def test_a_stack_that_cannot_be_updated_is_not_touched(
     assert fake.calls == []
 
 
-def test_a_stack_that_was_named_but_never_made_is_made(deploy: ModuleType) -> None:
+def test_a_stack_that_was_named_but_never_made_is_made() -> None:
     script = [(NAME, "CREATE_IN_PROGRESS", ""), (NAME, "CREATE_COMPLETE", "")]
     fake = FakeCloudFormation("REVIEW_IN_PROGRESS", script)
     assert deploy.deploy(fake, NAME, TEMPLATE, lambda: True, no_sleep) == 0
     assert fake.calls == ["create_change_set CREATE", "execute_change_set"]
 
 
-def test_a_change_of_outputs_alone_is_made(
-    deploy: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_change_of_outputs_alone_is_made(capsys: pytest.CaptureFixture[str]) -> None:
     change_set = {"Status": "CREATE_COMPLETE", "Changes": []}
     fake = FakeCloudFormation("CREATE_COMPLETE", UPDATING, change_set)
     assert deploy.deploy(fake, NAME, TEMPLATE, lambda: True, no_sleep) == 0

@@ -1,14 +1,15 @@
-import importlib
 import json
 from itertools import count
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from container.errors import InputError
 from pipeline.local_aws.server import LocalAws
 from pipeline.local_aws.source_image import put_source_image
 
+import deploy
 import pytest
+import teardown
 from botocore.session import get_session
 from botocore.stub import Stubber
 from conftest import ROOT, WriteConfig
@@ -18,12 +19,6 @@ NUMBERS = count(1)
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/torn/1"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS..S3..BucketPolicy")
-
-
-@pytest.fixture
-def teardown(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "build"))
-    return importlib.import_module("teardown")
 
 
 class Deployed:
@@ -82,7 +77,6 @@ def deployed(local_aws: LocalAws) -> Deployed:
 
 
 def test_all_that_belongs_to_the_stack_is_listed_with_its_size_and_removed(
-    teardown: ModuleType,
     deployed: Deployed,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -110,7 +104,6 @@ def test_all_that_belongs_to_the_stack_is_listed_with_its_size_and_removed(
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_deleted(
-    teardown: ModuleType,
     deployed: Deployed,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -127,7 +120,6 @@ def test_without_a_terminal_and_without_yes_nothing_is_deleted(
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("", 1), ("yes\n", 0)])
 def test_only_a_yes_at_the_terminal_deletes(
-    teardown: ModuleType,
     deployed: Deployed,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -143,7 +135,6 @@ def test_only_a_yes_at_the_terminal_deletes(
 
 
 def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
-    teardown: ModuleType,
     deployed: Deployed,
     local_aws: LocalAws,
     write_config: WriteConfig,
@@ -166,7 +157,7 @@ def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
 
 
 def test_other_stacks_stay_as_they_are(
-    teardown: ModuleType, deployed: Deployed, local_aws: LocalAws, write_config: WriteConfig
+    deployed: Deployed, local_aws: LocalAws, write_config: WriteConfig
 ) -> None:
     neighbour = Deployed(local_aws, f"{deployed.name}-neighbour")
     neighbour.create_pipeline(neighbour.outputs["PipelineRoleArn"])
@@ -177,7 +168,6 @@ def test_other_stacks_stay_as_they_are(
 
 
 def test_what_is_already_gone_is_no_obstacle(
-    teardown: ModuleType,
     deployed: Deployed,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -194,7 +184,6 @@ def test_what_is_already_gone_is_no_obstacle(
 
 
 def test_a_policy_in_use_is_said_before_anything_is_deleted(
-    teardown: ModuleType,
     deployed: Deployed,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -218,9 +207,7 @@ def client(service: str) -> Any:
 
 
 @pytest.mark.parametrize("status", ["Executing", "Stopping"])
-def test_a_running_execution_is_said_before_anything_is_deleted(
-    teardown: ModuleType, status: str
-) -> None:
+def test_a_running_execution_is_said_before_anything_is_deleted(status: str) -> None:
     sagemaker, arn = client("sagemaker"), "arn:aws:sagemaker:us-east-1:1:pipeline/p/execution/e"
     ended = {"PipelineExecutionArn": arn, "PipelineExecutionStatus": "Succeeded"}
     running = {"PipelineExecutionArn": arn, "PipelineExecutionStatus": status}
@@ -237,7 +224,7 @@ def test_a_running_execution_is_said_before_anything_is_deleted(
     )
 
 
-def test_an_image_that_another_refers_to_is_deleted_after_that(teardown: ModuleType) -> None:
+def test_an_image_that_another_refers_to_is_deleted_after_that() -> None:
     ecr, index, part = client("ecr"), "sha256:" + "1" * 64, "sha256:" + "2" * 64
     refused = {
         "imageId": {"imageDigest": part},
@@ -254,7 +241,7 @@ def test_an_image_that_another_refers_to_is_deleted_after_that(teardown: ModuleT
         stub.assert_no_pending_responses()
 
 
-def test_an_image_that_cannot_be_deleted_says_why(teardown: ModuleType) -> None:
+def test_an_image_that_cannot_be_deleted_says_why() -> None:
     ecr, digest = client("ecr"), "sha256:" + "1" * 64
     refused = {"imageId": {"imageDigest": digest}, "failureReason": "in the way"}
     with Stubber(ecr) as stub:
@@ -268,7 +255,7 @@ def images(*digests: str) -> dict[str, Any]:
     return {"imageDetails": [{"imageDigest": digest} for digest in digests]}
 
 
-def test_objects_are_deleted_a_page_at_a_time_until_none_is_left(teardown: ModuleType) -> None:
+def test_objects_are_deleted_a_page_at_a_time_until_none_is_left() -> None:
     s3 = client("s3")
     version, marker = {"Key": "a", "VersionId": "1"}, {"Key": "b", "VersionId": "2"}
     with Stubber(s3) as stub:
@@ -282,7 +269,7 @@ def test_objects_are_deleted_a_page_at_a_time_until_none_is_left(teardown: Modul
         stub.assert_no_pending_responses()
 
 
-def test_an_object_that_cannot_be_deleted_says_why(teardown: ModuleType) -> None:
+def test_an_object_that_cannot_be_deleted_says_why() -> None:
     s3 = client("s3")
     with Stubber(s3) as stub:
         stub.add_response("list_object_versions", {"Versions": [{"Key": "k", "VersionId": "v"}]})
@@ -331,7 +318,7 @@ def event(number: int, logical_id: str, status: str, reason: str = "") -> dict[s
 
 
 def test_a_stack_that_cannot_be_deleted_names_the_resource_and_the_reason(
-    teardown: ModuleType, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     cloudformation = client("cloudformation")
     before = event(1, "torn", "ROLLBACK_COMPLETE")
@@ -355,7 +342,7 @@ def test_a_stack_that_cannot_be_deleted_names_the_resource_and_the_reason(
     ) in err
 
 
-def test_a_stack_with_an_operation_under_way_is_not_touched(teardown: ModuleType) -> None:
+def test_a_stack_with_an_operation_under_way_is_not_touched() -> None:
     cloudformation = client("cloudformation")
     with Stubber(cloudformation) as stub:
         stub.add_response("describe_stacks", stack("UPDATE_IN_PROGRESS"))
@@ -364,7 +351,7 @@ def test_a_stack_with_an_operation_under_way_is_not_touched(teardown: ModuleType
             teardown.teardown(session, "torn", "p", lambda: True, lambda _: None)
 
 
-def test_a_stack_that_was_never_made_is_removed_without_waiting(teardown: ModuleType) -> None:
+def test_a_stack_that_was_never_made_is_removed_without_waiting() -> None:
     cloudformation = client("cloudformation")
     with Stubber(cloudformation) as stub:
         stub.add_response("describe_stacks", stack("REVIEW_IN_PROGRESS"))
@@ -377,9 +364,8 @@ def test_a_stack_that_was_never_made_is_removed_without_waiting(teardown: Module
 
 @pytest.mark.usefixtures("local_aws")
 def test_what_was_torn_down_can_be_deployed_again(
-    teardown: ModuleType, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deploy = importlib.import_module("deploy")
     arguments = ["--config", str(write_config(stack_name="again-and-again")), "--yes"]
     assert deploy.main(arguments) == 0
     first = capsys.readouterr().out

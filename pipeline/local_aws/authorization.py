@@ -79,19 +79,12 @@ class Authorization:
     ) -> bool:
         """Whether the policies of `principal` do; the question is recorded."""
         answers = {
-            policy.is_action_permitted(action, resource, None, context)
-            for policy in _policies(principal)
+            IAMPolicy(policy).is_action_permitted(action, resource, None, context)
+            for policy in principal.collect_policies()
         }
         allowed = PermissionResult.PERMITTED in answers and PermissionResult.DENIED not in answers
         self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
         return allowed
-
-
-def _policies(principal: Principal) -> Iterator[IAMPolicy]:
-    for policy in principal.collect_policies():
-        # moto leaves the inline policies that CloudFormation gave to a role unserialised.
-        inline = isinstance(policy, dict) and "Statement" in policy
-        yield IAMPolicy(json.dumps(policy) if inline else policy)
 
 
 def caller(response: BaseResponse) -> Principal:

@@ -4,6 +4,7 @@ Sources: "Build specification reference for CodeBuild", "Build phase transitions
 "Environment variables in build environments" in the CodeBuild user guide.
 """
 
+import io
 import os
 import subprocess
 import tempfile
@@ -112,8 +113,8 @@ class Build:
         self._begin("DOWNLOAD_SOURCE")
         source = folder / "src"
         bucket, _, key = self._source.partition("/")
-        clients.client("s3").download_file(bucket, key, str(folder / "source.zip"))
-        with zipfile.ZipFile(folder / "source.zip") as archive:
+        answer = clients.client("s3").get_object(Bucket=bucket, Key=key)
+        with zipfile.ZipFile(io.BytesIO(answer["Body"].read())) as archive:
             archive.extractall(source)
         spec = yaml.safe_load((source / self._project["source"]["buildspec"]).read_text("utf-8"))
         not_here = list(_unsupported(spec))

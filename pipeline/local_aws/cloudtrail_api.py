@@ -21,17 +21,22 @@ class LocalCloudTrail(CloudTrailResponse):
     authorization: ClassVar[Authorization]
 
     def lookup_events(self) -> ActionResult:
-        newest_first = list(self.authorization.calls)[::-1]
-        begin = int(self._get_param("NextToken") or 0)
-        end = begin + min(self._get_param("MaxResults") or PAGE_SIZE, PAGE_SIZE)
-        answer: dict[str, Any] = {"Events": [_event(call) for call in newest_first[begin:end]]}
-        return ActionResult(answer | ({"NextToken": str(end)} if end < len(newest_first) else {}))
+        """The newest first. A token counts the events before it: new ones do not shift it."""
+        calls = list(self.authorization.calls)
+        end = int(self._get_param("NextToken") or len(calls))
+        begin = max(end - min(self._get_param("MaxResults") or PAGE_SIZE, PAGE_SIZE), 0)
+        since = self._get_param("StartTime") or 0  # seconds since 1970
+        page = [call for call in calls[begin:end] if call.time.timestamp() >= since]
+        more = begin > 0 and len(page) == end - begin
+        answer: dict[str, Any] = {"Events": [_event(call) for call in reversed(page)]}
+        return ActionResult(answer | ({"NextToken": str(begin)} if more else {}))
 
 
 def _event(call: Call) -> dict[str, Any]:
     service, _, operation = call.action.partition(":")
     record = {
         "userIdentity": {"arn": call.principal},
+        "eventTime": call.time.isoformat(),
         "eventSource": f"{service}.amazonaws.com",
         "eventName": operation,
         "resources": [{"ARN": call.resource}],

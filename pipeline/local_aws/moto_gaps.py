@@ -1,9 +1,10 @@
 """What moto's CloudFormation leaves undone and the project's stack needs."""
 
+import json
 from typing import Any
 
 from moto.cloudformation.models import CloudFormationBackend
-from moto.iam.models import ManagedPolicy
+from moto.iam.models import ManagedPolicy, Role
 
 _execute_change_set = CloudFormationBackend.execute_change_set
 
@@ -12,8 +13,10 @@ def fill() -> None:
     """Changes moto's classes; doing so again changes nothing."""
     backend: Any = CloudFormationBackend
     policy: Any = ManagedPolicy
+    role: Any = Role
     backend.execute_change_set = execute_change_set
     policy.delete = delete_policy
+    role.put_policy = put_policy
 
 
 def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
@@ -27,3 +30,8 @@ def execute_change_set(backend: Any, change_set_name: str, stack_name: str | Non
 def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
     """moto leaves managed policies behind when their stack is deleted."""
     policy.backend.delete_policy(policy.arn)
+
+
+def put_policy(role: Any, name: str, document: str | dict[str, Any]) -> None:
+    """moto's CloudFormation gives a role its inline policies as objects; IAM keeps text."""
+    role.policies[name] = document if isinstance(document, str) else json.dumps(document)
