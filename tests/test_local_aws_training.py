@@ -1,10 +1,8 @@
 """Training jobs of local AWS, asked for with boto3 and with the SDK as anyone would."""
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -22,6 +20,7 @@ from pipeline.service_model import violations
 from pipeline.settings import Settings
 
 import pytest
+from archive import files_of
 from botocore.exceptions import ClientError
 from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
@@ -102,13 +101,7 @@ class Jobs:
         """The files of a tar.gz in S3."""
         bucket, key = split_uri(uri)
         content = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        files = {}
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for member in archive.getmembers():
-                file = archive.extractfile(member)
-                if file is not None:
-                    files[member.name] = file.read()
-        return files
+        return files_of(content)
 
 
 def channel(name: str, uri: str) -> dict[str, Any]:

@@ -36,8 +36,9 @@ class ContainerRunner:
     """Pulls the image by its digest from the registry, and gives each container what the instance
     type has of memory and CPU, and the channels read-only.
 
-    Several hosts find each other by name on a network made for the job. Isolation, as on AWS, cuts
-    them off from everything but each other; a single isolated host has no network.
+    Several hosts find each other by name on a network made for the job. Isolation cuts them off
+    from everything but each other, as on AWS, and what this machine itself offers; a single
+    isolated host has no network.
     """
 
     description = "training jobs run in their image, in the container engine"
