@@ -59,8 +59,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         def push(config: str) -> subprocess.CompletedProcess[str]:
             return terminal.python("build/push_image.py", "--config", config)
 
-        refused, good = push("bad.yaml"), push("good.yaml")
-        yield Image(**vars(terminal), refused=refused, pushed=good, again=push("good.yaml"))
+        before = container_engine.inventory()
+        refused = push("bad.yaml")
+        left = sorted(container_engine.inventory() - before)
+        good = push("good.yaml")
+        again = push("good.yaml")
+        yield Image(**vars(terminal), refused=refused, refused_left=left, pushed=good, again=again)
     assert container_engine.leftovers() == []
     container_engine.remove_images(good.stdout.partition("@")[0])
 

@@ -16,6 +16,7 @@ from pipeline.data import split_uri
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.container_runner import LABEL, connect
 from pipeline.settings import DEFAULT_CONFIG, load_settings
+from pipeline.stack import Stack, read_stack
 
 import pytest
 import yaml
@@ -73,11 +74,14 @@ class Terminal:
         names = ("ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
         return Clients(*(self.environment[f"AWS_{name}"] for name in names))
 
+    def stack(self) -> Stack:
+        name = load_settings(DEFAULT_CONFIG).stack_name
+        return read_stack(self.clients().client("cloudformation"), name)
+
     def log_in(self, password: str | None = None) -> subprocess.CompletedProcess[str]:
         """At the registry, with the password of ECR unless another one is given."""
         token = password or self.run("aws", "ecr", "get-login-password").stdout.strip()
-        repositories = self.clients().client("ecr").describe_repositories()["repositories"]
-        host = repositories[0]["repositoryUri"].partition("/")[0]
+        host = self.stack().repository_uri.partition("/")[0]
         return self.run("docker", "login", "--username", "AWS", "--password", token, host)
 
     def archive(self, uri: str) -> dict[str, bytes]:
@@ -112,6 +116,7 @@ class Image(Terminal):
     """And the image of container/, pushed."""
 
     refused: subprocess.CompletedProcess[str]  # a build on a base image that does not exist
+    refused_left: list[str]  # the images and containers that it made
     pushed: subprocess.CompletedProcess[str]
     again: subprocess.CompletedProcess[str]
 
@@ -150,6 +155,11 @@ def docker(*arguments: str) -> str:
     return subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def inventory() -> set[str]:
+    """All images and containers of the engine."""
+    return {*docker("images", "--all", "--quiet").split(), *docker("ps", "-aq").split()}
 
 
 def leftovers() -> list[str]:

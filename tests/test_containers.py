@@ -3,134 +3,24 @@
 Their image is small and made here: tests/host_program.py on the base image.
 """
 
-import hashlib
-import io
 import itertools
 import json
-import tarfile
-import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from pipeline.local_aws.clients import Clients
-from pipeline.log_stream import TRAINING_LOG_GROUP
-from pipeline.settings import DEFAULT_CONFIG, load_settings
-from pipeline.stack import Stack, read_stack
 
 import pytest
 from container_engine import (
     NEEDS_COMPOSE,
     NEEDS_ENGINE,
-    ROOT,
     Image,
-    Terminal,
-    base_image,
     docker,
     leftovers,
     remove_images,
 )
+from container_jobs import PROGRAM, Jobs, channel, image_archive, jobs_of
 
 pytestmark = NEEDS_ENGINE
-
-REPOSITORY = "hosts"
-PROGRAM = 'COPY host_program.py /\nENTRYPOINT ["python3", "/host_program.py"]\n'
-
-
-@dataclass
-class Jobs:
-    """Requests with working defaults, and the answers to them."""
-
-    terminal: Terminal
-    clients: Clients
-    stack: Stack
-    repository_uri: str
-
-    def push(self, dockerfile: str, folder: Path, tag: str) -> str:
-        """The image of some lines after `FROM`, by its digest."""
-        name = f"{self.repository_uri}:{tag}"
-        folder.mkdir(exist_ok=True)
-        program = (ROOT / "tests" / "host_program.py").read_bytes()
-        (folder / "host_program.py").write_bytes(program)
-        (folder / "Dockerfile").write_text(f"FROM {base_image()}\n{dockerfile}")
-        docker("build", f"--tag={name}", str(folder))
-        return self.push_tagged(tag)
-
-    def push_tagged(self, tag: str) -> str:
-        assert self.terminal.log_in().returncode == 0
-        done = self.terminal.run("docker", "push", "--quiet", f"{self.repository_uri}:{tag}")
-        assert done.returncode == 0, done.stderr
-        ecr = self.clients.client("ecr")
-        (image,) = ecr.describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": tag}])[
-            "imageDetails"
-        ]
-        return f"{self.repository_uri}@{image['imageDigest']}"
-
-    def start(self, image: str, instance_count: int = 1, **changes: Any) -> str:
-        request: dict[str, Any] = {
-            "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
-            "RoleArn": self.stack.training_role_arn,
-            "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self.stack.bucket}/hosts/models"},
-            "ResourceConfig": {
-                "InstanceType": "ml.t3.medium",
-                "InstanceCount": instance_count,
-                "VolumeSizeInGB": 1,
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 300},
-            "EnableNetworkIsolation": True,
-        }
-        self.clients.client("sagemaker").create_training_job(**request | changes)
-        name: str = request["TrainingJobName"]
-        return name
-
-    def describe(self, name: str) -> dict[str, Any]:
-        sagemaker = self.clients.client("sagemaker")
-        answer: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
-        return answer
-
-    def wait(self, name: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            job = self.describe(name)
-            if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return job
-            time.sleep(0.1)
-        raise AssertionError(f"still {job['SecondaryStatus']}")
-
-    def logs(self, name: str) -> dict[str, list[str]]:
-        """The log of each host that has one."""
-        logs = self.clients.client("logs")
-        streams = logs.describe_log_streams(
-            logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=f"{name}/"
-        )["logStreams"]
-        found = {}
-        for stream in streams:
-            place = {
-                "logGroupName": TRAINING_LOG_GROUP,
-                "logStreamName": stream["logStreamName"],
-            }
-            host = stream["logStreamName"].partition("/")[2].rpartition("-")[0]
-            found[host] = [event["message"] for event in logs.get_log_events(**place)["events"]]
-        return found
-
-    def wait_for_log(self, name: str, line: str, hosts: int) -> None:
-        """Until so many hosts have written the line."""
-        deadline = time.monotonic() + 60
-        while sum(line in lines for lines in self.logs(name).values()) < hosts:
-            assert time.monotonic() < deadline, self.logs(name)
-            time.sleep(0.1)
-
-
-def jobs_of(terminal: Terminal) -> Jobs:
-    clients = terminal.clients()
-    ecr = clients.client("ecr")
-    uri = ecr.create_repository(repositoryName=REPOSITORY)["repository"]["repositoryUri"]
-    stack_name = load_settings(DEFAULT_CONFIG).stack_name
-    stack = read_stack(clients.client("cloudformation"), stack_name)
-    return Jobs(terminal, clients, stack, uri)
 
 
 @pytest.fixture(scope="module")
@@ -144,11 +34,6 @@ def jobs(image: Image) -> Iterator[Jobs]:
 def program(jobs: Jobs, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URI of the image of tests/host_program.py."""
     return jobs.push(PROGRAM, tmp_path_factory.mktemp("program"), "program")
-
-
-def channel(name: str, uri: str, distribution: str) -> dict[str, Any]:
-    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": distribution}
-    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
 def test_hosts_hear_each_other_by_name_and_have_their_data(jobs: Jobs, program: str) -> None:
@@ -290,35 +175,6 @@ def test_an_image_of_another_architecture_is_refused_with_the_cure(
     assert "linux/arm64" in job["FailureReason"]
     assert "hint: docker build --platform linux/amd64" in job["FailureReason"]
     assert leftovers() == []
-
-
-def image_archive(tag: str, architecture: str) -> bytes:
-    """What `docker save` writes of an image with one file."""
-    layer = tar_of({"train": b"of another machine"})
-    config = {
-        "architecture": architecture,
-        "os": "linux",
-        "config": {"Entrypoint": ["/train"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-    }
-    manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
-    return tar_of(
-        {
-            "layer.tar": layer,
-            "config.json": json.dumps(config).encode(),
-            "manifest.json": json.dumps(manifest).encode(),
-        }
-    )
-
-
-def tar_of(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o755
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 @NEEDS_COMPOSE

@@ -32,6 +32,7 @@ def test_a_build_that_fails_names_its_phase_and_its_last_lines(image: Image) -> 
     assert "its last lines:\n" in image.refused.stderr
     assert "\nhint: " in image.refused.stderr
     assert "Traceback" not in image.refused.stderr
+    assert image.refused_left == []
 
 
 def test_the_buildspec_builds_tries_and_pushes_the_image(image: Image) -> None:

@@ -3,7 +3,10 @@
 Source: "How Amazon SageMaker AI Provides Training Information", SageMaker developer guide.
 """
 
+import errno
 import json
+import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -134,6 +137,9 @@ def _no_room(error: OSError, place: Path) -> str:
 def failure(root: Path) -> str:
     """What the training program says of its failure, as far as SageMaker shows it."""
     path = root / "output" / "failure"
-    if not path.is_file():
-        return ""
-    return path.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS].strip()
+    text = ""
+    if path.is_file():
+        text = path.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS].strip()
+    if not text and shutil.disk_usage(root).free == 0:  # so it could not say it
+        return f"{os.strerror(errno.ENOSPC)}: {root}"
+    return text
