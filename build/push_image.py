@@ -94,7 +94,8 @@ def build(
     console: Console,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Runs one build to its end. Raises InputError with the failed phase and its last lines."""
+    """Runs one build to its end; Ctrl-C stops it. Raises InputError with the failed phase and its
+    last lines."""
     started = codebuild.start_build(
         projectName=project,
         sourceLocationOverride=source,
@@ -103,11 +104,25 @@ def build(
         ],
     )["build"]
     console.print(f"build {started['id']}", highlight=False)
+    try:
+        described, lines = _follow(codebuild, logs, started["id"], console, sleep)
+    except KeyboardInterrupt:
+        codebuild.stop_build(id=started["id"])
+        console.print(f"build {started['id']} stopped", highlight=False)
+        raise
+    if described["buildStatus"] != "SUCCEEDED":
+        raise InputError(_failure(described, lines), _hint(lines))
+
+
+def _follow(
+    codebuild: Any, logs: Any, build_id: str, console: Console, sleep: Callable[[float], None]
+) -> tuple[dict[str, Any], list[str]]:
+    """The build as it ended, and its log."""
     log: LogStream | None = None
     lines: list[str] = []
     while True:
         # The status first: what the log holds after the build has ended is then complete.
-        described = codebuild.batch_get_builds(ids=[started["id"]])["builds"][0]
+        described: dict[str, Any] = codebuild.batch_get_builds(ids=[build_id])["builds"][0]
         place = described.get("logs", {})
         if log is None and "streamName" in place:
             log = LogStream(logs, place["groupName"], place["streamName"])
@@ -115,10 +130,8 @@ def build(
             lines.append(line)
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         if described["buildComplete"]:
-            break
+            return described, lines
         sleep(POLL_SECONDS)
-    if described["buildStatus"] != "SUCCEEDED":
-        raise InputError(_failure(described, lines), _hint(lines))
 
 
 def _hint(lines: list[str]) -> str:

@@ -71,6 +71,7 @@ def test_a_tag_cannot_be_overwritten(image: Image) -> None:
     docker("rm", container)
     docker("tag", other, f"{repository}:{source_tag()}")
     refused = image.run("docker", "push", f"{repository}:{source_tag()}")
+    docker("rmi", "--force", other)
     assert refused.returncode != 0
     assert "cannot be overwritten because the repository is immutable" in refused.stderr
 

@@ -27,6 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="build and run the real image: needs Docker, docker-registry and the aws command",
     )
+    parser.add_argument(
+        "--enforce-iam",
+        action="store_true",
+        help="be the user with the operator policy only; refuse what no policy allows",
+    )
     arguments = parser.parse_args(argv)
     return cli.run(lambda: _serve(arguments))
 
@@ -37,7 +42,11 @@ def _serve(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, lambda *_: ended.set())
     with server.start(
-        settings.region, settings.stack_name, arguments.port, containers=arguments.containers
+        settings.region,
+        settings.stack_name,
+        arguments.port,
+        containers=arguments.containers,
+        enforce_iam=arguments.enforce_iam,
     ) as local_aws:
         for name, value in local_aws.environment.items():
             print(f"export {name}={value}", flush=True)

@@ -23,6 +23,7 @@ PHASES = ("install", "pre_build", "build", "post_build")
 SUPPORTED = {"version", "env", "phases"}
 SUPPORTED_ENV = {"shell", "variables", "exported-variables"}
 SUPPORTED_PHASE = {"commands", "finally"}
+OF_THE_ENGINE = ("DOCKER_HOST", "DOCKER_BUILDKIT")  # where this machine's is, and what it can do
 
 
 class Build:
@@ -200,7 +201,7 @@ class Build:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),  # where docker keeps its login: gone with the build
-            **{name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ},
+            **{name: os.environ[name] for name in OF_THE_ENGINE if name in os.environ},
             **clients.environment(),
             "CODEBUILD_BUILD_ID": self.id,
             "CODEBUILD_SRC_DIR": str(folder / "src"),

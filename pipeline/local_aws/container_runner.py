@@ -52,6 +52,7 @@ class ContainerRunner:
         self, request: Mapping[str, Any], roots: Mapping[str, Path], environment: Mapping[str, str]
     ) -> Started:
         image = request["AlgorithmSpecification"]["TrainingImage"]
+        role = self._clients.as_role(request["RoleArn"])
         memory, cpus = self._instance(request["ResourceConfig"]["InstanceType"])
         options = {
             "environment": dict(environment),
@@ -62,7 +63,7 @@ class ContainerRunner:
         }
         with ExitStack() as undo:
             try:
-                pulled = self._engine.images.pull(image, auth_config=registry.login(self._clients))
+                pulled = self._engine.images.pull(image, auth_config=registry.login(role))
                 unusable_image.check_platform(pulled.attrs)
                 networks = self._networks(request, list(roots), undo)
                 containers = {

@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from container.errors import InputError
+from pipeline.local_aws.authorization import denial
 from pipeline.local_aws.clients import Clients
+from pipeline.local_aws.ecr_api import LocalEcr
 
 import urllib3
 import yaml
@@ -39,7 +41,21 @@ STORAGE_SECONDS = 300.0  # for one layer
 CHUNK_BYTES = 2**20
 HOP_BY_HOP = ("Authorization", "Connection", "Host")  # what concerns the front alone
 MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)")
-REPOSITORY = re.compile(r"/v2/(?P<name>.+)/(manifests|blobs|tags)/")
+REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs/uploads|blobs|tags)/")
+
+# What a request is to ECR. Source: "IAM permissions for pushing an image" and "Docker Registry
+# HTTP API" in the ECR user guide, and what the requests do.
+ACTIONS = {
+    ("manifests", "GET"): "BatchGetImage",
+    ("manifests", "HEAD"): "BatchGetImage",
+    ("manifests", "PUT"): "PutImage",
+    ("blobs", "GET"): "GetDownloadUrlForLayer",
+    ("blobs", "HEAD"): "BatchCheckLayerAvailability",
+    ("blobs/uploads", "POST"): "InitiateLayerUpload",
+    ("blobs/uploads", "PATCH"): "UploadLayerPart",
+    ("blobs/uploads", "PUT"): "CompleteLayerUpload",
+    ("tags", "GET"): "ListImages",
+}
 
 
 @contextmanager
@@ -72,8 +88,6 @@ class Front:
 
     def __init__(self, clients: Clients, storage: str) -> None:
         self._ecr = clients.client("ecr")
-        token = self._ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        self._login = f"Basic {token}"
         self._storage = storage
         self._pool = urllib3.PoolManager(timeout=STORAGE_SECONDS, retries=False)
         self._lock = threading.Lock()
@@ -118,17 +132,24 @@ class Front:
         return Response(answer.stream(CHUNK_BYTES, decode_content=False), answer.status, received)
 
     def _refusal(self, request: Request) -> Response | None:
-        if request.headers.get("Authorization") != self._login:
+        login = request.authorization
+        if login is None or login.password not in LocalEcr.logins:
             response = _error(401, "UNAUTHORIZED", "Not Authorized")
             response.headers["WWW-Authenticate"] = 'Basic realm="ECR"'
             return response
         match = REPOSITORY.match(request.path)
-        if match:
-            try:
-                self._ecr.describe_repositories(repositoryNames=[match["name"]])
-            except ClientError:
-                text = f"The repository with name '{match['name']}' does not exist"
-                return _error(404, "NAME_UNKNOWN", text)
+        if match is None:
+            return None
+        try:
+            described = self._ecr.describe_repositories(repositoryNames=[match["name"]])
+        except ClientError:
+            text = f"The repository with name '{match['name']}' does not exist"
+            return _error(404, "NAME_UNKNOWN", text)
+        action = f"ecr:{ACTIONS[match['kind'], request.method]}"
+        arn = described["repositories"][0]["repositoryArn"]
+        principal = LocalEcr.logins[login.password]
+        if LocalEcr.authorization and not LocalEcr.authorization.allows(principal, action, arn):
+            return _error(403, "DENIED", denial(principal.arn, action, arn))
         return None
 
     def _immutable(self, name: str, reference: str) -> Response | None:

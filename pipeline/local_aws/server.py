@@ -15,15 +15,20 @@ from unittest import mock
 from container.errors import InputError
 from pipeline.environment import NO_CREDENTIALS, aws_environment
 from pipeline.image import CONTAINER
-from pipeline.local_aws import moto_gaps
+from pipeline.local_aws import moto_gaps, users
+from pipeline.local_aws.authorization import Authorization
 from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
+from pipeline.local_aws.cloudtrail_api import LocalCloudTrail
 from pipeline.local_aws.codebuild_api import Builds, LocalCodeBuild
+from pipeline.local_aws.ecr_api import LocalEcr
 from pipeline.local_aws.runner import ChildProcessRunner, Runner
 from pipeline.local_aws.sagemaker_api import LocalSageMaker, Work
 from pipeline.local_aws.source_image import put_source_image
 from pipeline.stack import Stack, read_stack
 
+import moto.cloudtrail.urls
 import moto.codebuild.urls
+import moto.ecr.urls
 import moto.sagemaker.urls
 from moto.ecr.models import Repository
 from moto.moto_api._internal.models import moto_api_backend
@@ -51,7 +56,12 @@ class LocalAws:
 
 @contextmanager
 def start(
-    region: str, stack_name: str, port: int = 0, *, containers: bool = False
+    region: str,
+    stack_name: str,
+    port: int = 0,
+    *,
+    containers: bool = False,
+    enforce_iam: bool = False,
 ) -> Iterator[LocalAws]:
     """Meanwhile, this process has the environment that points at local AWS, and nobody's
     credentials. moto's state belongs to the process: one at a time, and each one begins empty.
@@ -59,6 +69,9 @@ def start(
     With `containers` there is a registry, to be filled by build/push_image.py, and jobs run in
     their image; else an image of the present container/ is there from the start, and jobs run as
     child processes.
+
+    With `enforce_iam` the environment is that of a user who has the stack's operator policy and
+    nothing else, and what no policy allows is refused: to the user and to the roles.
 
     Raises InputError when the port (0: any free one) is taken, or what containers need is missing.
     """
@@ -69,6 +82,11 @@ def start(
     moto_api_backend.reset()
     moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
     moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch
+    moto.ecr.urls.url_paths["{0}/$"] = LocalEcr.dispatch
+    moto.cloudtrail.urls.url_paths["{0}/$"] = LocalCloudTrail.dispatch
+    authorization = LocalCloudTrail.authorization = Authorization()
+    LocalEcr.authorization = authorization if enforce_iam else None
+    LocalEcr.logins = {}
     server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
     server.start()
     environment = _environment("http://{}:{}".format(*server.get_host_and_port()), region)
@@ -92,6 +110,11 @@ def start(
         stack = _deploy(clients, stack_name)
         if not containers:
             put_source_image(clients.client("ecr"), stack.repository_uri, source / CONTAINER.name)
+        if enforce_iam:
+            users.make_administrator(clients)
+            environment |= users.make_operator(clients, stack_name).environment()
+            ending.enter_context(aws_environment(environment))
+            ending.enter_context(authorization.enforced())
         yield LocalAws(environment, clients, stack, runner)
 
 

@@ -1,0 +1,185 @@
+"""IAM, enforced: each call is allowed by a policy of who makes it, or refused.
+
+moto knows users, roles, keys, signatures and policies; added here is which resource a request is
+about, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags), and the record of it all.
+Source of actions and resources: the Service Authorization Reference.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from unittest import mock
+
+from moto.core.authorization import enable_iam_authentication
+from moto.core.exceptions import AccessDeniedError, JsonRESTError
+from moto.core.responses import BaseResponse
+from moto.iam.access_control import (
+    IAMPolicy,
+    IAMRequestBase,
+    PermissionResult,
+    S3IAMRequest,
+    create_access_key,
+)
+from moto.s3.exceptions import S3ClientError
+
+KEPT = 100_000  # calls; the oldest are forgotten
+QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
+
+Principal = Any  # moto's access key of a user or of an assumed role
+Permission = tuple[str, str, dict[str, str]]  # action, resource, condition keys
+
+
+@dataclass(frozen=True)
+class Call:
+    """One permission that a request asked for."""
+
+    time: datetime
+    principal: str  # ARN of the user or of the assumed role
+    action: str  # `<service>:<Action>`, as policies name it
+    resource: str  # ARN, or `*` where there is none to name
+    allowed: bool
+
+
+class Authorization:
+    """What was asked for since this local AWS was started; see `enforced`."""
+
+    def __init__(self) -> None:
+        self.calls: deque[Call] = deque(maxlen=KEPT)
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Meanwhile moto refuses what no policy of the caller allows."""
+
+        def check(request: IAMRequestBase, resource: str) -> None:
+            if request._action == "sts:GetCallerIdentity":  # needs no permission
+                return
+            principal = request._access_key
+            itself: Permission = (request._action, resource, {})
+            for action, on, context in [itself, *_dependent(itself, request._body)]:
+                if not self.allows(principal, action, on, context):
+                    raise _denial(request, principal.arn, action, on)
+
+        with (
+            enable_iam_authentication(),
+            mock.patch.object(BaseResponse, "_determine_resource", _resource, create=True),
+            mock.patch.object(IAMRequestBase, "check_action_permitted", check),
+        ):
+            yield
+
+    def allows(
+        self,
+        principal: Principal,
+        action: str,
+        resource: str,
+        context: dict[str, str] | None = None,
+    ) -> bool:
+        """Whether the policies of `principal` do; the question is recorded."""
+        answers = {
+            policy.is_action_permitted(action, resource, None, context)
+            for policy in _policies(principal)
+        }
+        allowed = PermissionResult.PERMITTED in answers and PermissionResult.DENIED not in answers
+        self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
+        return allowed
+
+
+def _policies(principal: Principal) -> Iterator[IAMPolicy]:
+    for policy in principal.collect_policies():
+        # moto leaves the inline policies that CloudFormation gave to a role unserialised.
+        inline = isinstance(policy, dict) and "Statement" in policy
+        yield IAMPolicy(json.dumps(policy) if inline else policy)
+
+
+def caller(response: BaseResponse) -> Principal:
+    """Who sent the request that `response` answers. Raises when the key is nobody's."""
+    key = response.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
+    return create_access_key(response.current_account, "aws", key, response.headers)
+
+
+def denial(principal_arn: str, action: str, resource: str) -> str:
+    """As AWS words it."""
+    return (
+        f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource} "
+        f"because no identity-based policy allows the {action} action"
+    )
+
+
+def _denial(request: IAMRequestBase, principal_arn: str, action: str, resource: str) -> Exception:
+    text = denial(principal_arn, action, resource)
+    error: Exception
+    if isinstance(request, S3IAMRequest):
+        error = S3ClientError("AccessDenied", text)
+    elif request._service in QUERY_SERVICES:
+        error = AccessDeniedError(principal_arn, f"{action} on resource: {resource}")
+    else:
+        error = JsonRESTError("AccessDeniedException", text)
+    return error
+
+
+def _dependent(permission: Permission, body: bytes) -> list[Permission]:
+    """What the caller needs besides."""
+    action, resource, _ = permission
+    service, _, operation = action.partition(":")
+    if service != "sagemaker" or not operation.startswith(("Create", "Update")):
+        return []
+    request = json.loads(body)
+    needed: list[Permission] = []
+    if "RoleArn" in request:
+        passed_to = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+        needed.append(("iam:PassRole", request["RoleArn"], passed_to))
+    if request.get("Tags"):
+        needed.append(("sagemaker:AddTags", resource, {}))
+    return needed
+
+
+def _resource(response: BaseResponse) -> str:
+    """The ARN that a request is about; `*` when its service has none or it is not used here."""
+    service = response.service_name
+    if service not in RESOURCES:
+        return "*"
+    place = RESOURCES[service](response._get_param)
+    if place is None or place.startswith("arn:"):
+        return place or "*"
+    return f"arn:aws:{service}:{response.region}:{response.current_account}:{place}"
+
+
+def _cloudformation(get: Callable[[str], Any]) -> str | None:
+    name = get("StackName")
+    return f"stack/{name}/*" if name and not name.startswith("arn:") else name
+
+
+def _codebuild(get: Callable[[str], Any]) -> str:
+    build = get("id") or (get("ids") or [""])[0]
+    return f"project/{get('projectName') or build.partition(':')[0]}"
+
+
+def _ecr(get: Callable[[str], Any]) -> str | None:
+    name = get("repositoryName") or (get("repositoryNames") or [None])[0]
+    return f"repository/{name}" if name else None
+
+
+def _logs(get: Callable[[str], Any]) -> str | None:
+    group = get("logGroupName")
+    return f"log-group:{group}:log-stream:{get('logStreamName') or ''}" if group else None
+
+
+def _sagemaker(get: Callable[[str], Any]) -> str | None:
+    if get("PipelineName"):
+        return f"pipeline/{get('PipelineName')}"
+    if get("TrainingJobName"):
+        return f"training-job/{get('TrainingJobName')}"
+    arn: str | None = get("PipelineExecutionArn") or get("ResourceArn")
+    return arn
+
+
+RESOURCES = {
+    "cloudformation": _cloudformation,
+    "codebuild": _codebuild,
+    "ecr": _ecr,
+    "logs": _logs,
+    "sagemaker": _sagemaker,
+}
