@@ -50,7 +50,8 @@ def test_hosts_hear_each_other_by_name_and_have_their_data(jobs: Jobs, program: 
         ],
     )
     job = jobs.wait(name)
-    assert job["TrainingJobStatus"] == "Completed", job
+    assert job.get("FailureReason") is None
+    assert job["TrainingJobStatus"] == "Completed"
     model = job["ModelArtifacts"]["S3ModelArtifacts"]
     files = jobs.terminal.archive(model)
     hosts = ["algo-1", "algo-2", "algo-3"]

@@ -151,6 +151,8 @@ class TrainingJob:
             "TRAINING_JOB_NAME": self.name,
             "TRAINING_JOB_ARN": self.arn,
         }
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
         if self._stop_requested.is_set():
             return False
         cluster = Cluster(self._runner.start(self._request, roots, environment))
@@ -178,8 +180,6 @@ class TrainingJob:
 
     def _open_log(self, logs: Any, host: str) -> Callable[[str], None]:
         """What takes the lines of a host, into a stream of its own."""
-        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
         stream = f"{self.name}/{host}-{int(_now().timestamp())}"
         log = LogWriter(logs, TRAINING_LOG_GROUP, stream)
 
