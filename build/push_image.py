@@ -111,7 +111,7 @@ def build(
         console.print(f"build {started['id']} stopped", highlight=False)
         raise
     if described["buildStatus"] != "SUCCEEDED":
-        raise InputError(_failure(described, lines), "mend what the last lines name, and run again")
+        raise InputError(_failure(described, lines), _hint(lines))
 
 
 def _follow(
@@ -132,6 +132,14 @@ def _follow(
         if described["buildComplete"]:
             return described, lines
         sleep(POLL_SECONDS)
+
+
+def _hint(lines: list[str]) -> str:
+    if any(line.startswith("The push refers to repository") for line in lines):
+        return "the image is good, but was not pushed: mend what the last line names, and run again"
+    if any(line.startswith("smoke training in ") for line in lines):
+        return "the image was built, but does not train, so it was not pushed: mend container/"
+    return "mend what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
 
 
 def _failure(described: dict[str, Any], lines: list[str]) -> str:

@@ -13,10 +13,12 @@ from pipeline.local_aws import server
 from pipeline.local_aws.server import LocalAws
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
+import container_engine
 import pytest
 import yaml
+from container_engine import Image
 
-ROOT = Path(__file__).parent.parent
+ROOT = container_engine.ROOT
 
 RunJob = Callable[..., subprocess.CompletedProcess[str]]
 WriteConfig = Callable[..., Path]
@@ -43,6 +45,28 @@ def local_aws(settings: Settings) -> Iterator[LocalAws]:
     """Started once: moto's state belongs to the process. The environment points at it."""
     with server.start(settings.region, settings.stack_name) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """A local AWS with containers, in a process of its own, and an image pushed to it."""
+    assert container_engine.REASON is None, container_engine.REASON
+    folder = tmp_path_factory.mktemp("image")
+    container_engine.write_settings(folder / "good.yaml", container_engine.base_image())
+    container_engine.write_settings(folder / "bad.yaml", "127.0.0.1:9/no/such:image")
+    with container_engine.serve(folder) as terminal:
+
+        def push(config: str) -> subprocess.CompletedProcess[str]:
+            return terminal.python("build/push_image.py", "--config", config)
+
+        before = container_engine.inventory()
+        refused = push("bad.yaml")
+        left = sorted(container_engine.inventory() - before)
+        good = push("good.yaml")
+        again = push("good.yaml")
+        yield Image(**vars(terminal), refused=refused, refused_left=left, pushed=good, again=again)
+    assert container_engine.leftovers() == []
+    container_engine.remove_images(good.stdout.partition("@")[0])
 
 
 @pytest.fixture

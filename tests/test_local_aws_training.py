@@ -1,10 +1,8 @@
 """Training jobs of local AWS, asked for with boto3 and with the SDK as anyone would."""
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -15,13 +13,14 @@ from container import contract
 from pipeline.data import Dataset, split_uri, upload
 from pipeline.definition import build_estimator
 from pipeline.image import resolve_image, source_tag
-from pipeline.local_aws.opt_ml_tree import write_config
+from pipeline.local_aws import opt_ml_tree
 from pipeline.local_aws.server import LocalAws
 from pipeline.log_stream import TRAINING_LOG_GROUP
 from pipeline.service_model import violations
 from pipeline.settings import Settings
 
 import pytest
+from archive import files_of
 from botocore.exceptions import ClientError
 from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
@@ -102,13 +101,7 @@ class Jobs:
         """The files of a tar.gz in S3."""
         bucket, key = split_uri(uri)
         content = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        files = {}
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for member in archive.getmembers():
-                file = archive.extractfile(member)
-                assert file is not None
-                files[member.name] = file.read()
-        return files
+        return files_of(content)
 
 
 def channel(name: str, uri: str) -> dict[str, Any]:
@@ -172,7 +165,7 @@ def test_a_program_that_fails_gives_its_failure_file_as_the_reason(jobs: Jobs) -
 def test_the_files_of_input_config_are_those_that_sagemaker_writes(
     jobs: Jobs, tmp_path: Path
 ) -> None:
-    write_config(jobs.request(), tmp_path)
+    opt_ml_tree.write_config(jobs.request(), "algo-1", tmp_path)
     files = {
         path.name: json.loads(path.read_text(encoding="utf-8"))
         for path in (tmp_path / "input" / "config").iterdir()
@@ -222,6 +215,33 @@ def test_objects_become_files_below_their_prefix(jobs: Jobs, dataset: Dataset) -
         )
         assert jobs.wait(name)["TrainingJobStatus"] == "Completed"
         assert f"channel train: {1047 * files} rows from {files} file(s)" in jobs.log(name)
+
+
+def test_a_sharded_channel_is_divided_among_the_hosts(jobs: Jobs, tmp_path: Path) -> None:
+    """And a host for which no object is left has an empty folder."""
+    for name in "abc":
+        jobs.s3.put_object(Bucket=jobs.stack.bucket, Key=f"sharded/{name}", Body=b"")
+    shards = channel("train", f"s3://{jobs.stack.bucket}/sharded/")
+    shards["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+    for host_count, expected in ((1, ["abc"]), (2, ["ac", "b"]), (4, ["a", "b", "c", ""])):
+        seen = []
+        for host in range(host_count):
+            folder = tmp_path / f"{host}-of-{host_count}"
+            opt_ml_tree.download(jobs.s3, shards, folder, host, host_count)
+            seen.append("".join(sorted(path.name for path in folder.iterdir())))
+        assert seen == expected
+
+
+def test_the_artifact_holds_the_files_of_all_hosts_and_of_one_name_the_first_hosts(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    for host in "12":
+        (tmp_path / host / "deep").mkdir(parents=True)
+        for name in ("same", f"deep/{host}"):
+            (tmp_path / host / name).write_text(host)
+    uri = f"s3://{jobs.stack.bucket}/united.tar.gz"
+    assert opt_ml_tree.upload(jobs.s3, [tmp_path / "1", tmp_path / "2"], uri)
+    assert jobs.archive(uri) == {"same": b"1", "deep/1": b"1", "deep/2": b"2"}
 
 
 def test_a_job_that_takes_too_long_is_stopped(jobs: Jobs) -> None:
@@ -280,6 +300,13 @@ def test_an_algorithm_that_cannot_be_run_is_refused(
     algorithm[member] = value.format(repository=jobs.stack.repository_uri)
     with pytest.raises(ClientError, match=problem):
         jobs.start(AlgorithmSpecification=algorithm)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_child_process_is_one_instance(count: int, jobs: Jobs) -> None:
+    resources = jobs.request()["ResourceConfig"] | {"InstanceCount": count}
+    with pytest.raises(ClientError, match=rf"ResourceConfig.InstanceCount {count}, only 1 "):
+        jobs.start(ResourceConfig=resources)
 
 
 def test_an_instance_type_that_does_not_train_is_refused(jobs: Jobs) -> None:

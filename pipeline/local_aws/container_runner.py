@@ -1,20 +1,23 @@
-"""Runs the training program of a job in its image, as an instance of its type would."""
+"""Runs the training program of a job in its image, as instances of its type would."""
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
-from pipeline.local_aws import registry
+from pipeline.local_aws import registry, unusable_image
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.opt_ml_tree import JobFailed
-from pipeline.local_aws.runner import Process
+from pipeline.local_aws.runner import Started
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 
 LABEL = "titanic-sagemaker-pipeline.job"
+MOST_INSTANCES = 16  # of one job: they all share this machine
 
 
 def connect() -> docker.DockerClient:
@@ -30,45 +33,91 @@ def connect() -> docker.DockerClient:
 
 
 class ContainerRunner:
-    """Pulls the image by its digest from the registry, and gives the container what the instance
-    type has of memory and CPU, the channels read-only, and no network when it is isolated."""
+    """Pulls the image by its digest from the registry, and gives each container what the instance
+    type has of memory and CPU, and the channels read-only.
+
+    Several hosts find each other by name on a network made for the job. Isolation cuts them off
+    from everything but each other, as on AWS, and what this machine itself offers; a single
+    isolated host has no network.
+    """
 
     description = "training jobs run in their image, in the container engine"
+    most_instances = MOST_INSTANCES
 
     def __init__(self, engine: docker.DockerClient, clients: Clients) -> None:
         self._engine = engine
         self._clients = clients
 
     def start(
-        self, request: Mapping[str, Any], root: Path, environment: Mapping[str, str]
-    ) -> Process:
+        self, request: Mapping[str, Any], roots: Mapping[str, Path], environment: Mapping[str, str]
+    ) -> Started:
         image = request["AlgorithmSpecification"]["TrainingImage"]
         role = self._clients.as_role(request["RoleArn"])
         memory, cpus = self._instance(request["ResourceConfig"]["InstanceType"])
-        try:
-            self._engine.images.pull(image, auth_config=registry.login(role))
-            container = self._engine.containers.create(
-                image,
-                ["train"],
-                environment=dict(environment),
-                volumes={
-                    str(root): {"bind": "/opt/ml", "mode": "rw"},
-                    str(root / "input"): {"bind": "/opt/ml/input", "mode": "ro"},
-                },
-                network_mode="none" if request.get("EnableNetworkIsolation") else "bridge",
-                mem_limit=memory,
-                memswap_limit=memory,
-                nano_cpus=int(min(cpus, self._engine.info()["NCPU"]) * 1e9),
-                labels={LABEL: request["TrainingJobName"]},
-            )
-        except (ImageNotFound, APIError) as error:
-            raise JobFailed(f"ClientError: the image cannot be used: {error.explanation}") from None
-        try:
-            container.start()
-        except APIError as error:
-            container.remove(force=True)
-            raise JobFailed(f"AlgorithmError: {error.explanation}, exit code: 127") from None
-        return _Container(container)
+        options = {
+            "environment": dict(environment),
+            "mem_limit": memory,
+            "memswap_limit": memory,
+            "nano_cpus": int(min(cpus, self._engine.info()["NCPU"]) * 1e9),
+            "labels": {LABEL: request["TrainingJobName"]},
+        }
+        with ExitStack() as undo:
+            try:
+                pulled = self._engine.images.pull(image, auth_config=registry.login(role))
+                unusable_image.check_platform(pulled.attrs)
+                networks = self._networks(request, list(roots), undo)
+                containers = {
+                    host: self._create(image, host, root, options | networks[host], undo)
+                    for host, root in roots.items()
+                }
+            except (ImageNotFound, APIError) as error:
+                raise JobFailed(
+                    f"ClientError: the image cannot be used: {error.explanation}"
+                ) from None
+            try:
+                for container in containers.values():
+                    container.start()
+            except APIError as error:
+                raise JobFailed(unusable_image.start_failure(error.explanation)) from None
+            processes = {host: _Container(container) for host, container in containers.items()}
+            return Started(processes, undo.pop_all().close)
+
+    def _networks(
+        self, request: Mapping[str, Any], hosts: list[str], undo: ExitStack
+    ) -> dict[str, dict[str, Any]]:
+        """The options of each host's container that say on which network it is."""
+        isolated = request.get("EnableNetworkIsolation", False)
+        if len(hosts) == 1:
+            return {hosts[0]: {"network_mode": "none" if isolated else "bridge"}}
+        job = request["TrainingJobName"]
+        network = self._engine.networks.create(
+            f"{job}-{secrets.token_hex(4)}", internal=isolated, labels={LABEL: job}
+        )
+        undo.callback(network.remove)
+        endpoint = self._engine.api.create_endpoint_config
+        return {
+            host: {
+                "network": network.name,
+                "networking_config": {network.name: endpoint(aliases=[host])},
+            }
+            for host in hosts
+        }
+
+    def _create(
+        self, image: str, host: str, root: Path, options: dict[str, Any], undo: ExitStack
+    ) -> Any:
+        container = self._engine.containers.create(
+            image,
+            ["train"],
+            hostname=host,
+            volumes={
+                str(root): {"bind": "/opt/ml", "mode": "rw"},
+                str(root / "input"): {"bind": "/opt/ml/input", "mode": "ro"},
+            },
+            **options,
+        )
+        undo.callback(container.remove, force=True)
+        return container
 
     def _instance(self, instance_type: str) -> tuple[int, int]:
         """Memory in bytes and virtual CPUs, from EC2 DescribeInstanceTypes."""
@@ -84,7 +133,6 @@ class ContainerRunner:
 class _Container:
     def __init__(self, container: Any) -> None:
         self._container = container
-        self._ended: tuple[int, bool] | None = None
 
     def lines(self) -> Iterator[str]:
         rest = b""
@@ -104,14 +152,8 @@ class _Container:
         code: int = self._container.wait()["StatusCode"]
         self._container.reload()
         if self._container.attrs["State"]["OOMKilled"]:
-            raise JobFailed(
-                "ClientError: the training program was killed: it needs more memory than the "
-                "instance type has"
-            )
+            raise JobFailed(unusable_image.OUT_OF_MEMORY)
         return code
-
-    def close(self) -> None:
-        self._container.remove(force=True)
 
     def _signal(self, name: str) -> None:
         try:

@@ -3,47 +3,51 @@
 Source: "How Amazon SageMaker AI Provides Training Information", SageMaker developer guide.
 """
 
+import errno
 import json
+import os
+import shutil
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from container.opt_ml import FAILURE_CHARACTERS
 from pipeline.data import split_uri
 
-HOST = "algo-1"
-
 
 class JobFailed(Exception):
     """The reason as DescribeTrainingJob gives it."""
 
 
-def write_config(request: dict[str, Any], root: Path) -> None:
+def hosts(request: dict[str, Any]) -> list[str]:
+    return [f"algo-{n}" for n in range(1, request["ResourceConfig"]["InstanceCount"] + 1)]
+
+
+def write_config(request: dict[str, Any], host: str, root: Path) -> None:
     resources = request["ResourceConfig"]
     files = {
         "hyperparameters.json": request.get("HyperParameters", {}),
         "inputdataconfig.json": {
             channel["ChannelName"]: {
                 "TrainingInputMode": "File",
-                "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
-                    "S3DataDistributionType", "FullyReplicated"
-                ),
+                "S3DistributionType": _distribution(channel),
                 "RecordWrapperType": "None",
                 **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
             }
             for channel in request.get("InputDataConfig", [])
         },
         "resourceconfig.json": {
-            "current_host": HOST,
+            "current_host": host,
             "current_instance_type": resources["InstanceType"],
             "current_group_name": "homogeneousCluster",
-            "hosts": [HOST],
+            "hosts": hosts(request),
             "instance_groups": [
                 {
                     "instance_group_name": "homogeneousCluster",
                     "instance_type": resources["InstanceType"],
-                    "hosts": [HOST],
+                    "hosts": hosts(request),
                 }
             ],
             "network_interface_name": "eth0",
@@ -55,16 +59,32 @@ def write_config(request: dict[str, Any], root: Path) -> None:
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
 
 
-def download(s3: Any, channel: dict[str, Any], folder: Path) -> None:
-    """File mode: the objects under the channel's S3 prefix, as files in `folder`."""
+def _distribution(channel: dict[str, Any]) -> str:
+    source = channel["DataSource"]["S3DataSource"]
+    distribution: str = source.get("S3DataDistributionType", "FullyReplicated")
+    return distribution
+
+
+def download(
+    s3: Any, channel: dict[str, Any], folder: Path, host: int = 0, host_count: int = 1
+) -> None:
+    """File mode: the objects under the channel's S3 prefix, as files in `folder`. A sharded channel
+    gives host number `host`, counted from 0, its part of them: possibly none.
+
+    Raises JobFailed when there are none at all, or they cannot be read or stored.
+    """
     uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
     bucket, prefix = split_uri(uri)
     folder.mkdir(parents=True)
-    found = False
+    objects = 0
+    every = host_count if _distribution(channel) == "ShardedByS3Key" else 1
     try:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
                 if item["Key"].endswith("/"):
+                    continue
+                objects += 1
+                if (objects - 1) % every != host % every:
                     continue
                 below = prefix.rstrip("/") + "/"
                 if not item["Key"].startswith(below):  # the prefix ends within a name
@@ -73,33 +93,53 @@ def download(s3: Any, channel: dict[str, Any], folder: Path) -> None:
                 path.resolve().relative_to(folder.resolve())  # no key leads out of the folder
                 path.parent.mkdir(parents=True, exist_ok=True)
                 s3.download_file(bucket, item["Key"], str(path))
-                found = True
+    except OSError as error:
+        raise JobFailed(f"ClientError: Data download failed: {_no_room(error, folder)}") from None
     except s3.exceptions.ClientError as error:
         raise JobFailed(f"ClientError: Data download failed for {uri}: {error}") from None
-    if not found:
+    if not objects:
         raise JobFailed(
             f"ClientError: Data download failed: no S3 objects under {uri} "
             f"(channel {channel['ChannelName']})"
         )
 
 
-def upload(s3: Any, folder: Path, uri: str) -> bool:
-    """The files of `folder` as a tar.gz; nothing when there are none. Whether there were some."""
-    if not any(folder.iterdir()):
+def upload(s3: Any, folders: Sequence[Path], uri: str) -> bool:
+    """The files of all `folders`, each the same one of a host, as one tar.gz; of files of one name
+    that of the first host. Nothing when there are none. Whether there were some.
+
+    Raises JobFailed when there is no room for the archive.
+    """
+    files = {
+        path.relative_to(folder): path for folder in reversed(folders) for path in folder.rglob("*")
+    }
+    if not files:
         return False
-    with tempfile.TemporaryFile() as file:
-        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
-            for path in sorted(folder.iterdir()):
-                archive.add(path, arcname=path.name)
-        file.seek(0)
-        bucket, key = split_uri(uri)
-        s3.put_object(Bucket=bucket, Key=key, Body=file)
+    try:
+        with tempfile.TemporaryFile() as file:
+            with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
+                for name, path in sorted(files.items()):
+                    archive.add(path, arcname=str(name), recursive=False)
+            file.seek(0)
+            bucket, key = split_uri(uri)
+            s3.put_object(Bucket=bucket, Key=key, Body=file)
+    except OSError as error:
+        place = Path(tempfile.gettempdir())
+        raise JobFailed(f"ClientError: Artifact upload failed: {_no_room(error, place)}") from None
     return True
+
+
+def _no_room(error: OSError, place: Path) -> str:
+    """AWS says `Insufficient disk space`; which disk that is here, only local AWS knows."""
+    return f"{error.strerror}: {error.filename or place}"
 
 
 def failure(root: Path) -> str:
     """What the training program says of its failure, as far as SageMaker shows it."""
     path = root / "output" / "failure"
-    if not path.is_file():
-        return ""
-    return path.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS].strip()
+    text = ""
+    if path.is_file():
+        text = path.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS].strip()
+    if not text and shutil.disk_usage(root).free == 0:  # so it could not say it
+        return f"{os.strerror(errno.ENOSPC)}: {root}"
+    return text

@@ -8,6 +8,7 @@ was pushed.
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import socket
@@ -114,14 +115,19 @@ class Front:
 
     def _forward(self, request: Request, body: IO[bytes]) -> Response:
         sent = [(name, value) for name, value in request.headers if name not in HOP_BY_HOP]
-        answer = self._pool.request(
-            request.method,
-            f"{self._storage}{request.full_path.rstrip('?')}",
-            headers=dict(sent),
-            body=body if request.method in ("PATCH", "POST", "PUT") else None,
-            preload_content=False,
-            redirect=False,
-        )
+        try:
+            answer = self._pool.request(
+                request.method,
+                f"{self._storage}{request.full_path.rstrip('?')}",
+                headers=dict(sent),
+                body=body if request.method in ("PATCH", "POST", "PUT") else None,
+                preload_content=False,
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            return _broken(f"the registry behind local AWS does not answer: {error}")
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _broken(f"the registry behind local AWS failed: {_details(answer.data)}")
         received = [(name, value) for name, value in answer.headers.items()]
         return Response(answer.stream(CHUNK_BYTES, decode_content=False), answer.status, received)
 
@@ -183,6 +189,22 @@ def _error(status: int, code: str, message: str) -> Response:
     """Source: OCI Distribution Specification, "Error Codes"."""
     body = json.dumps({"errors": [{"code": code, "message": message}]})
     return Response(body, status, mimetype="application/json")
+
+
+def _broken(message: str) -> Response:
+    """Under a code that Docker takes as final: after any other one it tries for a minute."""
+    return _error(400, "UNSUPPORTED", message)
+
+
+def _details(body: bytes) -> str:
+    """What the registry says of a fault of its own, which Docker would not show."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        detail = json.loads(text)["errors"][0]["detail"]
+        fault = detail["Enclosed"] if isinstance(detail, dict) else None
+    except (KeyError, IndexError, TypeError, ValueError):
+        return text
+    return f"{fault['Path']}: {os.strerror(fault['Err'])}" if fault else str(detail)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,8 +26,13 @@ class Process(Protocol):
         """Waits for its end; 128 + N when signal N ended it. Raises JobFailed when there is more
         to say than a code."""
 
-    def close(self) -> None:
-        """Ends it if it still runs, and leaves nothing of it behind."""
+
+@dataclass(frozen=True)
+class Started:
+    """The training program, once on each host of a job."""
+
+    processes: Mapping[str, Process]  # by host
+    close: Callable[[], None]  # ends what still runs, and leaves nothing of it behind
 
 
 class Runner(Protocol):
@@ -34,12 +40,17 @@ class Runner(Protocol):
     def description(self) -> str:
         """How training jobs are run, for the user."""
 
-    def start(
-        self, request: Mapping[str, Any], root: Path, environment: Mapping[str, str]
-    ) -> Process:
-        """Starts the training program of a CreateTrainingJob request with `root` as its /opt/ml.
+    @property
+    def most_instances(self) -> int:
+        """How many of them one job may have."""
 
-        Raises JobFailed when it cannot be started.
+    def start(
+        self, request: Mapping[str, Any], roots: Mapping[str, Path], environment: Mapping[str, str]
+    ) -> Started:
+        """Starts the training program of a CreateTrainingJob request on every host, each with a
+        root of its own as /opt/ml.
+
+        Raises JobFailed when it cannot be started; then nothing of it is left.
         """
 
 
@@ -52,6 +63,7 @@ class ChildProcessRunner:
     """
 
     description = "training jobs run container/ as a child process, not in a container"
+    most_instances = 1  # they would share one network, and each other's ports
 
     def __init__(self, source: Path) -> None:
         self._source = source
@@ -59,10 +71,11 @@ class ChildProcessRunner:
     def start(
         self,
         request: Mapping[str, Any],  # noqa: ARG002 - what an engine would look at
-        root: Path,
+        roots: Mapping[str, Path],
         environment: Mapping[str, str],
-    ) -> Process:
-        return _ChildProcess(
+    ) -> Started:
+        ((host, root),) = roots.items()
+        process = _ChildProcess(
             subprocess.Popen(
                 [sys.executable, "-m", "container", "train"],
                 cwd=root,
@@ -81,6 +94,7 @@ class ChildProcessRunner:
                 start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
             )
         )
+        return Started({host: process}, process.close)
 
 
 class _ChildProcess:

@@ -147,7 +147,7 @@ class LocalSageMaker(SageMakerResponse):
 
     def create_training_job(self) -> ActionResult:
         request = self._checked_request("CreateTrainingJob")
-        refused = unsupported(request) + spot_problems(request)
+        refused = unsupported(request, self.work.runner.most_instances) + spot_problems(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
         self._check_role(request["RoleArn"])

@@ -33,14 +33,22 @@ SUPPORTED: dict[str, Any] = {
 SUPPORTED_VALUES = {
     "TrainingInputMode": "File",
     "S3DataType": "S3Prefix",
-    "InstanceCount": 1,
     "DisableProfiler": True,
 }
 
 
-def unsupported(request: dict[str, Any]) -> list[str]:
-    """What AWS could do and local AWS cannot, one line each."""
-    return list(_unsupported(request, SUPPORTED, "CreateTrainingJob"))
+def unsupported(request: dict[str, Any], most_instances: int) -> list[str]:
+    """What AWS could do and local AWS cannot, one line each; how many instances a job may have is
+    a matter of what runs it."""
+    problems = list(_unsupported(request, SUPPORTED, "CreateTrainingJob"))
+    count = request["ResourceConfig"].get("InstanceCount", 0)
+    if not 1 <= count <= most_instances:
+        only = "1" if most_instances == 1 else f"1 to {most_instances}"
+        problems.append(
+            f"local AWS does not support CreateTrainingJob.ResourceConfig.InstanceCount {count}, "
+            f"only {only}" + (" (more with --containers)" if most_instances == 1 else "")
+        )
+    return problems
 
 
 def _unsupported(value: Any, supported: dict[str, Any], path: str) -> Iterator[str]:

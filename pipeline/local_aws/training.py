@@ -9,17 +9,25 @@ import contextlib
 import re
 import tempfile
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.local_aws.clients import Clients
+from pipeline.local_aws.cluster import STOP_GRACE_SECONDS, Cluster, HostFailed
 from pipeline.local_aws.log_writer import LogWriter
-from pipeline.local_aws.opt_ml_tree import HOST, JobFailed, download, failure, upload, write_config
-from pipeline.local_aws.runner import Process, Runner
+from pipeline.local_aws.opt_ml_tree import (
+    JobFailed,
+    download,
+    failure,
+    hosts,
+    upload,
+    write_config,
+)
+from pipeline.local_aws.runner import Runner
 from pipeline.log_stream import TRAINING_LOG_GROUP
 
-STOP_GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")  # a metric's value
 SWITCHES = (  # of the request, off unless given
     "EnableNetworkIsolation",
@@ -39,7 +47,7 @@ class TrainingJob:
         self._runner = runner
         self._metrics: dict[str, dict[str, Any]] = {}
         self._stop_requested = threading.Event()
-        self._process: Process | None = None
+        self._cluster: Cluster | None = None
         self._lock = threading.RLock()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         now = _now()
@@ -84,9 +92,9 @@ class TrainingJob:
                 self._stop_requested.set()
                 self._state["TrainingJobStatus"] = "Stopping"
                 self._enter("Stopping", "Stopping the job")
-            process = self._process
-        if process:
-            _end(process, grace_seconds)
+            cluster = self._cluster
+        if cluster:
+            cluster.end(grace_seconds)
 
     def _run(self) -> None:
         try:
@@ -99,26 +107,30 @@ class TrainingJob:
                 "Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}"
             )
 
-    def _train(self, root: Path) -> None:
+    def _train(self, folder: Path) -> None:
         clients = self._clients.as_role(self._request["RoleArn"])
         s3 = clients.client("s3")
         self._enter("Downloading", "Downloading the input data")
         with self._lock:
             self._state["TrainingStartTime"] = _now()
-        write_config(self._request, root)
-        for channel in self._request.get("InputDataConfig", []):
-            download(s3, channel, root / "input" / "data" / channel["ChannelName"])
-        for folder in ("model", "output/data"):
-            (root / folder).mkdir(parents=True)
+        roots = {host: folder / host for host in hosts(self._request)}
+        for number, (host, root) in enumerate(roots.items()):
+            write_config(self._request, host, root)
+            for channel in self._request.get("InputDataConfig", []):
+                place = root / "input" / "data" / channel["ChannelName"]
+                download(s3, channel, place, number, len(roots))
+            for name in ("model", "output/data"):
+                (root / name).mkdir(parents=True)
 
-        out_of_time = self._execute(root, clients.client("logs"))
+        out_of_time = self._execute(roots, clients.client("logs"))
 
         self._enter("Uploading", "Uploading the model and the output")
         output = (
             f"{self._request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output"
         )
-        upload(s3, root / "output" / "data", f"{output}/output.tar.gz")
-        if upload(s3, root / "model", f"{output}/model.tar.gz"):
+        of_hosts = roots.values()
+        upload(s3, [root / "output" / "data" for root in of_hosts], f"{output}/output.tar.gz")
+        if upload(s3, [root / "model" for root in of_hosts], f"{output}/model.tar.gz"):
             with self._lock:
                 self._state["ModelArtifacts"] = {"S3ModelArtifacts": f"{output}/model.tar.gz"}
         if self._stop_requested.is_set():
@@ -128,10 +140,10 @@ class TrainingJob:
         else:
             self._finish("Completed", "Completed", "The job completed")
 
-    def _execute(self, root: Path, logs: Any) -> bool:
-        """Runs the program to its end; whether its time ran out first.
+    def _execute(self, roots: dict[str, Path], logs: Any) -> bool:
+        """Runs the program on every host to its end; whether its time ran out first.
 
-        Raises JobFailed when it ended by itself with another exit code than 0.
+        Raises JobFailed when it ended by itself with another exit code than 0 on one of them.
         """
         self._enter("Training", "The training program runs")
         environment = {
@@ -139,37 +151,43 @@ class TrainingJob:
             "TRAINING_JOB_NAME": self.name,
             "TRAINING_JOB_ARN": self.arn,
         }
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
+        if self._stop_requested.is_set():
+            return False
+        cluster = Cluster(self._runner.start(self._request, roots, environment))
         with self._lock:
-            if self._stop_requested.is_set():
-                return False
-            process = self._process = self._runner.start(self._request, root, environment)
+            self._cluster = cluster
+            if self._stop_requested.is_set():  # while it was being started
+                cluster.end(grace_seconds=0)
         out_of_time = threading.Event()
 
         def time_out() -> None:
             out_of_time.set()
-            _end(process, STOP_GRACE_SECONDS)
+            cluster.end()
 
         timer = threading.Timer(self._request["StoppingCondition"]["MaxRuntimeInSeconds"], time_out)
         timer.daemon = True
         timer.start()
         try:
-            log = self._log(logs)
-            for line in process.lines():
-                log.write(line)
-                self._match_metrics(line)
-            code = process.exit_code()
+            cluster.run(lambda host: self._open_log(logs, host))
+        except HostFailed as error:
+            reason = failure(roots[error.host])
+            raise JobFailed(f"AlgorithmError: {reason}, exit code: {error.exit_code}") from None
         finally:
             timer.cancel()
-            process.close()
-        if code and not (self._stop_requested.is_set() or out_of_time.is_set()):
-            raise JobFailed(f"AlgorithmError: {failure(root)}, exit code: {code}")
         return out_of_time.is_set()
 
-    def _log(self, logs: Any) -> LogWriter:
-        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
-        stream = f"{self.name}/{HOST}-{int(_now().timestamp())}"
-        return LogWriter(logs, TRAINING_LOG_GROUP, stream)
+    def _open_log(self, logs: Any, host: str) -> Callable[[str], None]:
+        """What takes the lines of a host, into a stream of its own."""
+        stream = f"{self.name}/{host}-{int(_now().timestamp())}"
+        log = LogWriter(logs, TRAINING_LOG_GROUP, stream)
+
+        def write(line: str) -> None:
+            log.write(line)
+            self._match_metrics(line)
+
+        return write
 
     def _match_metrics(self, line: str) -> None:
         for definition in self._request["AlgorithmSpecification"].get("MetricDefinitions", []):
@@ -206,13 +224,6 @@ class TrainingJob:
             if status == "Failed":
                 self._state["FailureReason"] = message
             self._state["TrainingJobStatus"] = status
-
-
-def _end(process: Process, grace_seconds: float) -> None:
-    process.terminate()
-    timer = threading.Timer(grace_seconds, process.kill)
-    timer.daemon = True
-    timer.start()
 
 
 def _now() -> datetime:

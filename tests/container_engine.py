@@ -1,0 +1,188 @@
+"""A local AWS with containers in a process of its own, and what tests need around it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from container.errors import InputError
+from pipeline.data import split_uri
+from pipeline.local_aws.clients import Clients
+from pipeline.local_aws.container_runner import LABEL, connect
+from pipeline.settings import DEFAULT_CONFIG, load_settings
+from pipeline.stack import Stack, read_stack
+
+import pytest
+import yaml
+from archive import files_of
+
+ROOT = Path(__file__).parent.parent
+
+
+def missing() -> str | None:
+    """Why tests of containers cannot run here."""
+    try:
+        connect()
+    except InputError as error:
+        return str(error.args[0])
+    absent = [name for name in ("docker", "docker-registry", "aws") if not shutil.which(name)]
+    return f"not installed: {', '.join(absent)}" if absent else None
+
+
+REASON = missing()
+NEEDS_ENGINE = [
+    pytest.mark.skipif(bool(REASON) and "REQUIRE_DOCKER" not in os.environ, reason=str(REASON)),
+    pytest.mark.timeout(900),
+]
+
+
+NEEDS_COMPOSE = pytest.mark.skipif(
+    not shutil.which("docker-compose") and "REQUIRE_DOCKER" not in os.environ,
+    reason="not installed: docker-compose",
+)
+
+
+@dataclass
+class Terminal:
+    """A folder, and an environment that points at a local AWS."""
+
+    environment: dict[str, str]
+    folder: Path
+    server: subprocess.Popen[str]
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def python(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script of the project."""
+        return self.run(sys.executable, str(ROOT / script), *arguments)
+
+    def clients(self) -> Clients:
+        names = ("ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+        return Clients(*(self.environment[f"AWS_{name}"] for name in names))
+
+    def stack(self) -> Stack:
+        name = load_settings(DEFAULT_CONFIG).stack_name
+        return read_stack(self.clients().client("cloudformation"), name)
+
+    def log_in(self, password: str | None = None) -> subprocess.CompletedProcess[str]:
+        """At the registry, with the password of ECR unless another one is given."""
+        token = password or self.run("aws", "ecr", "get-login-password").stdout.strip()
+        host = self.stack().repository_uri.partition("/")[0]
+        return self.run("docker", "login", "--username", "AWS", "--password", token, host)
+
+    def archive(self, uri: str) -> dict[str, bytes]:
+        """The files of a tar.gz in S3."""
+        bucket, key = split_uri(uri)
+        answer = self.clients().client("s3").get_object(Bucket=bucket, Key=key)
+        return files_of(answer["Body"].read())
+
+    def local_mode(
+        self, image: str, instance_count: int, hyperparameters: dict[str, object], root: Path
+    ) -> tuple[str, str]:
+        """Trains twice in the SDK's local mode: the model's URI of an Estimator, and the status of
+        a pipeline's execution."""
+        uris = self.python("pipeline/data.py", "--config", "good.yaml").stdout.split()
+        done = self.python(
+            "tests/local_mode.py",
+            image,
+            str(instance_count),
+            json.dumps(hyperparameters),
+            split_uri(uris[0])[0],
+            self.environment["AWS_ENDPOINT_URL"],
+            str(root),
+            *uris,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        model, status = json.loads(done.stdout.splitlines()[-1])
+        return str(model), str(status)
+
+
+@dataclass
+class Image(Terminal):
+    """And the image of container/, pushed."""
+
+    refused: subprocess.CompletedProcess[str]  # a build on a base image that does not exist
+    refused_left: list[str]  # the images and containers that it made
+    pushed: subprocess.CompletedProcess[str]
+    again: subprocess.CompletedProcess[str]
+
+    @property
+    def uri(self) -> str:
+        return self.pushed.stdout.strip()
+
+
+@contextmanager
+def serve(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Terminal]:
+    """A running `python -m pipeline.local_aws --containers`; it must end well."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.local_aws", "--containers", "--port", "0"],
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    assert server.stderr is not None
+    exported = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    try:
+        while "ready" not in (line := server.stderr.readline()):
+            assert line, "it ended"
+        while "no_proxy" not in exported:
+            name, _, value = server.stdout.readline().removeprefix("export ").partition("=")
+            exported[name] = value.strip()
+        yield Terminal(exported, folder, server)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=60) == 0
+
+
+def docker(*arguments: str) -> str:
+    """What the docker command prints; it must succeed."""
+    return subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def inventory() -> set[str]:
+    """All images and containers of the engine."""
+    return {*docker("images", "--all", "--quiet").split(), *docker("ps", "-aq").split()}
+
+
+def leftovers() -> list[str]:
+    """The containers and networks of training jobs."""
+    marked = ("--quiet", "--filter", f"label={LABEL}")
+    return [*docker("ps", "--all", *marked).split(), *docker("network", "ls", *marked).split()]
+
+
+def remove_images(repository: str) -> None:
+    """And the containers that the SDK's local mode leaves of them."""
+    # The newest first, as `docker images` lists them: what was made from another one is newer.
+    for name in dict.fromkeys(docker("images", "--quiet", repository).split()):
+        for container in docker("ps", "--all", "--quiet", "--filter", f"ancestor={name}").split():
+            docker("rm", "--force", container)
+        docker("rmi", "--force", name)
+
+
+def base_image() -> str:
+    return os.environ.get("TEST_BASE_IMAGE") or load_settings(DEFAULT_CONFIG).base_image
+
+
+def write_settings(path: Path, base_image: str) -> None:
+    """The project's pipeline.yaml, to be used from any folder."""
+    settings = yaml.safe_load(DEFAULT_CONFIG.read_text(encoding="utf-8"))
+    settings |= {"data_file": str(ROOT / settings["data_file"]), "base_image": base_image}
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
