@@ -126,10 +126,12 @@ class Image(Terminal):
 
 
 @contextmanager
-def serve(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Terminal]:
+def serve(
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
     """A running `python -m pipeline.local_aws --containers`; it must end well."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.local_aws", "--containers", "--port", "0"],
+        [sys.executable, "-m", "pipeline.local_aws", "--containers", "--port", "0", *options],
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

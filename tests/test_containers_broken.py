@@ -190,7 +190,7 @@ def test_a_full_disk_is_named_by_push_and_job_with_its_place(
 ) -> None:
     """The disk of the registry and of the jobs, which a job's program fills, or something else."""
     (tmp_path / "home").mkdir()
-    with serve(tmp_path / "home", {"TMPDIR": str(small_disk)}) as terminal:
+    with serve(tmp_path / "home", environment={"TMPDIR": str(small_disk)}) as terminal:
         jobs = jobs_of(terminal)
         program = jobs.push(PROGRAM, tmp_path / "program", "program")
         big = jobs.stack.bucket, "big/object"

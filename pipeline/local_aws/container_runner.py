@@ -63,8 +63,8 @@ class ContainerRunner:
         }
         with ExitStack() as undo:
             try:
-                pulled = self._engine.images.pull(image, auth_config=registry.login(role))
-                unusable_image.check_platform(pulled.attrs)
+                self._pull(image, registry.login(role))
+                unusable_image.check_platform(self._engine.images.get(image).attrs)
                 networks = self._networks(request, list(roots), undo)
                 containers = {
                     host: self._create(image, host, root, options | networks[host], undo)
@@ -81,6 +81,12 @@ class ContainerRunner:
                 raise JobFailed(unusable_image.start_failure(error.explanation)) from None
             processes = {host: _Container(container) for host, container in containers.items()}
             return Started(processes, undo.pop_all().close)
+
+    def _pull(self, image: str, login: dict[str, str]) -> None:
+        """The Docker SDK's own pull leaves out why one failed."""
+        for event in self._engine.api.pull(image, stream=True, decode=True, auth_config=login):
+            if "error" in event:
+                raise JobFailed(f"ClientError: the image cannot be used: {event['error']}")
 
     def _networks(
         self, request: Mapping[str, Any], hosts: list[str], undo: ExitStack

@@ -5,6 +5,7 @@ Source: "How Amazon SageMaker AI Provides Training Information", SageMaker devel
 
 import errno
 import json
+import shutil
 import os
 import shutil
 import tarfile
@@ -92,7 +93,9 @@ def download(
                 path = folder / item["Key"].removeprefix(below).lstrip("/")
                 path.resolve().relative_to(folder.resolve())  # no key leads out of the folder
                 path.parent.mkdir(parents=True, exist_ok=True)
-                s3.download_file(bucket, item["Key"], str(path))
+                content = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"]
+                with path.open("wb") as file:
+                    shutil.copyfileobj(content, file)
     except OSError as error:
         raise JobFailed(f"ClientError: Data download failed: {_no_room(error, folder)}") from None
     except s3.exceptions.ClientError as error:

@@ -1,0 +1,228 @@
+"""Every permission of build/infrastructure.yml is needed, or stays for a reason; no other one is.
+
+`UPDATE_README=1` writes the table of the README anew.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import pytest
+from conftest import ROOT
+from container_engine import NEEDS_ENGINE, base_image, serve, write_settings
+from least_privilege import (
+    BUILD,
+    LONG,
+    OPERATOR,
+    PIPELINE,
+    TRAINING,
+    Call,
+    Outcome,
+    Permission,
+    Rehearsal,
+    Statement,
+)
+from test_build_template import listed, policies
+
+pytestmark = NEEDS_ENGINE
+
+README = ROOT / "README.md"
+RESOURCES = {
+    OPERATOR: "OperatorPolicy",
+    BUILD: "BuildRole",
+    PIPELINE: "PipelineRole",
+    TRAINING: "TrainingRole",
+}
+PERMISSIONS = [
+    Permission(principal, statement["Sid"], action)
+    for principal, resource in RESOURCES.items()
+    for statement in policies(resource)
+    for action in listed(statement["Action"])
+]
+
+CODEBUILD = 'CodeBuild\'s own: "Allow CodeBuild to interact with other AWS services", user guide'
+CACHE = "for the last image as cache: without it a build takes longer"
+EXECUTION_ROLE = (
+    'SageMaker\'s own: "CreateTrainingJob API: Execution Role Permissions", developer guide'
+)
+
+# What the flow does without on local AWS, and why it is allowed all the same.
+STAYS = {
+    Permission(OPERATOR, "RunThePipeline", "sagemaker:ListPipelineExecutions"): (
+        "for the list of executions, on the command line and in SageMaker Studio"
+    ),
+    Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
+    Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
+    Permission(BUILD, "CheckTheBucket", "s3:GetBucketLocation"): CODEBUILD,
+    Permission(BUILD, "PullAndPushTheImage", "ecr:BatchGetImage"): CACHE,
+    Permission(BUILD, "PullAndPushTheImage", "ecr:GetDownloadUrlForLayer"): CACHE,
+    Permission(PIPELINE, "TrainingJobsOfPipelines", "sagemaker:AddTags"): (
+        "SageMaker tags the jobs of a pipeline; local AWS does not"
+    ),
+    Permission(TRAINING, "PullTheImage", "ecr:BatchCheckLayerAvailability"): EXECUTION_ROLE,
+    Permission(TRAINING, "ReportMetrics", "cloudwatch:PutMetricData"): EXECUTION_ROLE,
+    Permission(TRAINING, "WriteTheLog", "logs:DescribeLogStreams"): EXECUTION_ROLE,
+}
+NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
+
+WITH_PUSH = ("UploadTheSource", "BuildTheImage")  # statements that only push_image.py needs
+PULLING = ("LogIn", "PullTheImage")  # statements that only an engine without the image needs
+
+
+@dataclass
+class Proof:
+    statements: list[Statement]
+    whole: dict[str, Outcome]  # the flow with all permissions, in its parts
+    without: dict[Permission, Outcome]
+    lost: dict[Permission, str | None]
+    half_pushed: list[Permission]  # whose lack left an image all the same
+    calls: list[Call]
+
+
+@pytest.fixture(scope="module")
+def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
+    folder = tmp_path_factory.mktemp("least-privilege")
+    write_settings(folder / "pipeline.yaml", base_image())
+    # The classic builder keeps no layer of an image that is removed: it must then be pulled.
+    with serve(folder, "--enforce-iam", environment={"DOCKER_BUILDKIT": "0"}) as terminal:
+        yield rehearse(Rehearsal(terminal.environment, folder, "pipeline.yaml"))
+
+
+def rehearse(rehearsal: Rehearsal) -> Proof:
+    whole: dict[str, Outcome] = {}
+    without: dict[Permission, Outcome] = {}
+    half_pushed = []
+
+    def building(permission: Permission) -> bool:
+        return permission.principal == BUILD or permission.sid in WITH_PUSH
+
+    # Without PutImage the layers are there already, without the last ones the image as well.
+    order = ("ecr:PutImage", "codebuild:BatchGetBuilds", "codebuild:StopBuild")
+    whole["interrupted build"] = rehearsal.push(interrupt_at="Running command")
+    for permission in sorted(
+        filter(building, NEEDED), key=lambda p: order.index(p.action) if p.action in order else -1
+    ):
+        rehearsal.forget_images()
+        stop = "Running command" if permission.action == "codebuild:StopBuild" else None
+        with rehearsal.without(permission):
+            without[permission] = rehearsal.push(interrupt_at=stop)
+        if permission.principal == BUILD and rehearsal.images():
+            half_pushed.append(permission)
+
+    rehearsal.forget_images()
+    whole["push"] = rehearsal.push()
+
+    def pulling(permission: Permission) -> bool:
+        return permission.principal == TRAINING and permission.sid in PULLING
+
+    for permission in filter(pulling, NEEDED):
+        rehearsal.clear_engine()
+        with rehearsal.without(permission):
+            without[permission] = rehearsal.train()
+
+    rehearsal.clear_engine()
+    whole["train"] = rehearsal.train()
+    whole["interrupted training"] = rehearsal.train(*LONG, interrupt_at="[50]")
+    # Without CreatePipeline there is none to update.
+    for permission in sorted(NEEDED, key=lambda p: p.action == "sagemaker:CreatePipeline"):
+        if permission in without:
+            continue
+        if permission.action == "sagemaker:CreatePipeline":
+            rehearsal.forget_pipeline()
+        if permission == Permission(OPERATOR, "UploadTheData", "s3:PutObject"):
+            rehearsal.forget_data()
+        with rehearsal.without(permission):
+            if "sagemaker:Stop" in permission.action:
+                without[permission] = rehearsal.train(*LONG, interrupt_at="[50]")
+            else:
+                without[permission] = rehearsal.train()
+
+    def comparable(permission: Permission) -> Outcome:
+        if permission.action == "codebuild:StopBuild":
+            return whole["interrupted build"]
+        if "sagemaker:Stop" in permission.action:
+            return whole["interrupted training"]
+        return whole["push" if building(permission) else "train"]
+
+    lost = {p: outcome.lost(comparable(p)) for p, outcome in without.items()}
+    calls = [call for outcome in whole.values() for call in outcome.calls]
+    rehearsal.clear_engine()
+    return Proof(rehearsal.statements, whole, without, lost, half_pushed, calls)
+
+
+def test_the_whole_flow_is_allowed(proof: Proof) -> None:
+    codes = {name: outcome.code for name, outcome in proof.whole.items()}
+    assert codes == {"interrupted build": 130, "push": 0, "train": 0, "interrupted training": 130}
+    assert [call for call in proof.calls if not call.allowed] == []
+    assert {call.principal for call in proof.calls} == {OPERATOR, BUILD, PIPELINE, TRAINING}
+
+
+@pytest.mark.parametrize("permission", NEEDED, ids=lambda p: f"{p.principal}-{p.sid}-{p.action}")
+def test_without_one_permission_the_flow_does_not_succeed(
+    permission: Permission, proof: Proof
+) -> None:
+    outcome = proof.without[permission]
+    refused = {(call.principal, call.action) for call in outcome.calls if not call.allowed}
+    assert refused == {(permission.principal, permission.action)}
+    assert proof.lost[permission]
+    assert "Traceback" not in outcome.stderr
+    if proof.lost[permission] == f"`{outcome.program}` stops":
+        named = permission.action.rpartition(":")[2] in outcome.stderr
+        assert named or re.search("403|Forbidden", outcome.stderr), "HEAD is refused without a word"
+        assert "\nhint: " in outcome.stderr
+
+
+def test_a_build_that_lacks_a_permission_pushes_nothing(proof: Proof) -> None:
+    assert proof.half_pushed == []
+
+
+def test_what_stays_without_being_asked_for_is_allowed_and_has_a_reason(proof: Proof) -> None:
+    asked = {permission for permission in STAYS if _calls_for(permission, proof)}
+    assert asked == set()
+    assert STAYS.keys() <= set(PERMISSIONS)
+
+
+def test_every_resource_is_asked_for(proof: Proof) -> None:
+    """None of a statement's resources is there for nothing."""
+    unused = [
+        (statement.sid, resource)
+        for statement in proof.statements
+        if not all(permission in STAYS for permission in statement.permissions)
+        for resource in statement.resources
+        if not any(call.matches(statement, resource) for call in proof.calls)
+    ]
+    assert unused == []
+
+
+def test_the_table_of_the_readme_is_what_was_found(proof: Proof) -> None:
+    text = README.read_text(encoding="utf-8")
+    section = re.compile(r"(<!-- permissions -->\n).*(<!-- /permissions -->)", re.DOTALL)
+    found = section.sub(lambda match: match[1] + table(proof) + match[2], text)
+    if "UPDATE_README" in os.environ:
+        README.write_text(found, encoding="utf-8")
+    assert text == found, "UPDATE_README=1 writes it anew"
+
+
+def _calls_for(permission: Permission, proof: Proof) -> list[Call]:
+    (statement,) = [s for s in proof.statements if permission in s.permissions]
+    return [
+        call
+        for call in proof.calls
+        if call.action == permission.action
+        and any(call.matches(statement, resource) for resource in statement.resources)
+    ]
+
+
+def table(proof: Proof) -> str:
+    """One line for each statement and each consequence of its lack."""
+    lines = ["| who | statement | actions | without one of them, or why it stays |"]
+    lines.append("| --- | --- | --- | --- |")
+    for statement in proof.statements:
+        what = {p: STAYS.get(p) or proof.lost[p] or "" for p in statement.permissions}
+        by_consequence = groupby(sorted(what, key=lambda p: (what[p], p)), key=lambda p: what[p])
+        for consequence, group in by_consequence:
+            actions = ", ".join(f"`{permission.action}`" for permission in group)
+            lines.append(f"| {statement.principal} | {statement.sid} | {actions} | {consequence} |")
+    return "\n".join(lines) + "\n"
