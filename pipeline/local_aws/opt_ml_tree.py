@@ -5,7 +5,6 @@ Source: "How Amazon SageMaker AI Provides Training Information", SageMaker devel
 
 import errno
 import json
-import shutil
 import os
 import shutil
 import tarfile
