@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from container.contract import METRICS_FILE
+from container.contract import METRICS_FILE, PEAK_MEMORY, RESOURCES_FILE
 from container.errors import InputError
+from pipeline import price_list
 from pipeline.data import split_uri
 from pipeline.progress import list_steps, training_job_name
 from pipeline.report import report
@@ -18,11 +19,12 @@ from pipeline.report import report
 from botocore.exceptions import BotoCoreError, ClientError
 
 ARTIFACT_FILE = "model.tar.gz"
+OUTPUT_FILE = "output.tar.gz"  # the output data; SageMaker puts it beside the artifact
 
 Record = dict[str, Any]
 
 
-def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
+def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record:
     """Everything the services say about an execution; None for what they do not say."""
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
@@ -34,9 +36,11 @@ def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
         else {}
     )
     resources = job.get("ResourceConfig", {})
+    region = execution_arn.split(":")[3]
+    reused = trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
     return {
         "endpoint": sagemaker.meta.endpoint_url,
-        "region": execution_arn.split(":")[3],
+        "region": region,
         "account": execution_arn.split(":")[4],
         "pipeline_arn": execution["PipelineArn"],
         "execution_arn": execution_arn,
@@ -51,13 +55,15 @@ def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
         },
         "training_job_name": job.get("TrainingJobName"),
         "training_job_status": job.get("TrainingJobStatus"),
-        "reused_from": trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn"),
+        "reused_from": reused,
         "instance_type": resources.get("InstanceType"),
         "instance_count": resources.get("InstanceCount"),
         "spot": job.get("EnableManagedSpotTraining"),
         "training_seconds": job.get("TrainingTimeInSeconds"),
         "billable_seconds": job.get("BillableTimeInSeconds"),
-        "cost_estimate": None,  # no service has been asked for the price of the instance type
+        "peak_memory_mib": _peak_memory(s3, job),
+        # What was reused cost something then, not in this execution.
+        "cost_estimate": None if reused else price_list.estimate(pricing, region, job),
         "model_artifact": _artifact(s3, job),
         "metrics": {
             metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])
@@ -125,6 +131,22 @@ def _data(s3: Any, uri: str) -> dict[str, Any]:
     except (BotoCoreError, ClientError):
         return {"uri": uri, "sha256": None}
     return {"uri": uri, "sha256": files}
+
+
+def _peak_memory(s3: Any, job: dict[str, Any]) -> int | None:
+    """In MiB, as the training program measured it."""
+    uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    if not uri:
+        return None
+    bucket, key = split_uri(uri)
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=f"{key.rpartition('/')[0]}/{OUTPUT_FILE}")
+        with tarfile.open(fileobj=io.BytesIO(answer["Body"].read())) as archive:
+            file = archive.extractfile(RESOURCES_FILE)
+            peak: int | None = json.load(file)[PEAK_MEMORY] if file else None
+    except (BotoCoreError, ClientError, tarfile.TarError, KeyError, ValueError):
+        return None
+    return peak
 
 
 def _artifact(s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli
+from pipeline import cli, price_list
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
 from pipeline.parameters import parse_overrides
@@ -116,7 +116,8 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
     interrupted = _follow(sagemaker, session.client("logs"), execution_arn, console)
-    record = collect(sagemaker, s3, execution_arn)
+    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    record = collect(sagemaker, s3, pricing, execution_arn)
     print(summary(record))
     print(f"{'record':<12}  {save(s3, record, RUNS)}")
     if record["status"] == "Succeeded":
