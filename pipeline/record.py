@@ -18,6 +18,7 @@ from pipeline.report import report
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+RUNS = Path("runs")  # below the folder in which a command is given
 ARTIFACT_FILE = "model.tar.gz"
 OUTPUT_FILE = "output.tar.gz"  # the output data; SageMaker puts it beside the artifact
 
@@ -108,6 +109,24 @@ def save(s3: Any, record: Record, runs: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
     return folder
+
+
+def completed_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
+    """The records in `runs` of executions of this pipeline whose training job completed, newest
+    first. Raises InputError for a record that cannot be read."""
+    records = []
+    for path in runs.glob("*/run.json"):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            fits = (record["region"], record["pipeline_arn"].rpartition("/")[2]) == (
+                region,
+                pipeline_name,
+            )
+            if fits and record["training_job_status"] == "Completed":
+                records.append((record["ended_at"], record))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not the record of a run: {error}", "remove it") from None
+    return [record for _, record in sorted(records, key=lambda each: each[0], reverse=True)]
 
 
 def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:
