@@ -16,7 +16,7 @@ from pipeline.service_model import training_instance_types
 import boto3
 
 FILTER_VALUES = 200  # most in a request, "List and filter using the CLI and API", EC2 user guide
-PAGE_SIZE = 100  # the most that DescribeInstanceTypes has
+PAGE_SIZE = 100  # the most of DescribeInstanceTypes and of Service Quotas
 
 ON_DEMAND = "on demand"
 SPOT = "spot"
@@ -85,8 +85,9 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
     quotas = session.client("service-quotas")
     pricing = session.client("pricing", region_name=price_list.REGION)
     ec2 = session.client("ec2")
-    defaults = inquiry.ask(quotas, "list_aws_default_service_quotas", ServiceCode="sagemaker")
-    applied = inquiry.ask(quotas, "list_service_quotas", ServiceCode="sagemaker")
+    sagemaker = {"ServiceCode": "sagemaker", "MaxResults": PAGE_SIZE}
+    defaults = inquiry.ask(quotas, "list_aws_default_service_quotas", **sagemaker)
+    applied = inquiry.ask(quotas, "list_service_quotas", **sagemaker)
     products = inquiry.ask(pricing, "get_products", **price_list.training_products(region))
     described = [
         page

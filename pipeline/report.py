@@ -91,7 +91,7 @@ def _seconds(value: int | None) -> str | None:
 
 def _cost(estimate: dict[str, Any]) -> str:
     return (
-        f"{estimate['usd']:.6f} USD of instances, at {estimate['usd_per_hour']} USD an hour "
+        f"about {estimate['usd']:.6f} USD, at {estimate['usd_per_hour']} USD an hour "
         f"(price list of {estimate['as_of'][:10]})"
     )
 

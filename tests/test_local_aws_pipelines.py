@@ -247,6 +247,7 @@ def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_pa
     assert again.returncode == 0, again.stderr
     assert "step Train: Succeeded (result reused from an earlier execution)" in again.stderr
     assert f"reused from   {arn}" in again.stdout
+    assert "\ncost " not in again.stdout, "what was reused cost something then"
 
 
 def test_it_listens_on_one_loopback_address_only(local_aws: LocalAws) -> None:

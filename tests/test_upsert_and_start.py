@@ -129,6 +129,10 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     ):
         assert fact in out
     assert f"auc={metrics['auc']:.4f}" in out
+    assert f"peak memory   {record['peak_memory_mib']} MiB\n" in out
+    assert (
+        f"cost          about {record['cost_estimate']['usd']:.6f} USD, at 0.23 USD an hour" in out
+    )
     assert record["model_artifact"]["uri"] in out
     assert re.search(r"\d\d:\d\d:\d\d step Train: Executing\n", err)
     assert re.search(r"  metric validation:auc=0\.\d+\n(.*\n)*.* step Train: Succeeded\n", err)
@@ -256,6 +260,7 @@ def test_data_that_is_not_there_is_the_reason_and_the_run_is_recorded(
     record = record_of(here)
     assert record["data"]["train"] == {"uri": "s3://no-such-bucket/x/", "sha256": None}
     assert record["metrics"] is None
+    assert record["peak_memory_mib"] is None
     assert record["spot"] is False
 
 

@@ -18,9 +18,9 @@ from moto.ec2.responses import EC2Response
 from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.responses import ServiceQuotasResponse
 
-# Of answers whose request says nothing else. AWS's pages are longer, but so are its tables: here as
-# there, who reads one page misses something.
+# AWS's pages are longer, but so are its tables: here as there, who reads one page misses something.
 PAGE_SIZE = 20
+INSTANCE_TYPES_PAGE_SIZE = 100
 FILTER_VALUES = 200  # most in a request, "List and filter using the CLI and API", EC2 user guide
 
 
@@ -57,14 +57,14 @@ class LocalServiceQuotas(ServiceQuotasResponse):
                 )
             attributes[each["Field"]] = each["Value"]
         found = products(attributes) if request["ServiceCode"] == "AmazonSageMaker" else []
-        answer = _page("PriceList", [json.dumps(each) for each in found], request)
+        answer = _page("PriceList", [json.dumps(each) for each in found], request, PAGE_SIZE)
         return json.dumps(answer | {"FormatVersion": "aws_v1"})
 
     def _quotas(self, quotas: list[Document]) -> str:
         request = json.loads(self.body)
         if request["ServiceCode"] != "sagemaker":
             raise NoSuchResource
-        return json.dumps(_page("Quotas", quotas, request))
+        return json.dumps(_page("Quotas", quotas, request, PAGE_SIZE))
 
 
 class LocalEc2(EC2Response):
@@ -85,10 +85,11 @@ class LocalEc2(EC2Response):
             if each["InstanceType"] in offered
         ]
         request = {name: self._get_param(name) for name in ("NextToken", "MaxResults")}
-        return ActionResult(_page("InstanceTypes", found, request))
+        return ActionResult(_page("InstanceTypes", found, request, INSTANCE_TYPES_PAGE_SIZE))
 
 
-def _page(key: str, items: list[Any], request: dict[str, Any]) -> dict[str, Any]:
+def _page(key: str, items: list[Any], request: dict[str, Any], longest: int) -> dict[str, Any]:
+    """A page may hold fewer items than MaxResults, "ListServiceQuotas", Service Quotas API."""
     begin = int(request.get("NextToken") or 0)
-    end = begin + int(request.get("MaxResults") or PAGE_SIZE)
+    end = begin + min(int(request.get("MaxResults") or longest), longest)
     return {key: items[begin:end]} | ({"NextToken": str(end)} if end < len(items) else {})
