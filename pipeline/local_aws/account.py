@@ -31,13 +31,12 @@ class Account:
         return [self._quota(name, code, TABLES["defaults"]) for name, code in _codes()]
 
     def limits(self, job: Mapping[str, Any]) -> dict[str, float]:
-        """Quota name -> most instances, of the quotas that a training job comes under."""
+        """Quota name -> most instances, of the known quotas that a training job comes under."""
         spot = job.get("EnableManagedSpotTraining", False)
-        name = _FAMILIES["spot" if spot else "on_demand"].format(
-            job["ResourceConfig"]["InstanceType"]
-        )
-        names = [name] if spot else [name, ALL_TRAINING_JOBS]
-        return {each: float(self._applied.get(each, 0)) for each in names}
+        name = _FAMILIES["spot" if spot else "on_demand"]
+        names = {name.format(job["ResourceConfig"]["InstanceType"])}
+        names |= set() if spot else {ALL_TRAINING_JOBS}
+        return {each: float(self._applied.get(each, 0)) for each, _ in _codes() if each in names}
 
     def _quota(self, name: str, code: str, values: dict[str, float]) -> Document:
         return {
