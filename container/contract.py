@@ -17,6 +17,8 @@ VALIDATION_CHANNEL = "validation"
 MODEL_FILE = "model.ubj"  # XGBoost's own binary JSON
 FEATURES_FILE = "features.json"
 METRICS_FILE = "metrics.json"
+RESOURCES_FILE = "resources.json"  # beside the metrics in the output data, not in the artifact
+PEAK_MEMORY = "peak_memory_mib"  # its one key
 
 METRICS = ("accuracy", "auc", "f1", "log_loss")  # all on the validation channel
 

@@ -14,6 +14,7 @@ from container.features import Features
 from container.metrics import evaluate
 from container.opt_ml import OptMl
 from container.passengers import Passengers
+from container.resources import peak_memory_mib
 
 import numpy as np
 import xgboost as xgb
@@ -42,6 +43,10 @@ def train(opt_ml: OptMl) -> None:
         text = json.dumps(metrics, indent=2) + "\n"
         (unfinished / contract.METRICS_FILE).write_text(text, encoding="utf-8")
         deliver(unfinished, opt_ml)
+    peak = peak_memory_mib()
+    text = json.dumps({contract.PEAK_MEMORY: peak}) + "\n"
+    (opt_ml.output_data / contract.RESOURCES_FILE).write_text(text, encoding="utf-8")
+    print(f"peak memory {peak} MiB", flush=True)
     for metric in contract.METRICS:
         print(contract.metric_line(metric, metrics[metric]), flush=True)
 

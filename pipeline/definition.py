@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from container import contract
+from container.errors import InputError
 from pipeline import cli
 from pipeline.data import prepare
 from pipeline.environment import NO_CREDENTIALS, aws_environment
 from pipeline.sdk import make_session
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.stack import Stack, example_stack
 
 import boto3
@@ -200,7 +201,15 @@ def build_estimator(
 
 
 def example_definition(settings: Settings) -> dict[str, Any]:
-    """The definition for the example account, from the settings and the data file alone."""
+    """The definition for the example account, from the settings and the data file alone.
+
+    Raises InputError for the instance type that only an account can tell.
+    """
+    if settings.instance_type == SMALLEST:
+        raise InputError(
+            f"instance_type: {SMALLEST} is for the account to tell, and none is asked here",
+            "set instance_type to a type, or ask: python pipeline/upsert_and_start.py --dry-run",
+        )
     stack = example_stack(settings.stack_name, settings.region)
     inputs = Inputs(
         image_uri=f"{stack.repository_uri}@{NO_IMAGE_DIGEST}",

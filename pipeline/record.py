@@ -9,20 +9,23 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from container.contract import METRICS_FILE
+from container.contract import METRICS_FILE, PEAK_MEMORY, RESOURCES_FILE
 from container.errors import InputError
+from pipeline import price_list
 from pipeline.data import split_uri
 from pipeline.progress import list_steps, training_job_name
 from pipeline.report import report
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+RUNS = Path("runs")  # below the folder in which a command is given
 ARTIFACT_FILE = "model.tar.gz"
+OUTPUT_FILE = "output.tar.gz"  # the output data; SageMaker puts it beside the artifact
 
 Record = dict[str, Any]
 
 
-def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
+def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record:
     """Everything the services say about an execution; None for what they do not say."""
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
@@ -34,9 +37,11 @@ def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
         else {}
     )
     resources = job.get("ResourceConfig", {})
+    region = execution_arn.split(":")[3]
+    reused = trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
     return {
         "endpoint": sagemaker.meta.endpoint_url,
-        "region": execution_arn.split(":")[3],
+        "region": region,
         "account": execution_arn.split(":")[4],
         "pipeline_arn": execution["PipelineArn"],
         "execution_arn": execution_arn,
@@ -51,13 +56,15 @@ def collect(sagemaker: Any, s3: Any, execution_arn: str) -> Record:
         },
         "training_job_name": job.get("TrainingJobName"),
         "training_job_status": job.get("TrainingJobStatus"),
-        "reused_from": trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn"),
+        "reused_from": reused,
         "instance_type": resources.get("InstanceType"),
         "instance_count": resources.get("InstanceCount"),
         "spot": job.get("EnableManagedSpotTraining"),
         "training_seconds": job.get("TrainingTimeInSeconds"),
         "billable_seconds": job.get("BillableTimeInSeconds"),
-        "cost_estimate": None,  # no service has been asked for the price of the instance type
+        "peak_memory_mib": _peak_memory(s3, job),
+        # What was reused cost something then, not in this execution.
+        "cost_estimate": None if reused else price_list.estimate(pricing, region, job),
         "model_artifact": _artifact(s3, job),
         "metrics": {
             metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])
@@ -104,6 +111,24 @@ def save(s3: Any, record: Record, runs: Path) -> Path:
     return folder
 
 
+def completed_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
+    """The records in `runs` of executions of this pipeline whose training job completed, newest
+    first. Raises InputError for a record that cannot be read."""
+    records = []
+    for path in runs.glob("*/run.json"):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            fits = (record["region"], record["pipeline_arn"].rpartition("/")[2]) == (
+                region,
+                pipeline_name,
+            )
+            if fits and record["training_job_status"] == "Completed":
+                records.append((record["ended_at"], record))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not the record of a run: {error}", "remove it") from None
+    return [record for _, record in sorted(records, key=lambda each: each[0], reverse=True)]
+
+
 def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:
     pages = sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
         PipelineExecutionArn=execution_arn
@@ -125,6 +150,22 @@ def _data(s3: Any, uri: str) -> dict[str, Any]:
     except (BotoCoreError, ClientError):
         return {"uri": uri, "sha256": None}
     return {"uri": uri, "sha256": files}
+
+
+def _peak_memory(s3: Any, job: dict[str, Any]) -> int | None:
+    """In MiB, as the training program measured it."""
+    uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    if not uri:
+        return None
+    bucket, key = split_uri(uri)
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=f"{key.rpartition('/')[0]}/{OUTPUT_FILE}")
+        with tarfile.open(fileobj=io.BytesIO(answer["Body"].read())) as archive:
+            file = archive.extractfile(RESOURCES_FILE)
+            peak: int | None = json.load(file)[PEAK_MEMORY] if file else None
+    except (BotoCoreError, ClientError, tarfile.TarError, KeyError, ValueError):
+        return None
+    return peak
 
 
 def _artifact(s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:

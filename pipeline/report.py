@@ -60,6 +60,7 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
     instance = f"{record['instance_count']} x {record['instance_type']}"
     if record["spot"]:
         instance += " (spot)"
+    peak, cost = record["peak_memory_mib"], record["cost_estimate"]
     only_sometimes = [
         ("failed step", record["failed_step"]),
         ("failure reason", record["failure_reason"]),
@@ -76,6 +77,8 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
         ("instance", instance if record["instance_type"] else None),
         ("training", _seconds(record["training_seconds"])),
         ("billable", _seconds(record["billable_seconds"])),
+        ("peak memory", None if peak is None else f"{peak} MiB"),
+        *([] if record["reused_from"] else [("cost", _cost(cost) if cost else None)]),
         ("artifact", f"{artifact['uri']} ({artifact['bytes']:,} bytes)" if artifact else None),
         ("metrics", metrics or None),
         ("duration", _seconds(round(duration.total_seconds()))),
@@ -84,6 +87,13 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _seconds(value: int | None) -> str | None:
     return None if value is None else f"{value} s"
+
+
+def _cost(estimate: dict[str, Any]) -> str:
+    return (
+        f"about {estimate['usd']:.6f} USD, at {estimate['usd_per_hour']} USD an hour "
+        f"(price list of {estimate['as_of'][:10]})"
+    )
 
 
 def _table(header: tuple[str, str], rows: list[tuple[str, Any]]) -> str:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
+SMALLEST = "smallest"  # instance_type: what pipeline/smallest_instance.py finds in the account
 
 
 # YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
@@ -71,7 +72,7 @@ class Settings(BaseModel):
     @field_validator("instance_type")
     @classmethod
     def _known_instance_type(cls, value: str) -> str:
-        known = training_instance_types()
+        known = [SMALLEST, *training_instance_types()]
         if value not in known:
             raise ValueError(
                 f"{value!r} is not a training instance type{did_you_mean(value, known)}"

@@ -12,24 +12,22 @@ import sys
 import threading
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from pipeline import cli
+from pipeline import cli, price_list
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
 from pipeline.parameters import parse_overrides
 from pipeline.progress import Follower
-from pipeline.record import collect, make_folder, save
+from pipeline.record import RUNS, collect, make_folder, save
 from pipeline.report import failure, summary
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import SMALLEST, Settings, load_settings
+from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
-
-RUNS = Path("runs")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,6 +82,9 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     session = boto3.Session(region_name=settings.region)
     s3 = session.client("s3")
     stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    if settings.instance_type == SMALLEST:
+        settings = with_smallest(session, settings)
+        console.print(f"smallest instance: {settings.instance_type}", highlight=False)
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
@@ -116,7 +117,8 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
     interrupted = _follow(sagemaker, session.client("logs"), execution_arn, console)
-    record = collect(sagemaker, s3, execution_arn)
+    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    record = collect(sagemaker, s3, pricing, execution_arn)
     print(summary(record))
     print(f"{'record':<12}  {save(s3, record, RUNS)}")
     if record["status"] == "Succeeded":

@@ -1,9 +1,11 @@
 """Builders with defaults, and one local AWS for all tests."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,31 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         yield Image(**vars(terminal), refused=refused, refused_left=left, pushed=good, again=again)
     assert container_engine.leftovers() == []
     container_engine.remove_images(good.stdout.partition("@")[0])
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[dict[str, str]]:
+    """`python -m pipeline.local_aws` as a process; the environment that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.local_aws", "--port", "0", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    environment = {"PATH": os.defpath, "HOME": str(folder)}
+    try:
+        while "ready" not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        while len(environment) < 13:
+            name, _, value = process.stdout.readline().removeprefix("export ").partition("=")
+            environment[name] = value.strip()
+        yield environment
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 @pytest.fixture

@@ -14,7 +14,14 @@ TEXT = (ROOT / "build" / "infrastructure.yml").read_text(encoding="utf-8")
 TEMPLATE_BYTES = 51_200  # CloudFormation takes no longer one in a request
 
 # The actions that AWS knows no resource for (its Service Authorization Reference).
-WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+WITHOUT_RESOURCE = {
+    "cloudwatch:PutMetricData",
+    "ec2:DescribeInstanceTypes",
+    "ecr:GetAuthorizationToken",
+    "pricing:GetProducts",
+    "servicequotas:ListAWSDefaultServiceQuotas",
+    "servicequotas:ListServiceQuotas",
+}
 
 LONGEST_STACK_NAME = "s" * 30  # settings.py allows no longer one
 LONGEST_REGION = "ap-southeast-1"

@@ -52,6 +52,10 @@ def test_a_job_leaves_a_whole_artifact_and_its_metrics(opt_ml: Path, run_job: Ru
     metrics = json.loads((opt_ml / "model" / contract.METRICS_FILE).read_text(encoding="utf-8"))
     beside = opt_ml / "output" / "data" / contract.METRICS_FILE
     assert json.loads(beside.read_text(encoding="utf-8")) == metrics
+    resources = json.loads(beside.with_name(contract.RESOURCES_FILE).read_text(encoding="utf-8"))
+    assert resources == {
+        contract.PEAK_MEMORY: int(re.findall(r"peak memory (\d+) MiB", job.stdout)[0])
+    }
     assert metrics["auc"] > 0.8
     assert sum(metrics["confusion_matrix"].values()) == metrics["validation_rows"] == 262
     assert "hyperparameter max_depth=3" in job.stdout

@@ -1,9 +1,7 @@
 """Pipelines and executions of local AWS, through boto3 and the SDK; real training throughout."""
 
 import json
-import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +20,7 @@ from pipeline.settings import Settings
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ROOT
+from conftest import ROOT, serving
 from sagemaker.workflow.pipeline import Pipeline
 
 
@@ -214,27 +212,8 @@ def test_the_environment_of_the_process_comes_back_afterwards() -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """`python -m pipeline.local_aws` as a process; the environment that it prints."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.local_aws", "--port", "0"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    environment = {"PATH": os.defpath, "HOME": str(tmp_path)}
-    try:
-        while "ready" not in (line := process.stderr.readline()):
-            assert line, "it ended"
-        while len(environment) < 13:
-            name, _, value = process.stdout.readline().removeprefix("export ").partition("=")
-            environment[name] = value.strip()
+    with serving(tmp_path) as environment:
         yield environment
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
 
 
 def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_path: Path) -> None:
@@ -268,6 +247,7 @@ def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_pa
     assert again.returncode == 0, again.stderr
     assert "step Train: Succeeded (result reused from an earlier execution)" in again.stderr
     assert f"reused from   {arn}" in again.stdout
+    assert "\ncost " not in again.stdout, "what was reused cost something then"
 
 
 def test_it_listens_on_one_loopback_address_only(local_aws: LocalAws) -> None:

@@ -141,7 +141,8 @@ def test_a_job_goes_from_data_in_s3_to_artifact_in_s3(jobs: Jobs) -> None:
     model = jobs.archive(uri)
     assert sorted(model) == ["features.json", "metrics.json", "model.ubj"]
     output = jobs.archive(uri.replace("model.tar.gz", "output.tar.gz"))
-    assert output == {"metrics.json": model["metrics.json"]}
+    assert sorted(output) == ["metrics.json", "resources.json"]
+    assert output["metrics.json"] == model["metrics.json"]
 
     saved = json.loads(model["metrics.json"])
     reported = {m["MetricName"]: m["Value"] for m in job["FinalMetricDataList"]}
@@ -407,3 +408,30 @@ def test_no_temporary_folder_is_left(jobs: Jobs, tmp_path: Path, monkeypatch: An
     while list(tmp_path.glob("local-aws-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not list(tmp_path.glob("local-aws-*"))
+
+
+def test_a_job_beyond_a_quota_is_refused_as_on_aws(jobs: Jobs) -> None:
+    resources = jobs.request()["ResourceConfig"]
+    with pytest.raises(ClientError, match="ResourceLimitExceeded") as caught:
+        jobs.start(ResourceConfig=resources | {"InstanceType": "ml.t3.large"})
+    assert (
+        "The account-level service limit 'ml.t3.large for training job usage' is 0 Instances, with "
+        "current utilization of 0 Instances and a request delta of 1 Instances."
+    ) in str(caught.value)
+    with pytest.raises(ClientError, match=r"'ml\.m5\.xlarge for spot training job usage' is 0 "):
+        jobs.start(
+            ResourceConfig=resources | {"InstanceType": "ml.m5.xlarge"},
+            EnableManagedSpotTraining=True,
+            StoppingCondition={"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
+        )
+
+
+def test_running_jobs_use_a_quota_up_until_they_end(jobs: Jobs) -> None:
+    running = [jobs.start(HyperParameters=SLOW) for _ in range(4)]
+    with pytest.raises(ClientError, match=r"across all training jobs' is 4 .* utilization of 4 "):
+        jobs.start()
+    for name in running:
+        jobs.sagemaker.stop_training_job(TrainingJobName=name)
+    for name in running:
+        assert jobs.wait(name)["TrainingJobStatus"] == "Stopped"
+    assert jobs.wait(jobs.start())["TrainingJobStatus"] == "Completed"

@@ -72,7 +72,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     dataset: Dataset,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert start("--parameter", "num_round=120", "--parameter", "InstanceType=ml.t3.medium") == 0
+    assert start("--parameter", "num_round=120", "--parameter", "InstanceType=ml.m5.xlarge") == 0
     out, err = capsys.readouterr()
     run, record = only_run(here), record_of(here)
     assert sorted(path.name for path in run.iterdir()) == [
@@ -91,11 +91,17 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert record["execution_arn"].rpartition("/")[2] == run.name
     assert record["image_uri"] == resolve_image(ecr, stack.repository_uri, source_tag())
     assert re.fullmatch(r".*@sha256:[0-9a-f]{64}", record["image_uri"])
-    assert record["instance_type"] == record["parameters"]["InstanceType"] == "ml.t3.medium"
+    assert record["instance_type"] == record["parameters"]["InstanceType"] == "ml.m5.xlarge"
     assert record["instance_count"] == 1
     assert record["parameters"]["num_round"] == "120"
     assert record["training_seconds"] >= 1
-    assert record["cost_estimate"] is None
+    assert record["cost_estimate"] == {
+        "usd": round(record["billable_seconds"] * 0.23 / 3600, 6),
+        "usd_per_hour": 0.23,
+        "source": "AWS Price List API, AmazonSageMaker, USE1-Train:ml.m5.xlarge, on demand",
+        "as_of": "2026-08-20T00:00:00Z",
+    }
+    assert 0 < record["peak_memory_mib"] < 1024
     assert record["failure_reason"] is None
     for channel, content in dataset.channels.items():
         assert record["data"][channel] == {
@@ -123,6 +129,10 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     ):
         assert fact in out
     assert f"auc={metrics['auc']:.4f}" in out
+    assert f"peak memory   {record['peak_memory_mib']} MiB\n" in out
+    assert (
+        f"cost          about {record['cost_estimate']['usd']:.6f} USD, at 0.23 USD an hour" in out
+    )
     assert record["model_artifact"]["uri"] in out
     assert re.search(r"\d\d:\d\d:\d\d step Train: Executing\n", err)
     assert re.search(r"  metric validation:auc=0\.\d+\n(.*\n)*.* step Train: Succeeded\n", err)
@@ -250,6 +260,7 @@ def test_data_that_is_not_there_is_the_reason_and_the_run_is_recorded(
     record = record_of(here)
     assert record["data"]["train"] == {"uri": "s3://no-such-bucket/x/", "sha256": None}
     assert record["metrics"] is None
+    assert record["peak_memory_mib"] is None
     assert record["spot"] is False
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from pipeline import cli
 from pipeline.local_aws import server
+from pipeline.local_aws.account import DEFAULT_KIND, KINDS
 from pipeline.settings import load_settings
 
 DEFAULT_PORT = 5055
@@ -32,6 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="be the user with the operator policy only; refuse what no policy allows",
     )
+    parser.add_argument(
+        "--account",
+        choices=KINDS,
+        default=DEFAULT_KIND,
+        help="what its quotas are: as AWS opens it, raised since, or nothing at all "
+        f"(default: {DEFAULT_KIND})",
+    )
     arguments = parser.parse_args(argv)
     return cli.run(lambda: _serve(arguments))
 
@@ -47,6 +55,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.port,
         containers=arguments.containers,
         enforce_iam=arguments.enforce_iam,
+        account=arguments.account,
     ) as local_aws:
         for name, value in local_aws.environment.items():
             print(f"export {name}={value}", flush=True)

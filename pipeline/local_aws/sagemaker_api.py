@@ -3,6 +3,7 @@
 import json
 from typing import Any, ClassVar
 
+from pipeline.local_aws.account import Account
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.execution import Execution
 from pipeline.local_aws.runner import Runner
@@ -18,6 +19,7 @@ from moto.sagemaker.exceptions import (
     AWSValidationException,
     ResourceInUseException,
     ResourceNotFound,
+    SagemakerClientError,
 )
 from moto.sagemaker.responses import SageMakerResponse
 
@@ -27,9 +29,10 @@ PAGE_SIZE = 100  # default of the List calls answered here
 class Work:
     """What runs, and what has run, since this local AWS was started."""
 
-    def __init__(self, clients: Clients, runner: Runner) -> None:
+    def __init__(self, clients: Clients, runner: Runner, account: Account) -> None:
         self.clients = clients
         self.runner = runner
+        self.account = account
         self.jobs: dict[str, TrainingJob] = {}
         self.executions: dict[str, Execution] = {}
         self.cache = StepCache()
@@ -157,6 +160,7 @@ class LocalSageMaker(SageMakerResponse):
         name = request["TrainingJobName"]
         if name in self.work.jobs:
             raise ResourceInUseException(f"Training job {name} already exists")
+        self._check_quotas(request)
         arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
         job = TrainingJob(request, arn, self.work.clients, self.work.runner)
         self.work.jobs[name] = job
@@ -180,6 +184,25 @@ class LocalSageMaker(SageMakerResponse):
         if name not in self.work.jobs:
             raise AWSValidationException("Requested resource not found.")
         return self.work.jobs[name]
+
+    def _check_quotas(self, request: dict[str, Any]) -> None:
+        account = self.work.account
+        running = [job.describe() for job in self.work.jobs.values() if not job.ended]
+        wanted = request["ResourceConfig"]["InstanceCount"]
+        for quota, most in account.limits(request).items():
+            used = sum(
+                job["ResourceConfig"]["InstanceCount"]
+                for job in running
+                if quota in account.limits(job)
+            )
+            if used + wanted > most:
+                raise SagemakerClientError(
+                    "ResourceLimitExceeded",
+                    f"The account-level service limit '{quota}' is {most:g} Instances, with "
+                    f"current utilization of {used} Instances and a request delta of {wanted} "
+                    "Instances. Please use AWS Service Quotas to request an increase for this "
+                    "quota.",
+                )
 
     def _checked_request(self, operation: str) -> dict[str, Any]:
         """The request as it was sent, when botocore's model of the API allows it."""

@@ -15,7 +15,8 @@ from unittest import mock
 from container.errors import InputError
 from pipeline.environment import NO_CREDENTIALS, aws_environment
 from pipeline.image import CONTAINER
-from pipeline.local_aws import moto_gaps, users
+from pipeline.local_aws import account_apis, moto_gaps, users
+from pipeline.local_aws.account import DEFAULT_KIND, Account
 from pipeline.local_aws.authorization import Authorization
 from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
 from pipeline.local_aws.cloudtrail_api import LocalCloudTrail
@@ -62,13 +63,14 @@ def start(
     *,
     containers: bool = False,
     enforce_iam: bool = False,
+    account: str = DEFAULT_KIND,
 ) -> Iterator[LocalAws]:
     """Meanwhile, this process has the environment that points at local AWS, and nobody's
     credentials. moto's state belongs to the process: one at a time, and each one begins empty.
 
     With `containers` there is a registry, to be filled by build/push_image.py, and jobs run in
     their image; else an image of the present container/ is there from the start, and jobs run as
-    child processes.
+    child processes. `account` is one of account.KINDS: what quotas there are.
 
     With `enforce_iam` the environment is that of a user who has the stack's operator policy and
     nothing else, and what no policy allows is refused: to the user and to the roles.
@@ -87,6 +89,7 @@ def start(
     authorization = LocalCloudTrail.authorization = Authorization()
     LocalEcr.authorization = authorization if enforce_iam else None
     LocalEcr.logins = {}
+    account_apis.route()
     server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
     server.start()
     environment = _environment("http://{}:{}".format(*server.get_host_and_port()), region)
@@ -103,7 +106,8 @@ def start(
             runner = container_runner.ContainerRunner(container_runner.connect(), clients)
             host = ending.enter_context(registry.start(clients))
             ending.enter_context(_repositories_at(host))
-        LocalSageMaker.work = Work(clients, runner)
+        account_apis.LocalServiceQuotas.account = Account(account)
+        LocalSageMaker.work = Work(clients, runner, Account(account))
         LocalCodeBuild.builds = Builds(clients)
         ending.callback(LocalSageMaker.work.end)
         ending.callback(LocalCodeBuild.builds.end)

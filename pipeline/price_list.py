@@ -1,0 +1,85 @@
+"""What training costs, from the AWS Price List API.
+
+Sources: "Using the AWS Price List Query API" in the Billing user guide (the shape of a product);
+"DescribeTrainingJob" in the SageMaker API reference (billable seconds count for each instance, and
+are fewer than the training seconds with spot, so the price on demand holds for both).
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+REGION = "us-east-1"  # has the API, as few regions do, with the prices of all regions
+SERVICE = "AmazonSageMaker"
+# Of the client: a price is worth no long wait at the end of a run.
+SOON = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+
+_USAGE_TYPE = re.compile(r"(?:.*-)?Train:(ml\.[a-z0-9.-]+)")  # as in USE1-Train:ml.m5.large
+_SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Price:
+    usd_per_hour: float  # of one instance, on demand
+    usage_type: str
+    as_of: str  # when AWS published the price list, ISO 8601
+
+
+def training_products(region: str) -> dict[str, Any]:
+    """The GetProducts request for all training instances of a region."""
+    wanted = {"regionCode": region, "component": "Training"}
+    return {
+        "ServiceCode": SERVICE,
+        "Filters": [
+            {"Type": "TERM_MATCH", "Field": field, "Value": value}
+            for field, value in wanted.items()
+        ],
+    }
+
+
+def training_prices(answers: Iterable[dict[str, Any]]) -> dict[str, Price]:
+    """Instance type -> price, from the pages of GetProducts; what else they list is left out."""
+    prices = {}
+    for product in (json.loads(text) for answer in answers for text in answer["PriceList"]):
+        usage_type = product["product"]["attributes"].get("usagetype", "")
+        match = _USAGE_TYPE.fullmatch(usage_type)
+        usd = _usd_per_hour(product)
+        if match and usd is not None:
+            prices[match[1]] = Price(usd, usage_type, product["publicationDate"])
+    return prices
+
+
+def _usd_per_hour(product: dict[str, Any]) -> float | None:
+    for term in product["terms"].get("OnDemand", {}).values():
+        for dimension in term["priceDimensions"].values():
+            if dimension["unit"] in ("Hrs", "Hours") and "USD" in dimension["pricePerUnit"]:
+                return float(dimension["pricePerUnit"]["USD"])
+    return None
+
+
+def estimate(pricing: Any, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
+    """What the instances of a training job (DescribeTrainingJob) cost, without storage; None when
+    there was none, or the price cannot be read."""
+    if "BillableTimeInSeconds" not in job:
+        return None
+    try:
+        pages = pricing.get_paginator("get_products").paginate(**training_products(region))
+        prices = training_prices(pages)
+    except (BotoCoreError, ClientError):
+        return None
+    resources = job["ResourceConfig"]
+    price = prices.get(resources["InstanceType"])
+    if price is None:
+        return None
+    hours = job["BillableTimeInSeconds"] * resources["InstanceCount"] / _SECONDS_PER_HOUR
+    return {
+        "usd": round(hours * price.usd_per_hour, 6),
+        "usd_per_hour": price.usd_per_hour,
+        "source": f"AWS Price List API, {SERVICE}, {price.usage_type}, on demand",
+        "as_of": price.as_of,
+    }

@@ -1,0 +1,87 @@
+"""Finds the smallest instance type on which this account can train now, and says why.
+
+Asks Service Quotas, the Price List API and EC2 about every training instance type, and prints the
+types by price. Every answer is kept in smallest-instance.json. Nothing is started or changed.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from container.errors import InputError
+from pipeline import cli, instance_table
+from pipeline.instance_choice import Candidate, Need, choose_smallest, judge
+from pipeline.instance_types import Inquiry, ask_about_instance_types
+from pipeline.record import RUNS, Record, completed_runs
+from pipeline.settings import Settings, load_settings
+
+import boto3
+
+EVIDENCE = Path("smallest-instance.json")
+
+
+def with_smallest(session: boto3.Session, settings: Settings) -> Settings:
+    """The settings with the smallest type that the account can train on.
+
+    Raises InputError when there is none.
+    """
+    need = job_need(settings, _runs(settings))
+    facts = ask_about_instance_types(Inquiry(), session, settings.region)
+    best = choose_smallest(facts, need, settings.region)
+    return settings.model_copy(update={"instance_type": best.instance_type})
+
+
+def job_need(settings: Settings, runs: Sequence[Record]) -> Need:
+    """From the settings, and the newest of the runs that measured the training program."""
+    peaks = (run.get("peak_memory_mib") for run in runs)
+    peak = next((peak for peak in peaks if peak is not None), None)
+    return Need(settings.instance_count, settings.spot, peak)
+
+
+def _runs(settings: Settings) -> list[Record]:
+    return completed_runs(RUNS, settings.region, settings.pipeline_name)
+
+
+def _keep(inquiry: Inquiry, need: Need, candidates: Sequence[Candidate]) -> None:
+    evidence = {
+        "need": asdict(need),
+        "instance_types": [asdict(each) for each in candidates],
+        "answers": inquiry.answers,
+    }
+    try:
+        EVIDENCE.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{EVIDENCE.absolute()}: cannot be written to: {error.strerror}",
+            "start in a folder that can be written to",
+        ) from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__).parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        runs = _runs(settings)
+        need = job_need(settings, runs)
+        inquiry = Inquiry()
+        session = boto3.Session(region_name=settings.region)
+        facts = ask_about_instance_types(inquiry, session, settings.region)
+        candidates = judge(facts, need)
+        _keep(inquiry, need, candidates)
+        print(f"{len(inquiry.answers)} answers are in {EVIDENCE}", file=sys.stderr)
+        print(instance_table.table(candidates))
+        print()
+        print(instance_table.choices(candidates))
+        best = choose_smallest(facts, need, settings.region)
+        print()
+        print(instance_table.proof(candidates, best, need, runs))
+        return cli.SUCCEEDED
+
+    return cli.run(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
