@@ -71,7 +71,7 @@ def test_a_job_that_could_cost_more_than_the_ceiling_is_refused(settings: Settin
 
 
 def test_without_a_price_only_a_run_without_a_ceiling_starts(settings: Settings) -> None:
-    with pytest.raises(InputError, match="price of .* cannot be read"):
+    with pytest.raises(InputError, match=r"price of .* cannot be read"):
         check_ceiling(None, TYPE, 1, settings)
     check_ceiling(None, TYPE, 1, settings.model_copy(update={"max_cost_usd": None}))
 
