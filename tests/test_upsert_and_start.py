@@ -33,15 +33,6 @@ Main = Callable[..., int]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, entered: `runs/` comes to lie in it."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def start(here: Path, write_config: WriteConfig, local_aws: LocalAws) -> Iterator[Main]:  # noqa: ARG001
     """Calls the command with a pipeline of this test's own on the running local AWS."""
 
