@@ -9,15 +9,15 @@ import argparse
 import json
 import signal
 import sys
-import threading
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from pipeline import cli, price_list
+from pipeline.cost import check_ceiling
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
-from pipeline.parameters import parse_overrides
+from pipeline.parameters import instances_of, parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
 from pipeline.report import failure, summary
@@ -96,6 +96,10 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     parameters = parse_overrides(arguments.parameter, definition, settings)
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
+    instance_type, instances = instances_of(definition, parameters)
+    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    price = price_list.ask_price(pricing, settings.region, instance_type)
+    check_ceiling(price, instance_type, instances, settings)
     if arguments.dry_run:
         print(json.dumps(definition, indent=2))
         console.print(
@@ -116,8 +120,8 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         return cli.SUCCEEDED
     console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
-    interrupted = _follow(sagemaker, session.client("logs"), execution_arn, console)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    logs = session.client("logs")
+    interrupted = _follow(Follower(sagemaker, logs, execution_arn, console, price))
     record = collect(sagemaker, s3, pricing, execution_arn)
     print(summary(record))
     print(f"{'record':<12}  {save(s3, record, RUNS)}")
@@ -139,24 +143,23 @@ def _start(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> st
     return str(started["PipelineExecutionArn"])
 
 
-def _follow(sagemaker: Any, logs: Any, execution_arn: str, console: Console) -> bool:
+def _follow(follower: Follower) -> bool:
     """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
-    interrupted = threading.Event()
 
     def interrupt(*_: object) -> None:
-        if interrupted.is_set():
+        if follower.stop.is_set():
             raise KeyboardInterrupt
-        interrupted.set()
+        follower.stop.set()
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        Follower(sagemaker, logs, execution_arn, console, interrupted).wait()
+        follower.wait()
     except (BotoCoreError, ClientError):
-        console.print("lost sight of the execution, which goes on", highlight=False)
+        follower.console.print("lost sight of the execution, which goes on", highlight=False)
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-    return interrupted.is_set()
+    return follower.stop.is_set()
 
 
 if __name__ == "__main__":

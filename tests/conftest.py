@@ -133,6 +133,15 @@ def run_job() -> RunJob:
 
 
 @pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, entered: `runs/` comes to lie in it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
 def write_config(tmp_path: Path) -> WriteConfig:
     """Writes the project's pipeline.yaml with changes (None removes a key); its path."""
 
