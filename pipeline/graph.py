@@ -1,5 +1,6 @@
-"""The graph of a pipeline, from its JSON definition alone: steps, what they take from each other and
-from the parameters, and where a condition leads."""
+"""The graph of a pipeline, from its JSON definition alone.
+
+The steps, what they take from each other and from the parameters, and where a condition leads."""
 
 import itertools
 import re
