@@ -68,7 +68,7 @@ class Evidence:
     log: Sequence[str]
     scoring: Scoring
     survey: Survey | None
-    runs: Sequence[Record]  # of this pipeline recorded here, newest first
+    runs: Sequence[Record] | None  # of this pipeline recorded here, newest first
     commit: Commit | None
 
     @property
@@ -77,8 +77,7 @@ class Evidence:
 
 
 def gather(session: boto3.Session, settings: Settings, record: Record) -> Evidence:
-    """Raises InputError when a record in runs/ or smallest-instance.json is not what it should be;
-    what a service refuses is missing."""
+    """What a service refuses, and what lies here and is not whole, is missing."""
     sagemaker, s3 = session.client("sagemaker"), session.client("s3")
     job_name = record["training_job_name"]
     definition = read_definition(sagemaker, record["execution_arn"])
@@ -87,7 +86,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
         read_at=datetime.now(UTC).isoformat(timespec="seconds"),
         record=record,
         settings=settings,
-        stack=_stack(session, settings),
+        stack=_read(lambda: read_stack(session.client("cloudformation"), settings.stack_name)),
         definition=json.loads(definition) if definition else None,
         steps=_read(lambda: list_steps(sagemaker, record["execution_arn"])) or [],
         job=_read(lambda: sagemaker.describe_training_job(TrainingJobName=job_name)) or {}
@@ -98,7 +97,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
         log=_read(JobLog(session.client("logs"), job_name).new_lines) or [] if job_name else [],
         scoring=score_again(s3, record),
         survey=read_survey(EVIDENCE),
-        runs=recorded_runs(RUNS, record["region"], pipeline_name),
+        runs=_read(lambda: recorded_runs(RUNS, record["region"], pipeline_name)),
         commit=present_commit(),
     )
 
@@ -109,7 +108,7 @@ def is_aws(endpoint: str) -> bool:
 
 
 def read_survey(path: Path) -> Survey | None:
-    """None where there is no such file. Raises InputError when it cannot be read."""
+    """None where there is no such file, or it is not whole."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         first = content["answers"][0]
@@ -121,13 +120,8 @@ def read_survey(path: Path) -> Survey | None:
             need=Need(**content["need"]),
             candidates=[_candidate(each) for each in content["instance_types"]],
         )
-    except FileNotFoundError:
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(
-            f"{path}: not what smallest_instance.py writes: {error}",
-            "python pipeline/smallest_instance.py writes it anew",
-        ) from None
 
 
 def _candidate(content: dict[str, Any]) -> Candidate:
@@ -147,14 +141,7 @@ def _candidate(content: dict[str, Any]) -> Candidate:
 def _read(call: Callable[[], Answer]) -> Answer | None:
     try:
         return call()
-    except (BotoCoreError, ClientError):
-        return None
-
-
-def _stack(session: boto3.Session, settings: Settings) -> Stack | None:
-    try:
-        return _read(lambda: read_stack(session.client("cloudformation"), settings.stack_name))
-    except InputError:
+    except (BotoCoreError, ClientError, InputError):
         return None
 
 

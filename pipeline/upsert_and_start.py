@@ -17,13 +17,15 @@ from pipeline import cli, price_list
 from pipeline.cost import check_ceiling
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
+from pipeline.page_text import LANGUAGES
 from pipeline.parameters import instances_of, parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
-from pipeline.report import failure, summary
+from pipeline.report import failure, write_pages
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
+from pipeline.summary import summary
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -124,7 +126,11 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     interrupted = _follow(Follower(sagemaker, logs, execution_arn, console, price))
     record = collect(sagemaker, s3, pricing, execution_arn)
     print(summary(record))
-    print(f"{'record':<12}  {save(s3, record, RUNS)}")
+    folder = save(s3, record, RUNS)
+    print(f"{'record':<12}  {folder}", flush=True)
+    # In every language now: after --local, what they are read back from is gone.
+    pages = write_pages(session, settings, arguments.config, record, folder, LANGUAGES)
+    print(f"{'pages':<12}  {' '.join(str(path) for path in pages)}")
     if record["status"] == "Succeeded":
         return cli.SUCCEEDED
     print(f"error: {failure(record)}", file=sys.stderr)
