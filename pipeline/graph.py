@@ -134,4 +134,4 @@ def _property(path: Sequence[str | int]) -> str:
 
 def _short(value: Any) -> str:
     text = "(no default)" if value is None else str(value)
-    return text if len(text) <= LONGEST else f"…{text[1 - LONGEST :]}"
+    return text if len(text) <= LONGEST else f"...{text[3 - LONGEST :]}"

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ class Quote:
     path: str  # relative to the project
     first: int  # line, from 1
     last: int
-    text: str
+    text: str  # its common indentation is left out
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def _between(root: Path, key: str, path: str, begin: str, end: str) -> Quote:
 
 
 def _quote(key: str, path: str, text: str, first: int, last: int) -> Quote:
-    return Quote(key, path, first, last, "\n".join(text.splitlines()[first - 1 : last]) + "\n")
+    quoted = "\n".join(text.splitlines()[first - 1 : last]) + "\n"
+    return Quote(key, path, first, last, textwrap.dedent(quoted))
 
 
 def present_commit(root: Path = ROOT) -> Commit | None:

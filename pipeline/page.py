@@ -145,8 +145,9 @@ def _resources(evidence: Evidence, words: Words) -> list[str]:
         for file, sha256 in (data["sha256"] or {"": None}).items():
             where = words("resource_data", channel=channel)
             shown.append([where, f"{literal(data['uri'] + file)} SHA-256 {_sha(sha256, words)}"])
-    for file, size in evidence.scoring.files.items():
-        shown.append([words("resource_content"), f"{literal(file)} {size:,}"])
+    files = evidence.scoring.files.items()
+    content = ", ".join(f"{literal(file)} {size:,}" for file, size in files)
+    shown.append([words("resource_content"), content or words("missing")])
     header = [words("resource"), words("value")]
     return [f"## {words('resources')}", table(header, shown)]
 

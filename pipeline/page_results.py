@@ -61,8 +61,7 @@ def _smallest(evidence: Evidence, words: Words) -> list[str]:
     head = f"### {words('smallest')}"
     survey, record = evidence.survey, evidence.record
     if survey is None:
-        command = code(".venv/bin/python pipeline/smallest_instance.py", "bash")
-        return [head, words("smallest_missing"), command]
+        return [head, words("smallest_missing")]
     source = words(
         "survey_source",
         answers=survey.answers,
