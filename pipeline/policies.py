@@ -20,7 +20,8 @@ def _actions(value: Any) -> Iterator[str]:
         case {"PolicyDocument": {"Statement": list(statements)}}:
             for statement in statements:
                 action = statement["Action"]
-                yield from [action] if isinstance(action, str) else action
+                if statement["Effect"] == "Allow":
+                    yield from [action] if isinstance(action, str) else action
         case dict():
             for item in value.values():
                 yield from _actions(item)
