@@ -21,6 +21,7 @@ from pipeline.settings import Settings, load_settings
 import boto3
 from botocore.exceptions import ClientError
 
+NO_SUCH_PIPELINE = ("ResourceNotFound", "ValidationException")  # AWS says the one, moto the other
 EXECUTION_ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):[0-9]{12}:pipeline/[^/]+/execution/[A-Za-z0-9-]+"
 )
@@ -68,7 +69,7 @@ def latest_execution(sagemaker: Any, pipeline_name: str) -> str:
     try:
         found = [each for page in pages for each in page["PipelineExecutionSummaries"]]
     except ClientError as error:
-        if "NotFound" not in error.response["Error"]["Code"]:
+        if error.response["Error"]["Code"] not in NO_SUCH_PIPELINE:
             raise
         raise InputError(
             f"pipeline {pipeline_name}: not in region {sagemaker.meta.region_name}", hint
