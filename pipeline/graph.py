@@ -129,7 +129,7 @@ def _kind(step: Step) -> str:
 
 
 def _property(path: Sequence[str | int]) -> str:
-    return ".".join(str(each) for each in path[1:])
+    return " ".join(str(each) for each in path[1:])
 
 
 def _short(value: Any) -> str:

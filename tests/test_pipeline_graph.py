@@ -30,7 +30,7 @@ def test_the_projects_pipeline_trains_then_passes_or_fails() -> None:
         ("Fail", "ValidationAucTooLow"),
         (END, "End"),
     ]
-    auc = "FinalMetricDataList.validation:auc.Value"
+    auc = "FinalMetricDataList validation:auc Value"
     assert edges_of(DEFINITION) == [
         ("InstanceType = ml.m5.large", "Train", DATA, ""),
         ("MinValidationAuc = 0.8", "CheckValidationAuc", DATA, ""),
