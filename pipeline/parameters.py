@@ -1,7 +1,7 @@
 """The --parameter NAME=VALUE arguments: checked as pipeline.yaml is, before anything is sent."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from container.contract import HYPERPARAMETERS
@@ -40,6 +40,12 @@ def parse_overrides(
     if found:
         raise InputError("\n".join(found), f"the parameters are {', '.join(declared)}")
     return values
+
+
+def with_overrides(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings of one execution, which is given these values."""
+    changes = {SETTINGS[name]: value for name, value in values.items() if name in SETTINGS}
+    return settings.model_copy(update=changes)
 
 
 def _checked(name: str, text: str, parameter: dict[str, Any], settings: Settings) -> Any:

@@ -14,10 +14,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import cli, price_list
+from pipeline import cli, preflight, price_list
+from pipeline.checks.check import run_checks
+from pipeline.checks.plan import Plan, attempt, identity, make_services
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
-from pipeline.parameters import parse_overrides
+from pipeline.parameters import parse_overrides, with_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
 from pipeline.report import failure, summary
@@ -56,6 +58,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="a pipeline parameter for this execution only (may be repeated)",
     )
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="start without looking for what would fail"
+    )
     arguments = parser.parse_args(argv)
     if arguments.local and arguments.no_wait:
         parser.error("--no-wait does not go with --local, which ends with this command")
@@ -88,7 +93,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
-    from pipeline.definition import CACHE_KEY, Inputs, build_pipeline
+    from pipeline.definition import CACHE_KEY, IMAGE_URI, Inputs, build_pipeline
 
     inputs = Inputs(image_uri, dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)
@@ -96,6 +101,22 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     parameters = parse_overrides(arguments.parameter, definition, settings)
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
+    if not arguments.no_preflight:
+        services = make_services(session)
+        this_once = with_overrides(settings, parameters)
+        plan = Plan(
+            settings=this_once,
+            identity=attempt(lambda: identity(services.sts)),
+            stack=stack,
+            dataset=dataset,
+            instance_type=this_once.instance_type,
+            image_uri=parameters.get(IMAGE_URI, image_uri),
+            definition=definition,
+        )
+        checks = run_checks(preflight.CHECKS, services, plan)
+        print(preflight.complaints(checks), file=sys.stderr)
+        if code := preflight.exit_code(checks):
+            return code
     if arguments.dry_run:
         print(json.dumps(definition, indent=2))
         console.print(

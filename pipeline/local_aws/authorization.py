@@ -19,6 +19,7 @@ from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import (
     IAMPolicy,
+    IAMPolicyStatement,
     IAMRequestBase,
     PermissionResult,
     S3IAMRequest,
@@ -28,6 +29,8 @@ from moto.s3.exceptions import S3ClientError
 
 KEPT = 100_000  # calls; the oldest are forgotten
 QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
+
+ALLOWED = "allowed"
 
 Principal = Any  # moto's access key of a user or of an assumed role
 Permission = tuple[str, str, dict[str, str]]  # action, resource, condition keys
@@ -78,13 +81,36 @@ class Authorization:
         context: dict[str, str] | None = None,
     ) -> bool:
         """Whether the policies of `principal` do; the question is recorded."""
-        answers = {
-            IAMPolicy(policy).is_action_permitted(action, resource, None, context)
-            for policy in principal.collect_policies()
-        }
-        allowed = PermissionResult.PERMITTED in answers and PermissionResult.DENIED not in answers
+        allowed = decision(principal, action, resource, context or {}) == ALLOWED
         self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
         return allowed
+
+
+def decision(principal: Principal, action: str, resource: str, context: dict[str, str]) -> str:
+    """What the principal's own policies come to, as IAM's policy simulator words it."""
+    allowed = False
+    for document in (each for policy in principal.collect_policies() for each in _read(policy)):
+        statement: Any = IAMPolicyStatement(_for_user(document, principal.arn))
+        if not statement._check_conditions(context):
+            continue
+        result = statement.is_action_permitted(action, resource, None, context)
+        if result == PermissionResult.DENIED:
+            return "explicitDeny"
+        allowed = allowed or result == PermissionResult.PERMITTED
+    return ALLOWED if allowed else "implicitDeny"
+
+
+def _read(policy: Any) -> list[Any]:
+    statements = IAMPolicy(policy)._policy_json["Statement"]
+    return statements if isinstance(statements, list) else [statements]
+
+
+def _for_user(statement: Any, arn: str) -> Any:
+    """moto knows no policy variables; the one that is used here names the user itself."""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if kind != "user":
+        return statement
+    return json.loads(json.dumps(statement).replace("${aws:username}", name.rpartition("/")[2]))
 
 
 def caller(response: BaseResponse) -> Principal:
@@ -137,7 +163,8 @@ def _resource(response: BaseResponse) -> str:
     place = RESOURCES[service](response._get_param)
     if place is None or place.startswith("arn:"):
         return place or "*"
-    return f"arn:aws:{service}:{response.region}:{response.current_account}:{place}"
+    region = "" if service == "iam" else response.region
+    return f"arn:aws:{service}:{region}:{response.current_account}:{place}"
 
 
 def _cloudformation(get: Callable[[str], Any]) -> str | None:
@@ -153,6 +180,11 @@ def _codebuild(get: Callable[[str], Any]) -> str:
 def _ecr(get: Callable[[str], Any]) -> str | None:
     name = get("repositoryName") or (get("repositoryNames") or [None])[0]
     return f"repository/{name}" if name else None
+
+
+def _iam(get: Callable[[str], Any]) -> str | None:
+    arn: str | None = get("PolicySourceArn")
+    return arn or (f"role/{get('RoleName')}" if get("RoleName") else None)
 
 
 def _logs(get: Callable[[str], Any]) -> str | None:
@@ -173,6 +205,7 @@ RESOURCES = {
     "cloudformation": _cloudformation,
     "codebuild": _codebuild,
     "ecr": _ecr,
+    "iam": _iam,
     "logs": _logs,
     "sagemaker": _sagemaker,
 }
