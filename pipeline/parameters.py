@@ -1,7 +1,7 @@
 """The --parameter NAME=VALUE arguments: checked as pipeline.yaml is, before anything is sent."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from container.contract import HYPERPARAMETERS
@@ -42,10 +42,10 @@ def parse_overrides(
     return values
 
 
-def with_overrides(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """The settings of one execution, which is given these values."""
-    changes = {SETTINGS[name]: value for name, value in values.items() if name in SETTINGS}
-    return settings.model_copy(update=changes)
+def instances_of(definition: dict[str, Any], overrides: dict[str, Any]) -> tuple[str, int]:
+    """Type and number of the training job's instances, as the execution will have them."""
+    values = {each["Name"]: each["DefaultValue"] for each in definition["Parameters"]} | overrides
+    return str(values["InstanceType"]), int(values["InstanceCount"])
 
 
 def _checked(name: str, text: str, parameter: dict[str, Any], settings: Settings) -> Any:

@@ -16,7 +16,7 @@ from pipeline import cli
 from pipeline.checks import account, definition, image, instance, roles, storage
 from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks
 from pipeline.checks.plan import Plan, Services, attempt, identity, known, make_services
-from pipeline.data import prepare
+from pipeline.data import Dataset, prepare
 from pipeline.image import resolve_image, source_tag
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
@@ -82,6 +82,30 @@ def find_plan(settings: Settings, session: boto3.Session, services: Services) ->
         return definition
 
     return Plan(settings, who, stack, dataset, instance_type, image_uri, attempt(define))
+
+
+def before_start(
+    session: boto3.Session,
+    settings: Settings,
+    stack: Stack,
+    dataset: Dataset,
+    image_uri: str,
+    definition: dict[str, Any],
+) -> int:
+    """Tells of warnings and failures; the exit code, which is 0 when the run may start."""
+    services = make_services(session)
+    plan = Plan(
+        settings,
+        attempt(lambda: identity(services.sts)),
+        stack,
+        dataset,
+        settings.instance_type,
+        image_uri,
+        definition,
+    )
+    checks = run_checks(CHECKS, services, plan)
+    print(complaints(checks), file=sys.stderr)
+    return exit_code(checks)
 
 
 def table(checks: Sequence[Check]) -> str:

@@ -9,17 +9,15 @@ import argparse
 import json
 import signal
 import sys
-import threading
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from pipeline import cli, preflight, price_list
-from pipeline.checks.check import run_checks
-from pipeline.checks.plan import Plan, attempt, identity, make_services
+from pipeline.cost import check_ceiling
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
-from pipeline.parameters import parse_overrides, with_overrides
+from pipeline.parameters import instances_of, parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
 from pipeline.report import failure, summary
@@ -101,21 +99,17 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     parameters = parse_overrides(arguments.parameter, definition, settings)
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
+    instance_type, instances = instances_of(definition, parameters)
+    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    price = price_list.ask_price(pricing, settings.region, instance_type)
+    check_ceiling(price, instance_type, instances, settings)
     if not arguments.no_preflight:
-        services = make_services(session)
-        this_once = with_overrides(settings, parameters)
-        plan = Plan(
-            settings=this_once,
-            identity=attempt(lambda: identity(services.sts)),
-            stack=stack,
-            dataset=dataset,
-            instance_type=this_once.instance_type,
-            image_uri=parameters.get(IMAGE_URI, image_uri),
-            definition=definition,
+        settings = settings.model_copy(
+            update={"instance_type": instance_type, "instance_count": instances}
         )
-        checks = run_checks(preflight.CHECKS, services, plan)
-        print(preflight.complaints(checks), file=sys.stderr)
-        if code := preflight.exit_code(checks):
+        uri = parameters.get(IMAGE_URI, image_uri)
+        code = preflight.before_start(session, settings, stack, dataset, uri, definition)
+        if code != cli.SUCCEEDED:
             return code
     if arguments.dry_run:
         print(json.dumps(definition, indent=2))
@@ -137,8 +131,8 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         return cli.SUCCEEDED
     console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
-    interrupted = _follow(sagemaker, session.client("logs"), execution_arn, console)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    logs = session.client("logs")
+    interrupted = _follow(Follower(sagemaker, logs, execution_arn, console, price))
     record = collect(sagemaker, s3, pricing, execution_arn)
     print(summary(record))
     print(f"{'record':<12}  {save(s3, record, RUNS)}")
@@ -160,24 +154,23 @@ def _start(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> st
     return str(started["PipelineExecutionArn"])
 
 
-def _follow(sagemaker: Any, logs: Any, execution_arn: str, console: Console) -> bool:
+def _follow(follower: Follower) -> bool:
     """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
-    interrupted = threading.Event()
 
     def interrupt(*_: object) -> None:
-        if interrupted.is_set():
+        if follower.stop.is_set():
             raise KeyboardInterrupt
-        interrupted.set()
+        follower.stop.set()
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        Follower(sagemaker, logs, execution_arn, console, interrupted).wait()
+        follower.wait()
     except (BotoCoreError, ClientError):
-        console.print("lost sight of the execution, which goes on", highlight=False)
+        follower.console.print("lost sight of the execution, which goes on", highlight=False)
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-    return interrupted.is_set()
+    return follower.stop.is_set()
 
 
 if __name__ == "__main__":

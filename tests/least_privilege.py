@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pipeline import upsert_and_start
+from pipeline import smallest_instance, upsert_and_start
 from pipeline.environment import aws_environment
 from pipeline.local_aws.clients import Clients
 
@@ -121,6 +121,9 @@ class Rehearsal:
             outcome.facts = json.loads(path.read_text("utf-8"))
         self._end_jobs()
         return outcome
+
+    def choose(self) -> Outcome:
+        return self._run(smallest_instance.main, [], "smallest_instance.py", None)
 
     def _run(
         self,

@@ -73,6 +73,7 @@ STAYS = {
 }
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
+CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
 WITH_PUSH = ("UploadTheSource", "BuildTheImage")  # statements that only push_image.py needs
 PULLING = ("LogIn", "PullTheImage")  # statements that only an engine without the image needs
 
@@ -103,6 +104,12 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
 
     def building(permission: Permission) -> bool:
         return permission.principal == BUILD or permission.sid in WITH_PUSH
+
+    whole["choose"] = rehearsal.choose()
+    for permission in NEEDED:
+        if permission.sid == CHOOSING:
+            with rehearsal.without(permission):
+                without[permission] = rehearsal.choose()
 
     # Without PutImage the layers are there already, without the last ones the image as well.
     order = ("ecr:PutImage", "codebuild:BatchGetBuilds", "codebuild:StopBuild")
@@ -150,6 +157,8 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
             return whole["interrupted build"]
         if "sagemaker:Stop" in permission.action:
             return whole["interrupted training"]
+        if permission.sid == CHOOSING:
+            return whole["choose"]
         return whole["push" if building(permission) else "train"]
 
     lost = {p: outcome.lost(comparable(p)) for p, outcome in without.items()}
@@ -160,7 +169,8 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
 
 def test_the_whole_flow_is_allowed(proof: Proof) -> None:
     codes = {name: outcome.code for name, outcome in proof.whole.items()}
-    assert codes == {"interrupted build": 130, "push": 0, "train": 0, "interrupted training": 130}
+    interrupted = {"interrupted build": 130, "interrupted training": 130}
+    assert codes == {"choose": 0, "push": 0, "train": 0, **interrupted}
     assert [call for call in proof.calls if not call.allowed] == []
     assert {call.principal for call in proof.calls} == {OPERATOR, BUILD, PIPELINE, TRAINING}
 
