@@ -31,6 +31,7 @@ KEPT = 100_000  # calls; the oldest are forgotten
 QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
 
 ALLOWED = "allowed"
+OTHER_NAMES = {"s3:HeadBucket": "s3:ListBucket"}  # of actions, where they are not the operation's
 
 Principal = Any  # moto's access key of a user or of an assumed role
 Permission = tuple[str, str, dict[str, str]]  # action, resource, condition keys
@@ -61,7 +62,8 @@ class Authorization:
             if request._action == "sts:GetCallerIdentity":  # needs no permission
                 return
             principal = request._access_key
-            itself: Permission = (request._action, resource, {})
+            asked = OTHER_NAMES.get(request._action, request._action)
+            itself: Permission = (asked, resource, {})
             for action, on, context in [itself, *_dependent(itself, request._body)]:
                 if not self.allows(principal, action, on, context):
                     raise _denial(request, principal.arn, action, on)
@@ -163,8 +165,7 @@ def _resource(response: BaseResponse) -> str:
     place = RESOURCES[service](response._get_param)
     if place is None or place.startswith("arn:"):
         return place or "*"
-    region = "" if service == "iam" else response.region
-    return f"arn:aws:{service}:{region}:{response.current_account}:{place}"
+    return f"arn:aws:{service}:{response.region}:{response.current_account}:{place}"
 
 
 def _cloudformation(get: Callable[[str], Any]) -> str | None:
@@ -180,11 +181,6 @@ def _codebuild(get: Callable[[str], Any]) -> str:
 def _ecr(get: Callable[[str], Any]) -> str | None:
     name = get("repositoryName") or (get("repositoryNames") or [None])[0]
     return f"repository/{name}" if name else None
-
-
-def _iam(get: Callable[[str], Any]) -> str | None:
-    arn: str | None = get("PolicySourceArn")
-    return arn or (f"role/{get('RoleName')}" if get("RoleName") else None)
 
 
 def _logs(get: Callable[[str], Any]) -> str | None:
@@ -205,7 +201,6 @@ RESOURCES = {
     "cloudformation": _cloudformation,
     "codebuild": _codebuild,
     "ecr": _ecr,
-    "iam": _iam,
     "logs": _logs,
     "sagemaker": _sagemaker,
 }

@@ -29,6 +29,9 @@ class LocalIam(IamResponse):
         ]
         return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
+    def _determine_resource(self) -> str:
+        return str(self._get_param("PolicySourceArn") or super()._determine_resource())
+
     def _principal(self, arn: str) -> Principal:
         kind, _, path = arn.rpartition(":")[2].partition("/")
         name = path.rpartition("/")[2]
