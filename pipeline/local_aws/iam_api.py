@@ -4,7 +4,7 @@ from pipeline.local_aws.authorization import Principal, decision
 
 from moto.core.responses import ActionResult
 from moto.iam.access_control import AssumedRoleAccessKey, IAMUserAccessKey
-from moto.iam.exceptions import ValidationError
+from moto.iam.exceptions import InvalidInput
 from moto.iam.responses import IamResponse
 
 
@@ -12,7 +12,7 @@ class LocalIam(IamResponse):
     """Made anew for each request."""
 
     def simulate_principal_policy(self) -> ActionResult:
-        """Of policies of the principal's own, as there; of those, AWS too takes one value a key."""
+        """Identity-based policies alone, as on AWS; a condition key with its first value alone."""
         principal = self._principal(self._get_param("PolicySourceArn"))
         context = {
             each["ContextKeyName"]: each["ContextKeyValues"][0]
@@ -41,7 +41,7 @@ class LocalIam(IamResponse):
         if kind == "role":
             self.backend.get_role(name)
             return _Role(self.current_account, name)
-        raise ValidationError(f"Invalid Entity Arn: {arn} is neither a user nor a role")
+        raise InvalidInput(f"Invalid Entity Arn: {arn}")
 
 
 # As they are when they sign a request, but without a key.
