@@ -62,7 +62,7 @@ def run(command: Callable[[], int]) -> int:
         print(f"error: {error}\nhint: write it as http://host:port", file=sys.stderr)
         return WRONG_INPUT
     except (BotoCoreError, ClientError) as error:
-        print(f"error: {error}\nhint: {_hint(error)}", file=sys.stderr)
+        print(f"error: {error}\nhint: {hint(error)}", file=sys.stderr)
         return AWS_REFUSED
 
 
@@ -79,7 +79,8 @@ def confirm(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _hint(error: Exception) -> str:
+def hint(error: Exception) -> str:
+    """What to do about an error of botocore's."""
     if isinstance(error, NoCredentialsError):
         return "log in with `aws configure` or `aws sso login`, or rehearse with --local"
     if isinstance(error, EndpointConnectionError):

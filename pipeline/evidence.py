@@ -58,7 +58,6 @@ class Evidence:
 
     read_at: str
     record: Record
-    settings: Settings
     stack: Stack | None
     definition: Mapping[str, Any] | None  # that the execution carries out
     steps: Sequence[Mapping[str, Any]]
@@ -85,7 +84,6 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
     return Evidence(
         read_at=datetime.now(UTC).isoformat(timespec="seconds"),
         record=record,
-        settings=settings,
         stack=_read(lambda: read_stack(session.client("cloudformation"), settings.stack_name)),
         definition=json.loads(definition) if definition else None,
         steps=_read(lambda: list_steps(sagemaker, record["execution_arn"])) or [],

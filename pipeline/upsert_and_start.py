@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import cli, price_list
+from pipeline import cli, preflight, price_list
 from pipeline.cost import check_ceiling
 from pipeline.data import prepare, upload
 from pipeline.image import resolve_image, source_tag
@@ -58,6 +58,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="a pipeline parameter for this execution only (may be repeated)",
     )
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="start without looking for what would fail"
+    )
     arguments = parser.parse_args(argv)
     if arguments.local and arguments.no_wait:
         parser.error("--no-wait does not go with --local, which ends with this command")
@@ -90,7 +93,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
-    from pipeline.definition import CACHE_KEY, Inputs, build_pipeline
+    from pipeline.definition import CACHE_KEY, IMAGE_URI, Inputs, build_pipeline
 
     inputs = Inputs(image_uri, dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)
@@ -102,6 +105,14 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
     price = price_list.ask_price(pricing, settings.region, instance_type)
     check_ceiling(price, instance_type, instances, settings)
+    if not arguments.no_preflight:
+        settings = settings.model_copy(
+            update={"instance_type": instance_type, "instance_count": instances}
+        )
+        uri = parameters.get(IMAGE_URI, image_uri)
+        code = preflight.before_start(session, settings, stack, dataset, uri, definition)
+        if code != cli.SUCCEEDED:
+            return code
     if arguments.dry_run:
         print(json.dumps(definition, indent=2))
         console.print(
