@@ -168,7 +168,7 @@ def _repeat(evidence: Evidence, config: str, words: Words) -> list[str]:
         f"{python} build/push_image.py{given}",
         f"{python} pipeline/smallest_instance.py{given}",
         f"{python} pipeline/upsert_and_start.py{given}{parameters}",
-        f"{python} pipeline/report.py latest --language ko{given}",
+        f"{python} pipeline/report.py latest{given}",
     ]
     region = f" --region {record['region']}"
     execution = f"--pipeline-execution-arn {record['execution_arn']}{region}"

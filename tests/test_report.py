@@ -117,8 +117,8 @@ def test_what_can_be_shown_passes_and_a_rehearsal_is_said_to_be_one(run: Run) ->
         "IAM allows no more than needed",
         "Cost and time are known and limited",
     ):
-        assert "| ✅ pass |" in line_of(page, point)
-    assert "| ❌ fail |" in line_of(page, "The pipeline ran on AWS")
+        assert "| pass |" in line_of(page, point)
+    assert "| **fail** |" in line_of(page, "The pipeline ran on AWS")
     assert "not read |" not in page
 
 
@@ -180,8 +180,8 @@ def test_an_artifact_that_is_gone_is_said_and_fails(run: Run, artifact: dict[str
     artifact["s3"].delete_object(Bucket=artifact["Bucket"], Key=artifact["Key"])
     page = run.page_again()
     assert "| S3 path of model.tar.gz | not read |" in page
-    assert "| ❌ fail | It is not there. |" in line_of(page, "model.tar.gz lies in S3")
-    assert "| ❌ fail |" in line_of(page, "metrics.json is saved, and true")
+    assert "| **fail** | It is not there. |" in line_of(page, "model.tar.gz lies in S3")
+    assert "| **fail** |" in line_of(page, "metrics.json is saved, and true")
     assert "could not be scored again: `there is no artifact in S3`" in page
     assert ".png" not in page
     assert (run.place / "model.tar.gz").read_bytes() == artifact["content"], "the record stays"
@@ -194,7 +194,7 @@ def test_altered_metrics_are_noticed(run: Run, artifact: dict[str, Any]) -> None
     put(artifact, files | {METRICS_FILE: json.dumps(metrics).encode()})
     page = run.page_again()
     assert line_of(page, "metrics.json is saved, and true").endswith(
-        "| ❌ fail | Scored again, the artifact gives something else: "
+        "| **fail** | Scored again, the artifact gives something else: "
         "`confusion_matrix.true_positive` differs by 3 (at most 2e-06). |"
     )
 
@@ -206,15 +206,15 @@ def test_metrics_that_are_none_are_no_evidence(
     files = files_of(artifact["content"])
     del files[METRICS_FILE]
     put(artifact, files if content is None else files | {METRICS_FILE: content})
-    assert "| ❌ fail |" in line_of(run.page_again(), "metrics.json is saved, and true")
+    assert "| **fail** |" in line_of(run.page_again(), "metrics.json is saved, and true")
 
 
 def test_a_model_that_is_not_whole_is_no_evidence(run: Run, artifact: dict[str, Any]) -> None:
     put(artifact, files_of(artifact["content"]) | {"model.ubj": b"nothing"})
     line = line_of(run.page_again(), "metrics.json is saved, and true")
-    assert "| ❌ fail | The metrics could not be checked: `" in line
+    assert "| **fail** | The metrics could not be checked: `" in line
     artifact["s3"].put_object(Bucket=artifact["Bucket"], Key=artifact["Key"], Body=b"no archive")
-    assert "| ❌ fail |" in line_of(run.page_again(), "metrics.json is saved, and true")
+    assert "| **fail** |" in line_of(run.page_again(), "metrics.json is saved, and true")
 
 
 def put(artifact: dict[str, Any], files: dict[str, bytes]) -> None:
@@ -234,13 +234,13 @@ def test_the_smallest_instance_is_proved_by_what_aws_says(run: Run) -> None:
         "The training instance is the smallest possible",
         Path("smallest-instance.json"),
     )
-    assert "| ❌ fail | That this is the smallest type is not shown yet" in line_of(
+    assert "| **fail** | That this is the smallest type is not shown yet" in line_of(
         run.page(), point
     )
 
     assert smallest_instance.main(["--config", str(run.config)]) == 0
     page = run.page_again()
-    assert "| ✅ pass | ml.m5.large is the smallest usable type" in line_of(page, point)
+    assert "| pass | ml.m5.large is the smallest usable type" in line_of(page, point)
     assert "ml.m5.large is the smallest usable training instance type: of 225 types 4 are" in page
     assert "The account may have 15 of it on demand (quota L-611FA074)" in page
     assert f"at most {run.record['peak_memory_mib']} MiB; 2 times that must fit" in page
@@ -257,7 +257,7 @@ def test_the_smallest_instance_is_proved_by_what_aws_says(run: Run) -> None:
     ):
         evidence.write_text(json.dumps(content | changed), encoding="utf-8")
         line = line_of(run.page_again(), point)
-        assert "| ❌ fail |" in line
+        assert "| **fail** |" in line
         assert said in line
     evidence.unlink()
 
