@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pipeline import smallest_instance, upsert_and_start
+from pipeline import preflight, smallest_instance, upsert_and_start
 from pipeline.environment import aws_environment
 from pipeline.local_aws.clients import Clients
 
@@ -67,7 +67,7 @@ class Call:
         return (
             self.principal == statement.principal
             and self.action in statement.actions
-            and fnmatchcase(self.resource, resource)
+            and fnmatchcase(self.resource, resource.replace("${aws:username}", "operator"))
         )
 
 
@@ -77,6 +77,7 @@ class Outcome:
 
     program: str
     code: int
+    stdout: str
     stderr: str
     facts: dict[str, Any] = field(default_factory=dict)  # run.json
     calls: list[Call] = field(default_factory=list)  # by whomever, meanwhile
@@ -88,7 +89,11 @@ class Outcome:
         missing = [
             name for name, value in self.facts.items() if _empty(value) and whole.facts[name]
         ]
-        return f"`run.json` without {', '.join(missing)}" if missing else None
+        if missing:
+            return f"`run.json` without {', '.join(missing)}"
+        if "AccessDenied" in self.stdout:
+            return f"`{self.program}` warns that it cannot check this"
+        return None
 
 
 def _empty(value: Any) -> bool:
@@ -125,6 +130,9 @@ class Rehearsal:
     def choose(self) -> Outcome:
         return self._run(smallest_instance.main, [], "smallest_instance.py", None)
 
+    def check(self) -> Outcome:
+        return self._run(preflight.main, [], "preflight.py", None)
+
     def _run(
         self,
         main: Callable[[list[str]], int],
@@ -133,15 +141,15 @@ class Rehearsal:
         interrupt_at: str | None,
     ) -> Outcome:
         begun = datetime.now(UTC)
-        stderr = Interrupting(interrupt_at)
+        stdout, stderr = io.StringIO(), Interrupting(interrupt_at)
         with (
             aws_environment(self._environment),
             contextlib.chdir(self._folder),
-            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stdout(stdout),
             contextlib.redirect_stderr(stderr),
         ):
             code = main(["--config", self._config, *arguments])
-        return Outcome(program, code, stderr.getvalue(), calls=self.calls(begun))
+        return Outcome(program, code, stdout.getvalue(), stderr.getvalue(), calls=self.calls(begun))
 
     def _records(self) -> list[Path]:
         return list(self._folder.glob("runs/*/run.json"))
