@@ -16,11 +16,13 @@ from typing import Any
 
 from pipeline import cli, price_list
 from pipeline.data import prepare, upload
+from pipeline.diagnosis import diagnose
 from pipeline.image import resolve_image, source_tag
+from pipeline.log_stream import last_lines
 from pipeline.parameters import parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
-from pipeline.report import failure, summary
+from pipeline.report import failure, summary, symptoms
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
@@ -116,14 +118,21 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         return cli.SUCCEEDED
     console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
-    interrupted = _follow(sagemaker, session.client("logs"), execution_arn, console)
+    logs = session.client("logs")
+    interrupted = _follow(sagemaker, logs, execution_arn, console)
     pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
     record = collect(sagemaker, s3, pricing, execution_arn)
+    succeeded, job = record["status"] == "Succeeded", record["training_job_name"]
+    lines = last_lines(logs, job) if job and not succeeded else []
+    diagnosis = diagnose(symptoms(record, lines))
+    record["diagnosis"] = diagnosis.id if diagnosis else None
     print(summary(record))
     print(f"{'record':<12}  {save(s3, record, RUNS)}")
-    if record["status"] == "Succeeded":
+    if succeeded:
+        if diagnosis:
+            print(f"note: {symptoms(record, lines)}\n{diagnosis}", file=sys.stderr)
         return cli.SUCCEEDED
-    print(f"error: {failure(record)}", file=sys.stderr)
+    print(f"error: {failure(record, diagnosis, lines)}", file=sys.stderr)
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
 
 

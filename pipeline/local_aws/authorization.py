@@ -59,9 +59,10 @@ class Authorization:
                 return
             principal = request._access_key
             itself: Permission = (request._action, resource, {})
-            for action, on, context in [itself, *_dependent(itself, request._body)]:
-                if not self.allows(principal, action, on, context):
-                    raise _denial(request, principal.arn, action, on)
+            for permission in [itself, *_dependent(itself, request._body)]:
+                text = self.refusal(principal, *permission)
+                if text is not None:
+                    raise _denial(request, principal.arn, permission, text)
 
         with (
             enable_iam_authentication(),
@@ -70,21 +71,33 @@ class Authorization:
         ):
             yield
 
-    def allows(
+    def refusal(
         self,
         principal: Principal,
         action: str,
         resource: str,
         context: dict[str, str] | None = None,
-    ) -> bool:
-        """Whether the policies of `principal` do; the question is recorded."""
+    ) -> str | None:
+        """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
+        question is recorded."""
         answers = {
             IAMPolicy(policy).is_action_permitted(action, resource, None, context)
             for policy in principal.collect_policies()
         }
-        allowed = PermissionResult.PERMITTED in answers and PermissionResult.DENIED not in answers
+        denied = PermissionResult.DENIED in answers
+        allowed = PermissionResult.PERMITTED in answers and not denied
         self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
-        return allowed
+        if allowed:
+            return None
+        why = (
+            "with an explicit deny in an identity-based policy"
+            if denied
+            else f"because no identity-based policy allows the {action} action"
+        )
+        return (
+            f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} "
+            f"{why}"
+        )
 
 
 def caller(response: BaseResponse) -> Principal:
@@ -93,20 +106,14 @@ def caller(response: BaseResponse) -> Principal:
     return create_access_key(response.current_account, "aws", key, response.headers)
 
 
-def denial(principal_arn: str, action: str, resource: str) -> str:
-    """As AWS words it."""
-    return (
-        f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource} "
-        f"because no identity-based policy allows the {action} action"
-    )
-
-
-def _denial(request: IAMRequestBase, principal_arn: str, action: str, resource: str) -> Exception:
-    text = denial(principal_arn, action, resource)
+def _denial(
+    request: IAMRequestBase, principal_arn: str, permission: Permission, text: str
+) -> Exception:
     error: Exception
     if isinstance(request, S3IAMRequest):
         error = S3ClientError("AccessDenied", text)
     elif request._service in QUERY_SERVICES:
+        action, resource, _ = permission
         error = AccessDeniedError(principal_arn, f"{action} on resource: {resource}")
     else:
         error = JsonRESTError("AccessDeniedException", text)
