@@ -16,9 +16,8 @@ from container_engine import (
     Image,
     docker,
     leftovers,
-    remove_images,
 )
-from container_jobs import PROGRAM, Jobs, channel, image_archive, jobs_of
+from container_jobs import PROGRAM, Jobs, channel, end, image_archive, jobs_of
 
 pytestmark = NEEDS_ENGINE
 
@@ -27,7 +26,7 @@ pytestmark = NEEDS_ENGINE
 def jobs(image: Image) -> Iterator[Jobs]:
     jobs = jobs_of(image)
     yield jobs
-    remove_images(jobs.repository_uri)
+    end(jobs)
 
 
 @pytest.fixture(scope="module")
