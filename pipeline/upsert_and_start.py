@@ -17,12 +17,13 @@ from typing import Any
 from pipeline import cli, price_list
 from pipeline.data import prepare, upload
 from pipeline.diagnosis import diagnose
+from pipeline.failure import failure, symptoms
 from pipeline.image import resolve_image, source_tag
 from pipeline.log_stream import last_lines
 from pipeline.parameters import parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
-from pipeline.report import failure, summary, symptoms
+from pipeline.report import summary
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
