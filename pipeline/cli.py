@@ -77,6 +77,11 @@ def confirm(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _explained(error: Exception) -> str:
+def hint(error: Exception) -> str:
+    """What to do about an error of botocore's, in one line."""
     diagnosis = diagnose(str(error))
-    return f"error: {error}\n{diagnosis or f'hint: {UNKNOWN}'}"
+    return diagnosis.cure if diagnosis else UNKNOWN
+
+
+def _explained(error: Exception) -> str:
+    return f"error: {error}\n{diagnose(str(error)) or f'hint: {UNKNOWN}'}"

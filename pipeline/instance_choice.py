@@ -150,15 +150,20 @@ def _way_out(facts: Facts, candidates: Iterable[Candidate], need: Need, region: 
     quota = _quota_to_raise(facts, candidates, need)
     if quota is None:
         return "choose another region in pipeline.yaml, or a smaller data_file"
-    request = (
-        "aws service-quotas request-service-quota-increase --service-code sagemaker "
-        f"--quota-code {quota.code} --desired-value {need.instances} --region {region}"
-    )
+    request = quota_request(quota, need, region)
     other = smallest(usable(judge(facts, replace(need, spot=not need.spot))))
     if other is None:
         return request
     spot = str(not need.spot).lower()
     return f"{request}; or set spot: {spot} in pipeline.yaml, which can have {other.instance_type}"
+
+
+def quota_request(quota: Quota, need: Need, region: str) -> str:
+    """The command that asks AWS for a quota which is enough."""
+    return (
+        "aws service-quotas request-service-quota-increase --service-code sagemaker "
+        f"--quota-code {quota.code} --desired-value {need.instances} --region {region}"
+    )
 
 
 def _quota_to_raise(facts: Facts, candidates: Iterable[Candidate], need: Need) -> Quota | None:

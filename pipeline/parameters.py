@@ -42,6 +42,12 @@ def parse_overrides(
     return values
 
 
+def instances_of(definition: dict[str, Any], overrides: dict[str, Any]) -> tuple[str, int]:
+    """Type and number of the training job's instances, as the execution will have them."""
+    values = {each["Name"]: each["DefaultValue"] for each in definition["Parameters"]} | overrides
+    return str(values["InstanceType"]), int(values["InstanceCount"])
+
+
 def _checked(name: str, text: str, parameter: dict[str, Any], settings: Settings) -> Any:
     if name in HYPERPARAMETERS:
         try:

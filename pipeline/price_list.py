@@ -20,7 +20,6 @@ SERVICE = "AmazonSageMaker"
 SOON = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
 _USAGE_TYPE = re.compile(r"(?:.*-)?Train:(ml\.[a-z0-9.-]+)")  # as in USE1-Train:ml.m5.large
-_SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -62,24 +61,10 @@ def _usd_per_hour(product: dict[str, Any]) -> float | None:
     return None
 
 
-def estimate(pricing: Any, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
-    """What the instances of a training job (DescribeTrainingJob) cost, without storage; None when
-    there was none, or the price cannot be read."""
-    if "BillableTimeInSeconds" not in job:
-        return None
+def ask_price(pricing: Any, region: str, instance_type: str) -> Price | None:
+    """None when the list, or the type in it, cannot be read."""
     try:
         pages = pricing.get_paginator("get_products").paginate(**training_products(region))
-        prices = training_prices(pages)
+        return training_prices(pages).get(instance_type)
     except (BotoCoreError, ClientError):
         return None
-    resources = job["ResourceConfig"]
-    price = prices.get(resources["InstanceType"])
-    if price is None:
-        return None
-    hours = job["BillableTimeInSeconds"] * resources["InstanceCount"] / _SECONDS_PER_HOUR
-    return {
-        "usd": round(hours * price.usd_per_hour, 6),
-        "usd_per_hour": price.usd_per_hour,
-        "source": f"AWS Price List API, {SERVICE}, {price.usage_type}, on demand",
-        "as_of": price.as_of,
-    }

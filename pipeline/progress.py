@@ -5,11 +5,14 @@ import time
 import uuid
 from typing import Any
 
-from pipeline.log_stream import TRAINING_LOG_GROUP, LogStream, stream_names
+from pipeline.price_list import Price
+from pipeline.training_job import JobLog, JobPhases
 
 from rich.console import Console
 
 ENDED = ("Succeeded", "Failed", "Stopped")
+
+WITH_LOG = ("Training", "Uploading", "Stopping")  # the phases that end after the log has begun
 
 FIRST_POLL_SECONDS = 0.2
 LONGEST_POLL_SECONDS = 5.0
@@ -25,23 +28,25 @@ class Follower:
         logs: Any,
         execution_arn: str,
         console: Console,
-        stop: threading.Event,  # set by whoever wants the execution to be stopped
+        price: Price | None = None,  # of an instance, when it is known
     ) -> None:
         self._sagemaker = sagemaker
         self._logs = logs
         self._arn = execution_arn
-        self._console = console
-        self._stop = stop
+        self._price = price
+        self.console = console
+        self.stop = threading.Event()  # set by whoever wants the execution to be stopped
         self._began = time.monotonic()
         self._statuses: dict[str, str] = {}  # of the steps
         self._job_logs: dict[str, JobLog] = {}
+        self._job_phases: dict[str, JobPhases] = {}
 
     def wait(self) -> str:
         """The final status. It asks often while something happens, and more and more seldom while
         nothing does."""
         pause = FIRST_POLL_SECONDS
         asked_to_stop = False
-        with self._console.status("Executing") as spinner:
+        with self.console.status("Executing") as spinner:
             while True:
                 # The status first: after the end, what steps and logs hold is then complete.
                 execution = self._sagemaker.describe_pipeline_execution(
@@ -56,12 +61,12 @@ class Follower:
                     return status
                 running = [name for name, s in self._statuses.items() if s == "Executing"]
                 elapsed = time.monotonic() - self._began
-                spinner.update(f"{status}: {', '.join(running)}, {elapsed:.0f} s")
+                spinner.update(f"{status}: {', '.join(running)}, {elapsed:.0f} s{self._cost()}")
                 longer = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
                 pause = FIRST_POLL_SECONDS if news else longer
                 if asked_to_stop:
                     time.sleep(pause)
-                elif self._stop.wait(pause):
+                elif self.stop.wait(pause):
                     asked_to_stop = True
                     self._tell("stopping the execution (Ctrl-C again leaves without waiting)")
                     self._sagemaker.stop_pipeline_execution(
@@ -76,16 +81,30 @@ class Follower:
             reused = "CacheHitResult" in step
             if job and not reused:
                 log = self._job_logs.setdefault(job, JobLog(self._logs, job))
-                news += [f"  {line}" for line in log.new_lines()]
+                phases = self._job_phases.setdefault(job, JobPhases())
+                if not phases.ended:
+                    phases.update(self._sagemaker.describe_training_job(TrainingJobName=job))
+                lines = [f"  {line}" for line in log.new_lines()]
+                ended = [(phase, f"  phase {phase}: {s:.0f} s") for phase, s in phases.news()]
+                news += [text for phase, text in ended if phase not in WITH_LOG]
+                news += lines
+                news += [text for phase, text in ended if phase in WITH_LOG]
             if self._statuses.get(name) != step["StepStatus"]:
                 self._statuses[name] = step["StepStatus"]
                 how = " (result reused from an earlier execution)" if reused else ""
                 news.append(f"step {name}: {step['StepStatus']}{how}")
         return news
 
+    def _cost(self) -> str:
+        """So far, as an estimate."""
+        if self._price is None or not self._job_phases:
+            return ""
+        usd = sum(phases.cost_usd(self._price) for phases in self._job_phases.values())
+        return f", about {usd:.4f} USD"
+
     def _tell(self, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))
-        self._console.print(f"{clock} {text}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(f"{clock} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def list_steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:
@@ -100,18 +119,3 @@ def training_job_name(step: dict[str, Any]) -> str | None:
     """The name of a step's training job, once it has one."""
     arn: str = step.get("Metadata", {}).get("TrainingJob", {}).get("Arn", "")
     return arn.rpartition("/")[2] or None
-
-
-class JobLog:
-    """The log of one training job, of all its instances."""
-
-    def __init__(self, logs: Any, job_name: str) -> None:
-        self._logs = logs
-        self._prefix = f"{job_name}/"
-        self._streams: dict[str, LogStream] = {}
-
-    def new_lines(self) -> list[str]:
-        """What has been written since the last call; nothing while there is no log yet."""
-        for name in stream_names(self._logs, TRAINING_LOG_GROUP, self._prefix):
-            self._streams.setdefault(name, LogStream(self._logs, TRAINING_LOG_GROUP, name))
-        return [line for stream in self._streams.values() for line in stream.new_lines()]

@@ -11,10 +11,11 @@ from typing import Any
 
 from container.contract import METRICS_FILE, PEAK_MEMORY, RESOURCES_FILE
 from container.errors import InputError
-from pipeline import price_list
+from pipeline import cost
 from pipeline.data import split_uri
 from pipeline.progress import list_steps, training_job_name
 from pipeline.report import report
+from pipeline.training_job import phase_seconds
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -63,9 +64,10 @@ def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record
         "spot": job.get("EnableManagedSpotTraining"),
         "training_seconds": job.get("TrainingTimeInSeconds"),
         "billable_seconds": job.get("BillableTimeInSeconds"),
+        "phase_seconds": [list(each) for each in phase_seconds(job)] or None,
         "peak_memory_mib": _peak_memory(s3, job),
         # What was reused cost something then, not in this execution.
-        "cost_estimate": None if reused else price_list.estimate(pricing, region, job),
+        "cost_estimate": None if reused else cost.estimate(pricing, region, job),
         "model_artifact": _artifact(s3, job),
         "metrics": {
             metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])

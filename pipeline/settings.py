@@ -51,6 +51,7 @@ class Settings(BaseModel):
     max_run_seconds: Annotated[int, Number, Field(ge=1, le=2_419_200)]
     spot: bool
     max_wait_seconds: Annotated[int, Number, Field(ge=1)]
+    max_cost_usd: Annotated[float, Number, Field(gt=0)] | None
     min_validation_auc: Annotated[float, Number, Field(ge=0, le=1)]
     hyperparameters: dict[str, int | float]
 

@@ -9,18 +9,18 @@ import argparse
 import json
 import signal
 import sys
-import threading
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import cli, price_list
+from pipeline import cli, preflight, price_list
+from pipeline.cost import check_ceiling
 from pipeline.data import prepare, upload
 from pipeline.diagnosis import diagnose
 from pipeline.failure import failure, symptoms
 from pipeline.image import resolve_image, source_tag
 from pipeline.log_stream import last_lines
-from pipeline.parameters import parse_overrides
+from pipeline.parameters import instances_of, parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
 from pipeline.report import summary
@@ -59,6 +59,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="a pipeline parameter for this execution only (may be repeated)",
     )
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="start without looking for what would fail"
+    )
     arguments = parser.parse_args(argv)
     if arguments.local and arguments.no_wait:
         parser.error("--no-wait does not go with --local, which ends with this command")
@@ -91,7 +94,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
-    from pipeline.definition import CACHE_KEY, Inputs, build_pipeline
+    from pipeline.definition import CACHE_KEY, IMAGE_URI, Inputs, build_pipeline
 
     inputs = Inputs(image_uri, dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)
@@ -99,6 +102,18 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     parameters = parse_overrides(arguments.parameter, definition, settings)
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
+    instance_type, instances = instances_of(definition, parameters)
+    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    price = price_list.ask_price(pricing, settings.region, instance_type)
+    check_ceiling(price, instance_type, instances, settings)
+    if not arguments.no_preflight:
+        settings = settings.model_copy(
+            update={"instance_type": instance_type, "instance_count": instances}
+        )
+        uri = parameters.get(IMAGE_URI, image_uri)
+        code = preflight.before_start(session, settings, stack, dataset, uri, definition)
+        if code != cli.SUCCEEDED:
+            return code
     if arguments.dry_run:
         print(json.dumps(definition, indent=2))
         console.print(
@@ -120,8 +135,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
     logs = session.client("logs")
-    interrupted = _follow(sagemaker, logs, execution_arn, console)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    interrupted = _follow(Follower(sagemaker, logs, execution_arn, console, price))
     record = collect(sagemaker, s3, pricing, execution_arn)
     succeeded, job = record["status"] == "Succeeded", record["training_job_name"]
     lines = last_lines(logs, job) if job and not succeeded else []
@@ -149,24 +163,23 @@ def _start(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> st
     return str(started["PipelineExecutionArn"])
 
 
-def _follow(sagemaker: Any, logs: Any, execution_arn: str, console: Console) -> bool:
+def _follow(follower: Follower) -> bool:
     """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
-    interrupted = threading.Event()
 
     def interrupt(*_: object) -> None:
-        if interrupted.is_set():
+        if follower.stop.is_set():
             raise KeyboardInterrupt
-        interrupted.set()
+        follower.stop.set()
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        Follower(sagemaker, logs, execution_arn, console, interrupted).wait()
+        follower.wait()
     except (BotoCoreError, ClientError):
-        console.print("lost sight of the execution, which goes on", highlight=False)
+        follower.console.print("lost sight of the execution, which goes on", highlight=False)
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-    return interrupted.is_set()
+    return follower.stop.is_set()
 
 
 if __name__ == "__main__":

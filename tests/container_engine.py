@@ -1,5 +1,6 @@
 """A local AWS with containers in a process of its own, and what tests need around it."""
 
+import functools
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from archive import files_of
 ROOT = Path(__file__).parent.parent
 
 
+@functools.cache
 def missing() -> str | None:
     """Why tests of containers cannot run here."""
     try:
@@ -35,11 +37,7 @@ def missing() -> str | None:
     return f"not installed: {', '.join(absent)}" if absent else None
 
 
-REASON = missing()
-NEEDS_ENGINE = [
-    pytest.mark.skipif(bool(REASON) and "REQUIRE_DOCKER" not in os.environ, reason=str(REASON)),
-    pytest.mark.timeout(900),
-]
+NEEDS_ENGINE = [pytest.mark.container_engine, pytest.mark.timeout(900)]
 
 
 NEEDS_COMPOSE = pytest.mark.skipif(

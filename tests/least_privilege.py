@@ -26,10 +26,15 @@ from container_engine import docker
 
 OPERATOR, BUILD, PIPELINE, TRAINING = "operator", "build", "pipeline", "training"
 
-# Ends soon, and never, as seen from a test.
-SHORT = ("--no-cache", "--parameter=num_round=1")
+# Ends soon, and never, as seen from a test. The preflight would say what is missing before it is
+# missed.
+SHORT = ("--no-preflight", "--no-cache", "--parameter=num_round=1")
 ENDLESS = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
-LONG = ("--no-cache", *(f"--parameter={name}={value}" for name, value in ENDLESS.items()))
+LONG = (
+    "--no-preflight",
+    "--no-cache",
+    *(f"--parameter={name}={value}" for name, value in ENDLESS.items()),
+)
 
 
 @dataclass(frozen=True, order=True)

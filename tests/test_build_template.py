@@ -31,8 +31,10 @@ VALUES = {
     "AWS::Region": LONGEST_REGION,
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
+    "!aws:username": "${aws:username}",  # a variable of IAM's
 }
 
+ONESELF = f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"
 BUCKET = f"arn:aws:s3:::{LONGEST_STACK_NAME}-{ACCOUNT}-{LONGEST_REGION}"
 
 Statement = dict[str, Any]
@@ -121,7 +123,9 @@ def test_no_resource_is_of_another_account_region_or_service() -> None:
     for principal in PRINCIPALS:
         for statement in policies(principal):
             for resource in listed(statement["Resource"]):
-                named = resource in ("*", "<Repository.Arn>") or resource.endswith("Role.Arn>")
+                named = resource in ("*", "<Repository.Arn>", ONESELF) or resource.endswith(
+                    "Role.Arn>"
+                )
                 own = f":{LONGEST_REGION}:{ACCOUNT}:" in resource or resource.startswith(BUCKET)
                 assert named or own, resource
 

@@ -170,9 +170,13 @@ def test_a_permission_that_is_missing(
 ) -> None:
     with rehearsal.without(permission):
         outcome = rehearsal.train()
+        looked = rehearsal.train("--no-cache")
     assert outcome.code in (cli.NOT_SUCCEEDED, cli.AWS_REFUSED)
     assert says(name, outcome.stderr)
     assert outcome.facts.get("diagnosis", name) == name
+    assert looked.code == cli.AWS_REFUSED, "the preflight sees it before the start"
+    assert permission.action in looked.stderr
+    assert looked.facts == {}
 
 
 def test_a_policy_that_denies(rehearsal: Rehearsal) -> None:
@@ -208,15 +212,16 @@ def start(
     tmp_path: Path,
     write_config: WriteConfig,
     local_aws: LocalAws,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
+    here: Path,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
 ) -> Start:
-    """Calls the command with a pipeline of this test's own: the exit code, and what it said."""
-    monkeypatch.chdir(tmp_path)
+    """Calls the command with a pipeline of this test's own, without looking for what would fail:
+    the exit code, and what it said."""
     name = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
 
     def call(*arguments: str, **settings: Any) -> tuple[int, str]:
-        code = main(["--config", str(write_config(pipeline_name=name, **settings)), *arguments])
+        config = str(write_config(pipeline_name=name, **settings))
+        code = main(["--config", config, "--no-preflight", *arguments])
         return code, capsys.readouterr().err
 
     return call
@@ -224,7 +229,9 @@ def start(
 
 def diagnosed(folder: Path) -> list[str]:
     """What the records of the runs keep, the oldest first."""
-    paths = sorted((folder / "runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
+    paths = sorted(
+        (folder / "here" / "runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns
+    )
     return [json.loads(path.read_text("utf-8"))["diagnosis"] for path in paths]
 
 
@@ -513,7 +520,14 @@ def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path, write_config: Wri
         s3.put_object(Bucket=bucket["Name"], Key="big/data/train.csv", Body=body)
         parameter = f"TrainDataUri=s3://{bucket['Name']}/big/data/"
         done = subprocess.run(
-            [sys.executable, SCRIPT, "--config", write_config(), "--parameter", parameter],
+            [
+                sys.executable,
+                SCRIPT,
+                f"--config={write_config()}",
+                "--no-preflight",
+                "--parameter",
+                parameter,
+            ],
             env=environment,
             cwd=tmp_path / "home",
             capture_output=True,

@@ -49,6 +49,7 @@ def train(image: Image, uri: str, *arguments: str) -> tuple[int, str, str | None
     done = image.python(
         "pipeline/upsert_and_start.py",
         "--config=good.yaml",
+        "--no-preflight",
         "--no-cache",
         f"--parameter=ImageUri={uri}",
         *arguments,

@@ -44,6 +44,7 @@ PERMISSIONS = [
 
 CODEBUILD = 'CodeBuild\'s own: "Allow CodeBuild to interact with other AWS services", user guide'
 CACHE = "for the last image as cache: without it a build takes longer"
+PREFLIGHT = "`preflight.py` warns that it cannot check this"
 EXECUTION_ROLE = (
     'SageMaker\'s own: "CreateTrainingJob API: Execution Role Permissions", developer guide'
 )
@@ -53,6 +54,11 @@ STAYS = {
     Permission(OPERATOR, "RunThePipeline", "sagemaker:ListPipelineExecutions"): (
         "for the list of executions, on the command line and in SageMaker Studio"
     ),
+    Permission(OPERATOR, "FindTheImage", "ecr:DescribeImageScanFindings"): PREFLIGHT,
+    Permission(OPERATOR, "KeepThePipeline", "sagemaker:DescribePipeline"): PREFLIGHT,
+    Permission(OPERATOR, "CheckTheRoles", "iam:GetRole"): PREFLIGHT,
+    Permission(OPERATOR, "CheckTheRoles", "iam:SimulatePrincipalPolicy"): PREFLIGHT,
+    Permission(OPERATOR, "CheckOneself", "iam:SimulatePrincipalPolicy"): PREFLIGHT,
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketLocation"): CODEBUILD,

@@ -31,15 +31,6 @@ def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environm
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, entered: `runs/` and the evidence come to lie in it."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def enter(monkeypatch: pytest.MonkeyPatch) -> Enter:
     def point_at(environment: Environment) -> None:
         for name, value in environment.items():

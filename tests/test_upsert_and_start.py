@@ -33,15 +33,6 @@ Main = Callable[..., int]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, entered: `runs/` comes to lie in it."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def start(here: Path, write_config: WriteConfig, local_aws: LocalAws) -> Iterator[Main]:  # noqa: ARG001
     """Calls the command with a pipeline of this test's own on the running local AWS."""
 
@@ -102,6 +93,10 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
         "as_of": "2026-08-20T00:00:00Z",
     }
     assert 0 < record["peak_memory_mib"] < 1024
+    phases = ["Starting", "Downloading", "Training", "Uploading"]
+    assert [name for name, _ in record["phase_seconds"]] == phases
+    assert re.findall(r"phase (\w+): \d+ s$", err, re.MULTILINE) == phases
+    assert err.index("phase Downloading") < err.index("hyperparameter") < err.index("phase Train")
     assert record["failure_reason"] is None
     for channel, content in dataset.channels.items():
         assert record["data"][channel] == {
@@ -275,6 +270,16 @@ def test_a_runs_folder_that_cannot_be_written_is_said_before_anything_is_sent(
     )
     assert executions(local_aws.clients.client("sagemaker")) == before
     (here / "runs").unlink()
+
+
+def test_a_run_that_could_cost_too_much_is_not_started(
+    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sagemaker = local_aws.clients.client("sagemaker")
+    before = len(sagemaker.list_pipelines()["PipelineSummaries"])
+    assert start("--parameter", "InstanceType=ml.m5.xlarge", max_cost_usd=0.05) == 2
+    assert "at 0.23 USD an hour could cost 0.0575 USD" in capsys.readouterr().err
+    assert len(sagemaker.list_pipelines()["PipelineSummaries"]) == before
 
 
 def test_a_dry_run_prints_the_definition_and_sends_nothing(

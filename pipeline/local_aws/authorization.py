@@ -19,6 +19,7 @@ from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import (
     IAMPolicy,
+    IAMPolicyStatement,
     IAMRequestBase,
     PermissionResult,
     S3IAMRequest,
@@ -28,6 +29,9 @@ from moto.s3.exceptions import S3ClientError
 
 KEPT = 100_000  # calls; the oldest are forgotten
 QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
+
+ALLOWED = "allowed"
+OTHER_NAMES = {"s3:HeadBucket": "s3:ListBucket"}  # of actions, where they are not the operation's
 
 Principal = Any  # moto's access key of a user or of an assumed role
 Permission = tuple[str, str, dict[str, str]]  # action, resource, condition keys
@@ -58,7 +62,8 @@ class Authorization:
             if request._action == "sts:GetCallerIdentity":  # needs no permission
                 return
             principal = request._access_key
-            itself: Permission = (request._action, resource, {})
+            asked = OTHER_NAMES.get(request._action, request._action)
+            itself: Permission = (asked, resource, {})
             for permission in [itself, *_dependent(itself, request._body)]:
                 text = self.refusal(principal, *permission)
                 if text is not None:
@@ -80,24 +85,47 @@ class Authorization:
     ) -> str | None:
         """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
         question is recorded."""
-        answers = {
-            IAMPolicy(policy).is_action_permitted(action, resource, None, context)
-            for policy in principal.collect_policies()
-        }
-        denied = PermissionResult.DENIED in answers
-        allowed = PermissionResult.PERMITTED in answers and not denied
+        decided = decision(principal, action, resource, context or {})
+        allowed = decided == ALLOWED
         self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
         if allowed:
             return None
         why = (
             "with an explicit deny in an identity-based policy"
-            if denied
+            if decided == "explicitDeny"
             else f"because no identity-based policy allows the {action} action"
         )
         return (
             f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} "
             f"{why}"
         )
+
+
+def decision(principal: Principal, action: str, resource: str, context: dict[str, str]) -> str:
+    """What the principal's own policies come to, as IAM's policy simulator words it."""
+    allowed = False
+    for document in (each for policy in principal.collect_policies() for each in _read(policy)):
+        statement: Any = IAMPolicyStatement(_for_user(document, principal.arn))
+        if not statement._check_conditions(context):
+            continue
+        result = statement.is_action_permitted(action, resource, None, context)
+        if result == PermissionResult.DENIED:
+            return "explicitDeny"
+        allowed = allowed or result == PermissionResult.PERMITTED
+    return ALLOWED if allowed else "implicitDeny"
+
+
+def _read(policy: Any) -> list[Any]:
+    statements = IAMPolicy(policy)._policy_json["Statement"]
+    return statements if isinstance(statements, list) else [statements]
+
+
+def _for_user(statement: Any, arn: str) -> Any:
+    """moto knows no policy variables; the one that is used here names the user itself."""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if kind != "user":
+        return statement
+    return json.loads(json.dumps(statement).replace("${aws:username}", name.rpartition("/")[2]))
 
 
 def caller(response: BaseResponse) -> Principal:

@@ -27,9 +27,17 @@ def connect() -> docker.DockerClient:
         engine.ping()
     except (DockerException, OSError) as error:
         raise InputError(
-            f"no container engine answers: {error}", "start Docker, or do without: make local"
+            f"no container engine answers: {_cause(error)}",
+            "start Docker, or do without: make local",
         ) from None
     return engine
+
+
+def _cause(error: BaseException) -> str:
+    """The Docker SDK wraps what the system says four times over."""
+    while error.__context__:
+        error = error.__context__
+    return getattr(error, "strerror", None) or str(error)
 
 
 class ContainerRunner:

@@ -64,6 +64,14 @@ class LocalSageMaker(SageMakerResponse):
         self._check_pipeline("UpdatePipeline")
         return super().update_pipeline()
 
+    def describe_pipeline(self) -> ActionResult:
+        """As on AWS, where moto has a validation error for one that is not there."""
+        name = self._get_param("PipelineName")
+        if name not in self.sagemaker_backend.pipelines:
+            arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"
+            raise ResourceNotFound(f"Pipeline '{arn}' does not exist.")
+        return super().describe_pipeline()
+
     def _check_pipeline(self, operation: str) -> None:
         request = self._checked_request(operation)
         if "PipelineDefinitionS3Location" in request:

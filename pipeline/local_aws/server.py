@@ -22,6 +22,7 @@ from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
 from pipeline.local_aws.cloudtrail_api import LocalCloudTrail
 from pipeline.local_aws.codebuild_api import Builds, LocalCodeBuild
 from pipeline.local_aws.ecr_api import LocalEcr
+from pipeline.local_aws.iam_api import LocalIam
 from pipeline.local_aws.runner import ChildProcessRunner, Runner
 from pipeline.local_aws.sagemaker_api import LocalSageMaker, Work
 from pipeline.local_aws.source_image import put_source_image
@@ -30,6 +31,7 @@ from pipeline.stack import Stack, read_stack
 import moto.cloudtrail.urls
 import moto.codebuild.urls
 import moto.ecr.urls
+import moto.iam.urls
 import moto.sagemaker.urls
 from moto.ecr.models import Repository
 from moto.moto_api._internal.models import moto_api_backend
@@ -85,6 +87,7 @@ def start(
     moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
     moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch
     moto.ecr.urls.url_paths["{0}/$"] = LocalEcr.dispatch
+    moto.iam.urls.url_paths["{0}/$"] = LocalIam.dispatch
     moto.cloudtrail.urls.url_paths["{0}/$"] = LocalCloudTrail.dispatch
     authorization = LocalCloudTrail.authorization = Authorization()
     LocalEcr.authorization = authorization if enforce_iam else None

@@ -1,0 +1,59 @@
+"""Who asks, where, and whether the stack is there."""
+
+import re
+from urllib.parse import urlsplit
+
+from container.errors import InputError
+from pipeline.checks.check import settled
+from pipeline.checks.plan import Plan, Services, known
+
+AWS_HOSTS = (".amazonaws.com", ".api.aws")
+_REGION = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b")
+_ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/.+")
+
+
+def identity(_: Services, plan: Plan) -> str:
+    return settled(plan.identity)
+
+
+def stack(_: Services, plan: Plan) -> str:
+    found = settled(plan.stack)
+    return f"{plan.settings.stack_name} is complete in account {found.account}"
+
+
+def endpoints(services: Services, plan: Plan) -> str:
+    """Whether all calls go to one place, and there to the region of pipeline.yaml."""
+    urls = {name: str(client.meta.endpoint_url) for name, client in vars(services).items()}
+    elsewhere = {name: url for name, url in urls.items() if not _is_aws(url)}
+    if elsewhere and (len(elsewhere) < len(urls) or len(set(elsewhere.values())) > 1):
+        named = ", ".join(f"{name} at {url}" for name, url in sorted(urls.items()))
+        raise InputError(
+            f"the services are not at one place: {named}",
+            "unset AWS_ENDPOINT_URL and each AWS_ENDPOINT_URL_<SERVICE>, or set only the first",
+        )
+    region = plan.settings.region
+    wrong = {
+        name: url
+        for name, url in urls.items()
+        if name != "iam" and (named_region := _REGION.search(url)) and named_region[0] != region
+    }
+    if wrong:
+        named = ", ".join(f"{name} at {url}" for name, url in sorted(wrong.items()))
+        raise InputError(f"not in region {region}: {named}", "correct AWS_ENDPOINT_URL, or region")
+    return f"region {region}, {next(iter(elsewhere.values()), 'at AWS')}"
+
+
+def repository(_: Services, plan: Plan) -> str:
+    """Whether images are pulled from the region of the training job, as SageMaker wants it."""
+    uri = known(plan.stack, "stack").repository_uri
+    in_ecr = _ECR.fullmatch(uri)
+    if in_ecr and in_ecr[1] != plan.settings.region:
+        raise InputError(
+            f"{uri} is not in region {plan.settings.region}",
+            "set region in pipeline.yaml to that of the stack",
+        )
+    return uri
+
+
+def _is_aws(url: str) -> bool:
+    return str(urlsplit(url).hostname).endswith(AWS_HOSTS)

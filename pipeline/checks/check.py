@@ -1,0 +1,75 @@
+"""The outcome of a check, and how checks are run."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from container.errors import InputError
+from pipeline import cli
+from pipeline.checks.plan import NotChecked, Plan, Services
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+OK, WARNING, FAILURE, NOT_CHECKED = "ok", "warning", "failure", "not checked"
+STATUSES = (OK, WARNING, FAILURE, NOT_CHECKED)
+THREADS = 8
+
+Function = Callable[[Services, Plan], str]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    status: str  # of STATUSES
+    message: str
+    hint: str | None = None
+    detail: str | None = None  # lines below it: a diff
+    exit_code: int = cli.SUCCEEDED
+
+
+class Doubt(InputError):
+    """The run may succeed all the same."""
+
+    def __init__(self, message: str, hint: str, detail: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.detail = detail
+
+
+class Refused(InputError):
+    """AWS said no, or would say so."""
+
+
+def run_checks(functions: Mapping[str, Function], services: Services, plan: Plan) -> list[Check]:
+    """All of them, at the same time; in the order of `functions`."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        running = [
+            pool.submit(run_check, name, function, services, plan)
+            for name, function in functions.items()
+        ]
+        return [each.result() for each in running]
+
+
+def run_check(name: str, function: Function, services: Services, plan: Plan) -> Check:
+    try:
+        return Check(name, OK, function(services, plan))
+    except NotChecked as error:
+        return Check(name, NOT_CHECKED, str(error))
+    except Doubt as error:
+        return Check(name, WARNING, error.args[0], error.hint, error.detail)
+    except InputError as error:
+        code = cli.AWS_REFUSED if isinstance(error, Refused) else cli.WRONG_INPUT
+        return Check(name, FAILURE, error.args[0], error.hint, exit_code=code)
+    except (BotoCoreError, ClientError) as error:
+        # What a run itself asks for has answered already: here only the check is lost.
+        return Check(name, WARNING, f"not checked: {error}", cli.hint(error))
+
+
+def settled(value: T | Exception) -> T:
+    """For the check of the value itself: what kept it from being found out is raised."""
+    if not isinstance(value, Exception):
+        return value
+    if isinstance(value, InputError | NotChecked):
+        raise value
+    raise Refused(str(value), cli.hint(value))

@@ -1,0 +1,54 @@
+"""The definition: whether SageMaker would take it, and how it differs from the deployed one."""
+
+import difflib
+import json
+from typing import Any
+
+from container.errors import InputError
+from pipeline.checks.check import Doubt, settled
+from pipeline.checks.plan import Plan, Services, known
+from pipeline.service_model import violations
+from pipeline.validation import problems
+
+from botocore.exceptions import ClientError
+
+
+def definition(_: Services, plan: Plan) -> str:
+    """Whether every name, length and value in it is legal, and in the request that sends it."""
+    content = settled(plan.definition)
+    request = {
+        "PipelineName": plan.settings.pipeline_name,
+        "PipelineDefinition": json.dumps(content),
+        "ClientRequestToken": "0" * 32,
+        "RoleArn": known(plan.stack, "stack").pipeline_role_arn,
+    }
+    found = [*problems(content), *violations("CreatePipeline", request)]
+    if found:
+        raise InputError("; ".join(found), "a value of pipeline.yaml is not what SageMaker takes")
+    return f"{len(content['Parameters'])} parameters, all names and values are legal"
+
+
+def drift(services: Services, plan: Plan) -> str:
+    """Whether the deployed pipeline is another one, shown as a difference in lines."""
+    name, here = plan.settings.pipeline_name, known(plan.definition, "definition")
+    try:
+        deployed = services.sagemaker.describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFound":
+            raise
+        return f"{name} is not deployed yet"
+    there = json.loads(deployed["PipelineDefinition"])
+    if there == here:
+        return f"{name} is deployed as defined here"
+    raise Doubt(
+        f"the deployed {name} is another one",
+        "python pipeline/upsert_and_start.py makes it the one defined here",
+        difference(there, here),
+    )
+
+
+def difference(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """As a unified diff of the indented JSON."""
+    before, after = (json.dumps(each, indent=2).splitlines() for each in (there, here))
+    lines = difflib.unified_diff(before, after, "deployed", "defined here", n=1, lineterm="")
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""The instance: whether the account may have it, and whether the job fits."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from container.errors import InputError
+from pipeline.checks.check import Doubt, settled
+from pipeline.checks.plan import NotChecked, Plan, Services, known
+from pipeline.instance_choice import MEMORY_FACTOR, Need, quota_request
+from pipeline.instance_types import (
+    ALL_JOBS,
+    PAGE_SIZE,
+    Page,
+    instance_type_requests,
+    read_quotas,
+    read_sizes,
+)
+from pipeline.record import RUNS, completed_runs
+from pipeline.smallest_instance import job_need
+
+MIB = 1024**2
+
+
+def quota(services: Services, plan: Plan) -> str:
+    """Whether the account may have so many of the type, spot or on demand, as the plan asks."""
+    settings, instance_type = plan.settings, settled(plan.instance_type)
+    need = Need(settings.instance_count, settings.spot, None)
+    keys = {
+        (instance_type, need.purchase): f"{instance_type} {need.purchase}",
+        (ALL_JOBS[need.purchase], need.purchase): f"instances {need.purchase} for all jobs",
+    }
+    with ThreadPoolExecutor(2) as pool:
+        defaults, applied = pool.map(
+            lambda operation: _pages(services.quotas, operation, set(keys)),
+            ("list_aws_default_service_quotas", "list_service_quotas"),
+        )
+    quotas = read_quotas(defaults, applied)
+    for key, what in keys.items():
+        if key in quotas and quotas[key].instances < need.instances:
+            raise InputError(
+                f"the account may have {quotas[key].instances:g} {what}, "
+                f"{need.instances} is needed",
+                f"{quota_request(quotas[key], need, settings.region)}; or see what it may have: "
+                "python pipeline/smallest_instance.py",
+            )
+    if (instance_type, need.purchase) not in quotas:
+        raise Doubt(
+            f"Service Quotas has none for {instance_type} {need.purchase} in {settings.region}: it "
+            "may not be offered",
+            "python pipeline/smallest_instance.py lists what is",
+        )
+    most = quotas[instance_type, need.purchase]
+    return f"{need.instances} of {most.instances:g} {instance_type} {need.purchase}"
+
+
+def memory(services: Services, plan: Plan) -> str:
+    """Whether what the newest run held, or else the data, fits MEMORY_FACTOR times."""
+    instance_type = known(plan.instance_type, "instance type")
+    channels = known(plan.dataset, "data").channels
+    (request,) = instance_type_requests([instance_type])
+    sizes = read_sizes([services.ec2.describe_instance_types(**request)])
+    if instance_type not in sizes:
+        raise NotChecked(f"EC2 does not say how much {instance_type} has")
+    peak = _peak_memory_mib(plan)
+    held, source = (
+        (sum(map(len, channels.values())) // MIB, "the data has")
+        if peak is None
+        else (peak, "the training program held")
+    )
+    there = sizes[instance_type].memory_mib
+    finding = f"{instance_type} has {there:,} MiB, {source} {held:,} MiB"
+    if there < held:
+        raise InputError(finding, "choose a larger instance_type, or a smaller data_file")
+    if there < MEMORY_FACTOR * held:
+        raise Doubt(finding, f"{MEMORY_FACTOR} times that should fit: a larger instance_type")
+    return finding
+
+
+def _pages(client: Any, operation: str, wanted: set[tuple[str, str]]) -> list[Page]:
+    """Until all that is wanted was found: there are thousands of quotas."""
+    pages: list[Page] = []
+    missing = set(wanted)
+    for page in client.get_paginator(operation).paginate(
+        ServiceCode="sagemaker", MaxResults=PAGE_SIZE
+    ):
+        pages.append(page)
+        missing -= read_quotas((), [page]).keys()
+        if not missing:
+            break
+    return pages
+
+
+def _peak_memory_mib(plan: Plan) -> int | None:
+    try:
+        runs = completed_runs(RUNS, plan.settings.region, plan.settings.pipeline_name)
+    except InputError:  # a record that cannot be read proves nothing
+        return None
+    return job_need(plan.settings, runs).peak_memory_mib

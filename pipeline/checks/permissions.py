@@ -1,0 +1,115 @@
+"""What each principal must be allowed for a run to succeed: the one list of it.
+
+A test compares it with build/infrastructure.yml; the README's table says what is lost without each.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.log_stream import TRAINING_LOG_GROUP
+from pipeline.settings import Settings
+from pipeline.stack import Stack
+
+SAGEMAKER = "sagemaker.amazonaws.com"
+METRICS_NAMESPACE = "/aws/sagemaker/TrainingJobs"
+
+# Names as SageMaker gives them: of an execution, and of a training job of one.
+EXECUTION = "abcdefghijkl"
+TRAINING_JOB = f"pipelines-{EXECUTION}-Train-0123456789"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Actions on one resource: one question to IAM."""
+
+    resource: str  # ARN, or * where there is none to name
+    actions: tuple[str, ...]
+    context: Mapping[str, str] = field(default_factory=dict)  # condition keys of the request
+
+
+class Resources:
+    """ARNs of one stack and pipeline."""
+
+    def __init__(self, settings: Settings, stack: Stack) -> None:
+        arn, partition = stack.pipeline_role_arn.split(":")[:2]
+        here = f"{stack.region}:{stack.account}"
+        sagemaker = f"{arn}:{partition}:sagemaker:{here}"
+        repository = stack.repository_uri.partition("/")[2]
+        self.stack = f"{arn}:{partition}:cloudformation:{here}:stack/{settings.stack_name}/*"
+        self.bucket = f"{arn}:{partition}:s3:::{stack.bucket}"
+        self.data = f"{self.bucket}/{settings.prefix}/data/0/train/train.csv"
+        self.model = f"{self.bucket}/{settings.prefix}/models/{TRAINING_JOB}/output/model.tar.gz"
+        self.repository = f"{arn}:{partition}:ecr:{here}:repository/{repository}"
+        self.pipeline = f"{sagemaker}:pipeline/{settings.pipeline_name}"
+        self.execution = f"{self.pipeline}/execution/{EXECUTION}"
+        self.training_job = f"{sagemaker}:training-job/{TRAINING_JOB}"
+        logs = f"{arn}:{partition}:logs:{here}:log-group:{TRAINING_LOG_GROUP}:log-stream:"
+        self.log_group = logs
+        self.log_stream = f"{logs}{TRAINING_JOB}/algo-1-0123456789"
+
+
+def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
+    on = Resources(settings, stack)
+    return [
+        Permission(on.stack, ("cloudformation:DescribeStacks",)),
+        Permission(on.bucket, ("s3:ListBucket",)),
+        Permission(on.data, ("s3:GetObject", "s3:PutObject")),
+        Permission(on.model, ("s3:GetObject",)),
+        Permission(on.repository, ("ecr:DescribeImages",)),
+        Permission(
+            on.pipeline,
+            (
+                "sagemaker:CreatePipeline",
+                "sagemaker:UpdatePipeline",
+                "sagemaker:StartPipelineExecution",
+            ),
+        ),
+        _pass_role(stack.pipeline_role_arn),
+        Permission(
+            on.execution,
+            (
+                "sagemaker:DescribePipelineExecution",
+                "sagemaker:ListPipelineExecutionSteps",
+                "sagemaker:ListPipelineParametersForExecution",
+                "sagemaker:StopPipelineExecution",
+            ),
+        ),
+        Permission(on.training_job, ("sagemaker:DescribeTrainingJob",)),
+        Permission(on.log_group, ("logs:DescribeLogStreams",)),
+        Permission(on.log_stream, ("logs:GetLogEvents",)),
+    ]
+
+
+def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
+    on = Resources(settings, stack)
+    return [
+        Permission(
+            on.training_job,
+            (
+                "sagemaker:CreateTrainingJob",
+                "sagemaker:DescribeTrainingJob",
+                "sagemaker:StopTrainingJob",
+                "sagemaker:AddTags",
+            ),
+        ),
+        _pass_role(stack.training_role_arn),
+    ]
+
+
+def of_training(settings: Settings, stack: Stack) -> list[Permission]:
+    on = Resources(settings, stack)
+    pull = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
+    return [
+        Permission("*", ("ecr:GetAuthorizationToken",)),
+        Permission(on.repository, tuple(f"ecr:{action}" for action in pull)),
+        Permission(on.bucket, ("s3:ListBucket",)),
+        Permission(on.data, ("s3:GetObject",)),
+        Permission(on.model, ("s3:PutObject",)),
+        Permission("*", ("cloudwatch:PutMetricData",), {"cloudwatch:namespace": METRICS_NAMESPACE}),
+        Permission(on.log_group, ("logs:CreateLogGroup", "logs:DescribeLogStreams")),
+        Permission(on.log_stream, ("logs:CreateLogStream", "logs:PutLogEvents")),
+    ]
+
+
+def _pass_role(role_arn: str) -> Permission:
+    return Permission(role_arn, ("iam:PassRole",), {"iam:PassedToService": SAGEMAKER})

@@ -1,0 +1,76 @@
+"""What is about to run, and the services that are asked about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from container.errors import InputError
+from pipeline.data import Dataset
+from pipeline.settings import Settings
+from pipeline.stack import Stack
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+# A check is worth no long wait; IAM and Service Quotas may ask for a slower pace.
+PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
+
+T = TypeVar("T")
+
+
+class NotChecked(Exception):
+    """Something that a check needs is missing."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An exception stands where something could not be found out."""
+
+    settings: Settings
+    identity: str | Exception  # ARN of who asks
+    stack: Stack | Exception
+    dataset: Dataset | Exception
+    instance_type: str | Exception
+    image_uri: str | Exception  # with the digest
+    definition: dict[str, Any] | Exception
+
+
+@dataclass(frozen=True)
+class Services:
+    """Clients: unlike their session, threads may share them."""
+
+    cloudformation: Any
+    ec2: Any
+    ecr: Any
+    iam: Any
+    quotas: Any
+    s3: Any
+    sagemaker: Any
+    sts: Any
+
+
+def make_services(session: boto3.Session) -> Services:
+    names = {name: name for name in Services.__dataclass_fields__} | {"quotas": "service-quotas"}
+    return Services(
+        **{name: session.client(service, config=PATIENCE) for name, service in names.items()}
+    )
+
+
+def attempt(find: Callable[[], T]) -> T | Exception:
+    """What was found, or why it was not."""
+    try:
+        return find()
+    except (InputError, NotChecked, BotoCoreError, ClientError) as error:
+        return error
+
+
+def known(value: T | Exception, what: str) -> T:
+    """Raises NotChecked when it is not: another check says why."""
+    if isinstance(value, Exception):
+        raise NotChecked(f"no {what}")
+    return value
+
+
+def identity(sts: Any) -> str:
+    return str(sts.get_caller_identity()["Arn"])

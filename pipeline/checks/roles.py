@@ -1,0 +1,123 @@
+"""The roles, and what the principals of a run may do, as IAM's policy simulator says."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from container.errors import InputError
+from pipeline.checks.check import Refused
+from pipeline.checks.permissions import (
+    SAGEMAKER,
+    Permission,
+    of_operator,
+    of_pipeline,
+    of_training,
+)
+from pipeline.checks.plan import NotChecked, Plan, Services, known
+from pipeline.settings import Settings
+from pipeline.stack import Stack
+
+from botocore.exceptions import ClientError
+
+Document = dict[str, Any]
+Needed = Callable[[Settings, Stack], list[Permission]]
+
+_USER = re.compile(r"arn:[^:]+:iam::\d{12}:user/.+")
+_ASSUMED_ROLE = re.compile(r"arn:[^:]+:sts::\d{12}:assumed-role/([^/]+)/.+")
+_ROOT = re.compile(r"arn:[^:]+:iam::\d{12}:root")
+DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.yml"
+
+
+def roles(services: Services, plan: Plan) -> str:
+    """Whether both exist and SageMaker may act as them."""
+    stack = known(plan.stack, "stack")
+    for arn in (stack.pipeline_role_arn, stack.training_role_arn):
+        name = arn.rpartition("/")[2]
+        try:
+            role = services.iam.get_role(RoleName=name)["Role"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchEntity":
+                raise
+            raise InputError(f"{arn} does not exist, though the stack names it", DEPLOY) from None
+        if not trusts_sagemaker(role["AssumeRolePolicyDocument"], stack.account):
+            raise InputError(
+                f"{arn} does not trust {SAGEMAKER} for account {stack.account}", DEPLOY
+            )
+    return "both exist and trust SageMaker"
+
+
+def operator_permissions(services: Services, plan: Plan) -> str:
+    """Of whoever runs this, when that is a user or a role: IAM knows no policies of others."""
+    stack, who = known(plan.stack, "stack"), known(plan.identity, "identity")
+    if _USER.fullmatch(who):
+        arn = who
+    elif assumed := _ASSUMED_ROLE.fullmatch(who):
+        # The ARN of the session leaves out the path of the role.
+        arn = services.iam.get_role(RoleName=assumed[1])["Role"]["Arn"]
+    elif _ROOT.fullmatch(who):
+        raise NotChecked("the root user has no policies")
+    else:
+        raise NotChecked(f"{who} is neither a user nor a role of IAM")
+    hint = f"ask for the policy OperatorPolicyArn of stack {plan.settings.stack_name}"
+    return _check(services.iam, arn, of_operator(plan.settings, stack), hint)
+
+
+def pipeline_permissions(services: Services, plan: Plan) -> str:
+    stack = known(plan.stack, "stack")
+    needed = of_pipeline(plan.settings, stack)
+    return _check(services.iam, stack.pipeline_role_arn, needed, DEPLOY)
+
+
+def training_permissions(services: Services, plan: Plan) -> str:
+    stack = known(plan.stack, "stack")
+    needed = of_training(plan.settings, stack)
+    return _check(services.iam, stack.training_role_arn, needed, DEPLOY)
+
+
+def trusts_sagemaker(trust: Document, account: str) -> bool:
+    """Whether a statement of a role's trust policy lets SageMaker take it for this account."""
+    return any(
+        statement["Effect"] == "Allow"
+        and "sts:AssumeRole" in _listed(statement["Action"])
+        and SAGEMAKER in _listed(statement.get("Principal", {}).get("Service", []))
+        and account in _listed(_source_account(statement) or account)
+        for statement in trust["Statement"]
+    )
+
+
+def _source_account(statement: Document) -> Any:
+    equals: Document = statement.get("Condition", {}).get("StringEquals", {})
+    return equals.get("aws:SourceAccount")
+
+
+def _check(iam: Any, arn: str, needed: Iterable[Permission], hint: str) -> str:
+    refused, count = [], 0
+    for permission in needed:
+        count += len(permission.actions)
+        refused += _refused(iam, arn, permission)
+    if refused:
+        raise Refused(f"{arn} may not: {'; '.join(refused)}", hint)
+    return f"{count} actions are allowed"
+
+
+def _refused(iam: Any, arn: str, permission: Permission) -> list[str]:
+    """One resource at a time: the simulator pairs each action with each resource."""
+    pages = iam.get_paginator("simulate_principal_policy").paginate(
+        PolicySourceArn=arn,
+        ActionNames=list(permission.actions),
+        ResourceArns=[permission.resource],
+        ContextEntries=[
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in permission.context.items()
+        ],
+    )
+    return [
+        f"{result['EvalActionName']} on {permission.resource}"
+        for page in pages
+        for result in page["EvaluationResults"]
+        if result["EvalDecision"] != "allowed"
+    ]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,167 @@
+"""Says, in a few seconds and for nothing, what would make a run fail later.
+
+Asks about the account, the roles and their permissions, the bucket, the data, the image, the
+instance and the definition, all at the same time; changes nothing. `upsert_and_start.py` does the
+same before it sends anything.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pipeline import cli
+from pipeline.checks import account, definition, image, instance, roles, storage
+from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks
+from pipeline.checks.plan import Plan, Services, attempt, identity, known, make_services
+from pipeline.data import Dataset, prepare
+from pipeline.image import resolve_image, source_tag
+from pipeline.settings import SMALLEST, Settings, load_settings
+from pipeline.smallest_instance import with_smallest
+from pipeline.stack import Stack, read_stack
+
+import boto3
+
+CHECKS: dict[str, Function] = {
+    "identity": account.identity,
+    "endpoints": account.endpoints,
+    "stack": account.stack,
+    "roles": roles.roles,
+    "operator permissions": roles.operator_permissions,
+    "pipeline permissions": roles.pipeline_permissions,
+    "training permissions": roles.training_permissions,
+    "bucket": storage.bucket,
+    "data": storage.data,
+    "repository": account.repository,
+    "image": image.image,
+    "image scan": image.scan,
+    "quota": instance.quota,
+    "memory": instance.memory,
+    "definition": definition.definition,
+}
+DRIFT = {"drift": definition.drift}  # of interest to who only looks: a start mends it
+
+WIDTH = max(map(len, CHECKS))
+
+
+def find_plan(settings: Settings, session: boto3.Session, services: Services) -> Plan:
+    """What a start would run, as far as it can be found out."""
+    who = attempt(lambda: identity(services.sts))
+    dataset = attempt(lambda: prepare(settings))
+
+    def find_stack() -> Stack:
+        known(who, "identity")
+        return read_stack(services.cloudformation, settings.stack_name)
+
+    def find_instance_type() -> str:
+        if settings.instance_type != SMALLEST:
+            return settings.instance_type
+        known(who, "identity")
+        return with_smallest(session, settings).instance_type
+
+    stack, instance_type = attempt(find_stack), attempt(find_instance_type)
+
+    def find_image() -> str:
+        return resolve_image(services.ecr, known(stack, "stack").repository_uri, source_tag())
+
+    image_uri = attempt(find_image)
+
+    def define() -> dict[str, Any]:
+        where, channels = known(stack, "stack"), known(dataset, "data")
+        uri, chosen = known(image_uri, "image"), known(instance_type, "instance type")
+        # Importing the SDK takes seconds: only when nothing is missing.
+        from pipeline.definition import Inputs, build_pipeline
+
+        inputs = Inputs(uri, channels.uris(where.bucket, settings.prefix))
+        complete = settings.model_copy(update={"instance_type": chosen})
+        definition: dict[str, Any] = json.loads(
+            build_pipeline(complete, where, inputs, session).definition()
+        )
+        return definition
+
+    return Plan(settings, who, stack, dataset, instance_type, image_uri, attempt(define))
+
+
+def before_start(
+    session: boto3.Session,
+    settings: Settings,
+    stack: Stack,
+    dataset: Dataset,
+    image_uri: str,
+    definition: dict[str, Any],
+) -> int:
+    """Tells of warnings and failures; the exit code, which is 0 when the run may start."""
+    services = make_services(session)
+    plan = Plan(
+        settings,
+        attempt(lambda: identity(services.sts)),
+        stack,
+        dataset,
+        settings.instance_type,
+        image_uri,
+        definition,
+    )
+    checks = run_checks(CHECKS, services, plan)
+    print(complaints(checks), file=sys.stderr)
+    return exit_code(checks)
+
+
+def table(checks: Sequence[Check]) -> str:
+    """A line for each, its hint and its detail below it."""
+    lines = []
+    for each in checks:
+        lines.append(f"{each.status:<11}  {each.name:<{WIDTH}}  {each.message}")
+        if each.hint:
+            lines.append(f"             hint: {each.hint}")
+        lines += [f"             {line}" for line in (each.detail or "").splitlines()]
+    return "\n".join(lines)
+
+
+def complaints(checks: Sequence[Check]) -> str:
+    """Warnings and failures alone, as errors are said, and the count of all."""
+    said = {WARNING: "warning", FAILURE: "error"}
+    lines = [
+        f"{said[each.status]}: {each.name}: {each.message}\nhint: {each.hint}"
+        for each in checks
+        if each.status in said
+    ]
+    return "\n".join([*lines, count(checks)])
+
+
+def count(checks: Sequence[Check]) -> str:
+    numbers = Counter(each.status for each in checks)
+    parts = [f"{numbers[status]} {status}" for status in STATUSES if numbers[status]]
+    return f"preflight: {', '.join(parts)}"
+
+
+def exit_code(checks: Sequence[Check]) -> int:
+    """Wrong input comes before refused: it is what the user can mend alone."""
+    codes = {each.exit_code for each in checks} - {cli.SUCCEEDED}
+    return min(codes, default=cli.SUCCEEDED)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--json", action="store_true", help="print the checks as JSON")
+    arguments = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        session = boto3.Session(region_name=settings.region)
+        services = make_services(session)
+        plan = find_plan(settings, session, services)
+        checks = run_checks(CHECKS | DRIFT, services, plan)
+        if arguments.json:
+            print(json.dumps([asdict(each) for each in checks], indent=2))
+        else:
+            print(table(checks))
+        print(count(checks), file=sys.stderr)
+        return exit_code(checks)
+
+    return cli.run(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

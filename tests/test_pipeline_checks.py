@@ -1,0 +1,558 @@
+"""Each check with what it is there to find, on a running local AWS."""
+
+import json
+import mmap
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import preflight
+from pipeline.checks.check import FAILURE, NOT_CHECKED, OK, WARNING, Check, run_check
+from pipeline.checks.permissions import of_operator, of_pipeline, of_training
+from pipeline.checks.plan import Plan, Services, make_services
+from pipeline.checks.roles import trusts_sagemaker
+from pipeline.data import Dataset
+from pipeline.local_aws.server import LocalAws
+from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
+from pipeline.stack import Stack, example_stack
+
+import boto3
+import pytest
+from test_build_template import listed, policies
+
+GIB = 1024**3
+DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.yml"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+Document = dict[str, Any]
+
+EXAMPLE = example_stack("titanic-pipeline", "us-east-1")
+
+
+@pytest.fixture(scope="module")
+def services(local_aws: LocalAws) -> Services:
+    return make_services(boto3.Session(region_name=local_aws.clients.region))
+
+
+@pytest.fixture(scope="module")
+def plan(settings: Settings, services: Services) -> Plan:
+    return preflight.find_plan(settings, boto3.Session(region_name=settings.region), services)
+
+
+def check(name: str, services: Services, plan: Plan) -> Check:
+    return run_check(name, (preflight.CHECKS | preflight.DRIFT)[name], services, plan)
+
+
+def stack_of(plan: Plan) -> Stack:
+    assert isinstance(plan.stack, Stack)
+    return plan.stack
+
+
+def definition_of(plan: Plan) -> Document:
+    assert isinstance(plan.definition, dict)
+    return plan.definition
+
+
+def repository_of(plan: Plan) -> str:
+    return stack_of(plan).repository_uri.partition("/")[2]
+
+
+# Endpoints.
+
+
+def test_a_service_at_another_place_than_the_others_is_a_failure(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    split = make_services(boto3.Session(region_name="us-east-1"))
+    found = check("endpoints", split, plan)
+    assert found.status == FAILURE
+    assert "the services are not at one place: " in found.message
+    assert "s3 at http://127.0.0.1:9" in found.message
+    assert str(found.hint).startswith("unset AWS_ENDPOINT_URL and each")
+
+
+def test_an_endpoint_in_another_region_is_a_failure(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    at_aws = make_services(boto3.Session(region_name="us-east-1"))
+    assert check("endpoints", at_aws, plan).message == "region us-east-1, at AWS"
+    elsewhere = make_services(boto3.Session(region_name="eu-west-1"))
+    found = check("endpoints", elsewhere, plan)
+    assert found.status == FAILURE
+    assert "sagemaker at https://api.sagemaker.eu-west-1.amazonaws.com" in found.message
+    assert "iam" not in found.message, "it has no regions"
+
+
+def test_a_repository_in_another_region_is_a_failure(services: Services, plan: Plan) -> None:
+    uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/titanic"
+    elsewhere = replace(plan, stack=replace(stack_of(plan), repository_uri=uri))
+    found = check("repository", services, elsewhere)
+    assert (found.status, found.message) == (FAILURE, f"{uri} is not in region us-east-1")
+
+
+# Roles.
+
+
+def trust(**changes: Any) -> Document:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement | changes]}
+
+
+def of_account(account: str) -> Document:
+    return {"StringEquals": {"aws:SourceAccount": account}}
+
+
+@pytest.mark.parametrize(
+    ("document", "trusted"),
+    [
+        (trust(), True),
+        (trust(Condition=of_account("111122223333")), True),
+        (trust(Principal={"Service": ["ec2.amazonaws.com", "sagemaker.amazonaws.com"]}), True),
+        (trust(Condition=of_account("444455556666")), False),
+        (trust(Principal={"Service": "ec2.amazonaws.com"}), False),
+        (trust(Principal={"AWS": "arn:aws:iam::111122223333:root"}), False),
+        (trust(Action="sts:TagSession"), False),
+        (trust(Effect="Deny"), False),
+    ],
+)
+def test_trust_is_of_sagemaker_and_for_this_account(document: Document, trusted: bool) -> None:
+    assert trusts_sagemaker(document, "111122223333") is trusted
+
+
+def test_a_role_that_does_not_trust_sagemaker_is_a_failure(services: Services, plan: Plan) -> None:
+    arn, iam = stack_of(plan).training_role_arn, services.iam
+    name = arn.rpartition("/")[2]
+    before = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    changed = json.dumps(trust(Principal={"Service": "ec2.amazonaws.com"}))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=changed)
+    try:
+        found = check("roles", services, plan)
+    finally:
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(before))
+    assert (found.status, found.hint) == (FAILURE, DEPLOY)
+    assert found.message.startswith(f"{arn} does not trust sagemaker.amazonaws.com for account ")
+
+
+def test_a_role_that_is_gone_is_a_failure(services: Services, plan: Plan) -> None:
+    arn = "arn:aws:iam::123456789012:role/no-such-role"
+    found = check("roles", services, replace(plan, stack=replace(EXAMPLE, pipeline_role_arn=arn)))
+    assert (found.status, found.hint) == (FAILURE, DEPLOY)
+    assert found.message == f"{arn} does not exist, though the stack names it"
+
+
+# Permissions.
+
+NEEDED = {
+    f"{principal} permissions": needed
+    for principal, needed in {
+        "operator": of_operator,
+        "pipeline": of_pipeline,
+        "training": of_training,
+    }.items()
+}
+ACTIONS = sorted(
+    {
+        (name, permission.resource, action)
+        for name, needed in NEEDED.items()
+        for permission in needed(load_settings(DEFAULT_CONFIG), EXAMPLE)
+        for action in permission.actions
+    }
+)
+
+
+def inline_policy(iam: Any, role_arn: str) -> Document:
+    name = role_arn.rpartition("/")[2]
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    document: Document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    return document
+
+
+def operator_policy(local_aws: LocalAws) -> Document:
+    iam = local_aws.clients.client("iam")
+    stacks = local_aws.clients.client("cloudformation").describe_stacks()["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0]["Outputs"]}
+    arn = outputs["OperatorPolicyArn"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    answer = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+    document: Document = answer["Document"]
+    return document
+
+
+def without(document: Document, action: str) -> Document:
+    statements = [
+        statement
+        | {"Action": [each for each in listed(statement["Action"]) if each != action] or "none:No"}
+        for statement in document["Statement"]
+    ]
+    return document | {"Statement": statements}
+
+
+@pytest.fixture(scope="module")
+def shrunken(local_aws: LocalAws) -> Iterator[str]:
+    """Name of a role and of a user whose policies the tests write."""
+    iam, name = local_aws.clients.client("iam"), "shrunken"
+    iam.create_user(UserName=name)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust()), Path="/of/tests/")
+    yield name
+    iam.delete_user_policy(UserName=name, PolicyName="p")
+    iam.delete_user(UserName=name)
+    iam.delete_role_policy(RoleName=name, PolicyName="p")
+    iam.delete_role(RoleName=name)
+
+
+def with_policy(name: str, role: str, document: Document, services: Services, plan: Plan) -> Plan:
+    """The plan in which the principal of a check has this policy."""
+    text, stack = json.dumps(document), stack_of(plan)
+    services.iam.put_user_policy(UserName=role, PolicyName="p", PolicyDocument=text)
+    services.iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=text)
+    arn = services.iam.get_role(RoleName=role)["Role"]["Arn"]
+    if name == "pipeline permissions":
+        return replace(plan, stack=replace(stack, pipeline_role_arn=arn))
+    if name == "training permissions":
+        return replace(plan, stack=replace(stack, training_role_arn=arn))
+    return replace(plan, identity=services.iam.get_user(UserName=role)["User"]["Arn"])
+
+
+def policy_of(name: str, local_aws: LocalAws) -> Document:
+    iam = local_aws.clients.client("iam")
+    if name == "pipeline permissions":
+        return inline_policy(iam, local_aws.stack.pipeline_role_arn)
+    if name == "training permissions":
+        return inline_policy(iam, local_aws.stack.training_role_arn)
+    return operator_policy(local_aws)
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_the_policies_of_the_template_are_enough(
+    name: str, shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+) -> None:
+    whole = with_policy(name, shrunken, policy_of(name, local_aws), services, plan)
+    assert check(name, services, whole).status == OK
+
+
+@pytest.mark.parametrize(
+    ("name", "action"), sorted({(name, action) for name, _, action in ACTIONS})
+)
+def test_each_permission_that_is_missing_is_named(
+    name: str, action: str, shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+) -> None:
+    document = without(policy_of(name, local_aws), action)
+    found = check(name, services, with_policy(name, shrunken, document, services, plan))
+    assert (found.status, found.exit_code) == (FAILURE, 3)
+    assert f"{action} on " in found.message
+    assert found.message.count(" on ") == len(
+        [each for each in ACTIONS if each[::2] == (name, action)]
+    )
+
+
+def test_what_is_needed_is_what_the_template_allows() -> None:
+    """But for building, for looking before the start, and for a list that only people read."""
+    other = {
+        "UploadTheSource",
+        "BuildTheImage",
+        "FindTheSmallestInstance",
+        "CheckTheRoles",
+        "CheckOneself",
+    }
+    looked_at = {
+        "ecr:DescribeImageScanFindings",
+        "sagemaker:DescribePipeline",
+        "sagemaker:ListPipelineExecutions",
+    }
+    resources = {
+        "operator": "OperatorPolicy",
+        "pipeline": "PipelineRole",
+        "training": "TrainingRole",
+    }
+    for principal, resource in resources.items():
+        allowed = {
+            action
+            for statement in policies(resource)
+            if statement["Sid"] not in other
+            for action in listed(statement["Action"])
+        }
+        needed = {action for name, _, action in ACTIONS if name.startswith(principal)}
+        assert needed == allowed - looked_at
+
+
+def test_a_denial_counts_more_than_what_is_allowed(
+    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+) -> None:
+    name = "training permissions"
+    document = policy_of(name, local_aws)
+    denied = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
+    document = document | {"Statement": [*document["Statement"], denied]}
+    found = check(name, services, with_policy(name, shrunken, document, services, plan))
+    assert "s3:GetObject on " in found.message
+    assert "ecr:" not in found.message
+
+
+def test_a_role_may_be_passed_to_sagemaker_alone(
+    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+) -> None:
+    name = "pipeline permissions"
+    document = json.loads(
+        json.dumps(policy_of(name, local_aws)).replace(
+            '"iam:PassedToService": "sagemaker', '"iam:PassedToService": "ec2'
+        )
+    )
+    found = check(name, services, with_policy(name, shrunken, document, services, plan))
+    training_role = local_aws.stack.training_role_arn
+    assert found.message.endswith(f" may not: iam:PassRole on {training_role}")
+
+
+def test_an_operator_in_a_role_is_found_in_spite_of_its_path(
+    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+) -> None:
+    name = "operator permissions"
+    with_policy(name, shrunken, operator_policy(local_aws), services, plan)
+    arn = "arn:aws:sts::123456789012:assumed-role/shrunken/me@example.com"
+    assert check(name, services, replace(plan, identity=arn)).status == OK
+    document = without(operator_policy(local_aws), "s3:PutObject")
+    with_policy(name, shrunken, document, services, plan)
+    found = check(name, services, replace(plan, identity=arn))
+    assert found.message.startswith(
+        "arn:aws:iam::123456789012:role/of/tests/shrunken may not: s3:PutObject on arn:aws:s3:::"
+    )
+    assert found.hint == "ask for the policy OperatorPolicyArn of stack titanic-pipeline"
+
+
+@pytest.mark.parametrize(
+    ("arn", "why"),
+    [
+        ("arn:aws:iam::123456789012:root", "the root user has no policies"),
+        ("arn:aws:sts::123456789012:federated-user/x", "is neither a user nor a role of IAM"),
+    ],
+)
+def test_who_has_no_policies_is_not_checked(
+    arn: str, why: str, services: Services, plan: Plan
+) -> None:
+    found = check("operator permissions", services, replace(plan, identity=arn))
+    assert found.status == NOT_CHECKED
+    assert why in found.message
+
+
+# Bucket and data.
+
+
+def test_a_bucket_in_another_region_is_a_failure(services: Services, plan: Plan) -> None:
+    where = {"LocationConstraint": "eu-west-1"}
+    services.s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration=where)
+    try:
+        found = check("bucket", services, replace(plan, stack=replace(EXAMPLE, bucket="elsewhere")))
+    finally:
+        services.s3.delete_bucket(Bucket="elsewhere")
+    assert found.status == FAILURE
+    assert found.message == "elsewhere is in region eu-west-1, not in us-east-1"
+
+
+def test_a_bucket_that_is_gone_is_a_failure(services: Services, plan: Plan) -> None:
+    found = check("bucket", services, replace(plan, stack=EXAMPLE))
+    assert found.status == FAILURE
+    assert found.message == f"{EXAMPLE.bucket} is not there, though the stack names it"
+
+
+def test_data_larger_than_the_disk_is_a_failure(
+    services: Services, plan: Plan, settings: Settings
+) -> None:
+    large: Any = mmap.mmap(-1, GIB)  # an empty gibibyte, which takes no memory
+    channels = {"train": large, "validation": b"x"}
+    smaller = settings.model_copy(update={"volume_size_gb": 1})
+    found = check("data", services, replace(plan, settings=smaller, dataset=Dataset(channels)))
+    assert found.status == FAILURE
+    assert found.message == "1,073,741,825 bytes do not fit on a disk of 1 GB"
+    assert check("data", services, replace(plan, dataset=Dataset(channels))).status == OK
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("gib", "status"), [(1, OK), (5, WARNING), (9, FAILURE)])
+def test_data_must_fit_twice_into_the_memory_of_the_instance(
+    gib: int, status: str, services: Services, plan: Plan
+) -> None:
+    large: Any = mmap.mmap(-1, gib * GIB)
+    found = check("memory", services, replace(plan, dataset=Dataset({"train": large})))
+    assert found.status == status
+    assert found.message == f"ml.m5.large has 8,192 MiB, the data has {gib * 1024:,} MiB"
+
+
+def test_the_memory_that_a_run_held_counts_more_than_the_data(
+    here: Path, services: Services, plan: Plan
+) -> None:
+    record = {
+        "region": "us-east-1",
+        "pipeline_arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival",
+        "training_job_status": "Completed",
+        "ended_at": "2026-01-01T00:00:00+00:00",
+        "peak_memory_mib": 9000,
+    }
+    (here / "runs" / "a").mkdir(parents=True)
+    (here / "runs" / "a" / "run.json").write_text(json.dumps(record))
+    found = check("memory", services, plan)
+    assert found.status == FAILURE
+    assert found.message == "ml.m5.large has 8,192 MiB, the training program held 9,000 MiB"
+    (here / "runs" / "a" / "run.json").write_text("{}")
+    assert check("memory", services, plan).message.endswith(" the data has 0 MiB")
+
+
+# The image.
+
+
+@pytest.fixture
+def put_image(services: Services, plan: Plan) -> Iterator[Callable[[Document, str], Plan]]:
+    """Puts another image; the plan that names it."""
+    digests = []
+
+    def put(manifest: Document, media_type: str) -> Plan:
+        answer = services.ecr.put_image(
+            repositoryName=repository_of(plan),
+            imageManifest=json.dumps(manifest | {"mediaType": media_type}),
+            imageManifestMediaType=media_type,
+            imageTag="other",
+        )
+        digests.append(answer["image"]["imageId"]["imageDigest"])
+        return replace(plan, image_uri=f"{stack_of(plan).repository_uri}@{digests[-1]}")
+
+    yield put
+    for digest in digests:
+        services.ecr.batch_delete_image(
+            repositoryName=repository_of(plan), imageIds=[{"imageDigest": digest}]
+        )
+
+
+def test_an_image_that_is_gone_is_a_failure(services: Services, plan: Plan) -> None:
+    uri = f"{stack_of(plan).repository_uri}@sha256:{'1' * 64}"
+    found = check("image", services, replace(plan, image_uri=uri))
+    assert (found.status, found.message) == (FAILURE, f"{uri} is not there")
+    assert found.hint == "python build/push_image.py"
+
+
+def test_an_index_of_several_images_is_a_failure(
+    services: Services, put_image: Callable[[Document, str], Plan]
+) -> None:
+    found = check("image", services, put_image({"schemaVersion": 2, "manifests": []}, INDEX))
+    assert found.status == FAILURE
+    assert f"is an index of several images ({INDEX})" in found.message
+
+
+@pytest.mark.parametrize("name", ["image", "image scan"])
+def test_an_image_of_someone_else_is_not_checked(name: str, services: Services, plan: Plan) -> None:
+    uri = "public.ecr.aws/some/image:tag"
+    assert check(name, services, replace(plan, image_uri=uri)).status == NOT_CHECKED
+
+
+def test_what_a_scan_found_is_a_warning(
+    services: Services, put_image: Callable[[Document, str], Plan]
+) -> None:
+    layer = {"digest": f"sha256:{'2' * 64}"}
+    plan = put_image(
+        {"schemaVersion": 2, "config": {"size": 2}, "layers": [layer]},
+        "application/vnd.oci.image.manifest.v1+json",
+    )
+    assert check("image", services, plan).status == OK
+    assert check("image scan", services, plan).message == "the image has not been scanned"
+    services.ecr.start_image_scan(repositoryName=repository_of(plan), imageId={"imageTag": "other"})
+    found = check("image scan", services, plan)
+    assert (found.status, found.message) == (WARNING, "1 HIGH findings in the image")
+    assert str(found.hint).startswith("aws ecr describe-image-scan-findings --repository-name ")
+
+
+# The instance.
+
+
+def test_more_instances_than_the_quota_are_a_failure(services: Services, plan: Plan) -> None:
+    none = replace(plan, instance_type="ml.t3.large")
+    found = check("quota", services, none)
+    assert found.status == FAILURE
+    assert found.message == "the account may have 0 ml.t3.large on demand, 1 is needed"
+    assert str(found.hint).startswith(
+        "aws service-quotas request-service-quota-increase --service-code sagemaker "
+        "--quota-code L-B95AAE44 --desired-value 1 --region us-east-1; or "
+    )
+    many = plan.settings.model_copy(update={"instance_count": 16})
+    found = check("quota", services, replace(plan, settings=many))
+    assert found.message == "the account may have 15 ml.m5.large on demand, 16 is needed"
+
+
+def test_the_quota_is_that_of_spot_when_spot_is_asked_for(services: Services, plan: Plan) -> None:
+    spot = plan.settings.model_copy(update={"spot": True})
+    assert check("quota", services, replace(plan, settings=spot)).message == (
+        "1 of 10 ml.m5.large spot"
+    )
+    found = check("quota", services, replace(plan, settings=spot, instance_type="ml.m5.xlarge"))
+    assert (found.status, found.message[:26]) == (FAILURE, "the account may have 0 ml.")
+
+
+def test_a_type_without_a_quota_is_a_warning(services: Services, plan: Plan) -> None:
+    found = check("quota", services, replace(plan, instance_type="ml.t3.medium"))
+    assert found.status == WARNING
+    assert found.message.startswith("Service Quotas has none for ml.t3.medium on demand")
+
+
+# The definition.
+
+
+def test_a_name_or_a_length_that_is_not_legal_is_a_failure(services: Services, plan: Plan) -> None:
+    long = plan.settings.model_copy(update={"pipeline_name": "n" * 300})
+    found = check("definition", services, replace(plan, settings=long))
+    assert found.status == FAILURE
+    assert "PipelineName" in found.message
+    changed = json.loads(json.dumps(plan.definition))
+    changed["Steps"][0]["Arguments"]["StoppingCondition"]["MaxRuntimeInSeconds"] = 0
+    changed["Steps"][0]["Name"] = "not legal"
+    found = check("definition", services, replace(plan, definition=changed))
+    assert "step 'not legal': the name is not legal" in found.message
+    assert "MaxRuntimeInSeconds" in found.message
+
+
+def test_the_deployed_pipeline_is_compared_line_by_line(services: Services, plan: Plan) -> None:
+    name, sagemaker = "p-drift", services.sagemaker
+    plan = replace(plan, settings=plan.settings.model_copy(update={"pipeline_name": name}))
+    assert check("drift", services, plan).message == "p-drift is not deployed yet"
+    sagemaker.create_pipeline(
+        PipelineName=name,
+        PipelineDefinition=json.dumps(definition_of(plan)),
+        ClientRequestToken="x" * 32,
+        RoleArn=stack_of(plan).pipeline_role_arn,
+    )
+    try:
+        assert check("drift", services, plan).message == "p-drift is deployed as defined here"
+        changed = json.loads(json.dumps(plan.definition))
+        changed["Parameters"][0]["DefaultValue"] = "ml.m5.xlarge"
+        found = check("drift", services, replace(plan, definition=changed))
+    finally:
+        sagemaker.delete_pipeline(PipelineName=name, ClientRequestToken="x" * 32)
+    assert found.status == WARNING
+    lines = str(found.detail).splitlines()
+    assert [line for line in lines if line[0] in "+-"] == [
+        "--- deployed",
+        "+++ defined here",
+        '-      "DefaultValue": "ml.m5.large"',
+        '+      "DefaultValue": "ml.m5.xlarge"',
+    ]
+
+
+# What is missing.
+
+
+def test_what_needs_the_stack_is_not_checked_without_it(services: Services, plan: Plan) -> None:
+    missing = replace(plan, stack=ValueError("none"))
+    names = ["roles", *NEEDED, "bucket", "repository", "image", "image scan"]
+    found = {name: check(name, services, missing) for name in names}
+    assert {(each.status, each.message) for each in found.values()} == {(NOT_CHECKED, "no stack")}
+
+
+def test_a_service_that_cannot_be_reached_costs_the_check_only(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    nowhere = make_services(boto3.Session(region_name="us-east-1"))
+    found = check("pipeline permissions", nowhere, plan)
+    assert found.status == WARNING
+    assert found.message.startswith("not checked: Could not connect to the endpoint URL")

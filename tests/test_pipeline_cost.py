@@ -1,0 +1,113 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from container.errors import InputError
+from pipeline.cost import check_ceiling, estimate
+from pipeline.price_list import Price, training_products
+from pipeline.settings import Settings
+from pipeline.training_job import JobPhases
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from test_pipeline_price_list import product
+
+PRICE = Price(0.36, "USE1-Train:ml.m5.large", "2026-08-11T10:00:00Z")
+TYPE = "ml.m5.large"
+BEGUN = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+JOB = {
+    "BillableTimeInSeconds": 90,
+    "TrainingTimeInSeconds": 300,
+    "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5},
+}
+
+
+@pytest.fixture
+def pricing() -> Any:
+    return boto3.client(
+        "pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+
+
+def answered(pricing: Any, *items: str) -> Stubber:
+    stubber = Stubber(pricing)
+    stubber.add_response("get_products", {"PriceList": list(items)}, training_products("eu-west-1"))
+    stubber.activate()
+    return stubber
+
+
+def test_an_estimate_counts_the_billable_seconds_of_every_instance(pricing: Any) -> None:
+    with answered(pricing, product("EU-Train:ml.m5.large", usd="0.128")):
+        assert estimate(pricing, "eu-west-1", JOB) == {
+            "usd": 0.0064,
+            "usd_per_hour": 0.128,
+            "source": "AWS Price List API, AmazonSageMaker, EU-Train:ml.m5.large, on demand",
+            "as_of": "2026-08-11T10:00:00Z",
+        }
+
+
+def test_without_a_price_or_a_permission_or_a_job_there_is_no_estimate(pricing: Any) -> None:
+    with answered(pricing, product("EU-Train:ml.m5.xlarge")):
+        assert estimate(pricing, "eu-west-1", JOB) is None
+    with Stubber(pricing) as stubber:
+        stubber.add_client_error("get_products", "AccessDeniedException", "not authorized")
+        assert estimate(pricing, "eu-west-1", JOB) is None
+    with Stubber(pricing):  # nothing is asked
+        assert estimate(pricing, "eu-west-1", {}) is None
+
+
+def test_a_job_that_could_cost_more_than_the_ceiling_is_refused(settings: Settings) -> None:
+    """100 s of 2 instances at 0.36 USD an hour are 0.02 USD."""
+    cheap = settings.model_copy(update={"max_run_seconds": 100, "max_cost_usd": 0.02})
+    check_ceiling(PRICE, TYPE, 2, cheap)
+    dear = cheap.model_copy(update={"max_cost_usd": 0.019})
+    with pytest.raises(InputError) as refused:
+        check_ceiling(PRICE, TYPE, 2, dear)
+    assert str(refused.value).startswith(
+        "max_cost_usd: 100 s of 2 x ml.m5.large at 0.36 USD an hour could cost 0.0200 USD, "
+        "more than 0.019 USD\nhint: "
+    )
+
+
+def test_without_a_price_only_a_run_without_a_ceiling_starts(settings: Settings) -> None:
+    with pytest.raises(InputError, match=r"price of .* cannot be read"):
+        check_ceiling(None, TYPE, 1, settings)
+    check_ceiling(None, TYPE, 1, settings.model_copy(update={"max_cost_usd": None}))
+
+
+def phases(*ended: tuple[str, int], **times: datetime) -> dict[str, Any]:
+    """A DescribeTrainingJob answer whose phases took so many seconds."""
+    begin, transitions = BEGUN, []
+    for status, seconds in ended:
+        end = begin + timedelta(seconds=seconds)
+        transitions.append({"Status": status, "StartTime": begin, "EndTime": end})
+        begin = end
+    return {
+        "SecondaryStatusTransitions": [*transitions, {"Status": "Training", "StartTime": begin}],
+        "ResourceConfig": {"InstanceType": TYPE, "InstanceCount": 2},
+        **times,
+    }
+
+
+def test_a_phase_is_told_once_when_it_has_ended() -> None:
+    job = JobPhases()
+    assert job.news() == []
+    job.update(phases(("Starting", 30)))
+    assert job.news() == [("Starting", 30.0)]
+    job.update(phases(("Starting", 30), ("Downloading", 4)))
+    assert job.news() == [("Downloading", 4.0)]
+    assert job.news() == []
+    job.update(phases(("Starting", 30), ("Downloading", 4), ("Completed", 0)))
+    assert job.news() == [], "how it ended is no phase"
+
+
+def test_the_cost_so_far_is_that_of_all_instances_since_the_job_has_them() -> None:
+    job = JobPhases()
+    assert job.cost_usd(PRICE) == 0
+    job.update(phases(("Starting", 30)))
+    assert job.cost_usd(PRICE) == 0
+    ended = BEGUN + timedelta(seconds=50)
+    job.update(phases(("Starting", 30), TrainingStartTime=BEGUN, TrainingEndTime=ended))
+    assert job.ended
+    assert job.cost_usd(PRICE) == pytest.approx(0.01)
