@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from pipeline.log_stream import TRAINING_LOG_GROUP
-
 MISSING = "not read"
 
 
@@ -35,17 +33,6 @@ def report(record: dict[str, Any]) -> str:
         ),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def failure(record: dict[str, Any]) -> str:
-    """Why the execution did not succeed, in one line and a hint."""
-    where = f"step {record['failed_step']}: " if record["failed_step"] else ""
-    reason = record["failure_reason"] or "no reason was given"
-    if record["training_job_name"]:
-        hint = f"CloudWatch Logs, {TRAINING_LOG_GROUP}: {record['training_job_name']}/..."
-    else:
-        hint = "no training job was started: correct what the reason names, and start again"
-    return f"execution {record['status']}: {where}{reason}\nhint: {hint}"
 
 
 def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -103,11 +103,11 @@ def _empty(value: Any) -> bool:
 
 class Rehearsal:
     def __init__(self, environment: dict[str, str], folder: Path, config: str) -> None:
-        self._environment = environment
+        self.environment = environment
         self._folder = folder
         self._config = config
         names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-        self._clients = Clients(*(environment[name] for name in names))
+        self.administrator = Clients(*(environment[name] for name in names))
         self.statements = list(self._read_policies())
 
     # The programs, as the operator runs them.
@@ -143,7 +143,7 @@ class Rehearsal:
         begun = datetime.now(UTC)
         stdout, stderr = io.StringIO(), Interrupting(interrupt_at)
         with (
-            aws_environment(self._environment),
+            aws_environment(self.environment),
             contextlib.chdir(self._folder),
             contextlib.redirect_stdout(stdout),
             contextlib.redirect_stderr(stderr),
@@ -236,7 +236,7 @@ class Rehearsal:
                 time.sleep(0.2)
 
     def _client(self, service: str) -> Any:
-        return self._clients.client(service)
+        return self.administrator.client(service)
 
     # The policies, as CloudFormation made them.
 
