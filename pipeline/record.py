@@ -1,6 +1,7 @@
 """The facts of an execution, as read back from the services, and the folder that keeps them."""
 
 import base64
+import hashlib
 import io
 import json
 import shutil
@@ -14,7 +15,6 @@ from container.errors import InputError
 from pipeline import cost
 from pipeline.data import split_uri
 from pipeline.progress import list_steps, training_job_name
-from pipeline.report import report
 from pipeline.training_job import phase_seconds
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -46,6 +46,7 @@ def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record
         "account": execution_arn.split(":")[4],
         "pipeline_arn": execution["PipelineArn"],
         "execution_arn": execution_arn,
+        "definition_sha256": _sha256(read_definition(sagemaker, execution_arn)),
         "status": execution["PipelineExecutionStatus"],
         "started_at": execution["CreationTime"].isoformat(),
         "ended_at": execution["LastModifiedTime"].isoformat(),
@@ -78,6 +79,17 @@ def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record
     }
 
 
+def read_definition(sagemaker: Any, execution_arn: str) -> str | None:
+    """The JSON that the execution carries out; None when it cannot be read."""
+    try:
+        answer = sagemaker.describe_pipeline_definition_for_execution(
+            PipelineExecutionArn=execution_arn
+        )
+    except (BotoCoreError, ClientError):
+        return None
+    return str(answer["PipelineDefinition"])
+
+
 def make_folder(runs: Path) -> None:
     """Raises InputError when it cannot be made or written to: before anything is billed."""
     try:
@@ -90,10 +102,14 @@ def make_folder(runs: Path) -> None:
         ) from None
 
 
+def run_folder(execution_arn: str, runs: Path) -> Path:
+    return runs / execution_arn.rpartition("/")[2]
+
+
 def save(s3: Any, record: Record, runs: Path) -> Path:
-    """Writes run.json, report.md and, when there is an artifact, model.tar.gz and its
-    metrics.json into `runs/<execution id>/`: the whole folder, or nothing."""
-    folder: Path = runs / record["execution_arn"].rpartition("/")[2]
+    """Writes run.json and, when there is an artifact, model.tar.gz and its metrics.json into
+    `runs/<execution id>/`: the whole folder, or nothing."""
+    folder = run_folder(record["execution_arn"], runs)
     with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:
         unfinished = Path(temporary) / "run"
         unfinished.mkdir()
@@ -108,28 +124,38 @@ def save(s3: Any, record: Record, runs: Path) -> Path:
                     (unfinished / METRICS_FILE).write_bytes(metrics.read())
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (unfinished / "run.json").write_text(text, encoding="utf-8")
-        (unfinished / "report.md").write_text(report(record), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
     return folder
 
 
-def completed_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
-    """The records in `runs` of executions of this pipeline whose training job completed, newest
-    first. Raises InputError for a record that cannot be read."""
+def recorded_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
+    """The records in `runs` of executions of this pipeline, newest first.
+
+    Raises InputError for a record that cannot be read.
+    """
     records = []
     for path in runs.glob("*/run.json"):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            fits = (record["region"], record["pipeline_arn"].rpartition("/")[2]) == (
+            if (record["region"], record["pipeline_arn"].rpartition("/")[2]) == (
                 region,
                 pipeline_name,
-            )
-            if fits and record["training_job_status"] == "Completed":
+            ):
                 records.append((record["ended_at"], record))
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not the record of a run: {error}", "remove it") from None
     return [record for _, record in sorted(records, key=lambda each: each[0], reverse=True)]
+
+
+def completed_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
+    """Those of `recorded_runs` whose training job completed."""
+    found = recorded_runs(runs, region, pipeline_name)
+    return [record for record in found if record.get("training_job_status") == "Completed"]
+
+
+def _sha256(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:

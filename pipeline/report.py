@@ -1,105 +1,140 @@
-"""Says what an execution did, from its record alone."""
+"""Writes the evidence page of an execution: `python pipeline/report.py [EXECUTION_ARN | latest]`.
 
-from datetime import datetime
+Everything on it is read back: from the services, from the artifact, which is scored again, and from
+this checkout. It lies in runs/<execution id>/, with its pictures beside it.
+"""
+
+import argparse
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-MISSING = "not read"
+from container.errors import InputError
+from pipeline import cli, price_list
+from pipeline.page_text import LANGUAGES
+from pipeline.progress import ENDED
+from pipeline.record import RUNS, Record, collect, make_folder, run_folder, save
+from pipeline.settings import Settings, load_settings
+
+import boto3
+from botocore.exceptions import ClientError
+
+NO_SUCH_PIPELINE = ("ResourceNotFound", "ValidationException")  # AWS says the one, moto the other
+EXECUTION_ARN = re.compile(
+    r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):[0-9]{12}:pipeline/[^/]+/execution/[A-Za-z0-9-]+"
+)
 
 
-def summary(record: dict[str, Any]) -> str:
-    """The result in a few aligned lines, for the terminal."""
-    rows = [(name, MISSING if value is None else value) for name, value in _facts(record)]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+def write_pages(
+    session: boto3.Session,
+    settings: Settings,
+    config: Path,
+    record: Record,
+    folder: Path,
+    languages: Iterable[str],
+) -> list[Path]:
+    """Writes the page in each language into `folder`, and the pictures; the paths of the pages."""
+    # They import XGBoost and matplotlib, which takes a second: only when a page is written.
+    from pipeline.evidence import gather
+    from pipeline.page import page
+    from pipeline.pictures import draw
+
+    evidence = gather(session, settings, record)
+    pictures = draw(folder, evidence.scoring.again, evidence.scoring.gains)
+    paths = []
+    for language in languages:
+        path = folder / LANGUAGES[language]
+        path.write_text(page(evidence, pictures, str(config), language), encoding="utf-8")
+        paths.append(path)
+    return paths
 
 
-def report(record: dict[str, Any]) -> str:
-    """One page of Markdown."""
-    parts = [
-        f"# {record['pipeline_arn'].rpartition('/')[2]}: {record['status']}",
-        _table(("fact", "value"), _facts(record)),
-        "## Metrics on the validation channel",
-        _table(("metric", "value"), sorted((record["metrics"] or {}).items())),
-        "## Parameters",
-        _table(("parameter", "value"), list(record["parameters"].items())),
-        "## Data",
-        _table(
-            ("file", "SHA-256"),
-            [
-                (f"{channel['uri']}{name}", sha256)
-                for channel in record["data"].values()
-                for name, sha256 in (channel["sha256"] or {"": None}).items()
-            ],
-        ),
-    ]
-    return "\n\n".join(parts) + "\n"
+def latest_execution(sagemaker: Any, pipeline_name: str) -> str:
+    """The ARN of the execution started last. Raises InputError when there is none."""
+    hint = "python pipeline/upsert_and_start.py starts one"
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline_name)
+    try:
+        found = [each for page in pages for each in page["PipelineExecutionSummaries"]]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NO_SUCH_PIPELINE:
+            raise
+        raise InputError(
+            f"pipeline {pipeline_name}: not in region {sagemaker.meta.region_name}", hint
+        ) from None
+    if not found:
+        raise InputError(f"pipeline {pipeline_name}: it has no execution", hint)
+    return str(max(found, key=lambda each: each["StartTime"])["PipelineExecutionArn"])
 
 
-def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
-    artifact = record["model_artifact"]
-    duration = datetime.fromisoformat(record["ended_at"]) - datetime.fromisoformat(
-        record["started_at"]
+def check_ended(sagemaker: Any, execution_arn: str) -> None:
+    """Raises InputError when there is no such execution, or it goes on."""
+    try:
+        execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
+    except ClientError as error:
+        if "NotFound" not in error.response["Error"]["Code"]:
+            raise
+        raise InputError(
+            f"execution {execution_arn}: not at {sagemaker.meta.endpoint_url}",
+            "give one that is; what ran with --local has its pages in runs/ since its end",
+        ) from None
+    status = execution["PipelineExecutionStatus"]
+    if status not in ENDED:
+        raise InputError(
+            f"execution {execution_arn}: {status}, not at its end", "ask again when it has ended"
+        )
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "execution",
+        nargs="?",
+        default="latest",
+        metavar="EXECUTION_ARN",
+        help="of an execution that has ended; or latest, the last one of pipeline_name (default)",
     )
-    metrics = " ".join(
-        f"{name.partition(':')[2]}={value:.4f}"
-        for name, value in sorted((record["metrics"] or {}).items())
+    parser.add_argument(
+        "--language", choices=LANGUAGES, default="en", help="of the page (default: en)"
     )
-    instance = f"{record['instance_count']} x {record['instance_type']}"
-    if record["spot"]:
-        instance += " (spot)"
-    peak, cost = record["peak_memory_mib"], record["cost_estimate"]
-    only_sometimes = [
-        ("failed step", record["failed_step"]),
-        ("failure reason", record["failure_reason"]),
-        ("reused from", record["reused_from"]),
-    ]
-    return [
-        ("endpoint", record["endpoint"]),
-        ("pipeline", record["pipeline_arn"]),
-        ("execution", record["execution_arn"]),
-        ("status", record["status"]),
-        *[(name, value) for name, value in only_sometimes if value is not None],
-        ("image", record["image_uri"]),
-        ("training job", record["training_job_name"]),
-        ("instance", instance if record["instance_type"] else None),
-        ("training", _seconds(record["training_seconds"])),
-        ("billable", _seconds(record["billable_seconds"])),
-        ("phases", _phases(record["phase_seconds"])),
-        *([("spot saving", _saving(record))] if record["spot"] else []),
-        ("peak memory", None if peak is None else f"{peak} MiB"),
-        *([] if record["reused_from"] else [("cost", _cost(cost) if cost else None)]),
-        ("artifact", f"{artifact['uri']} ({artifact['bytes']:,} bytes)" if artifact else None),
-        ("metrics", metrics or None),
-        ("duration", _seconds(round(duration.total_seconds()))),
-    ]
+    return parser.parse_args(argv)
 
 
-def _seconds(value: int | None) -> str | None:
-    return None if value is None else f"{value} s"
+def _main(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments.config)
+    session = boto3.Session(region_name=settings.region)
+    sagemaker, s3 = session.client("sagemaker"), session.client("s3")
+    execution_arn = arguments.execution
+    if execution_arn == "latest":
+        execution_arn = latest_execution(sagemaker, settings.pipeline_name)
+    match = EXECUTION_ARN.fullmatch(execution_arn)
+    if match is None:
+        raise InputError(
+            f"execution {execution_arn!r}: not the ARN of an execution",
+            "give arn:aws:sagemaker:REGION:ACCOUNT:pipeline/NAME/execution/ID, or latest",
+        )
+    if match[1] != settings.region:
+        raise InputError(
+            f"execution {execution_arn}: in {match[1]}, while region is {settings.region}",
+            f"set region to {match[1]} in {arguments.config}",
+        )
+    check_ended(sagemaker, execution_arn)
+    make_folder(RUNS)
+    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    record = collect(sagemaker, s3, pricing, execution_arn)
+    folder = run_folder(execution_arn, RUNS)
+    if not folder.exists():  # the record that was made at the end of the run stays
+        save(s3, record, RUNS)
+    languages = [arguments.language]
+    for path in write_pages(session, settings, arguments.config, record, folder, languages):
+        print(path)
+    return cli.SUCCEEDED
 
 
-def _phases(phases: list[tuple[str, float]] | None) -> str | None:
-    return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in phases) if phases else None
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _arguments(argv)
+    return cli.run(lambda: _main(arguments))
 
 
-def _saving(record: dict[str, Any]) -> str | None:
-    """As SageMaker counts it: what was not billed of the seconds of training."""
-    billable, training = record["billable_seconds"], record["training_seconds"]
-    return f"{1 - billable / training:.0%}" if billable is not None and training else None
-
-
-def _cost(estimate: dict[str, Any]) -> str:
-    return (
-        f"about {estimate['usd']:.6f} USD, at {estimate['usd_per_hour']} USD an hour "
-        f"(price list of {estimate['as_of'][:10]})"
-    )
-
-
-def _table(header: tuple[str, str], rows: list[tuple[str, Any]]) -> str:
-    if not rows:
-        return MISSING
-    lines = [f"| {header[0]} | {header[1]} |", "| --- | --- |"]
-    for name, value in rows:
-        shown = MISSING if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| {name} | {shown} |")
-    return "\n".join(lines)
+if __name__ == "__main__":
+    raise SystemExit(main())

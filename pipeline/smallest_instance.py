@@ -44,8 +44,9 @@ def _runs(settings: Settings) -> list[Record]:
     return completed_runs(RUNS, settings.region, settings.pipeline_name)
 
 
-def _keep(inquiry: Inquiry, need: Need, candidates: Sequence[Candidate]) -> None:
+def _keep(inquiry: Inquiry, region: str, need: Need, candidates: Sequence[Candidate]) -> None:
     evidence = {
+        "region": region,
         "need": asdict(need),
         "instance_types": [asdict(each) for each in candidates],
         "answers": inquiry.answers,
@@ -70,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         session = boto3.Session(region_name=settings.region)
         facts = ask_about_instance_types(inquiry, session, settings.region)
         candidates = judge(facts, need)
-        _keep(inquiry, need, candidates)
+        _keep(inquiry, settings.region, need, candidates)
         print(f"{len(inquiry.answers)} answers are in {EVIDENCE}", file=sys.stderr)
         print(instance_table.table(candidates))
         print()

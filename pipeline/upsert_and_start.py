@@ -20,13 +20,15 @@ from pipeline.diagnosis import diagnose
 from pipeline.failure import failure, symptoms
 from pipeline.image import resolve_image, source_tag
 from pipeline.log_stream import last_lines
+from pipeline.page_text import LANGUAGES
 from pipeline.parameters import instances_of, parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
-from pipeline.report import summary
+from pipeline.report import write_pages
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
+from pipeline.summary import summary
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -142,7 +144,11 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     diagnosis = diagnose(symptoms(record, lines))
     record["diagnosis"] = diagnosis.id if diagnosis else None
     print(summary(record))
-    print(f"{'record':<12}  {save(s3, record, RUNS)}")
+    folder = save(s3, record, RUNS)
+    print(f"{'record':<12}  {folder}", flush=True)
+    # In every language now: after --local, what they are read back from is gone.
+    pages = write_pages(session, settings, arguments.config, record, folder, LANGUAGES)
+    print(f"{'pages':<12}  {' '.join(str(path) for path in pages)}")
     if succeeded:
         if diagnosis:
             print(f"note: {symptoms(record, lines)}\n{diagnosis}", file=sys.stderr)

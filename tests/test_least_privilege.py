@@ -51,7 +51,7 @@ EXECUTION_ROLE = (
 # What the flow does without on local AWS, and why it is allowed all the same.
 STAYS = {
     Permission(OPERATOR, "RunThePipeline", "sagemaker:ListPipelineExecutions"): (
-        "for the list of executions, on the command line and in SageMaker Studio"
+        "for `report.py latest`, and for the list of executions in SageMaker Studio"
     ),
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,

@@ -67,9 +67,13 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     out, err = capsys.readouterr()
     run, record = only_run(here), record_of(here)
     assert sorted(path.name for path in run.iterdir()) == [
+        "confusion-matrix.png",
+        "feature-importance.png",
         "metrics.json",
         "model.tar.gz",
+        "report.ko.md",
         "report.md",
+        "roc-curve.png",
         "run.json",
     ]
 
@@ -82,6 +86,10 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert record["execution_arn"].rpartition("/")[2] == run.name
     assert record["image_uri"] == resolve_image(ecr, stack.repository_uri, source_tag())
     assert re.fullmatch(r".*@sha256:[0-9a-f]{64}", record["image_uri"])
+    definition = local_aws.clients.client("sagemaker").describe_pipeline(
+        PipelineName=record["pipeline_arn"].rpartition("/")[2]
+    )["PipelineDefinition"]
+    assert record["definition_sha256"] == hashlib.sha256(definition.encode()).hexdigest()
     assert record["instance_type"] == record["parameters"]["InstanceType"] == "ml.m5.xlarge"
     assert record["instance_count"] == 1
     assert record["parameters"]["num_round"] == "120"
@@ -179,7 +187,11 @@ def test_a_job_that_takes_too_long_fails_with_that_reason(
         "step Train: ClientError: the job was stopped: MaxRuntimeExceeded"
         in capsys.readouterr().err
     )
-    assert sorted(path.name for path in only_run(here).iterdir()) == ["report.md", "run.json"]
+    assert sorted(path.name for path in only_run(here).iterdir()) == [
+        "report.ko.md",
+        "report.md",
+        "run.json",
+    ]
     assert record_of(here)["model_artifact"] is None
 
 

@@ -68,6 +68,7 @@ def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
         Permission(
             on.execution,
             (
+                "sagemaker:DescribePipelineDefinitionForExecution",
                 "sagemaker:DescribePipelineExecution",
                 "sagemaker:ListPipelineExecutionSteps",
                 "sagemaker:ListPipelineParametersForExecution",

@@ -1,0 +1,102 @@
+"""Draws what the evidence page shows: ROC curve, confusion matrix, feature importance."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from container.metrics import DECISION_THRESHOLD
+
+# Told the first time that it looks for the machine's fonts; there is nothing for a user to do.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+from matplotlib.axes import Axes  # noqa: E402 - after it has been quieted
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import PercentFormatter  # noqa: E402
+
+ROC = "roc-curve.png"
+CONFUSION = "confusion-matrix.png"
+IMPORTANCE = "feature-importance.png"
+
+INCHES = (6.4, 4.4)
+DOTS_PER_INCH = 125  # 800 x 550 pixels
+AXES = (0.2, 0.13, 0.74, 0.78)  # left, bottom, width and height, as shares of the picture
+FEATURES_SHOWN = 12
+DARK = 0.6  # share of the largest count from which a cell's text is white
+
+COLOR = "#1f5a96"
+GREY = "#888888"
+
+
+def draw(folder: Path, metrics: dict[str, Any] | None, gains: dict[str, float] | None) -> list[str]:
+    """Writes the pictures for which there are values (see pipeline/scoring.py); their names."""
+    drawn = []
+    if metrics:
+        drawn += [_save(roc_curve(metrics), folder / ROC)]
+        drawn += [_save(confusion_matrix(metrics), folder / CONFUSION)]
+    if gains:
+        drawn += [_save(feature_importance(gains), folder / IMPORTANCE)]
+    return drawn
+
+
+def roc_curve(metrics: dict[str, Any]) -> Figure:
+    figure, axes = _empty("ROC curve on the validation data")
+    roc = metrics["roc"]
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance (AUC 0.5)")
+    axes.plot(
+        roc["false_positive_rate"],
+        roc["true_positive_rate"],
+        color=COLOR,
+        linewidth=2,
+        label=f"model (AUC {metrics['auc']:.4f})",
+    )
+    axes.set(xlabel="false positive rate", ylabel="true positive rate")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def confusion_matrix(metrics: dict[str, Any]) -> Figure:
+    figure, axes = _empty(f"Confusion matrix at probability {DECISION_THRESHOLD}")
+    counts = metrics["confusion_matrix"]
+    cells = [
+        [counts["true_negative"], counts["false_positive"]],
+        [counts["false_negative"], counts["true_positive"]],
+    ]
+    largest = max(max(row) for row in cells)
+    axes.imshow(cells, cmap="Blues", vmin=0, vmax=largest)
+    for y, row in enumerate(cells):
+        for x, count in enumerate(row):
+            color = "white" if count > DARK * largest else "black"
+            axes.text(x, y, str(count), ha="center", va="center", color=color, fontsize=18)
+    classes = ["died", "survived"]
+    axes.set_xticks([0, 1], classes)
+    axes.set_yticks([0, 1], classes)
+    axes.set(xlabel="predicted", ylabel="actual")
+    return figure
+
+
+def feature_importance(gains: dict[str, float]) -> Figure:
+    most = sorted(gains.items(), key=lambda each: each[1])[-FEATURES_SHOWN:]
+    title = "Feature importance: share of the total gain"
+    if len(most) < len(gains):
+        title += f" (top {len(most)} of {len(gains)})"
+    figure, axes = _empty(title)
+    bars = axes.barh([name for name, _ in most], [gain for _, gain in most], color=COLOR)
+    axes.bar_label(bars, labels=[f"{gain:.1%}" for _, gain in most], padding=3, fontsize=9)
+    axes.set_xlim(0, most[-1][1] * 1.12)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _empty(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH)
+    axes = figure.add_axes(AXES)
+    axes.set_title(title, fontsize=12)
+    return figure, axes
+
+
+def _save(figure: Figure, path: Path) -> str:
+    figure.savefig(path, metadata={"Software": None})  # the same values give the same bytes
+    return path.name

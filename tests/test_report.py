@@ -1,0 +1,351 @@
+"""The evidence page: what is on it is what the services and the artifact say."""
+
+import contextlib
+import json
+import re
+import shutil
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from container.contract import METRICS, METRICS_FILE
+from pipeline import report, smallest_instance, upsert_and_start
+from pipeline.data import split_uri
+from pipeline.local_aws.server import LocalAws
+from pipeline.page_text import LANGUAGES, Words
+
+import pytest
+import yaml
+from archive import files_of
+from conftest import ROOT
+from markdown_it import MarkdownIt
+
+SLOW = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
+PICTURES = ("roc-curve.png", "confusion-matrix.png", "feature-importance.png")
+
+
+class Run:
+    """One that succeeded; its folder is the one in which the tests are."""
+
+    def __init__(self, folder: Path, config: Path) -> None:
+        self.folder, self.config = folder, config
+        (self.place,) = (folder / "runs").iterdir()
+        self.record: dict[str, Any] = json.loads((self.place / "run.json").read_text("utf-8"))
+
+    def page(self, language: str = "en") -> str:
+        return (self.place / LANGUAGES[language]).read_text("utf-8")
+
+    def page_again(self) -> str:
+        assert report.main(["--config", str(self.config), self.record["execution_arn"]]) == 0
+        return self.page()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, local_aws: LocalAws) -> Run:  # noqa: ARG001
+    folder = tmp_path_factory.mktemp("report")
+    settings = yaml.safe_load((ROOT / "pipeline.yaml").read_text("utf-8"))
+    settings |= {"pipeline_name": "p-report", "data_file": str(ROOT / settings["data_file"])}
+    config = folder / "pipeline.yaml"
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with contextlib.chdir(folder):
+        assert upsert_and_start.main(["--config", str(config)]) == 0
+    return Run(folder, config)
+
+
+@pytest.fixture
+def run(finished: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(finished.folder)
+    return finished
+
+
+@pytest.fixture
+def artifact(run: Run, local_aws: LocalAws) -> Iterator[dict[str, Any]]:
+    """Where the artifact is in S3; it is there again after the test."""
+    bucket, key = split_uri(run.record["model_artifact"]["uri"])
+    s3 = local_aws.clients.client("s3")
+    before = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    yield {"s3": s3, "content": before, "Bucket": bucket, "Key": key}
+    s3.put_object(Bucket=bucket, Key=key, Body=before)
+
+
+def line_of(page: str, point: str) -> str:
+    """A line of the checklist."""
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| {point} |")]
+    return line
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_value_on_the_page_is_that_of_the_record(run: Run, language: str) -> None:
+    page, record = run.page(language), run.record
+    metrics = json.loads((run.place / "metrics.json").read_text("utf-8"))
+    for metric in METRICS:
+        assert f"| {metric} |" + f" {metrics[metric]:.6f} |" * 3 in page
+    for value in (
+        record["endpoint"],
+        record["region"],
+        record["account"],
+        record["pipeline_arn"],
+        record["execution_arn"],
+        record["definition_sha256"],
+        record["image_uri"],
+        record["training_job_name"],
+        record["model_artifact"]["uri"],
+        f"{record['model_artifact']['bytes']:,}",
+        *(data["uri"] for data in record["data"].values()),
+        *(sha for data in record["data"].values() for sha in data["sha256"].values()),
+    ):
+        assert f"`{value}" in page, value
+    assert f"| {record['billable_seconds']} s |" in page
+    assert f"| {record['peak_memory_mib']} MiB |" in page
+    assert f"| {record['cost_estimate']['usd']:.6f} USD |" in page
+    assert f"| {record['cost_estimate']['source']}, 2026-08-20 |" in page
+    assert "metric validation:auc=0.856821\n" in page, "the log"
+    assert Words(language)("on_local_aws", endpoint=f"`{record['endpoint']}`") in page
+
+
+def test_what_can_be_shown_passes_and_a_rehearsal_is_said_to_be_one(run: Run) -> None:
+    page = run.page()
+    for point in (
+        "The execution succeeded and the model is good enough",
+        "An image of our own in ECR",
+        "Hyperparameters are given through the Estimator",
+        "model.tar.gz lies in S3",
+        "metrics.json is saved, and true",
+        "The log is tidy",
+        "IAM allows no more than needed",
+        "Cost and time are known and limited",
+    ):
+        assert "| ✅ pass |" in line_of(page, point)
+    assert "| ❌ fail |" in line_of(page, "The pipeline ran on AWS")
+    assert "not read |" not in page
+
+
+def test_the_page_is_plain_markdown_with_pictures_beside_it(run: Run) -> None:
+    for language in LANGUAGES:
+        lines = run.page(language).splitlines()
+        tokens = MarkdownIt("commonmark").enable("table").parse(run.page(language))
+        tables = [token.map for token in tokens if token.type == "table_open" and token.map]
+        fences = [token for token in tokens if token.type == "fence"]
+        assert [token.info for token in fences].count("mermaid") == 1
+        for begin, end in tables:
+            cells = {len(re.findall(r"(?<!\\)\|", line)) for line in lines[begin:end]}
+            assert len(cells) == 1, lines[begin]
+        inside = {n for begin, end in tables for n in range(begin, end)}
+        inside |= {n for token in fences if token.map for n in range(*token.map)}
+        assert not [line for n, line in enumerate(lines) if "|" in line and n not in inside]
+        assert len(tables) == 5
+        pictures = re.findall(r"^!\[.+\]\((.+)\)$", run.page(language), re.MULTILINE)
+        assert tuple(pictures) == PICTURES
+    for picture in PICTURES:
+        assert (run.place / picture).read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_both_languages_have_the_same_parts_and_the_same_values(run: Run) -> None:
+    def shape(page: str) -> list[tuple[str, str]]:
+        tokens = MarkdownIt("commonmark").enable("table").parse(page)
+        return [(token.type, token.content if token.type == "fence" else "") for token in tokens]
+
+    def values(page: str) -> list[str]:
+        return sorted(set(re.findall(r"`[^`\n]+`", page)))
+
+    english, korean = run.page("en"), run.page("ko")
+    assert shape(english) == shape(korean)
+    assert values(english) == values(korean)
+    headings = [line for line in english.splitlines() if re.match(r"## [1-8]\. ", line)]
+    assert [line[3:] for line in headings] == [
+        "1. Executive summary",
+        "2. Architecture and flow",
+        "3. Resources",
+        "4. How to repeat",
+        "5. Key code",
+        "6. Troubleshooting log",
+        "7. Results",
+        "8. Checklist of the assignment",
+    ]
+    summary = english.partition("## 1.")[2].partition("## 2.")[0]
+    assert len(re.findall("^- ", summary, re.MULTILINE)) == 5
+
+
+def test_both_languages_have_the_same_messages_with_the_same_fields() -> None:
+    def fields(language: str) -> dict[str, list[str]]:
+        messages = Words(language).messages
+        return {key: sorted(re.findall(r"\{(\w+)\}", text)) for key, text in messages.items()}
+
+    assert fields("en") == fields("ko")
+
+
+def test_an_artifact_that_is_gone_is_said_and_fails(run: Run, artifact: dict[str, Any]) -> None:
+    artifact["s3"].delete_object(Bucket=artifact["Bucket"], Key=artifact["Key"])
+    page = run.page_again()
+    assert "| S3 path of model.tar.gz | not read |" in page
+    assert "| ❌ fail | It is not there. |" in line_of(page, "model.tar.gz lies in S3")
+    assert "| ❌ fail |" in line_of(page, "metrics.json is saved, and true")
+    assert "could not be scored again: `there is no artifact in S3`" in page
+    assert ".png" not in page
+    assert (run.place / "model.tar.gz").read_bytes() == artifact["content"], "the record stays"
+
+
+def test_altered_metrics_are_noticed(run: Run, artifact: dict[str, Any]) -> None:
+    files = files_of(artifact["content"])
+    metrics = json.loads(files[METRICS_FILE])
+    metrics["confusion_matrix"]["true_positive"] += 3
+    put(artifact, files | {METRICS_FILE: json.dumps(metrics).encode()})
+    page = run.page_again()
+    assert line_of(page, "metrics.json is saved, and true").endswith(
+        "| ❌ fail | Scored again, the artifact gives something else: "
+        "`confusion_matrix.true_positive` differs by 3 (at most 2e-06). |"
+    )
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[1]", b'{"auc": "high"}', b"no JSON", None])
+def test_metrics_that_are_none_are_no_evidence(
+    content: bytes | None, run: Run, artifact: dict[str, Any]
+) -> None:
+    files = files_of(artifact["content"])
+    del files[METRICS_FILE]
+    put(artifact, files if content is None else files | {METRICS_FILE: content})
+    assert "| ❌ fail |" in line_of(run.page_again(), "metrics.json is saved, and true")
+
+
+def test_a_model_that_is_not_whole_is_no_evidence(run: Run, artifact: dict[str, Any]) -> None:
+    put(artifact, files_of(artifact["content"]) | {"model.ubj": b"nothing"})
+    line = line_of(run.page_again(), "metrics.json is saved, and true")
+    assert "| ❌ fail | The metrics could not be checked: `" in line
+    artifact["s3"].put_object(Bucket=artifact["Bucket"], Key=artifact["Key"], Body=b"no archive")
+    assert "| ❌ fail |" in line_of(run.page_again(), "metrics.json is saved, and true")
+
+
+def put(artifact: dict[str, Any], files: dict[str, bytes]) -> None:
+    content = BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for name, body in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, BytesIO(body))
+    artifact["s3"].put_object(
+        Bucket=artifact["Bucket"], Key=artifact["Key"], Body=content.getvalue()
+    )
+
+
+def test_the_smallest_instance_is_proved_by_what_aws_says(run: Run) -> None:
+    point, evidence = (
+        "The training instance is the smallest possible",
+        Path("smallest-instance.json"),
+    )
+    assert "| ❌ fail | That this is the smallest type is not shown yet" in line_of(
+        run.page(), point
+    )
+
+    assert smallest_instance.main(["--config", str(run.config)]) == 0
+    page = run.page_again()
+    assert "| ✅ pass | ml.m5.large is the smallest usable type" in line_of(page, point)
+    assert "ml.m5.large is the smallest usable training instance type: of 225 types 4 are" in page
+    assert "The account may have 15 of it on demand (quota L-611FA074)" in page
+    assert f"at most {run.record['peak_memory_mib']} MiB; 2 times that must fit" in page
+
+    content = json.loads(evidence.read_text("utf-8"))
+    for changed, said in (
+        ({"region": "eu-west-1"}, "is about eu-west-1"),
+        (
+            {"answers": [content["answers"][0] | {"endpoint": "https://x.amazonaws.com"}]},
+            "at `https://x.amazonaws.com`",
+        ),
+        ({"instance_types": []}, "The smallest usable type is -; the job ran on ml.m5.large"),
+        ({"need": None}, "is not shown yet"),
+    ):
+        evidence.write_text(json.dumps(content | changed), encoding="utf-8")
+        line = line_of(run.page_again(), point)
+        assert "| ❌ fail |" in line
+        assert said in line
+    evidence.unlink()
+
+
+def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
+    run: Run, tmp_path: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = yaml.safe_load(run.config.read_text("utf-8")) | {"hyperparameters": SLOW}
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    arguments = ["--config", str(config), "--no-wait", "--parameter", "MinValidationAuc=0.9"]
+    assert upsert_and_start.main(arguments) == 0
+    arn = capsys.readouterr().out.strip()
+    assert report.main(["--config", str(config)]) == 2
+    assert f"error: execution {arn}: Executing, not at its end\nhint: " in capsys.readouterr().err
+
+    sagemaker = local_aws.clients.client("sagemaker")
+    sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="x" * 32)
+    while (
+        "ing"
+        in sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)[
+            "PipelineExecutionStatus"
+        ]
+    ):
+        pass
+    assert report.main(["--config", str(config), "latest", "--language", "ko"]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path == Path("runs") / arn.rpartition("/")[2] / "report.ko.md"
+    page = path.read_text("utf-8")
+    assert page.startswith("# p-report: Stopped\n")
+    assert f"| `{path.parent.name}` | " in page, "it is in the troubleshooting log"
+    assert "--parameter MinValidationAuc=0.9\n" in page, "what repeats this run"
+    assert json.loads((path.parent / "run.json").read_text("utf-8"))["status"] == "Stopped"
+    shutil.rmtree(path.parent)
+
+
+def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -> None:
+    assert "No failure was met in the recorded runs." in run.page()
+    folder = Path("runs") / "failedfailed"
+    folder.mkdir()
+    failed = run.record | {
+        "execution_arn": run.record["execution_arn"].rpartition("/")[0] + "/failedfailed",
+        "status": "Failed",
+        "failed_step": "Train",
+        "failure_reason": "AlgorithmError: a | b\nsecond line",
+        "diagnosis": {"id": "no-quota", "text": "ask for a quota"},
+    }
+    (folder / "run.json").write_text(json.dumps(failed), encoding="utf-8")
+    page = run.page_again()
+    assert (
+        f"| `failedfailed` | {failed['ended_at'][:19]} | Failed | Train | "
+        "`AlgorithmError: a \\| b second line` | `no-quota`: `ask for a quota` |"
+    ) in page
+    (folder / "run.json").write_text("{}", encoding="utf-8")
+    assert "## 6. Troubleshooting log\n\nnot read\n" in run.page_again()
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("execution", "problem"),
+    [
+        ("abc", "execution 'abc': not the ARN of an execution"),
+        (
+            "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p-report/execution/nothing",
+            "/execution/nothing: not at http://127.0.0.1:",
+        ),
+        (
+            "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/p-report/execution/x",
+            "/execution/x: in eu-west-1, while region is us-east-1",
+        ),
+    ],
+)
+def test_an_execution_that_is_not_there_is_one_line_and_a_hint(
+    execution: str, problem: str, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report.main(["--config", str(run.config), execution]) == 2
+    out, err = capsys.readouterr()
+    assert problem in err
+    assert err.count("\n") == 2
+    assert "\nhint: " in err
+    assert out == ""
+
+
+def test_a_pipeline_that_is_not_there_is_one_line_and_a_hint(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = yaml.safe_load(run.config.read_text("utf-8")) | {"pipeline_name": "p-nowhere"}
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    assert report.main(["--config", str(config)]) == 2
+    assert "error: pipeline p-nowhere: not in region us-east-1\nhint: " in capsys.readouterr().err
