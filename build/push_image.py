@@ -14,8 +14,9 @@ from typing import Any
 
 from container.errors import InputError
 from pipeline import cli
+from pipeline.diagnosis import diagnose
 from pipeline.image import CONTAINER, resolve_image, source_files, source_tag
-from pipeline.log_stream import LogStream
+from pipeline.log_stream import LAST_LINES, LogStream
 from pipeline.settings import load_settings
 from pipeline.stack import read_stack
 
@@ -26,7 +27,7 @@ ROOT = CONTAINER.parent
 BUILDSPEC = Path(__file__).parent / "buildspec.yml"
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 POLL_SECONDS = 2.0
-LAST_LINES = 20
+UNKNOWN = "mend what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,7 +112,13 @@ def build(
         console.print(f"build {started['id']} stopped", highlight=False)
         raise
     if described["buildStatus"] != "SUCCEEDED":
-        raise InputError(_failure(described, lines), _hint(lines))
+        message = _failure(described, lines)
+        diagnosis = diagnose("\n".join([message, *lines]))
+        if diagnosis is None:
+            raise InputError(message, UNKNOWN)
+        raise InputError(
+            f"{message}\ncause: {diagnosis.cause}\ncheck: {diagnosis.check}", diagnosis.cure
+        )
 
 
 def _follow(
@@ -132,14 +139,6 @@ def _follow(
         if described["buildComplete"]:
             return described, lines
         sleep(POLL_SECONDS)
-
-
-def _hint(lines: list[str]) -> str:
-    if any(line.startswith("The push refers to repository") for line in lines):
-        return "the image is good, but was not pushed: mend what the last line names, and run again"
-    if any(line.startswith("smoke training in ") for line in lines):
-        return "the image was built, but does not train, so it was not pushed: mend container/"
-    return "mend what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
 
 
 def _failure(described: dict[str, Any], lines: list[str]) -> str:

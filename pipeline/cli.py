@@ -6,20 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from container.errors import InputError
+from pipeline.diagnosis import diagnose
 from pipeline.settings import DEFAULT_CONFIG
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 SUCCEEDED = 0
 NOT_SUCCEEDED = 1  # the execution failed, was stopped, or took too long
 WRONG_INPUT = 2  # settings, data, arguments, or a piece that is not in the account yet
 AWS_REFUSED = 3  # credentials, permissions, network
 INTERRUPTED = 130  # Ctrl-C
+
+UNKNOWN = "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"
 
 EXIT_CODES = (
     "exit codes: 0 succeeded; 1 the execution did not succeed; 2 wrong input; "
@@ -59,10 +57,10 @@ def run(command: Callable[[], int]) -> int:
     except ValueError as error:
         if not str(error).startswith("Invalid endpoint"):  # botocore's, for AWS_ENDPOINT_URL
             raise
-        print(f"error: {error}\nhint: write it as http://host:port", file=sys.stderr)
+        print(_explained(error), file=sys.stderr)
         return WRONG_INPUT
     except (BotoCoreError, ClientError) as error:
-        print(f"error: {error}\nhint: {hint(error)}", file=sys.stderr)
+        print(_explained(error), file=sys.stderr)
         return AWS_REFUSED
 
 
@@ -80,15 +78,10 @@ def confirm(question: str) -> bool:
 
 
 def hint(error: Exception) -> str:
-    """What to do about an error of botocore's."""
-    if isinstance(error, NoCredentialsError):
-        return "log in with `aws configure` or `aws sso login`, or rehearse with --local"
-    if isinstance(error, EndpointConnectionError):
-        return "check the network, the region in pipeline.yaml, and AWS_ENDPOINT_URL"
-    if isinstance(error, ClientError) and "Validation" in error.response["Error"]["Code"]:
-        return "a value of pipeline.yaml or --parameter is not what the service takes"
-    if isinstance(error, ClientError) and error.response["Error"]["Code"] == "403":
-        return "S3 gives no reason here: HeadObject needs s3:GetObject, HeadBucket s3:ListBucket"
-    if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
-        return "ask for the action named above; `aws sts get-caller-identity` says who you are"
-    return "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"
+    """What to do about an error of botocore's, in one line."""
+    diagnosis = diagnose(str(error))
+    return diagnosis.cure if diagnosis else UNKNOWN
+
+
+def _explained(error: Exception) -> str:
+    return f"error: {error}\n{diagnose(str(error)) or f'hint: {UNKNOWN}'}"

@@ -1,10 +1,11 @@
-"""A stream of CloudWatch Logs, read piece by piece."""
+"""The streams of CloudWatch Logs: read piece by piece, or from the end."""
 
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+LAST_LINES = 20  # as many as say why something failed
 
 
 class LogStream:
@@ -27,3 +28,25 @@ class LogStream:
             self._next = {"nextToken": answer["nextForwardToken"]}
             if not answer["events"]:
                 return lines
+
+
+def stream_names(logs: Any, group: str, prefix: str) -> list[str]:
+    """Those that begin with `prefix`; none while the group does not exist."""
+    try:
+        answer = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return []
+    return [stream["logStreamName"] for stream in answer["logStreams"]]
+
+
+def last_lines(logs: Any, job_name: str) -> list[str]:
+    """The LAST_LINES of each host of a training job."""
+    lines: list[str] = []
+    for name in stream_names(logs, TRAINING_LOG_GROUP, f"{job_name}/"):
+        answer = logs.get_log_events(
+            logGroupName=TRAINING_LOG_GROUP, logStreamName=name, limit=LAST_LINES
+        )
+        lines += [event["message"].rstrip("\n") for event in answer["events"]]
+    return lines

@@ -58,6 +58,7 @@ def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record
         },
         "training_job_name": job.get("TrainingJobName"),
         "training_job_status": job.get("TrainingJobStatus"),
+        "secondary_status": job.get("SecondaryStatus"),
         "reused_from": reused,
         "instance_type": resources.get("InstanceType"),
         "instance_count": resources.get("InstanceCount"),

@@ -12,7 +12,6 @@ from typing import Any
 
 from container.errors import InputError
 from pipeline import cli, price_list
-from pipeline.log_stream import TRAINING_LOG_GROUP
 from pipeline.page_text import LANGUAGES
 from pipeline.progress import ENDED
 from pipeline.record import RUNS, Record, collect, make_folder, run_folder, save
@@ -25,17 +24,6 @@ NO_SUCH_PIPELINE = ("ResourceNotFound", "ValidationException")  # AWS says the o
 EXECUTION_ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):[0-9]{12}:pipeline/[^/]+/execution/[A-Za-z0-9-]+"
 )
-
-
-def failure(record: dict[str, Any]) -> str:
-    """Why the execution did not succeed, in one line and a hint."""
-    where = f"step {record['failed_step']}: " if record["failed_step"] else ""
-    reason = record["failure_reason"] or "no reason was given"
-    if record["training_job_name"]:
-        hint = f"CloudWatch Logs, {TRAINING_LOG_GROUP}: {record['training_job_name']}/..."
-    else:
-        hint = "no training job was started: correct what the reason names, and start again"
-    return f"execution {record['status']}: {where}{reason}\nhint: {hint}"
 
 
 def write_pages(

@@ -4,10 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.cost import cost_usd
-from pipeline.log_stream import TRAINING_LOG_GROUP, LogStream
+from pipeline.log_stream import TRAINING_LOG_GROUP, LogStream, stream_names
 from pipeline.price_list import Price
-
-from botocore.exceptions import ClientError
 
 END_STATUSES = (  # of a training job: no phase, but how it ended
     "Completed",
@@ -67,14 +65,6 @@ class JobLog:
 
     def new_lines(self) -> list[str]:
         """What has been written since the last call; nothing while there is no log yet."""
-        try:
-            streams = self._logs.describe_log_streams(
-                logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=self._prefix
-            )["logStreams"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
-            return []
-        for name in (stream["logStreamName"] for stream in streams):
+        for name in stream_names(self._logs, TRAINING_LOG_GROUP, self._prefix):
             self._streams.setdefault(name, LogStream(self._logs, TRAINING_LOG_GROUP, name))
         return [line for stream in self._streams.values() for line in stream.new_lines()]

@@ -16,12 +16,15 @@ from typing import Any
 from pipeline import cli, preflight, price_list
 from pipeline.cost import check_ceiling
 from pipeline.data import prepare, upload
+from pipeline.diagnosis import diagnose
+from pipeline.failure import failure, symptoms
 from pipeline.image import resolve_image, source_tag
+from pipeline.log_stream import last_lines
 from pipeline.page_text import LANGUAGES
 from pipeline.parameters import instances_of, parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
-from pipeline.report import failure, write_pages
+from pipeline.report import write_pages
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
@@ -136,15 +139,21 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     logs = session.client("logs")
     interrupted = _follow(Follower(sagemaker, logs, execution_arn, console, price))
     record = collect(sagemaker, s3, pricing, execution_arn)
+    succeeded, job = record["status"] == "Succeeded", record["training_job_name"]
+    lines = last_lines(logs, job) if job and not succeeded else []
+    diagnosis = diagnose(symptoms(record, lines))
+    record["diagnosis"] = diagnosis.id if diagnosis else None
     print(summary(record))
     folder = save(s3, record, RUNS)
     print(f"{'record':<12}  {folder}", flush=True)
     # In every language now: after --local, what they are read back from is gone.
     pages = write_pages(session, settings, arguments.config, record, folder, LANGUAGES)
     print(f"{'pages':<12}  {' '.join(str(path) for path in pages)}")
-    if record["status"] == "Succeeded":
+    if succeeded:
+        if diagnosis:
+            print(f"note: {symptoms(record, lines)}\n{diagnosis}", file=sys.stderr)
         return cli.SUCCEEDED
-    print(f"error: {failure(record)}", file=sys.stderr)
+    print(f"error: {failure(record, diagnosis, lines)}", file=sys.stderr)
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
 
 

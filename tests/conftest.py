@@ -81,10 +81,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[dict[str, str]]:
+def serving(
+    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
+) -> Iterator[dict[str, str]]:
     """`python -m pipeline.local_aws` as a process; the environment that it prints."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.local_aws", "--port", "0", *arguments],
+        env={**os.environ, **(variables or {})},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

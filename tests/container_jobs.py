@@ -15,7 +15,7 @@ from pipeline.local_aws.clients import Clients
 from pipeline.log_stream import TRAINING_LOG_GROUP
 from pipeline.stack import Stack
 
-from container_engine import ROOT, Terminal, base_image, docker
+from container_engine import ROOT, Terminal, base_image, docker, remove_images
 
 REPOSITORY = "hosts"
 PROGRAM = 'COPY host_program.py /\nENTRYPOINT ["python3", "/host_program.py"]\n'
@@ -111,6 +111,12 @@ def jobs_of(terminal: Terminal) -> Jobs:
     ecr = clients.client("ecr")
     uri = ecr.create_repository(repositoryName=REPOSITORY)["repository"]["repositoryUri"]
     return Jobs(terminal, clients, terminal.stack(), uri)
+
+
+def end(jobs: Jobs) -> None:
+    """Leaves neither the repository nor its images."""
+    remove_images(jobs.repository_uri)
+    jobs.clients.client("ecr").delete_repository(repositoryName=REPOSITORY, force=True)
 
 
 def channel(name: str, uri: str, distribution: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pipeline import smallest_instance, upsert_and_start
+from pipeline import preflight, smallest_instance, upsert_and_start
 from pipeline.environment import aws_environment
 from pipeline.local_aws.clients import Clients
 
@@ -67,7 +67,7 @@ class Call:
         return (
             self.principal == statement.principal
             and self.action in statement.actions
-            and fnmatchcase(self.resource, resource)
+            and fnmatchcase(self.resource, resource.replace("${aws:username}", "operator"))
         )
 
 
@@ -77,6 +77,7 @@ class Outcome:
 
     program: str
     code: int
+    stdout: str
     stderr: str
     facts: dict[str, Any] = field(default_factory=dict)  # run.json
     calls: list[Call] = field(default_factory=list)  # by whomever, meanwhile
@@ -88,7 +89,11 @@ class Outcome:
         missing = [
             name for name, value in self.facts.items() if _empty(value) and whole.facts[name]
         ]
-        return f"`run.json` without {', '.join(missing)}" if missing else None
+        if missing:
+            return f"`run.json` without {', '.join(missing)}"
+        if "AccessDenied" in self.stdout:
+            return f"`{self.program}` warns that it cannot check this"
+        return None
 
 
 def _empty(value: Any) -> bool:
@@ -98,11 +103,11 @@ def _empty(value: Any) -> bool:
 
 class Rehearsal:
     def __init__(self, environment: dict[str, str], folder: Path, config: str) -> None:
-        self._environment = environment
+        self.environment = environment
         self._folder = folder
         self._config = config
         names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-        self._clients = Clients(*(environment[name] for name in names))
+        self.administrator = Clients(*(environment[name] for name in names))
         self.statements = list(self._read_policies())
 
     # The programs, as the operator runs them.
@@ -125,6 +130,9 @@ class Rehearsal:
     def choose(self) -> Outcome:
         return self._run(smallest_instance.main, [], "smallest_instance.py", None)
 
+    def check(self) -> Outcome:
+        return self._run(preflight.main, [], "preflight.py", None)
+
     def _run(
         self,
         main: Callable[[list[str]], int],
@@ -133,15 +141,15 @@ class Rehearsal:
         interrupt_at: str | None,
     ) -> Outcome:
         begun = datetime.now(UTC)
-        stderr = Interrupting(interrupt_at)
+        stdout, stderr = io.StringIO(), Interrupting(interrupt_at)
         with (
-            aws_environment(self._environment),
+            aws_environment(self.environment),
             contextlib.chdir(self._folder),
-            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stdout(stdout),
             contextlib.redirect_stderr(stderr),
         ):
             code = main(["--config", self._config, *arguments])
-        return Outcome(program, code, stderr.getvalue(), calls=self.calls(begun))
+        return Outcome(program, code, stdout.getvalue(), stderr.getvalue(), calls=self.calls(begun))
 
     def _records(self) -> list[Path]:
         return list(self._folder.glob("runs/*/run.json"))
@@ -228,7 +236,7 @@ class Rehearsal:
                 time.sleep(0.2)
 
     def _client(self, service: str) -> Any:
-        return self._clients.client(service)
+        return self.administrator.client(service)
 
     # The policies, as CloudFormation made them.
 

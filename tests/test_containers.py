@@ -16,9 +16,8 @@ from container_engine import (
     Image,
     docker,
     leftovers,
-    remove_images,
 )
-from container_jobs import PROGRAM, Jobs, channel, image_archive, jobs_of
+from container_jobs import PROGRAM, Jobs, channel, end, image_archive, jobs_of
 
 pytestmark = NEEDS_ENGINE
 
@@ -27,7 +26,7 @@ pytestmark = NEEDS_ENGINE
 def jobs(image: Image) -> Iterator[Jobs]:
     jobs = jobs_of(image)
     yield jobs
-    remove_images(jobs.repository_uri)
+    end(jobs)
 
 
 @pytest.fixture(scope="module")
@@ -137,44 +136,39 @@ def test_a_program_that_needs_more_memory_than_its_instance_has(jobs: Jobs, prog
 
 
 @pytest.mark.parametrize(
-    ("lines", "reason", "hint"),
+    ("lines", "reason"),
     [
         (
             "ENTRYPOINT []",
-            'exec: "train": executable file not found in $PATH',
-            "needs an ENTRYPOINT",
+            'exec: "train": executable file not found in $PATH, exit code: 127',
         ),
         (
             'ENTRYPOINT ["/nowhere"]',
-            'exec: "/nowhere": stat /nowhere: no such file or directory',
-            "must name a program that the image has",
+            'exec: "/nowhere": stat /nowhere: no such file or directory, exit code: 127',
         ),
-        ('ENTRYPOINT ["/etc/passwd"]', 'exec: "/etc/passwd": permission denied', "chmod +x"),
+        (
+            'ENTRYPOINT ["/etc/passwd"]',
+            'exec: "/etc/passwd": permission denied, exit code: 126',
+        ),
     ],
 )
-def test_an_image_that_cannot_be_started_says_why_and_what_helps(
-    lines: str, reason: str, hint: str, jobs: Jobs, tmp_path: Path
+def test_an_image_that_cannot_be_started_says_why(
+    lines: str, reason: str, jobs: Jobs, tmp_path: Path
 ) -> None:
     image = jobs.push(lines, tmp_path, f"start-{uuid.uuid4().hex[:8]}")
     job = jobs.wait(jobs.start(image, instance_count=2))
     assert job["TrainingJobStatus"] == "Failed"
-    first, second = job["FailureReason"].splitlines()
-    assert first == f"AlgorithmError: {reason}"
-    assert second.startswith("hint: ")
-    assert hint in second
+    assert job["FailureReason"] == f"AlgorithmError: {reason}"
     assert leftovers() == []
 
 
-def test_an_image_of_another_architecture_is_refused_with_the_cure(
-    jobs: Jobs, tmp_path: Path
-) -> None:
+def test_an_image_of_another_architecture_is_refused(jobs: Jobs, tmp_path: Path) -> None:
     path = tmp_path / "arm64.tar"
     path.write_bytes(image_archive(f"{jobs.repository_uri}:arm64", "arm64"))
     docker("load", f"--input={path}")
     job = jobs.wait(jobs.start(jobs.push_tagged("arm64")))
     assert job["FailureReason"].startswith("AlgorithmError: exec format error: ")
     assert "linux/arm64" in job["FailureReason"]
-    assert "hint: docker build --platform linux/amd64" in job["FailureReason"]
     assert leftovers() == []
 
 

@@ -44,7 +44,6 @@ PERMISSIONS = [
 
 CODEBUILD = 'CodeBuild\'s own: "Allow CodeBuild to interact with other AWS services", user guide'
 CACHE = "for the last image as cache: without it a build takes longer"
-PREFLIGHT = "`preflight.py` warns that it cannot check this"
 EXECUTION_ROLE = (
     'SageMaker\'s own: "CreateTrainingJob API: Execution Role Permissions", developer guide'
 )
@@ -54,11 +53,6 @@ STAYS = {
     Permission(OPERATOR, "RunThePipeline", "sagemaker:ListPipelineExecutions"): (
         "for `report.py latest`, and for the list of executions in SageMaker Studio"
     ),
-    Permission(OPERATOR, "FindTheImage", "ecr:DescribeImageScanFindings"): PREFLIGHT,
-    Permission(OPERATOR, "KeepThePipeline", "sagemaker:DescribePipeline"): PREFLIGHT,
-    Permission(OPERATOR, "CheckTheRoles", "iam:GetRole"): PREFLIGHT,
-    Permission(OPERATOR, "CheckTheRoles", "iam:SimulatePrincipalPolicy"): PREFLIGHT,
-    Permission(OPERATOR, "CheckOneself", "iam:SimulatePrincipalPolicy"): PREFLIGHT,
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketLocation"): CODEBUILD,
@@ -74,6 +68,12 @@ STAYS = {
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
 CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
+CHECKING = (  # actions that only preflight.py needs
+    "ecr:DescribeImageScanFindings",
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
+    "sagemaker:DescribePipeline",
+)
 WITH_PUSH = ("UploadTheSource", "BuildTheImage")  # statements that only push_image.py needs
 PULLING = ("LogIn", "PullTheImage")  # statements that only an engine without the image needs
 
@@ -137,6 +137,7 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
 
     rehearsal.clear_engine()
     whole["train"] = rehearsal.train()
+    whole["check"] = rehearsal.check()
     whole["interrupted training"] = rehearsal.train(*LONG, interrupt_at="[50]")
     # Without CreatePipeline there is none to update.
     for permission in sorted(NEEDED, key=lambda p: p.action == "sagemaker:CreatePipeline"):
@@ -147,7 +148,9 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
         if permission == Permission(OPERATOR, "UploadTheData", "s3:PutObject"):
             rehearsal.forget_data()
         with rehearsal.without(permission):
-            if "sagemaker:Stop" in permission.action:
+            if permission.action in CHECKING:
+                without[permission] = rehearsal.check()
+            elif "sagemaker:Stop" in permission.action:
                 without[permission] = rehearsal.train(*LONG, interrupt_at="[50]")
             else:
                 without[permission] = rehearsal.train()
@@ -159,6 +162,8 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
             return whole["interrupted training"]
         if permission.sid == CHOOSING:
             return whole["choose"]
+        if permission.action in CHECKING:
+            return whole["check"]
         return whole["push" if building(permission) else "train"]
 
     lost = {p: outcome.lost(comparable(p)) for p, outcome in without.items()}
@@ -170,7 +175,7 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
 def test_the_whole_flow_is_allowed(proof: Proof) -> None:
     codes = {name: outcome.code for name, outcome in proof.whole.items()}
     interrupted = {"interrupted build": 130, "interrupted training": 130}
-    assert codes == {"choose": 0, "push": 0, "train": 0, **interrupted}
+    assert codes == {"choose": 0, "push": 0, "train": 0, "check": 0, **interrupted}
     assert [call for call in proof.calls if not call.allowed] == []
     assert {call.principal for call in proof.calls} == {OPERATOR, BUILD, PIPELINE, TRAINING}
 

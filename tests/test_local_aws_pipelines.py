@@ -159,7 +159,7 @@ def test_a_role_that_does_not_trust_sagemaker_is_refused(
     role = local_aws.clients.client("iam").create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps(trust)
     )["Role"]
-    with pytest.raises(ClientError, match=r"does not name sagemaker.amazonaws.com"):
+    with pytest.raises(ClientError, match="Please ensure that the role exists and allows"):
         sagemaker.update_pipeline(PipelineName=pipeline.name, RoleArn=role["Arn"])
 
 

@@ -269,7 +269,10 @@ def without(request: dict[str, Any], name: str) -> dict[str, Any]:
     ("changes", "problem"),
     [
         ({"TrainingJobName": "bad name"}, "TrainingJobName: 'bad name' does not match"),
-        ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "role/nobody does not exist"),
+        (
+            {"RoleArn": "arn:aws:iam::123456789012:role/nobody"},
+            "Could not assume role .*role/nobody",
+        ),
         ({"HyperParameters": {"a": "x" * 2501}}, "length 2501 is more than 2500"),
         ({"HyperParameters": {str(n): "1" for n in range(101)}}, "length 101 is more than 100"),
         ({"VpcConfig": {"Subnets": ["s"], "SecurityGroupIds": ["g"]}}, "not support .*VpcConfig"),

@@ -174,7 +174,7 @@ def test_a_model_below_the_threshold_fails_and_says_by_how_much(
     assert start("--parameter", "MinValidationAuc=0.99") == 1
     out, err = capsys.readouterr()
     assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.8" in err
-    assert "is below MinValidationAuc 0.99\nhint: " in err
+    assert "is below MinValidationAuc 0.99\ncause: " in err
     assert "status          Failed" in out
     assert (only_run(here) / "model.tar.gz").exists(), "the model was trained: it can be looked at"
 
@@ -394,23 +394,23 @@ def test_ctrl_c_stops_the_execution_and_says_so(here: Path, write_config: WriteC
 @pytest.mark.parametrize(
     ("environment", "problem"),
     [
-        ({}, "error: Unable to locate credentials\nhint: log in with"),
+        ({}, "error: Unable to locate credentials\ncause: there are no AWS credentials"),
         (
             {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
             | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-            'error: Could not connect to the endpoint URL: "http://127.0.0.1:9/"\nhint: check the',
+            'error: Could not connect to the endpoint URL: "http://127.0.0.1:9/"\ncause: nobody',
         ),
         (
             {"AWS_ENDPOINT_URL": "localhost:9"},
-            "error: Invalid endpoint: localhost:9\nhint: write it as",
+            "error: Invalid endpoint: localhost:9\ncause: AWS_ENDPOINT_URL is localhost:9",
         ),
         (
             {"AWS_PROFILE": "nobody"},
-            "error: The config profile (nobody) could not be found\nhint: ",
+            "error: The config profile (nobody) could not be found\ncause: ",
         ),
     ],
 )
-def test_without_credentials_or_network_it_is_one_line_and_a_hint(
+def test_without_credentials_or_network_it_is_one_line_and_its_cause(
     environment: dict[str, str], problem: str, here: Path
 ) -> None:
     job = subprocess.run(

@@ -64,9 +64,10 @@ class Authorization:
             principal = request._access_key
             asked = OTHER_NAMES.get(request._action, request._action)
             itself: Permission = (asked, resource, {})
-            for action, on, context in [itself, *_dependent(itself, request._body)]:
-                if not self.allows(principal, action, on, context):
-                    raise _denial(request, principal.arn, action, on)
+            for permission in [itself, *_dependent(itself, request._body)]:
+                text = self.refusal(principal, *permission)
+                if text is not None:
+                    raise _denial(request, principal.arn, permission, text)
 
         with (
             enable_iam_authentication(),
@@ -75,17 +76,29 @@ class Authorization:
         ):
             yield
 
-    def allows(
+    def refusal(
         self,
         principal: Principal,
         action: str,
         resource: str,
         context: dict[str, str] | None = None,
-    ) -> bool:
-        """Whether the policies of `principal` do; the question is recorded."""
-        allowed = decision(principal, action, resource, context or {}) == ALLOWED
+    ) -> str | None:
+        """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
+        question is recorded."""
+        decided = decision(principal, action, resource, context or {})
+        allowed = decided == ALLOWED
         self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
-        return allowed
+        if allowed:
+            return None
+        why = (
+            "with an explicit deny in an identity-based policy"
+            if decided == "explicitDeny"
+            else f"because no identity-based policy allows the {action} action"
+        )
+        return (
+            f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} "
+            f"{why}"
+        )
 
 
 def decision(principal: Principal, action: str, resource: str, context: dict[str, str]) -> str:
@@ -121,20 +134,14 @@ def caller(response: BaseResponse) -> Principal:
     return create_access_key(response.current_account, "aws", key, response.headers)
 
 
-def denial(principal_arn: str, action: str, resource: str) -> str:
-    """As AWS words it."""
-    return (
-        f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource} "
-        f"because no identity-based policy allows the {action} action"
-    )
-
-
-def _denial(request: IAMRequestBase, principal_arn: str, action: str, resource: str) -> Exception:
-    text = denial(principal_arn, action, resource)
+def _denial(
+    request: IAMRequestBase, principal_arn: str, permission: Permission, text: str
+) -> Exception:
     error: Exception
     if isinstance(request, S3IAMRequest):
         error = S3ClientError("AccessDenied", text)
     elif request._service in QUERY_SERVICES:
+        action, resource, _ = permission
         error = AccessDeniedError(principal_arn, f"{action} on resource: {resource}")
     else:
         error = JsonRESTError("AccessDeniedException", text)

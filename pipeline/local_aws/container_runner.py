@@ -79,14 +79,12 @@ class ContainerRunner:
                     for host, root in roots.items()
                 }
             except (ImageNotFound, APIError) as error:
-                raise JobFailed(
-                    f"ClientError: the image cannot be used: {error.explanation}"
-                ) from None
+                raise unusable_image.not_pulled(error.explanation) from None
             try:
                 for container in containers.values():
                     container.start()
             except APIError as error:
-                raise JobFailed(unusable_image.start_failure(error.explanation)) from None
+                raise unusable_image.start_failure(error.explanation) from None
             processes = {host: _Container(container) for host, container in containers.items()}
             return Started(processes, undo.pop_all().close)
 
@@ -94,7 +92,7 @@ class ContainerRunner:
         """The Docker SDK's own pull leaves out why one failed."""
         for event in self._engine.api.pull(image, stream=True, decode=True, auth_config=login):
             if "error" in event:
-                raise JobFailed(f"ClientError: the image cannot be used: {event['error']}")
+                raise unusable_image.not_pulled(event["error"])
 
     def _networks(
         self, request: Mapping[str, Any], hosts: list[str], undo: ExitStack

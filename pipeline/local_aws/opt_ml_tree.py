@@ -110,7 +110,7 @@ def upload(s3: Any, folders: Sequence[Path], uri: str) -> bool:
     """The files of all `folders`, each the same one of a host, as one tar.gz; of files of one name
     that of the first host. Nothing when there are none. Whether there were some.
 
-    Raises JobFailed when there is no room for the archive.
+    Raises JobFailed when there is no room for the archive, or S3 does not take it.
     """
     files = {
         path.relative_to(folder): path for folder in reversed(folders) for path in folder.rglob("*")
@@ -128,6 +128,8 @@ def upload(s3: Any, folders: Sequence[Path], uri: str) -> bool:
     except OSError as error:
         place = Path(tempfile.gettempdir())
         raise JobFailed(f"ClientError: Artifact upload failed: {_no_room(error, place)}") from None
+    except s3.exceptions.ClientError as error:
+        raise JobFailed(f"ClientError: Artifact upload failed: {error}") from None
     return True
 
 

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from container.errors import InputError
-from pipeline.local_aws.authorization import denial
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.ecr_api import LocalEcr
 
@@ -148,9 +147,9 @@ class Front:
         action = f"ecr:{ACTIONS[match['kind'], request.method]}"
         arn = described["repositories"][0]["repositoryArn"]
         principal = LocalEcr.logins[login.password]
-        if LocalEcr.authorization and not LocalEcr.authorization.allows(principal, action, arn):
-            return _error(403, "DENIED", denial(principal.arn, action, arn))
-        return None
+        authorization = LocalEcr.authorization
+        refusal = authorization.refusal(principal, action, arn) if authorization else None
+        return _error(403, "DENIED", refusal) if refusal else None
 
     def _immutable(self, name: str, reference: str) -> Response | None:
         repository = self._ecr.describe_repositories(repositoryNames=[name])["repositories"][0]

@@ -229,12 +229,13 @@ class LocalSageMaker(SageMakerResponse):
         iam = self.work.clients.client("iam")
         try:
             role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+            trusted = "sagemaker.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
         except iam.exceptions.NoSuchEntityException:
-            raise AWSValidationException(f"The role {arn} does not exist.") from None
-        if "sagemaker.amazonaws.com" not in json.dumps(role["AssumeRolePolicyDocument"]):
+            trusted = False
+        if not trusted:
             raise AWSValidationException(
-                f"Could not assume role {arn}: its trust policy does not name "
-                "sagemaker.amazonaws.com"
+                f"Could not assume role {arn}. Please ensure that the role exists and allows "
+                "principal 'sagemaker.amazonaws.com' to assume the role."
             )
 
     def _page(self, key: str, items: list[dict[str, Any]]) -> ActionResult:

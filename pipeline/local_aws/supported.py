@@ -71,5 +71,8 @@ def spot_problems(request: dict[str, Any]) -> list[str]:
     if spot and (wait is None or wait < run):
         return ["MaxWaitTimeInSeconds must be at least MaxRuntimeInSeconds with spot"]
     if wait is not None and not spot:
-        return ["MaxWaitTimeInSeconds is only for EnableManagedSpotTraining"]
+        return [
+            "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is "
+            "set to true"
+        ]
     return []

@@ -1,8 +1,8 @@
 """Why a training program did not run or did not end by itself, in the words of AWS where they are
-public, with the cure.
+public. What mends it is a matter of pipeline/diagnosis.yaml.
 
 Sources: failure reasons as users of SageMaker quote them, for instance in aws/sagemaker-python-sdk
-issue 222; "How Amazon SageMaker AI Runs Your Training Image" in the developer guide.
+issues 57 and 222; "How Amazon SageMaker AI Runs Your Training Image" in the developer guide.
 """
 
 import re
@@ -12,21 +12,15 @@ from typing import Any
 from pipeline.local_aws.opt_ml_tree import JobFailed
 
 ARCHITECTURE = "amd64"  # of every instance type that trains
+NOT_PULLED = (
+    "ClientError: Cannot pull algorithm container. Either the image does not exist or its "
+    "permissions are incorrect."
+)
 OUT_OF_MEMORY = (
     "ClientError: Please use an instance type with more memory, or reduce the size of job data "
     "processed on an instance."
 )
 CANNOT_EXECUTE, NOT_FOUND = 126, 127  # exit codes of a shell, and of `docker run`
-CURES = (
-    ("permission denied", "RUN chmod +x that file in the Dockerfile", CANNOT_EXECUTE),
-    (
-        'exec: "train"',
-        "the Dockerfile needs an ENTRYPOINT in exec form that takes the argument train, as in "
-        'ENTRYPOINT ["python3", "-m", "container"]',
-        NOT_FOUND,
-    ),
-    ("", "the Dockerfile's ENTRYPOINT must name a program that the image has", NOT_FOUND),
-)
 
 
 def check_platform(image: Mapping[str, Any]) -> None:
@@ -36,14 +30,18 @@ def check_platform(image: Mapping[str, Any]) -> None:
     if architecture != ARCHITECTURE:
         raise JobFailed(
             f"AlgorithmError: exec format error: the image is for linux/{architecture}, the "
-            f"instance is linux/{ARCHITECTURE}\n"
-            f"hint: docker build --platform linux/{ARCHITECTURE}, exit code: 1"
+            f"instance is linux/{ARCHITECTURE}, exit code: 1"
         )
 
 
-def start_failure(explanation: str) -> str:
-    """The reason of a job whose container the engine could not start."""
+def not_pulled(detail: str) -> JobFailed:
+    """AWS gives no detail."""
+    return JobFailed(f"{NOT_PULLED} ({detail})")
+
+
+def start_failure(explanation: str) -> JobFailed:
+    """Of a job whose container the engine could not start."""
     match = re.search(r"exec: .*", explanation)
     cause = match[0].removesuffix(": unknown") if match else explanation
-    hint, code = next((hint, code) for words, hint, code in CURES if words in cause)
-    return f"AlgorithmError: {cause}\nhint: {hint}, exit code: {code}"
+    code = CANNOT_EXECUTE if "permission denied" in cause else NOT_FOUND
+    return JobFailed(f"AlgorithmError: {cause}, exit code: {code}")
