@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline import page_results
 from pipeline.checklist import Check, checks
+from pipeline.diagnosis import catalogue
 from pipeline.evidence import Evidence
 from pipeline.graph import mermaid
 from pipeline.key_code import quotes
@@ -16,6 +17,8 @@ from pipeline.settings import DEFAULT_CONFIG
 
 CACHE_KEY = "CacheKey"  # in pipeline/definition.py, which would import the SDK
 FAILURES_SHOWN = 10
+# No permission to push, channels that cannot be read, no entrypoint, no model, no quota.
+USUAL_FAILURES = ("push-denied", "no-channel", "no-entrypoint", "no-model", "quota")
 
 
 def page(evidence: Evidence, pictures: Collection[str], config: str, language: str) -> str:
@@ -238,7 +241,7 @@ def _troubleshooting(evidence: Evidence, words: Words) -> list[str]:
     failed = [run for run in evidence.runs if run["status"] != "Succeeded"]
     parts.append(words("runs", all=len(evidence.runs), failed=len(failed)))
     if not failed:
-        return [*parts, words("no_failure")]
+        return [*parts, words("no_failure"), *_known_failures([], words)]
     header = [words(key) for key in ("run", "ended", "status", "step", "reason", "diagnosis")]
     rows = [
         [
@@ -247,17 +250,28 @@ def _troubleshooting(evidence: Evidence, words: Words) -> list[str]:
             run["status"],
             run["failed_step"] or "-",
             literal(run["failure_reason"]) if run["failure_reason"] else words("missing"),
-            _diagnosis(run.get("diagnosis")),
+            literal(run["diagnosis"]) if run.get("diagnosis") else "-",
         ]
         for run in failed[:FAILURES_SHOWN]
     ]
-    return [*parts, table(header, rows)]
+    met = [run["diagnosis"] for run in failed if run.get("diagnosis")]
+    return [*parts, table(header, rows), *_known_failures(met, words)]
 
 
-def _diagnosis(found: Any) -> str:
-    if isinstance(found, dict):
-        return ": ".join(literal(value) for value in found.values() if value)
-    return literal(found) if found else "-"
+def _known_failures(met: list[str], words: Words) -> list[str]:
+    """Of the catalogue: what the runs met, and the usual ways to fail."""
+    header = [words(key) for key in ("failure", "cause", "how_to_check", "cure")]
+    rows = [
+        [
+            literal(entry.id),
+            entry.unfilled.cause,
+            literal(entry.unfilled.check),
+            entry.unfilled.cure,
+        ]
+        for entry in catalogue()
+        if entry.id in {*met, *USUAL_FAILURES}
+    ]
+    return [words("known_failures"), table(header, rows)]
 
 
 def _checklist(found: Sequence[Check], words: Words) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from container.contract import METRICS, METRICS_FILE
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
+from pipeline.diagnosis import catalogue
 from pipeline.local_aws.server import LocalAws
 from pipeline.page_text import LANGUAGES, Words
 
@@ -135,7 +136,7 @@ def test_the_page_is_plain_markdown_with_pictures_beside_it(run: Run) -> None:
         inside = {n for begin, end in tables for n in range(begin, end)}
         inside |= {n for token in fences if token.map for n in range(*token.map)}
         assert not [line for n, line in enumerate(lines) if "|" in line and n not in inside]
-        assert len(tables) == 5
+        assert len(tables) == 6
         pictures = re.findall(r"^!\[.+\]\((.+)\)$", run.page(language), re.MULTILINE)
         assert tuple(pictures) == PICTURES
     for picture in PICTURES:
@@ -296,6 +297,8 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
 
 def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -> None:
     assert "No failure was met in the recorded runs." in run.page()
+    assert "| `no-entrypoint` |" in run.page(), "a usual way to fail"
+    assert "| `memory` |" not in run.page()
     folder = Path("runs") / "failedfailed"
     folder.mkdir()
     failed = run.record | {
@@ -303,14 +306,16 @@ def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -
         "status": "Failed",
         "failed_step": "Train",
         "failure_reason": "AlgorithmError: a | b\nsecond line",
-        "diagnosis": {"id": "no-quota", "text": "ask for a quota"},
+        "diagnosis": "memory",
     }
     (folder / "run.json").write_text(json.dumps(failed), encoding="utf-8")
     page = run.page_again()
     assert (
         f"| `failedfailed` | {failed['ended_at'][:19]} | Failed | Train | "
-        "`AlgorithmError: a \\| b second line` | `no-quota`: `ask for a quota` |"
+        "`AlgorithmError: a \\| b second line` | `memory` |"
     ) in page
+    known = next(entry for entry in catalogue() if entry.id == "memory").unfilled
+    assert f"| `memory` | {known.cause} | `{known.check}` | {known.cure} |" in page
     (folder / "run.json").write_text("{}", encoding="utf-8")
     assert "## 6. Troubleshooting log\n\nnot read\n" in run.page_again()
     shutil.rmtree(folder)
