@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline import page_results
 from pipeline.checklist import Check, checks
+from pipeline.diagnosis import Diagnosis, Entry, catalogue, diagnose
 from pipeline.evidence import Evidence
 from pipeline.graph import mermaid
 from pipeline.key_code import quotes
@@ -235,29 +236,40 @@ def _troubleshooting(evidence: Evidence, words: Words) -> list[str]:
     parts = [f"## {words('troubleshooting')}"]
     if evidence.runs is None:
         return [*parts, words("missing")]
-    failed = [run for run in evidence.runs if run["status"] != "Succeeded"]
+    failed = [run for run in evidence.runs if run.get("status") != "Succeeded"]
     parts.append(words("runs", all=len(evidence.runs), failed=len(failed)))
     if not failed:
         return [*parts, words("no_failure")]
     header = [words(key) for key in ("run", "ended", "status", "step", "reason", "diagnosis")]
     rows = [
         [
-            literal(run["execution_arn"].rpartition("/")[2]),
+            literal(run.get("execution_arn", "").rpartition("/")[2] or "-"),
             run["ended_at"][:19],
-            run["status"],
-            run["failed_step"] or "-",
-            literal(run["failure_reason"]) if run["failure_reason"] else words("missing"),
-            _diagnosis(run.get("diagnosis")),
+            run.get("status") or words("missing"),
+            run.get("failed_step") or "-",
+            literal(run["failure_reason"]) if run.get("failure_reason") else words("missing"),
+            literal(run["diagnosis"]) if run.get("diagnosis") else "-",
         ]
         for run in failed[:FAILURES_SHOWN]
     ]
-    return [*parts, table(header, rows)]
+    parts.append(table(header, rows))
+    met = {run.get("diagnosis"): run for run in reversed(failed)}
+    known = [_diagnosis(entry, met[entry.id]) for entry in catalogue() if entry.id in met]
+    if known:
+        header = [words(key) for key in ("diagnosis", "cause", "check", "cure")]
+        parts.append(
+            table(
+                header,
+                [[literal(each) for each in (a.id, a.cause, a.check, a.cure)] for a in known],
+            )
+        )
+    return parts
 
 
-def _diagnosis(found: Any) -> str:
-    if isinstance(found, dict):
-        return ": ".join(literal(value) for value in found.values() if value)
-    return literal(found) if found else "-"
+def _diagnosis(entry: Entry, run: Record) -> Diagnosis:
+    """With the values of the run, where its reason has them."""
+    found = diagnose(run.get("failure_reason") or "")
+    return found if found and found.id == entry.id else entry.unfilled
 
 
 def _checklist(found: Sequence[Check], words: Words) -> list[str]:

@@ -291,6 +291,7 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
     assert f"| `{path.parent.name}` | " in page, "it is in the troubleshooting log"
     assert "--parameter MinValidationAuc=0.9\n" in page, "what repeats this run"
     assert json.loads((path.parent / "run.json").read_text("utf-8"))["status"] == "Stopped"
+    assert "\n| `execution-stopped` | " in page, "and what the catalogue says of it"
     shutil.rmtree(path.parent)
 
 
@@ -302,15 +303,23 @@ def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -
         "execution_arn": run.record["execution_arn"].rpartition("/")[0] + "/failedfailed",
         "status": "Failed",
         "failed_step": "Train",
-        "failure_reason": "AlgorithmError: a | b\nsecond line",
-        "diagnosis": {"id": "no-quota", "text": "ask for a quota"},
+        "failure_reason": "AlgorithmError: a | b\nvalidation:auc 0.6 is below MinValidationAuc 0.7",
+        "diagnosis": "quality-gate",
     }
     (folder / "run.json").write_text(json.dumps(failed), encoding="utf-8")
     page = run.page_again()
     assert (
         f"| `failedfailed` | {failed['ended_at'][:19]} | Failed | Train | "
-        "`AlgorithmError: a \\| b second line` | `no-quota`: `ask for a quota` |"
+        "`AlgorithmError: a \\| b validation:auc 0.6 is below MinValidationAuc 0.7` | "
+        "`quality-gate` |"
     ) in page
+    assert (
+        "| `quality-gate` | `the model was trained, but its validation AUC of 0.6 is below the 0.7 "
+        "that was asked for` | `cat runs/EXECUTION/metrics.json` | `lower min_validation_auc in "
+    ) in page, "what the catalogue says of it"
+    old = {key: failed[key] for key in ("region", "pipeline_arn", "ended_at")}
+    (folder / "run.json").write_text(json.dumps(old), encoding="utf-8")
+    assert f"| {failed['ended_at'][:19]} | not read | - | not read | - |" in run.page_again()
     (folder / "run.json").write_text("{}", encoding="utf-8")
     assert "## 6. Troubleshooting log\n\nnot read\n" in run.page_again()
     shutil.rmtree(folder)
