@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from pipeline import page_results
+from pipeline import page_failures, page_results
 from pipeline.checklist import Check, checks
-from pipeline.diagnosis import Diagnosis, Entry, catalogue, diagnose
 from pipeline.evidence import Evidence
 from pipeline.graph import mermaid
 from pipeline.key_code import quotes
@@ -15,8 +14,8 @@ from pipeline.page_text import Words
 from pipeline.record import Record
 from pipeline.settings import DEFAULT_CONFIG
 
+LANGUAGES_OF_FILES = {"py": "python", "yml": "yaml"}
 CACHE_KEY = "CacheKey"  # in pipeline/definition.py, which would import the SDK
-FAILURES_SHOWN = 10
 
 
 def page(evidence: Evidence, pictures: Collection[str], config: str, language: str) -> str:
@@ -30,7 +29,7 @@ def page(evidence: Evidence, pictures: Collection[str], config: str, language: s
         *_resources(evidence, words),
         *_repeat(evidence, config, words),
         *_key_code(evidence, words),
-        *_troubleshooting(evidence, words),
+        *page_failures.failures(evidence, words),
         *page_results.results(evidence, pictures, words),
         *_checklist(found, words),
     ]
@@ -227,49 +226,6 @@ def _key_code(evidence: Evidence, words: Words) -> list[str]:
             code(quote.text, LANGUAGES_OF_FILES.get(quote.path.rpartition(".")[2], "docker")),
         ]
     return parts
-
-
-LANGUAGES_OF_FILES = {"py": "python", "yml": "yaml"}
-
-
-def _troubleshooting(evidence: Evidence, words: Words) -> list[str]:
-    parts = [f"## {words('troubleshooting')}"]
-    if evidence.runs is None:
-        return [*parts, words("missing")]
-    failed = [run for run in evidence.runs if run.get("status") != "Succeeded"]
-    parts.append(words("runs", all=len(evidence.runs), failed=len(failed)))
-    if not failed:
-        return [*parts, words("no_failure")]
-    header = [words(key) for key in ("run", "ended", "status", "step", "reason", "diagnosis")]
-    rows = [
-        [
-            literal(run.get("execution_arn", "").rpartition("/")[2] or "-"),
-            run["ended_at"][:19],
-            run.get("status") or words("missing"),
-            run.get("failed_step") or "-",
-            literal(run["failure_reason"]) if run.get("failure_reason") else words("missing"),
-            literal(run["diagnosis"]) if run.get("diagnosis") else "-",
-        ]
-        for run in failed[:FAILURES_SHOWN]
-    ]
-    parts.append(table(header, rows))
-    met = {run.get("diagnosis"): run for run in reversed(failed)}
-    known = [_diagnosis(entry, met[entry.id]) for entry in catalogue() if entry.id in met]
-    if known:
-        header = [words(key) for key in ("diagnosis", "cause", "check", "cure")]
-        parts.append(
-            table(
-                header,
-                [[literal(each) for each in (a.id, a.cause, a.check, a.cure)] for a in known],
-            )
-        )
-    return parts
-
-
-def _diagnosis(entry: Entry, run: Record) -> Diagnosis:
-    """With the values of the run, where its reason has them."""
-    found = diagnose(run.get("failure_reason") or "")
-    return found if found and found.id == entry.id else entry.unfilled
 
 
 def _checklist(found: Sequence[Check], words: Words) -> list[str]:

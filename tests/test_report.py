@@ -288,6 +288,7 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
     assert path == Path("runs") / arn.rpartition("/")[2] / "report.ko.md"
     page = path.read_text("utf-8")
     assert page.startswith("# p-report: Stopped\n")
+    assert "None" not in page.partition("## 5.")[0] + page.partition("## 6.")[2]
     assert f"| `{path.parent.name}` | " in page, "it is in the troubleshooting log"
     assert "--parameter MinValidationAuc=0.9\n" in page, "what repeats this run"
     assert json.loads((path.parent / "run.json").read_text("utf-8"))["status"] == "Stopped"
@@ -314,8 +315,8 @@ def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -
         "`quality-gate` |"
     ) in page
     assert (
-        "| `quality-gate` | `the model was trained, but its validation AUC of 0.6 is below the 0.7 "
-        "that was asked for` | `cat runs/EXECUTION/metrics.json` | `lower min_validation_auc in "
+        "| `quality-gate` | the model was trained, but its validation AUC of 0.6 is below the 0.7 "
+        "that was asked for | `cat runs/EXECUTION/metrics.json` | lower min_validation_auc in "
     ) in page, "what the catalogue says of it"
     old = {key: failed[key] for key in ("region", "pipeline_arn", "ended_at")}
     (folder / "run.json").write_text(json.dumps(old), encoding="utf-8")
