@@ -135,7 +135,7 @@ def test_the_page_is_plain_markdown_with_pictures_beside_it(run: Run) -> None:
         inside = {n for begin, end in tables for n in range(begin, end)}
         inside |= {n for token in fences if token.map for n in range(*token.map)}
         assert not [line for n, line in enumerate(lines) if "|" in line and n not in inside]
-        assert len(tables) == 5
+        assert len(tables) == 6
         pictures = re.findall(r"^!\[.+\]\((.+)\)$", run.page(language), re.MULTILINE)
         assert tuple(pictures) == PICTURES
     for picture in PICTURES:
@@ -298,6 +298,8 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
 
 def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -> None:
     assert "No failure was met in the recorded runs." in run.page()
+    assert "| `no-entrypoint` |" in run.page(), "a usual way to fail"
+    assert "| `memory` |" not in run.page()
     folder = Path("runs") / "failedfailed"
     folder.mkdir()
     failed = run.record | {
