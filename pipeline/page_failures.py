@@ -1,5 +1,7 @@
 """The troubleshooting log on the evidence page: what failed here, and what the catalogue says."""
 
+from collections.abc import Sequence
+
 from pipeline.diagnosis import Diagnosis, Entry, catalogue, diagnose
 from pipeline.evidence import Evidence
 from pipeline.page_blocks import literal, table
@@ -34,20 +36,20 @@ def failures(evidence: Evidence, words: Words) -> list[str]:
     return [*parts, table(header, rows), *_known_failures(failed, words)]
 
 
-def _known_failures(failed: list[Record], words: Words) -> list[str]:
+def _known_failures(failed: Sequence[Record], words: Words) -> list[str]:
     """Of the catalogue: what the runs met, and the usual ways to fail."""
-    met = {run["diagnosis"]: run for run in reversed(failed) if run.get("diagnosis")}
+    header = [words(key) for key in ("failure", "cause", "how_to_check", "cure")]
+    met = {run.get("diagnosis"): run for run in reversed(failed)}
     known = [
         _diagnosis(entry, met.get(entry.id))
         for entry in catalogue()
         if entry.id in {*met, *USUAL_FAILURES}
     ]
-    header = [words(key) for key in ("diagnosis", "cause", "check", "cure")]
     rows = [[literal(each.id), each.cause, literal(each.check), each.cure] for each in known]
     return [words("known_failures"), table(header, rows)]
 
 
 def _diagnosis(entry: Entry, run: Record | None) -> Diagnosis:
-    """With the values of the run, where its reason has them."""
-    found = diagnose(run.get("failure_reason") or "") if run else None
+    """With the values of the run that met it, where its reason has them."""
+    found = diagnose((run or {}).get("failure_reason") or "")
     return found if found and found.id == entry.id else entry.unfilled

@@ -299,6 +299,7 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
 def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -> None:
     assert "No failure was met in the recorded runs." in run.page()
     assert "| `no-entrypoint` |" in run.page(), "a usual way to fail"
+    assert "| `memory` |" not in run.page()
     folder = Path("runs") / "failedfailed"
     folder.mkdir()
     failed = run.record | {
