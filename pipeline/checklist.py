@@ -47,7 +47,11 @@ def _succeeded(evidence: Evidence) -> Check:
     record = evidence.record
     auc = (record["metrics"] or {}).get(metric_name("auc"))
     threshold = record["parameters"].get("MinValidationAuc")
-    values = {"auc": auc, "threshold": threshold, "status": record["status"]}
+    values = {
+        "auc": "-" if auc is None else auc,
+        "threshold": threshold or "-",
+        "status": record["status"],
+    }
     if record["status"] == "Succeeded" and auc is not None:
         return Check("succeeded", True, "succeeded_yes", values)
     return Check("succeeded", False, "succeeded_no", values)

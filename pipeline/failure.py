@@ -2,8 +2,15 @@
 
 from typing import Any
 
-from pipeline.diagnosis import Diagnosis
-from pipeline.log_stream import TRAINING_LOG_GROUP
+from pipeline.diagnosis import Diagnosis, diagnose
+from pipeline.log_stream import TRAINING_LOG_GROUP, last_lines
+
+
+def diagnose_run(logs: Any, record: dict[str, Any]) -> tuple[Diagnosis | None, list[str]]:
+    """What it was, if that is known, and of a failure the last lines of the job's log."""
+    job = record["training_job_name"]
+    lines = last_lines(logs, job) if job and record["status"] != "Succeeded" else []
+    return diagnose(symptoms(record, lines)), lines
 
 
 def symptoms(record: dict[str, Any], last_lines: list[str]) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from pipeline import page_results
+from pipeline import page_failures, page_results
 from pipeline.checklist import Check, checks
-from pipeline.diagnosis import catalogue
 from pipeline.evidence import Evidence
 from pipeline.graph import mermaid
 from pipeline.key_code import quotes
@@ -15,10 +14,8 @@ from pipeline.page_text import Words
 from pipeline.record import Record
 from pipeline.settings import DEFAULT_CONFIG
 
+LANGUAGES_OF_FILES = {"py": "python", "yml": "yaml"}
 CACHE_KEY = "CacheKey"  # in pipeline/definition.py, which would import the SDK
-FAILURES_SHOWN = 10
-# No permission to push, channels that cannot be read, no entrypoint, no model, no quota.
-USUAL_FAILURES = ("push-denied", "no-channel", "no-entrypoint", "no-model", "quota")
 
 
 def page(evidence: Evidence, pictures: Collection[str], config: str, language: str) -> str:
@@ -32,7 +29,7 @@ def page(evidence: Evidence, pictures: Collection[str], config: str, language: s
         *_resources(evidence, words),
         *_repeat(evidence, config, words),
         *_key_code(evidence, words),
-        *_troubleshooting(evidence, words),
+        *page_failures.failures(evidence, words),
         *page_results.results(evidence, pictures, words),
         *_checklist(found, words),
     ]
@@ -229,49 +226,6 @@ def _key_code(evidence: Evidence, words: Words) -> list[str]:
             code(quote.text, LANGUAGES_OF_FILES.get(quote.path.rpartition(".")[2], "docker")),
         ]
     return parts
-
-
-LANGUAGES_OF_FILES = {"py": "python", "yml": "yaml"}
-
-
-def _troubleshooting(evidence: Evidence, words: Words) -> list[str]:
-    parts = [f"## {words('troubleshooting')}"]
-    if evidence.runs is None:
-        return [*parts, words("missing")]
-    failed = [run for run in evidence.runs if run["status"] != "Succeeded"]
-    parts.append(words("runs", all=len(evidence.runs), failed=len(failed)))
-    if not failed:
-        return [*parts, words("no_failure"), *_known_failures([], words)]
-    header = [words(key) for key in ("run", "ended", "status", "step", "reason", "diagnosis")]
-    rows = [
-        [
-            literal(run["execution_arn"].rpartition("/")[2]),
-            run["ended_at"][:19],
-            run["status"],
-            run["failed_step"] or "-",
-            literal(run["failure_reason"]) if run["failure_reason"] else words("missing"),
-            literal(run["diagnosis"]) if run.get("diagnosis") else "-",
-        ]
-        for run in failed[:FAILURES_SHOWN]
-    ]
-    met = [run["diagnosis"] for run in failed if run.get("diagnosis")]
-    return [*parts, table(header, rows), *_known_failures(met, words)]
-
-
-def _known_failures(met: list[str], words: Words) -> list[str]:
-    """Of the catalogue: what the runs met, and the usual ways to fail."""
-    header = [words(key) for key in ("failure", "cause", "how_to_check", "cure")]
-    rows = [
-        [
-            literal(entry.id),
-            entry.unfilled.cause,
-            literal(entry.unfilled.check),
-            entry.unfilled.cure,
-        ]
-        for entry in catalogue()
-        if entry.id in {*met, *USUAL_FAILURES}
-    ]
-    return [words("known_failures"), table(header, rows)]
 
 
 def _checklist(found: Sequence[Check], words: Words) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from container.errors import InputError
 from pipeline import cli, price_list
+from pipeline.failure import diagnose_run
 from pipeline.page_text import LANGUAGES
 from pipeline.progress import ENDED
 from pipeline.record import RUNS, Record, collect, make_folder, run_folder, save
@@ -122,6 +123,8 @@ def _main(arguments: argparse.Namespace) -> int:
     make_folder(RUNS)
     pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
     record = collect(sagemaker, s3, pricing, execution_arn)
+    diagnosis, _ = diagnose_run(session.client("logs"), record)
+    record["diagnosis"] = diagnosis.id if diagnosis else None
     folder = run_folder(execution_arn, RUNS)
     if not folder.exists():  # the record that was made at the end of the run stays
         save(s3, record, RUNS)

@@ -16,10 +16,8 @@ from typing import Any
 from pipeline import cli, preflight, price_list
 from pipeline.cost import check_ceiling
 from pipeline.data import prepare, upload
-from pipeline.diagnosis import diagnose
-from pipeline.failure import failure, symptoms
+from pipeline.failure import diagnose_run, failure, symptoms
 from pipeline.image import resolve_image, source_tag
-from pipeline.log_stream import last_lines
 from pipeline.page_text import LANGUAGES
 from pipeline.parameters import instances_of, parse_overrides
 from pipeline.progress import Follower
@@ -139,9 +137,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     logs = session.client("logs")
     interrupted = _follow(Follower(sagemaker, logs, execution_arn, console, price))
     record = collect(sagemaker, s3, pricing, execution_arn)
-    succeeded, job = record["status"] == "Succeeded", record["training_job_name"]
-    lines = last_lines(logs, job) if job and not succeeded else []
-    diagnosis = diagnose(symptoms(record, lines))
+    diagnosis, lines = diagnose_run(logs, record)
     record["diagnosis"] = diagnosis.id if diagnosis else None
     print(summary(record))
     folder = save(s3, record, RUNS)
@@ -149,7 +145,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     # In every language now: after --local, what they are read back from is gone.
     pages = write_pages(session, settings, arguments.config, record, folder, LANGUAGES)
     print(f"{'pages':<12}  {' '.join(str(path) for path in pages)}")
-    if succeeded:
+    if record["status"] == "Succeeded":
         if diagnosis:
             print(f"note: {symptoms(record, lines)}\n{diagnosis}", file=sys.stderr)
         return cli.SUCCEEDED

@@ -13,7 +13,6 @@ from typing import Any
 from container.contract import METRICS, METRICS_FILE
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
-from pipeline.diagnosis import catalogue
 from pipeline.local_aws.server import LocalAws
 from pipeline.page_text import LANGUAGES, Words
 
@@ -289,9 +288,11 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
     assert path == Path("runs") / arn.rpartition("/")[2] / "report.ko.md"
     page = path.read_text("utf-8")
     assert page.startswith("# p-report: Stopped\n")
+    assert "None" not in page.partition("## 5.")[0] + page.partition("## 6.")[2]
     assert f"| `{path.parent.name}` | " in page, "it is in the troubleshooting log"
     assert "--parameter MinValidationAuc=0.9\n" in page, "what repeats this run"
     assert json.loads((path.parent / "run.json").read_text("utf-8"))["status"] == "Stopped"
+    assert "\n| `execution-stopped` | " in page, "and what the catalogue says of it"
     shutil.rmtree(path.parent)
 
 
@@ -305,17 +306,23 @@ def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -
         "execution_arn": run.record["execution_arn"].rpartition("/")[0] + "/failedfailed",
         "status": "Failed",
         "failed_step": "Train",
-        "failure_reason": "AlgorithmError: a | b\nsecond line",
-        "diagnosis": "memory",
+        "failure_reason": "AlgorithmError: a | b\nvalidation:auc 0.6 is below MinValidationAuc 0.7",
+        "diagnosis": "quality-gate",
     }
     (folder / "run.json").write_text(json.dumps(failed), encoding="utf-8")
     page = run.page_again()
     assert (
         f"| `failedfailed` | {failed['ended_at'][:19]} | Failed | Train | "
-        "`AlgorithmError: a \\| b second line` | `memory` |"
+        "`AlgorithmError: a \\| b validation:auc 0.6 is below MinValidationAuc 0.7` | "
+        "`quality-gate` |"
     ) in page
-    known = next(entry for entry in catalogue() if entry.id == "memory").unfilled
-    assert f"| `memory` | {known.cause} | `{known.check}` | {known.cure} |" in page
+    assert (
+        "| `quality-gate` | the model was trained, but its validation AUC of 0.6 is below the 0.7 "
+        "that was asked for | `cat runs/EXECUTION/metrics.json` | lower min_validation_auc in "
+    ) in page, "what the catalogue says of it"
+    old = {key: failed[key] for key in ("region", "pipeline_arn", "ended_at")}
+    (folder / "run.json").write_text(json.dumps(old), encoding="utf-8")
+    assert f"| {failed['ended_at'][:19]} | not read | - | not read | - |" in run.page_again()
     (folder / "run.json").write_text("{}", encoding="utf-8")
     assert "## 6. Troubleshooting log\n\nnot read\n" in run.page_again()
     shutil.rmtree(folder)
