@@ -7,6 +7,7 @@ engine has, where the one of pipeline.yaml cannot be pulled.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -86,7 +87,7 @@ def test_the_pipeline_trains_in_the_image_by_its_digest(
 ) -> None:
     done = image.python("pipeline/upsert_and_start.py", "--config", "good.yaml")
     assert done.returncode == 0, done.stderr
-    (folder,) = (image.folder / "runs").iterdir()
+    folder = image.folder / re.findall(r"^record +(\S+)$", done.stdout, re.MULTILINE)[0]
     record = json.loads((folder / "run.json").read_text("utf-8"))
     assert record["image_uri"] == image.uri
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
