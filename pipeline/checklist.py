@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from container.contract import HYPERPARAMETERS, METRICS, metric_name
-from pipeline.evidence import Evidence, is_aws
+from pipeline.endpoint import is_aws
+from pipeline.evidence import Evidence
 from pipeline.instance_choice import smallest, usable
 from pipeline.page_blocks import literal
+from pipeline.parameters import MIN_VALIDATION_AUC
 from pipeline.policies import allowed_actions
 from pipeline.scoring import TOLERANCE, largest_difference
 
@@ -46,7 +48,7 @@ def _on_aws(evidence: Evidence) -> Check:
 def _succeeded(evidence: Evidence) -> Check:
     record = evidence.record
     auc = (record["metrics"] or {}).get(metric_name("auc"))
-    threshold = record["parameters"].get("MinValidationAuc")
+    threshold = record["parameters"].get(MIN_VALIDATION_AUC)
     values = {
         "auc": "-" if auc is None else auc,
         "threshold": threshold or "-",

@@ -14,6 +14,15 @@ from container.errors import InputError
 from pipeline import cli
 from pipeline.data import prepare
 from pipeline.environment import NO_CREDENTIALS, aws_environment
+from pipeline.parameters import (
+    CACHE_KEY,
+    IMAGE_URI,
+    INSTANCE_COUNT,
+    INSTANCE_TYPE,
+    MIN_VALIDATION_AUC,
+    TRAIN_DATA_URI,
+    VALIDATION_DATA_URI,
+)
 from pipeline.sdk import make_session
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.stack import Stack, example_stack
@@ -35,15 +44,6 @@ from sagemaker.workflow.steps import CacheConfig, TrainingStep
 TRAIN_STEP = "Train"
 GATE_STEP = "CheckValidationAuc"
 FAIL_STEP = "ValidationAucTooLow"
-
-# Names of the parameters that are not hyperparameters (those bear the hyperparameter's own name).
-INSTANCE_TYPE = "InstanceType"
-INSTANCE_COUNT = "InstanceCount"
-IMAGE_URI = "ImageUri"
-TRAIN_DATA_URI = "TrainDataUri"
-VALIDATION_DATA_URI = "ValidationDataUri"
-MIN_VALIDATION_AUC = "MinValidationAuc"
-CACHE_KEY = "CacheKey"
 
 # A step is reused for so long (ISO 8601 duration) when nothing that determines its result changed.
 CACHE_EXPIRES_AFTER = "P30D"

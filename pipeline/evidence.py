@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from container.errors import InputError
 from pipeline.data import split_uri
+from pipeline.endpoint import is_aws
 from pipeline.image import source_tag
 from pipeline.instance_choice import Candidate, Need
 from pipeline.instance_types import Quota, Size
@@ -27,8 +27,6 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 Answer = TypeVar("Answer")
-
-AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 @dataclass(frozen=True)
@@ -98,11 +96,6 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
         runs=_read(lambda: recorded_runs(RUNS, record["region"], pipeline_name)),
         commit=present_commit(),
     )
-
-
-def is_aws(endpoint: str) -> bool:
-    """Whether an endpoint is one of AWS's own."""
-    return (urlsplit(endpoint).hostname or "").endswith(AWS_DOMAINS)
 
 
 def read_survey(path: Path) -> Survey | None:

@@ -11,11 +11,11 @@ from pipeline.key_code import quotes
 from pipeline.log_stream import TRAINING_LOG_GROUP
 from pipeline.page_blocks import code, literal, table
 from pipeline.page_text import Words
+from pipeline.parameters import CACHE_KEY
 from pipeline.record import Record
 from pipeline.settings import DEFAULT_CONFIG
 
 LANGUAGES_OF_FILES = {"py": "python", "yml": "yaml"}
-CACHE_KEY = "CacheKey"  # in pipeline/definition.py, which would import the SDK
 
 
 def page(evidence: Evidence, pictures: Collection[str], config: str, language: str) -> str:

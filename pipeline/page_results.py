@@ -10,6 +10,7 @@ from pipeline.page_blocks import code, literal, picture, table
 from pipeline.page_text import Words
 from pipeline.pictures import CONFUSION, IMPORTANCE, ROC
 from pipeline.scoring import largest_difference
+from pipeline.summary import phases, saving, seconds
 
 LOG_LINES = 30  # shown of a longer log: half of them its first, half its last
 
@@ -113,12 +114,11 @@ def _ranking(survey: Survey, words: Words) -> list[str]:
 
 def _cost(evidence: Evidence, words: Words) -> list[str]:
     record, job, estimate = evidence.record, evidence.job, evidence.record["cost_estimate"]
-    phases = record.get("phase_seconds") or []
     rows: list[tuple[str, str | None]] = [
-        ("training_seconds", _seconds(record["training_seconds"])),
-        ("billable_seconds", _seconds(record["billable_seconds"])),
-        ("phases", ", ".join(f"{name} {value:.0f} s" for name, value in phases) or None),
-        ("max_run", _seconds(job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"))),
+        ("training_seconds", seconds(record["training_seconds"])),
+        ("billable_seconds", seconds(record["billable_seconds"])),
+        ("phases", phases(record.get("phase_seconds"))),
+        ("max_run", seconds(job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"))),
         ("volume", _gigabytes(job.get("ResourceConfig", {}).get("VolumeSizeInGB"))),
         ("peak_memory", _mebibytes(record["peak_memory_mib"])),
         ("price", f"{estimate['usd_per_hour']} USD" if estimate else None),
@@ -131,10 +131,6 @@ def _cost(evidence: Evidence, words: Words) -> list[str]:
     return parts if evidence.on_aws else [*parts, words("cost_local")]
 
 
-def _seconds(value: int | None) -> str | None:
-    return None if value is None else f"{value} s"
-
-
 def _gigabytes(value: int | None) -> str | None:
     return None if value is None else f"{value} GB"
 
@@ -145,14 +141,12 @@ def _mebibytes(value: int | None) -> str | None:
 
 def _spot(evidence: Evidence, words: Words) -> str | None:
     record = evidence.record
-    training, billable = record["training_seconds"], record["billable_seconds"]
     if record["spot"] is None:
         return None
     if not record["spot"]:
         return words("spot_not_used")
-    if not training or billable is None:
-        return None
-    return words("spot_saving", saving=f"{1 - billable / training:.0%}")
+    saved = saving(record)
+    return words("spot_saving", saving=saved) if saved else None
 
 
 def _log(evidence: Evidence, words: Words) -> list[str]:

@@ -1,4 +1,5 @@
-"""The --parameter NAME=VALUE arguments: checked as pipeline.yaml is, before anything is sent."""
+"""The pipeline's parameters, and the --parameter NAME=VALUE arguments: checked as pipeline.yaml is,
+before anything is sent."""
 
 import copy
 from collections.abc import Sequence
@@ -9,10 +10,20 @@ from container.errors import InputError, did_you_mean
 from pipeline.settings import Settings, check_change
 from pipeline.validation import parameter_value, problems
 
+# Names of the parameters that are not hyperparameters (those bear the hyperparameter's own name).
+# They stand here because pipeline/definition.py imports the SDK.
+INSTANCE_TYPE = "InstanceType"
+INSTANCE_COUNT = "InstanceCount"
+IMAGE_URI = "ImageUri"
+TRAIN_DATA_URI = "TrainDataUri"
+VALIDATION_DATA_URI = "ValidationDataUri"
+MIN_VALIDATION_AUC = "MinValidationAuc"
+CACHE_KEY = "CacheKey"
+
 SETTINGS = {  # parameters that pipeline.yaml has under another name
-    "InstanceType": "instance_type",
-    "InstanceCount": "instance_count",
-    "MinValidationAuc": "min_validation_auc",
+    INSTANCE_TYPE: "instance_type",
+    INSTANCE_COUNT: "instance_count",
+    MIN_VALIDATION_AUC: "min_validation_auc",
 }
 
 
@@ -45,7 +56,7 @@ def parse_overrides(
 def instances_of(definition: dict[str, Any], overrides: dict[str, Any]) -> tuple[str, int]:
     """Type and number of the training job's instances, as the execution will have them."""
     values = {each["Name"]: each["DefaultValue"] for each in definition["Parameters"]} | overrides
-    return str(values["InstanceType"]), int(values["InstanceCount"])
+    return str(values[INSTANCE_TYPE]), int(values[INSTANCE_COUNT])
 
 
 def _checked(name: str, text: str, parameter: dict[str, Any], settings: Settings) -> Any:

@@ -40,27 +40,27 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
         ("image", record["image_uri"]),
         ("training job", record["training_job_name"]),
         ("instance", instance if record["instance_type"] else None),
-        ("training", _seconds(record["training_seconds"])),
-        ("billable", _seconds(record["billable_seconds"])),
-        ("phases", _phases(record["phase_seconds"])),
-        *([("spot saving", _saving(record))] if record["spot"] else []),
+        ("training", seconds(record["training_seconds"])),
+        ("billable", seconds(record["billable_seconds"])),
+        ("phases", phases(record["phase_seconds"])),
+        *([("spot saving", saving(record))] if record["spot"] else []),
         ("peak memory", None if peak is None else f"{peak} MiB"),
         *([] if record["reused_from"] else [("cost", _cost(cost) if cost else None)]),
         ("artifact", f"{artifact['uri']} ({artifact['bytes']:,} bytes)" if artifact else None),
         ("metrics", metrics or None),
-        ("duration", _seconds(round(duration.total_seconds()))),
+        ("duration", seconds(round(duration.total_seconds()))),
     ]
 
 
-def _seconds(value: int | None) -> str | None:
+def seconds(value: int | None) -> str | None:
     return None if value is None else f"{value} s"
 
 
-def _phases(phases: list[tuple[str, float]] | None) -> str | None:
-    return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in phases) if phases else None
+def phases(passed: list[tuple[str, float]] | None) -> str | None:
+    return ", ".join(f"{name} {took:.0f} s" for name, took in passed) if passed else None
 
 
-def _saving(record: dict[str, Any]) -> str | None:
+def saving(record: dict[str, Any]) -> str | None:
     """As SageMaker counts it: what was not billed of the seconds of training."""
     billable, training = record["billable_seconds"], record["training_seconds"]
     return f"{1 - billable / training:.0%}" if billable is not None and training else None

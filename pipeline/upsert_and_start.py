@@ -19,7 +19,7 @@ from pipeline.data import prepare, upload
 from pipeline.failure import diagnose_run, failure, symptoms
 from pipeline.image import resolve_image, source_tag
 from pipeline.page_text import LANGUAGES
-from pipeline.parameters import instances_of, parse_overrides
+from pipeline.parameters import CACHE_KEY, IMAGE_URI, instances_of, parse_overrides
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
 from pipeline.report import write_pages
@@ -94,7 +94,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
-    from pipeline.definition import CACHE_KEY, IMAGE_URI, Inputs, build_pipeline
+    from pipeline.definition import Inputs, build_pipeline
 
     inputs = Inputs(image_uri, dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)

@@ -24,6 +24,11 @@ ROOT = container_engine.ROOT
 
 RunJob = Callable[..., subprocess.CompletedProcess[str]]
 WriteConfig = Callable[..., Path]
+Environment = dict[str, str]
+Enter = Callable[[Environment], None]
+
+# Hyperparameters of a training that no test sees the end of.
+SLOW = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -151,6 +156,36 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """A local AWS of its own, with the quotas of an account as AWS opens it."""
+    with serving(tmp_path_factory.mktemp("new"), "--account", "new") as environment:
+        yield environment
+
+
+@pytest.fixture
+def enter(monkeypatch: pytest.MonkeyPatch) -> Enter:
+    """Points this process at another local AWS."""
+
+    def point_at(environment: Environment) -> None:
+        for name, value in environment.items():
+            if name.startswith("AWS_"):
+                monkeypatch.setenv(name, value)
+
+    return point_at
+
+
+@contextmanager
+def small_file_system(folder: Path, size: str) -> Iterator[Path]:
+    """Mounted at `folder`, which is made; skips the test where that is not allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture

@@ -22,18 +22,19 @@ from pipeline.environment import aws_environment
 from pipeline.local_aws.clients import Clients
 
 import push_image
+from conftest import SLOW
 from container_engine import docker
+from test_build_template import listed
 
 OPERATOR, BUILD, PIPELINE, TRAINING = "operator", "build", "pipeline", "training"
 
 # Ends soon, and never, as seen from a test. The preflight would say what is missing before it is
 # missed.
 SHORT = ("--no-preflight", "--no-cache", "--parameter=num_round=1")
-ENDLESS = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
 LONG = (
     "--no-preflight",
     "--no-cache",
-    *(f"--parameter={name}={value}" for name, value in ENDLESS.items()),
+    *(f"--parameter={name}={value}" for name, value in SLOW.items()),
 )
 
 
@@ -170,7 +171,7 @@ class Rehearsal:
         less = json.loads(json.dumps(document))
         for statement in less["Statement"]:
             if statement["Sid"] == permission.sid:
-                left = [a for a in _listed(statement["Action"]) if a != permission.action]
+                left = [a for a in listed(statement["Action"]) if a != permission.action]
                 statement["Action"] = left or "none:Nothing"
         self._write(permission.principal, less)
         try:
@@ -243,7 +244,7 @@ class Rehearsal:
     def _read_policies(self) -> Iterator[Statement]:
         for principal in (OPERATOR, BUILD, PIPELINE, TRAINING):
             for statement in self._document(principal)["Statement"]:
-                actions, resources = _listed(statement["Action"]), _listed(statement["Resource"])
+                actions, resources = listed(statement["Action"]), listed(statement["Resource"])
                 yield Statement(principal, statement["Sid"], tuple(actions), tuple(resources))
 
     def _document(self, principal: str) -> dict[str, Any]:
@@ -319,7 +320,3 @@ def _call(event: dict[str, Any]) -> Call | None:
         event["resources"][0]["ARN"],
         "errorCode" not in event,
     )
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value

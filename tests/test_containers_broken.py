@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.stack import Stack
 
 import pytest
+from conftest import small_file_system
 from container_engine import (
     NEEDS_ENGINE,
     ROOT,
@@ -179,15 +180,8 @@ def end_registry(terminal: Terminal) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(folder)], check=True
-    )
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_file_system(tmp_path / "small", SMALL_DISK) as folder:
+        yield folder
 
 
 def test_a_full_disk_is_named_by_push_and_job_with_its_place(

@@ -21,10 +21,10 @@ from pipeline.local_aws.server import LocalAws
 from pipeline.upsert_and_start import main
 
 import pytest
-from conftest import ROOT, WriteConfig, serving
+from conftest import ROOT, SLOW, WriteConfig, serving, small_file_system
 from explained import explained, says
 from least_privilege import OPERATOR, PIPELINE, TRAINING, Permission, Rehearsal
-from test_local_aws_training import SLOW, Jobs, channel
+from test_local_aws_training import Jobs, channel
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
 SCRIPT = ROOT / "pipeline" / "upsert_and_start.py"
@@ -501,13 +501,8 @@ def test_a_form_of_studio_filled_in_wrongly(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_file_system(tmp_path / "small", "3m") as folder:
+        yield folder
 
 
 def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path, write_config: WriteConfig) -> None:

@@ -22,6 +22,7 @@ from pipeline.settings import Settings
 import pytest
 from archive import files_of
 from botocore.exceptions import ClientError
+from conftest import SLOW
 from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.session import Session
@@ -114,12 +115,7 @@ def jobs(local_aws: LocalAws, dataset: Dataset) -> Jobs:
     return Jobs(local_aws, dataset)
 
 
-SLOW = {
-    "num_round": "10000",
-    "early_stopping_rounds": "1000",
-    "eta": "0.0001",
-    "max_depth": "16",
-}
+SLOW_TEXT = {name: str(value) for name, value in SLOW.items()}
 
 
 def test_a_job_goes_from_data_in_s3_to_artifact_in_s3(jobs: Jobs) -> None:
@@ -246,13 +242,15 @@ def test_the_artifact_holds_the_files_of_all_hosts_and_of_one_name_the_first_hos
 
 
 def test_a_job_that_takes_too_long_is_stopped(jobs: Jobs) -> None:
-    job = jobs.wait(jobs.start(HyperParameters=SLOW, StoppingCondition={"MaxRuntimeInSeconds": 1}))
+    job = jobs.wait(
+        jobs.start(HyperParameters=SLOW_TEXT, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    )
     assert job["TrainingJobStatus"] == "Stopped"
     assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
 
 
 def test_a_job_can_be_stopped(jobs: Jobs) -> None:
-    name = jobs.start(HyperParameters=SLOW)
+    name = jobs.start(HyperParameters=SLOW_TEXT)
     while jobs.describe(name)["SecondaryStatus"] != "Training":
         time.sleep(0.05)
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
@@ -430,7 +428,7 @@ def test_a_job_beyond_a_quota_is_refused_as_on_aws(jobs: Jobs) -> None:
 
 
 def test_running_jobs_use_a_quota_up_until_they_end(jobs: Jobs) -> None:
-    running = [jobs.start(HyperParameters=SLOW) for _ in range(4)]
+    running = [jobs.start(HyperParameters=SLOW_TEXT) for _ in range(4)]
     with pytest.raises(ClientError, match=r"across all training jobs' is 4 .* utilization of 4 "):
         jobs.start()
     for name in running:

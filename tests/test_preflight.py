@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,34 +17,15 @@ from pipeline.local_aws.server import LocalAws
 from pipeline.local_aws.source_image import put_source_image
 
 import pytest
-from conftest import ROOT, WriteConfig, serving
+from conftest import ROOT, Enter, Environment, WriteConfig, serving
 
 SCRIPT = ROOT / "pipeline" / "preflight.py"
-
-Environment = dict[str, str]
-Enter = Callable[[Environment], None]
 
 
 @pytest.fixture(scope="module")
 def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     with serving(tmp_path_factory.mktemp("enforcing"), "--enforce-iam") as environment:
         yield environment
-
-
-@pytest.fixture(scope="module")
-def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with serving(tmp_path_factory.mktemp("new"), "--account", "new") as environment:
-        yield environment
-
-
-@pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Enter:
-    def point_at(environment: Environment) -> None:
-        for name, value in environment.items():
-            if name.startswith("AWS_"):
-                monkeypatch.setenv(name, value)
-
-    return point_at
 
 
 @pytest.fixture

@@ -19,10 +19,9 @@ from pipeline.page_text import LANGUAGES, Words
 import pytest
 import yaml
 from archive import files_of
-from conftest import ROOT
+from conftest import ROOT, SLOW
 from markdown_it import MarkdownIt
 
-SLOW = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
 PICTURES = ("roc-curve.png", "confusion-matrix.png", "feature-importance.png")
 
 

@@ -4,7 +4,7 @@ import math
 import subprocess
 from pathlib import Path
 
-from pipeline.evidence import is_aws
+from pipeline.endpoint import is_aws
 from pipeline.key_code import Commit, Quote, present_commit, quotes
 from pipeline.page_blocks import code, literal, table
 from pipeline.page_text import Words

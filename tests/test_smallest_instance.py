@@ -1,7 +1,7 @@
 """The command, and `instance_type: smallest`, on local AWS with each kind of account."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +12,13 @@ from pipeline.service_model import training_instance_types
 
 import boto3
 import pytest
-from conftest import ROOT, WriteConfig, serving
-
-Environment = dict[str, str]
-Enter = Callable[[Environment], None]
-
-
-@pytest.fixture(scope="module")
-def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with serving(tmp_path_factory.mktemp("new"), "--account", "new") as environment:
-        yield environment
+from conftest import ROOT, Enter, Environment, WriteConfig, serving
 
 
 @pytest.fixture(scope="module")
 def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     with serving(tmp_path_factory.mktemp("none"), "--account", "none") as environment:
         yield environment
-
-
-@pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Enter:
-    def point_at(environment: Environment) -> None:
-        for name, value in environment.items():
-            if name.startswith("AWS_"):
-                monkeypatch.setenv(name, value)
-
-    return point_at
 
 
 def evidence(folder: Path) -> dict[str, Any]:

@@ -23,11 +23,10 @@ from pipeline.local_aws.source_image import put_source_image
 from pipeline.upsert_and_start import main
 
 import pytest
-from conftest import ROOT, WriteConfig
+from conftest import ROOT, SLOW, WriteConfig
 from test_pipeline_data import kaggle_file
 
 SCRIPT = ROOT / "pipeline" / "upsert_and_start.py"
-SLOW = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
 
 Main = Callable[..., int]
 

@@ -1,13 +1,12 @@
 """Who asks, where, and whether the stack is there."""
 
 import re
-from urllib.parse import urlsplit
 
 from container.errors import InputError
 from pipeline.checks.check import settled
 from pipeline.checks.plan import Plan, Services, known
+from pipeline.endpoint import is_aws
 
-AWS_HOSTS = (".amazonaws.com", ".api.aws")
 _REGION = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b")
 _ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/.+")
 
@@ -24,7 +23,7 @@ def stack(_: Services, plan: Plan) -> str:
 def endpoints(services: Services, plan: Plan) -> str:
     """Whether all calls go to one place, and there to the region of pipeline.yaml."""
     urls = {name: str(client.meta.endpoint_url) for name, client in vars(services).items()}
-    elsewhere = {name: url for name, url in urls.items() if not _is_aws(url)}
+    elsewhere = {name: url for name, url in urls.items() if not is_aws(url)}
     if elsewhere and (len(elsewhere) < len(urls) or len(set(elsewhere.values())) > 1):
         named = ", ".join(f"{name} at {url}" for name, url in sorted(urls.items()))
         raise InputError(
@@ -53,7 +52,3 @@ def repository(_: Services, plan: Plan) -> str:
             "set region in pipeline.yaml to that of the stack",
         )
     return uri
-
-
-def _is_aws(url: str) -> bool:
-    return str(urlsplit(url).hostname).endswith(AWS_HOSTS)
