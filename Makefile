@@ -13,7 +13,7 @@ local: .venv/ready
 	$(BIN)/python pipeline/upsert_and_start.py --local --config $(CONFIG) $(ARGS)
 
 test: .venv/ready-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
 
 check: lint test
 
@@ -29,6 +29,8 @@ lint: .venv/ready-dev .venv-checkov/ready
 lock:
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile $(LOCK_OPTIONS) --no-annotate container/requirements.in -c requirements.lock \
+		-o container/requirements.lock
 	echo checkov | uv pip compile $(LOCK_OPTIONS) - -o build/checkov.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --fork-strategy fewest \

@@ -31,6 +31,14 @@ Enter = Callable[[Environment], None]
 SLOW = {"num_round": 10000, "early_stopping_rounds": 1000, "eta": 0.0001, "max_depth": 16}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A worker of pytest-xdist takes whole files; one takes all that need the engine, whose
+    containers they count."""
+    for item in items:
+        group = "engine" if item.get_closest_marker("container_engine") else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skipped here, not where they stand, all tests that need an engine make one line."""
