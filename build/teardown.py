@@ -21,6 +21,8 @@ from stack_events import Events, Sleep, follow, report_failure, tell
 
 IMAGES_PER_CALL = 100  # BatchDeleteImage takes no more
 
+STACK_HOLDS = "repository, model package group, build project, roles and build logs"
+
 RUNNING = ("Executing", "Stopping")
 ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
 
@@ -38,6 +40,7 @@ class Found:
 
     pipeline: str | None
     executions: int
+    models: list[str]  # ARNs of the registered versions, the newest first
     repository: str | None
     images: dict[str, int]  # digest -> bytes
     bucket: str | None
@@ -98,6 +101,7 @@ def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> F
     sagemaker = session.client("sagemaker")
     check_not_attached(session.client("iam"), outputs.get("OperatorPolicyArn"))
     pipeline = find_pipeline(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
+    group = outputs.get("ModelPackageGroupName")
     repository = outputs.get("RepositoryUri", "").partition("/")[2]
     images = list_images(session.client("ecr"), repository) if repository else None
     bucket = outputs.get("BucketName")
@@ -105,6 +109,7 @@ def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> F
     return Found(
         pipeline=pipeline,
         executions=count_executions(sagemaker, pipeline) if pipeline else 0,
+        models=list_models(sagemaker, group) if group else [],
         repository=None if images is None else repository,
         images=images or {},
         bucket=bucket if objects else None,
@@ -118,6 +123,10 @@ def delete(session: boto3.Session, found: Found) -> None:
             PipelineName=found.pipeline, ClientRequestToken=uuid.uuid4().hex
         )
         tell(f"deleted pipeline {found.pipeline}")
+    for arn in found.models:
+        session.client("sagemaker").delete_model_package(ModelPackageName=arn)
+    if found.models:
+        tell("deleted the models of the registry")
     if found.repository:
         delete_images(session.client("ecr"), found.repository)
         tell(f"deleted the images of {found.repository}")
@@ -135,6 +144,8 @@ def listing(stack_name: str, found: Found) -> str:
         rows.append(
             ("pipeline", f"{found.pipeline} and the records of its executions: {found.executions}")
         )
+    if found.models:
+        rows.append(("models", f"{len(found.models):,} versions in the model registry"))
     if found.repository:
         size = sum(found.images.values())
         rows.append(("images", f"{len(found.images):,} in {found.repository}, {size:,} bytes"))
@@ -148,7 +159,7 @@ def listing(stack_name: str, found: Found) -> str:
             )
         )
         rows.append(("bucket", found.bucket))
-    rows.append(("stack", f"{stack_name} with its repository, build project, roles and build logs"))
+    rows.append(("stack", f"{stack_name} with its {STACK_HOLDS}"))
     rows.append(("stays", "training jobs and their logs: SageMaker keeps them"))
     return "\n".join(f"{name:<8}  {what}" for name, what in rows)
 
@@ -196,6 +207,14 @@ def count_executions(sagemaker: Any, pipeline: str) -> int:
                 f"--pipeline-execution-arn {arn}",
             )
     return len(executions)
+
+
+def list_models(sagemaker: Any, group: str) -> list[str]:
+    """ARNs of the versions in a group of the model registry, the newest first."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
+    )
+    return [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
 
 
 def list_images(ecr: Any, repository: str) -> dict[str, int] | None:

@@ -20,6 +20,8 @@ METRICS_FILE = "metrics.json"
 RESOURCES_FILE = "resources.json"  # beside the metrics in the output data, not in the artifact
 PEAK_MEMORY = "peak_memory_mib"  # its one key
 
+CONTENT_TYPES = ("text/csv", "application/json", "application/jsonlines")  # of rows to score
+
 METRICS = ("accuracy", "auc", "f1", "log_loss")  # all on the validation channel
 
 

@@ -1,7 +1,8 @@
-"""The pipeline's definition: train, then pass or fail on the validation AUC.
+"""The pipeline's definition: train, then register or fail, as the validation AUC is.
 
 `python pipeline/definition.py` prints it as JSON, for an example account (see `pipeline/stack.py`)
-and without an image digest: no network, no credentials, the same bytes every time.
+and without an image digest: no network, no credentials, the same bytes every time. With --graph it
+prints the graph of that JSON, as text that Mermaid draws.
 """
 
 import json
@@ -14,15 +15,20 @@ from container.errors import InputError
 from pipeline import cli
 from pipeline.data import prepare
 from pipeline.environment import NO_CREDENTIALS, aws_environment
+from pipeline.graph import mermaid
+from pipeline.image import TAG_CHARACTERS
+from pipeline.parameter_types import ParameterFloat, ParameterInteger, ParameterString
 from pipeline.parameters import (
     CACHE_KEY,
     IMAGE_URI,
     INSTANCE_COUNT,
     INSTANCE_TYPE,
     MIN_VALIDATION_AUC,
+    SOURCE_REVISION,
     TRAIN_DATA_URI,
     VALIDATION_DATA_URI,
 )
+from pipeline.registration import register_model
 from pipeline.sdk import make_session
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.stack import Stack, example_stack
@@ -35,7 +41,6 @@ from sagemaker.workflow.condition_step import ConditionStep
 from sagemaker.workflow.conditions import ConditionGreaterThanOrEqualTo
 from sagemaker.workflow.fail_step import FailStep
 from sagemaker.workflow.functions import Join
-from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
@@ -54,6 +59,12 @@ RETRY_BACKOFF = 2.0
 RETRIES = 5
 
 NO_IMAGE_DIGEST = "sha256:" + "0" * 64
+NO_SOURCE_REVISION = "0" * TAG_CHARACTERS
+
+DESCRIPTION = (
+    "Trains Titanic survival with XGBoost in an image of its own, and registers the model when its "
+    "validation AUC is high enough."
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class Inputs:
     """What one training job is given: the defaults of the pipeline's parameters."""
 
     image_uri: str
+    source_revision: str  # of the image
     data_uris: Mapping[str, str]  # channel name -> S3 prefix
 
 
@@ -72,6 +84,7 @@ def build_pipeline(
     instance_type = ParameterString(INSTANCE_TYPE, default_value=settings.instance_type)
     instance_count = ParameterInteger(INSTANCE_COUNT, default_value=settings.instance_count)
     image_uri = ParameterString(IMAGE_URI, default_value=inputs.image_uri)
+    revision = ParameterString(SOURCE_REVISION, default_value=inputs.source_revision)
     data_uris = {
         contract.TRAIN_CHANNEL: ParameterString(
             TRAIN_DATA_URI, default_value=inputs.data_uris[contract.TRAIN_CHANNEL]
@@ -119,13 +132,21 @@ def build_pipeline(
             )
         ],
     )
+    register = register_model(
+        stack,
+        session,
+        train,
+        image_uri=image_uri,
+        source_revision=revision,
+        data_uris=data_uris,
+    )
     auc = train.properties.FinalMetricDataList[contract.metric_name("auc")].Value
     gate = ConditionStep(
         name=GATE_STEP,
         display_name="Validation AUC high enough?",
         description=f"Compares the training job's validation AUC with {MIN_VALIDATION_AUC}.",
         conditions=[ConditionGreaterThanOrEqualTo(left=auc, right=threshold)],
-        if_steps=[],
+        if_steps=[register],
         else_steps=[
             FailStep(
                 name=FAIL_STEP,
@@ -144,6 +165,7 @@ def build_pipeline(
             instance_type,
             instance_count,
             image_uri,
+            revision,
             *data_uris.values(),
             *hyperparameters.values(),
             threshold,
@@ -213,6 +235,7 @@ def example_definition(settings: Settings) -> dict[str, Any]:
     stack = example_stack(settings.stack_name, settings.region)
     inputs = Inputs(
         image_uri=f"{stack.repository_uri}@{NO_IMAGE_DIGEST}",
+        source_revision=NO_SOURCE_REVISION,
         data_uris=prepare(settings).uris(stack.bucket, settings.prefix),
     )
     with aws_environment(NO_CREDENTIALS):
@@ -227,10 +250,14 @@ def example_definition(settings: Settings) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = cli.parser(__doc__).parse_args(argv)
+    parser = cli.parser(__doc__)
+    parser.add_argument("--graph", action="store_true", help="print the graph, for Mermaid")
+    arguments = parser.parse_args(argv)
 
     def command() -> int:
-        print(json.dumps(example_definition(load_settings(arguments.config)), indent=2))
+        definition = example_definition(load_settings(arguments.config))
+        graph = mermaid(definition).rstrip() if arguments.graph else None
+        print(graph or json.dumps(definition, indent=2))
         return cli.SUCCEEDED
 
     return cli.run(command)

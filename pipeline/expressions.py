@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.service_model import UNKNOWN
+
 Lookup = Callable[["Reference"], Any]
 
 _ELEMENT = re.compile(r"\.(?P<name>[A-Za-z0-9_\-]+)|\['(?P<key>[^']*)'\]|\[(?P<index>\d+)\]")
@@ -48,7 +50,8 @@ def resolve(value: Any, lookup: Lookup) -> Any:
         case {"Get": str(text), **rest} if not rest:
             return lookup(Reference.parse(text))
         case {"Std:Join": {"On": str(on), "Values": list(values)}, **rest} if not rest:
-            return on.join(_text(resolve(item, lookup)) for item in values)
+            parts = [resolve(item, lookup) for item in values]
+            return UNKNOWN if UNKNOWN in parts else on.join(map(_text, parts))
         case dict():
             unknown = [key for key in value if key.startswith("Std:")]
             if unknown:

@@ -4,11 +4,11 @@ The steps, what they take from each other and from the parameters, and where a c
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.expressions import references
+from pipeline.expressions import Reference, references
 
 PARAMETERS = "Parameters"  # the kind of a node that stands for parameters, not for a step
 END = "End"  # the kind of the node where nothing more is to be done
@@ -31,7 +31,7 @@ class Edge:
     begin: int  # index of a node
     end: int
     kind: str  # DATA, TRUE, FALSE or ORDER (DependsOn)
-    label: str
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,22 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
 
     nodes = [Node(PARAMETERS, tuple(lines)) for lines in users.values()]
     place = {step["Name"]: len(nodes) + index for index, step in enumerate(steps)}
-    nodes += [Node(step["Type"], (step["Name"], _kind(step))) for step in steps]
-    edges = [
-        Edge(index, place[step], DATA, "") for index, using in enumerate(users) for step in using
+    nodes += [
+        Node(step["Type"], (step["Name"], f"{step['Type']} step", *_conditions(step)))
+        for step in steps
     ]
+    edges = [Edge(index, place[step], DATA) for index, using in enumerate(users) for step in using]
     for step in steps:
         name = step["Name"]
-        taken = {each: None for each in uses[name] if each.kind == "Steps"}
+        taken: dict[str, list[str]] = {}
+        for each in uses[name]:
+            if each.kind == "Steps":
+                taken.setdefault(str(each.path[0]), []).append(_property(each))
         edges += [
-            Edge(place[str(each.path[0])], place[name], DATA, _property(each.path))
-            for each in taken
+            Edge(place[other], place[name], DATA, tuple(dict.fromkeys(labels)))
+            for other, labels in taken.items()
         ]
-        edges += [Edge(place[other], place[name], ORDER, "") for other in step.get("DependsOn", [])]
+        edges += [Edge(place[other], place[name], ORDER) for other in step.get("DependsOn", [])]
         for branch, key in ((TRUE, "IfSteps"), (FALSE, "ElseSteps")):
             if step["Type"] != "Condition":
                 continue
@@ -77,27 +81,41 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
                 firsts = [len(place) + len(users)]
                 if len(nodes) == firsts[0]:
                     nodes.append(Node(END, ("End",)))
-            edges += [Edge(place[name], each, branch, branch) for each in firsts]
+            edges += [Edge(place[name], each, branch, (branch,)) for each in firsts]
     return Graph(tuple(nodes), tuple(edges))
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
-    """As text that Mermaid draws (https://mermaid.js.org, "Flowcharts")."""
+    """As text that Mermaid draws (https://mermaid.js.org, "Flowcharts"): data go along thin arrows,
+    a condition leads along thick ones, and dotted ones are no more than an order."""
     graph = read_graph(definition)
-    lines = ["flowchart TD"]
+    lines = [UNWRAPPED, "flowchart TD"]
     for index, node in enumerate(graph.nodes):
         before, after = SHAPES.get(node.kind, ("[", "]"))
-        text = "<br/>".join(_escape(line) for line in node.lines)
-        lines.append(f'    n{index}{before}"{text}"{after}')
+        lines.append(f'    n{index}{before}"{_text(node.lines)}"{after}')
     for edge in graph.edges:
         arrow = ARROWS[edge.kind]
-        label = f'|"{_escape(edge.label)}"|' if edge.label else ""
+        label = f'|"{_text(edge.labels)}"|' if edge.labels else ""
         lines.append(f"    n{edge.begin} {arrow}{label} n{edge.end}")
     return "\n".join(lines) + "\n"
 
 
+# Mermaid breaks lines at 200 pixels else.
+UNWRAPPED = '%%{init: {"flowchart": {"wrappingWidth": 400}}}%%'
+
 SHAPES = {PARAMETERS: ("(", ")"), "Condition": ("{", "}"), "Fail": ("[[", "]]"), END: ("([", "])")}
+SIGNS = {
+    "Equals": "=",
+    "GreaterThan": ">",
+    "GreaterThanOrEqualTo": ">=",
+    "LessThan": "<",
+    "LessThanOrEqualTo": "<=",
+}
 ARROWS = {DATA: "-->", TRUE: "==>", FALSE: "==>", ORDER: "-.->"}
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "<br/>".join(_escape(line) for line in lines)
 
 
 def _escape(text: str) -> str:
@@ -121,15 +139,24 @@ def _own_arguments(step: Step) -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if not key.endswith("Steps")}
 
 
-def _kind(step: Step) -> str:
-    if step["Type"] != "Condition":
-        return f"{step['Type']} step"
-    conditions = ", ".join(each["Type"] for each in step["Arguments"]["Conditions"])
-    return f"Condition step: {conditions}"
+def _conditions(step: Step) -> Iterator[str]:
+    if step["Type"] == "Condition":
+        for each in step["Arguments"]["Conditions"]:
+            sign = SIGNS.get(each["Type"])
+            sides = (_side(each[key]) for key in ("LeftValue", "RightValue")) if sign else ()
+            yield f" {sign} ".join(sides) or each["Type"]
 
 
-def _property(path: Sequence[str | int]) -> str:
-    return " ".join(str(each) for each in path[1:])
+def _side(value: Any) -> str:
+    return ", ".join(_property(each) for each in references(value)) or str(value)
+
+
+def _property(reference: Reference) -> str:
+    """Its own name; a metric's is that of the metric."""
+    _, *names = reference.path
+    if names[:1] == ["FinalMetricDataList"]:
+        return str(names[1])
+    return str(reference.path[-1])
 
 
 def _short(value: Any) -> str:

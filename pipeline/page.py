@@ -136,6 +136,7 @@ def _resources(evidence: Evidence, words: Words) -> list[str]:
         ("log_group", f"{TRAINING_LOG_GROUP}: {name}/..." if evidence.log else None),
         ("model", artifact["uri"] if artifact else None),
         ("model_bytes", f"{artifact['bytes']:,}" if artifact else None),
+        ("model_package", record["model_package_arn"]),
     ]
     shown = [
         [words(f"resource_{key}"), words("missing") if value is None else literal(value)]
@@ -185,6 +186,9 @@ def _repeat(evidence: Evidence, config: str, words: Words) -> list[str]:
             "mkdir -p model && tar -xzf model.tar.gz -C model",
             f"{python} -m container.predict model < pipeline/titanic/titanic.csv | head -3",
         ]
+    if record["model_package_arn"]:
+        version = f"--model-package-name {record['model_package_arn']}{region}"
+        look.append(f"aws sagemaker describe-model-package {version}")
     return [
         f"## {words('repeat')}",
         words("repeat_rehearse"),

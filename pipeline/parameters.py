@@ -15,10 +15,28 @@ from pipeline.validation import parameter_value, problems
 INSTANCE_TYPE = "InstanceType"
 INSTANCE_COUNT = "InstanceCount"
 IMAGE_URI = "ImageUri"
+SOURCE_REVISION = "SourceRevision"
 TRAIN_DATA_URI = "TrainDataUri"
 VALIDATION_DATA_URI = "ValidationDataUri"
 MIN_VALIDATION_AUC = "MinValidationAuc"
 CACHE_KEY = "CacheKey"
+
+UNKNOWN_REVISION = "unknown"
+
+DESCRIPTIONS = {  # as SageMaker Studio shows them in the form of a start
+    INSTANCE_TYPE: "Instance type of the training job.",
+    INSTANCE_COUNT: "Number of instances of the training job.",
+    IMAGE_URI: "Image that trains and serves, pinned by its digest.",
+    SOURCE_REVISION: "Tag of the image: the hash of the source that it was built from.",
+    TRAIN_DATA_URI: "S3 prefix of the training data, under the hash of their content.",
+    VALIDATION_DATA_URI: "S3 prefix of the validation data, under the hash of their content.",
+    MIN_VALIDATION_AUC: "The execution fails when the validation AUC is below this, from 0 to 1.",
+    CACHE_KEY: "Any new value trains anew, even if an equal training job has succeeded.",
+    **{
+        name: f"{spec.help[0].upper()}{spec.help[1:]}; {spec.allowed}."
+        for name, spec in HYPERPARAMETERS.items()
+    },
+}
 
 SETTINGS = {  # parameters that pipeline.yaml has under another name
     INSTANCE_TYPE: "instance_type",
@@ -47,6 +65,8 @@ def parse_overrides(
                 values[name] = _checked(name, value, declared[name], settings)
             except ValueError as error:
                 found.append(f"--parameter {error}")
+    if IMAGE_URI in values:  # whose revision is another one
+        values.setdefault(SOURCE_REVISION, UNKNOWN_REVISION)
     found = found or problems(_with_defaults(definition, values))
     if found:
         raise InputError("\n".join(found), f"the parameters are {', '.join(declared)}")

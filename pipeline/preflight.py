@@ -74,7 +74,7 @@ def find_plan(settings: Settings, session: boto3.Session, services: Services) ->
         # Importing the SDK takes seconds: only when nothing is missing.
         from pipeline.definition import Inputs, build_pipeline
 
-        inputs = Inputs(uri, channels.uris(where.bucket, settings.prefix))
+        inputs = Inputs(uri, source_tag(), channels.uris(where.bucket, settings.prefix))
         complete = settings.model_copy(update={"instance_type": chosen})
         definition: dict[str, Any] = json.loads(
             build_pipeline(complete, where, inputs, session).definition()

@@ -119,3 +119,9 @@ def training_job_name(step: dict[str, Any]) -> str | None:
     """The name of a step's training job, once it has one."""
     arn: str = step.get("Metadata", {}).get("TrainingJob", {}).get("Arn", "")
     return arn.rpartition("/")[2] or None
+
+
+def model_package_arn(step: dict[str, Any]) -> str | None:
+    """Of the version that a step has registered."""
+    arn: str | None = step.get("Metadata", {}).get("RegisterModel", {}).get("Arn")
+    return arn

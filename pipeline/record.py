@@ -14,7 +14,7 @@ from container.contract import METRICS_FILE, PEAK_MEMORY, RESOURCES_FILE
 from container.errors import InputError
 from pipeline import cost
 from pipeline.data import split_uri
-from pipeline.progress import list_steps, training_job_name
+from pipeline.progress import list_steps, model_package_arn, training_job_name
 from pipeline.training_job import phase_seconds
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -70,6 +70,7 @@ def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record
         # What was reused cost something then, not in this execution.
         "cost_estimate": None if reused else cost.estimate(pricing, region, job),
         "model_artifact": _artifact(s3, job),
+        "model_package_arn": next(filter(None, map(model_package_arn, steps)), None),
         "metrics": {
             metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])
         }

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.environment import NO_CREDENTIALS, aws_environment
 
@@ -17,16 +18,20 @@ with aws_environment(NO_CREDENTIALS):
     import sagemaker.utils
     from sagemaker.session import Session
 
+Kind = TypeVar("Kind", bound=Session)
+
 # Given to every session, so that the machine's own SDK defaults (/etc/xdg/sagemaker,
 # ~/.config/sagemaker) do not leak into the definition.
 CONFIG_FILE = Path(__file__).parent / "sagemaker_config.yaml"
 CONFIG = yaml.safe_load(CONFIG_FILE.read_text(encoding="utf-8"))
 
 # Importing the SDK opens the root logger for everyone's INFO. What it reports by itself is on
-# purpose here: that a pipeline names its jobs, that fit() starts nothing under a PipelineSession.
+# purpose here: that a pipeline names its jobs, that fit() starts nothing under a PipelineSession,
+# that a registered model is not for AWS's marketplace.
 logging.getLogger("botocore").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.telemetry.telemetry_logging").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.workflow.utilities").setLevel(logging.ERROR)
+logging.getLogger("sagemaker.workflow._utils").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message="Running within a PipelineSession", category=UserWarning)
 
 
@@ -36,6 +41,6 @@ for _module in (sagemaker.session, sagemaker.utils):
     _module.validate_sagemaker_config = lambda _: None  # type: ignore[attr-defined]
 
 
-def make_session(kind: type[Session], boto_session: boto3.Session, bucket: str) -> Session:
+def make_session(kind: type[Kind], boto_session: boto3.Session, bucket: str) -> Kind:
     """A Session or PipelineSession that depends on nothing but its arguments."""
     return kind(boto_session=boto_session, default_bucket=bucket, sagemaker_config=CONFIG)

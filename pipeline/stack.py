@@ -19,6 +19,7 @@ class Stack:
     pipeline_role_arn: str
     training_role_arn: str
     build_project: str
+    model_package_group: str
 
 
 # Stands in for an account where none is needed: `pipeline/definition.py` uses it. The account id
@@ -38,6 +39,7 @@ def example_stack(stack_name: str, region: str) -> Stack:
         pipeline_role_arn=f"{role}-pipeline",
         training_role_arn=f"{role}-training",
         build_project=f"{stack_name}-build",
+        model_package_group=stack_name,
     )
 
 
@@ -66,6 +68,7 @@ def read_stack(cloudformation: Any, stack_name: str) -> Stack:
             pipeline_role_arn=outputs["PipelineRoleArn"],
             training_role_arn=outputs["TrainingRoleArn"],
             build_project=outputs["BuildProjectName"],
+            model_package_group=outputs["ModelPackageGroupName"],
         )
     except KeyError as error:
         raise InputError(f"stack {stack_name}: no output {error.args[0]}", deploy) from None

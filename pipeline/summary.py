@@ -25,6 +25,7 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
     instance = f"{record['instance_count']} x {record['instance_type']}"
     if record["spot"]:
         instance += " (spot)"
+    registered = record["model_package_arn"]
     peak, cost = record["peak_memory_mib"], record["cost_estimate"]
     only_sometimes = [
         ("failed step", record["failed_step"]),
@@ -47,6 +48,7 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, Any]]:
         ("peak memory", None if peak is None else f"{peak} MiB"),
         *([] if record["reused_from"] else [("cost", _cost(cost) if cost else None)]),
         ("artifact", f"{artifact['uri']} ({artifact['bytes']:,} bytes)" if artifact else None),
+        *([("registered", registered)] if registered else []),
         ("metrics", metrics or None),
         ("duration", seconds(round(duration.total_seconds()))),
     ]

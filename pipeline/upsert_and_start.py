@@ -91,12 +91,13 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
         console.print(f"smallest instance: {settings.instance_type}", highlight=False)
-    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, source_tag())
+    revision = source_tag()
+    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, revision)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
-    from pipeline.definition import Inputs, build_pipeline
+    from pipeline.definition import DESCRIPTION, Inputs, build_pipeline
 
-    inputs = Inputs(image_uri, dataset.uris(stack.bucket, settings.prefix))
+    inputs = Inputs(image_uri, revision, dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)
     definition = json.loads(pipeline.definition())
     parameters = parse_overrides(arguments.parameter, definition, settings)
@@ -126,7 +127,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     if not arguments.no_wait:
         make_folder(RUNS)
     upload(s3, dataset, stack.bucket, settings.prefix)
-    pipeline.upsert(role_arn=stack.pipeline_role_arn)
+    pipeline.upsert(role_arn=stack.pipeline_role_arn, description=DESCRIPTION)
     sagemaker = session.client("sagemaker")
     execution_arn = _start(sagemaker, settings.pipeline_name, parameters)
     if arguments.no_wait:

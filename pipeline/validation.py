@@ -18,7 +18,10 @@ PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
     "Float": (float, int),
     "Boolean": (bool,),
 }
-STEP_TYPES = ("Training", "Condition", "Fail")  # those that this project uses
+STEP_TYPES = ("Training", "Condition", "Fail", "RegisterModel")  # those that this project uses
+PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues", "Description"}
+LONGEST_DESCRIPTION = 4096  # of a parameter, in characters
+
 CONDITION_TYPES = (
     "Equals",
     "GreaterThan",
@@ -149,6 +152,11 @@ def _parameter_problems(parameters: list[dict[str, Any]]) -> Iterator[str]:
         kind = parameter.get("Type", "")
         if not _is_name(name):
             yield f"parameter {name!r}: the name is not legal"
+        for member in parameter.keys() - PARAMETER_MEMBERS:
+            yield f"parameter {name}: unknown member {member}"
+        length = len(parameter.get("Description", ""))
+        if length > LONGEST_DESCRIPTION:
+            yield f"parameter {name}: {length} characters of description, of {LONGEST_DESCRIPTION}"
         if kind not in PARAMETER_TYPES:
             yield f"parameter {name}: unknown type {kind!r}"
             continue
@@ -193,6 +201,10 @@ def _step_problems(
     if kind == "Training":
         request = {"TrainingJobName": "name-given-by-the-execution"} | arguments
         yield from violations("CreateTrainingJob", request)
+    elif kind == "RegisterModel":
+        yield from violations("CreateModelPackage", arguments)
+        if "CacheConfig" in step:
+            yield "a RegisterModel step cannot be cached"
     elif kind == "Condition":
         if not arguments.get("Conditions"):
             yield "Conditions are missing"

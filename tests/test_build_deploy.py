@@ -81,7 +81,7 @@ def test_a_new_stack_is_shown_made_and_its_outputs_printed(
     assert deploy.main(arguments) == 0
     out, err = capsys.readouterr()
     assert err.startswith(f"stack {name}: create\n")
-    assert "  Add     Repository      AWS::ECR::Repository\n" in err
+    assert "  Add     Repository         AWS::ECR::Repository\n" in err
     assert f" CREATE_COMPLETE    {name}\n" in err
     assert stacks(cloudformation)[name] == "CREATE_COMPLETE"
     outputs = dict(line.split() for line in out.splitlines())

@@ -52,6 +52,13 @@ class Deployed:
             PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": [FAIL_STEP]}),
         )
 
+    def register_models(self, number: int) -> None:
+        for _ in range(number):
+            self.sagemaker.create_model_package(
+                ModelPackageGroupName=self.outputs["ModelPackageGroupName"],
+                InferenceSpecification={"Containers": [{"Image": "some/image"}]},
+            )
+
     def config(self, write_config: WriteConfig) -> list[str]:
         path = write_config(stack_name=self.name, pipeline_name=self.pipeline)
         return ["--config", str(path)]
@@ -59,10 +66,12 @@ class Deployed:
     def is_there(self) -> dict[str, bool]:
         stacks = self.cloudformation.describe_stacks()["Stacks"]
         pipelines = self.sagemaker.list_pipelines()["PipelineSummaries"]
+        groups = self.sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
         repositories = self.ecr.describe_repositories()["repositories"]
         return {
             "stack": self.name in [each["StackName"] for each in stacks],
             "pipeline": self.pipeline in [each["PipelineName"] for each in pipelines],
+            "models": self.name in [each["ModelPackageGroupName"] for each in groups],
             "repository": self.name in [each["repositoryName"] for each in repositories],
             "bucket": self.bucket in [each["Name"] for each in self.s3.list_buckets()["Buckets"]],
         }
@@ -82,15 +91,17 @@ def test_all_that_belongs_to_the_stack_is_listed_with_its_size_and_removed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     deployed.create_pipeline(deployed.outputs["PipelineRoleArn"])
+    deployed.register_models(2)
     image = deployed.ecr.describe_images(repositoryName=deployed.name)["imageDetails"][0]
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         f"pipeline  {deployed.pipeline} and the records of its executions: 0",
+        "models    2 versions in the model registry",
         f"images    1 in {deployed.name}, {image['imageSizeInBytes']:,} bytes",
         "objects   2 versions, 6 bytes, and 1 delete markers",
         f"bucket    {deployed.bucket}",
-        f"stack     {deployed.name} with its repository, build project, roles and build logs",
+        f"stack     {deployed.name} with its {teardown.STACK_HOLDS}",
         "stays     training jobs and their logs: SageMaker keeps them",
     ]
     assert err.endswith(f" DELETE_COMPLETE    {deployed.name}\n")
@@ -151,6 +162,7 @@ def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
     assert deployed.is_there() == {
         "stack": False,
         "pipeline": True,
+        "models": False,
         "repository": False,
         "bucket": False,
     }
@@ -178,7 +190,7 @@ def test_what_is_already_gone_is_no_obstacle(
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [
         f"images    0 in {deployed.name}, 0 bytes",
-        f"stack     {deployed.name} with its repository, build project, roles and build logs",
+        f"stack     {deployed.name} with its {teardown.STACK_HOLDS}",
     ]
     assert not any(deployed.is_there().values())
 

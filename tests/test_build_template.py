@@ -161,6 +161,7 @@ def test_the_names_let_two_stacks_live_in_one_account() -> None:
         "Bucket": ("BucketName", 63),
         "Repository": ("RepositoryName", 256),
         "BuildProject": ("Name", 150),
+        "ModelPackageGroup": ("ModelPackageGroupName", 63),
         "BuildLogs": ("LogGroupName", 512),
         "BuildRole": ("RoleName", 64),
         "PipelineRole": ("RoleName", 64),

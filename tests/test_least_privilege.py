@@ -48,11 +48,16 @@ EXECUTION_ROLE = (
     'SageMaker\'s own: "CreateTrainingJob API: Execution Role Permissions", developer guide'
 )
 
+REGISTRY = 'SageMaker\'s own: "AWS Managed Policies for Model Registry", developer guide'
+VERSIONS = "for `aws sagemaker list-model-packages` and `describe-model-package`"
+
 # What the flow does without on local AWS, and why it is allowed all the same.
 STAYS = {
     Permission(OPERATOR, "RunThePipeline", "sagemaker:ListPipelineExecutions"): (
         "for `report.py latest`, and for the list of executions in SageMaker Studio"
     ),
+    Permission(OPERATOR, "ReadTheRegistry", "sagemaker:DescribeModelPackage"): VERSIONS,
+    Permission(OPERATOR, "ReadTheRegistry", "sagemaker:ListModelPackages"): VERSIONS,
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketLocation"): CODEBUILD,
@@ -61,6 +66,12 @@ STAYS = {
     Permission(PIPELINE, "TrainingJobsOfPipelines", "sagemaker:AddTags"): (
         "SageMaker tags the jobs of a pipeline; local AWS does not"
     ),
+    Permission(PIPELINE, "RegisterModels", "sagemaker:AddTags"): (
+        "SageMaker tags the models of a pipeline; local AWS does not"
+    ),
+    Permission(PIPELINE, "ReadTheModel", "s3:GetObject"): REGISTRY,
+    Permission(PIPELINE, "FindTheImage", "ecr:BatchGetImage"): REGISTRY,
+    Permission(PIPELINE, "FindTheImage", "ecr:DescribeImages"): REGISTRY,
     Permission(TRAINING, "PullTheImage", "ecr:BatchCheckLayerAvailability"): EXECUTION_ROLE,
     Permission(TRAINING, "ReportMetrics", "cloudwatch:PutMetricData"): EXECUTION_ROLE,
     Permission(TRAINING, "WriteTheLog", "logs:DescribeLogStreams"): EXECUTION_ROLE,

@@ -45,6 +45,15 @@ class SageMaker:
     def stop_training_job(self, TrainingJobName: str) -> None:
         self.stopped.append(TrainingJobName)
 
+    def create_model_package_group(self, ModelPackageGroupName: str) -> None:
+        if ModelPackageGroupName == "forbidden":
+            raise refused("AccessDeniedException")
+        raise refused("ValidationException", "it already exists")
+
+    def create_model_package(self, **request: Any) -> dict[str, str]:
+        self.requests.append(request)
+        return {"ModelPackageArn": f"{request['ModelPackageGroupName']}/1"}
+
 
 def completed(auc: float = 0.9) -> dict[str, Any]:
     metric = {"MetricName": "validation:auc", "Value": auc}
@@ -55,8 +64,8 @@ def failed(reason: str) -> dict[str, Any]:
     return {"TrainingJobStatus": "Failed", "FailureReason": reason}
 
 
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "CreateTrainingJob")
+def refused(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "CreateTrainingJob")
 
 
 def train(name: str = "Train", **changes: Any) -> dict[str, Any]:
@@ -72,6 +81,11 @@ def gate(left: Any, then: list[Any], otherwise: list[Any], **changes: Any) -> di
 
 def fail(message: Any, name: str = "Fail") -> dict[str, Any]:
     return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}}
+
+
+def register(group: str, **properties: Any) -> dict[str, Any]:
+    arguments = {"ModelPackageGroupName": group, "CustomerMetadataProperties": properties}
+    return {"Name": "Register", "Type": "RegisterModel", "Arguments": arguments}
 
 
 AUC = {"Get": "Steps.Train.FinalMetricDataList['validation:auc'].Value"}
@@ -119,6 +133,39 @@ def test_the_branch_taken_is_the_one_that_the_metric_decides(execute: Execute) -
     assert outline(bad) == [("Train", "Succeeded"), ("Gate", "Succeeded"), ("Fail", "Failed")]
     assert bad.steps()[-1]["FailureReason"] == "too low"
     assert bad.steps()[1]["Metadata"] == {"Condition": {"Outcome": "False"}}
+
+
+def test_a_model_is_registered_with_what_its_job_and_its_execution_are(execute: Execute) -> None:
+    properties = {
+        "auc": {"Std:Join": {"On": "", "Values": [AUC]}},
+        "job": {"Get": "Steps.Train.TrainingJobArn"},
+        "execution": {"Get": "Execution.PipelineExecutionArn"},
+        "depth": {"Get": "Parameters.depth"},
+    }
+    sagemaker = SageMaker(completed(0.9))
+    after = fail({"Get": "Steps.Register.ModelPackageArn"})
+    steps = (train(), gate(AUC, [register("models", **properties), after], [fail("too low")]))
+    execution = execute(*steps, sagemaker=sagemaker)
+    job, request = sagemaker.requests
+    assert request["CustomerMetadataProperties"] == {
+        "auc": "0.9",
+        "job": f"arn:aws:sagemaker:us-east-1:123456789012:training-job/{job['TrainingJobName']}",
+        "execution": ARN,
+        "depth": "4",
+    }
+    registered, failed_step = execution.steps()[-2:]
+    assert registered["StepStatus"] == "Succeeded"
+    assert registered["Metadata"] == {"RegisterModel": {"Arn": "models/1"}}
+    assert failed_step["FailureReason"] == "models/1", "a later step can refer to it"
+
+
+def test_a_role_that_may_not_ask_for_the_group_registers_nothing(execute: Execute) -> None:
+    sagemaker = SageMaker()
+    execution = execute(register("forbidden"), sagemaker=sagemaker)
+    assert execution.status == "Failed"
+    assert execution.steps()[0]["FailureReason"] == "AccessDeniedException: no"
+    assert execution.steps()[0]["Metadata"] == {}
+    assert sagemaker.requests == []
 
 
 def test_steps_wait_for_what_they_refer_to_or_depend_on(execute: Execute) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data import Dataset, upload
-from pipeline.definition import Inputs, build_pipeline
+from pipeline.definition import DESCRIPTION, Inputs, build_pipeline
 from pipeline.image import resolve_image, source_tag
 from pipeline.local_aws.server import LocalAws
 from pipeline.settings import Settings
@@ -35,10 +35,10 @@ def pipeline(local_aws: LocalAws, dataset: Dataset, settings: Settings) -> Pipel
     pipeline = build_pipeline(
         settings.model_copy(update=changes),
         stack,
-        Inputs(image, dataset.uris(stack.bucket, settings.prefix)),
+        Inputs(image, source_tag(), dataset.uris(stack.bucket, settings.prefix)),
         boto3.Session(),
     )
-    pipeline.upsert(role_arn=stack.pipeline_role_arn)
+    pipeline.upsert(role_arn=stack.pipeline_role_arn, description=DESCRIPTION)
     return pipeline
 
 
@@ -60,9 +60,10 @@ def test_the_sdk_starts_the_stored_definition_and_waits_for_it(
     description = execution.describe()
     assert description["PipelineExecutionStatus"] == "Succeeded"
     steps = execution.list_steps()
-    assert [s["StepName"] for s in steps] == ["CheckValidationAuc", "Train"], "newest first"
+    names = ["Candidate-RegisterModel", "CheckValidationAuc", "Train"]
+    assert [s["StepName"] for s in steps] == names, "newest first"
     job = sagemaker.describe_training_job(
-        TrainingJobName=steps[1]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
+        TrainingJobName=steps[2]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
     )
     assert job["HyperParameters"]["max_depth"] == "2"
     assert job["HyperParameters"]["num_round"] == "30"
@@ -89,16 +90,66 @@ def test_an_auc_below_the_threshold_fails_the_execution_and_says_both_values(
     )
 
 
+def models(sagemaker: Any, local_aws: LocalAws) -> list[str]:
+    """ARNs of the registered versions, the oldest first."""
+    listed = sagemaker.list_model_packages(
+        ModelPackageGroupName=local_aws.stack.model_package_group, MaxResults=100
+    )
+    return [each["ModelPackageArn"] for each in listed["ModelPackageSummaryList"]]
+
+
+def test_a_good_model_is_registered_with_all_that_it_came_from(
+    pipeline: Pipeline, sagemaker: Any, local_aws: LocalAws, dataset: Dataset
+) -> None:
+    execution = pipeline.start(parameters={"max_depth": 3})
+    wait(execution)
+    step, _, trained = execution.list_steps()
+    arn = step["Metadata"]["RegisterModel"]["Arn"]
+    assert models(sagemaker, local_aws)[-1] == arn
+    job_arn = trained["Metadata"]["TrainingJob"]["Arn"]
+    job = sagemaker.describe_training_job(TrainingJobName=job_arn.rpartition("/")[2])
+    version = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert version["ModelApprovalStatus"] == "PendingManualApproval"
+    said = version["CustomerMetadataProperties"]
+    for metric in job["FinalMetricDataList"]:
+        assert float(said.pop(metric["MetricName"])) == metric["Value"]
+    image = job["AlgorithmSpecification"]["TrainingImage"]
+    uris = dataset.uris(local_aws.stack.bucket, "titanic")
+    assert said == {
+        "training_job_arn": job_arn,
+        "pipeline_execution_arn": execution.arn,
+        "image_uri": image,
+        "source_revision": source_tag(),
+        "train_data_uri": uris["train"],
+        "validation_data_uri": uris["validation"],
+    }
+    assert "@sha256:" in image
+    assert dataset.content_hash in uris["train"]
+    (container,) = version["InferenceSpecification"]["Containers"]
+    assert container["Image"] == image
+    assert container["ModelDataUrl"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+
+
+def test_a_model_that_fails_the_gate_is_not_registered(
+    pipeline: Pipeline, sagemaker: Any, local_aws: LocalAws
+) -> None:
+    before = models(sagemaker, local_aws)
+    execution = pipeline.start(parameters={"MinValidationAuc": 0.99})
+    with pytest.raises(Exception, match="failed"):
+        wait(execution)
+    assert models(sagemaker, local_aws) == before
+
+
 def test_a_second_equal_execution_reuses_the_job_unless_told_otherwise(pipeline: Pipeline) -> None:
     first = pipeline.start()
     wait(first)
     second = pipeline.start()
     wait(second)
-    hit = second.list_steps()[1]["CacheHitResult"]
+    hit = second.list_steps()[2]["CacheHitResult"]
     assert hit == {"SourcePipelineExecutionArn": first.arn}
     third = pipeline.start(parameters={"CacheKey": "another"})
     wait(third)
-    assert "CacheHitResult" not in third.list_steps()[1]
+    assert "CacheHitResult" not in third.list_steps()[2]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +221,7 @@ def test_steps_come_in_pages(pipeline: Pipeline, sagemaker: Any) -> None:
         PipelineExecutionArn=execution.arn, SortOrder="Ascending", PaginationConfig={"PageSize": 1}
     )
     names = [[s["StepName"] for s in page["PipelineExecutionSteps"]] for page in pages]
-    assert names == [["Train"], ["CheckValidationAuc"]]
+    assert names == [["Train"], ["CheckValidationAuc"], ["Candidate-RegisterModel"]]
 
 
 def test_the_pipelines_jobs_run_as_the_roles_of_the_stack(
@@ -181,11 +232,12 @@ def test_the_pipelines_jobs_run_as_the_roles_of_the_stack(
     wait(execution)
     stacks = local_aws.clients.client("cloudformation").describe_stacks()["Stacks"]
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
-    arn = execution.list_steps()[1]["Metadata"]["TrainingJob"]["Arn"]
+    arn = execution.list_steps()[2]["Metadata"]["TrainingJob"]["Arn"]
     job = sagemaker.describe_training_job(TrainingJobName=arn.rpartition("/")[2])
     assert job["RoleArn"] == outputs["TrainingRoleArn"]
     stored = sagemaker.describe_pipeline(PipelineName=pipeline.name)
     assert stored["RoleArn"] == outputs["PipelineRoleArn"]
+    assert stored["PipelineDescription"] == DESCRIPTION
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
     assert uri.startswith(f"s3://{outputs['BucketName']}/titanic/models/pipelines-")
 

@@ -253,10 +253,11 @@ def test_each_permission_that_is_missing_is_named(
 
 
 def test_what_is_needed_is_what_the_template_allows() -> None:
-    """But for building, for looking before the start, and for a list that only people read."""
+    """But for building, for looking before the start, and for lists that only people read."""
     other = {
         "UploadTheSource",
         "BuildTheImage",
+        "ReadTheRegistry",
         "FindTheSmallestInstance",
         "CheckTheRoles",
         "CheckOneself",
@@ -533,8 +534,8 @@ def test_the_deployed_pipeline_is_compared_line_by_line(services: Services, plan
     assert [line for line in lines if line[0] in "+-"] == [
         "--- deployed",
         "+++ defined here",
-        '-      "DefaultValue": "ml.m5.large"',
-        '+      "DefaultValue": "ml.m5.xlarge"',
+        '-      "DefaultValue": "ml.m5.large",',
+        '+      "DefaultValue": "ml.m5.xlarge",',
     ]
 
 

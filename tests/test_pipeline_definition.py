@@ -6,6 +6,7 @@ python pipeline/definition.py > tests/definition.json
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,10 @@ from container import contract
 from pipeline import definition as definition_module
 from pipeline.definition import example_definition
 from pipeline.expressions import references, resolve
+from pipeline.parameters import parse_overrides
 from pipeline.service_model import violations
 from pipeline.settings import Settings, load_settings
+from pipeline.stack import example_stack
 from pipeline.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
 
 import pytest
@@ -100,12 +103,61 @@ def test_the_gate_compares_a_metric_that_the_job_reports(definition: dict[str, A
     assert names == [contract.metric_name(metric) for metric in contract.METRICS]
 
 
+def test_another_image_for_one_execution_has_no_known_revision(
+    definition: dict[str, Any], settings: Settings
+) -> None:
+    image = f"{example_stack('s', 'us-east-1').repository_uri}@sha256:{'1' * 64}"
+    alone = parse_overrides([f"ImageUri={image}"], definition, settings)
+    assert alone == {"ImageUri": image, "SourceRevision": "unknown"}
+    named = parse_overrides([f"ImageUri={image}", "SourceRevision=abc"], definition, settings)
+    assert named["SourceRevision"] == "abc"
+
+
+def register_step(definition: dict[str, Any]) -> dict[str, Any]:
+    steps = all_steps(definition["Steps"])
+    return next(step for step in steps if step["Type"] == "RegisterModel")
+
+
+def test_the_model_waits_for_approval_in_the_group_of_the_stack(
+    definition: dict[str, Any],
+) -> None:
+    arguments = register_step(definition)["Arguments"]
+    assert arguments["ModelApprovalStatus"] == "PendingManualApproval"
+    assert arguments["ModelPackageGroupName"] == "titanic-pipeline"
+    assert "CacheConfig" not in register_step(definition)
+
+
+def test_a_version_says_all_metrics_the_image_and_the_data(definition: dict[str, Any]) -> None:
+    said = register_step(definition)["Arguments"]["CustomerMetadataProperties"]
+    referred = {(r.kind, r.path[0]) for r in references(said)}
+    assert {contract.metric_name(metric) for metric in contract.METRICS} <= said.keys()
+    assert referred == {
+        ("Steps", "Train"),
+        ("Execution", "PipelineExecutionArn"),
+        *(("Parameters", name) for name in ("ImageUri", "SourceRevision")),
+        *(("Parameters", name) for name in ("TrainDataUri", "ValidationDataUri")),
+    }
+
+
+def test_the_longest_names_fit_into_what_a_version_says_of_itself(settings: Settings) -> None:
+    """SageMaker keeps 256 characters of each."""
+    longest = {"stack_name": "s" * 30, "prefix": "p" * 63, "region": "ap-southeast-1"}
+    found = example_definition(settings.model_copy(update=longest))
+    for parameter in found["Parameters"]:
+        assert len(str(parameter["DefaultValue"])) <= 256
+
+
 def test_spot_sets_both_the_switch_and_the_longest_wait(write_config: WriteConfig) -> None:
     settings = load_settings(write_config(spot=True, max_run_seconds=60, max_wait_seconds=120))
     request = training_request(example_definition(settings))
     assert request["EnableManagedSpotTraining"] is True
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120}
     assert violations("CreateTrainingJob", request) == []
+
+
+def test_every_parameter_says_what_it_is(definition: dict[str, Any]) -> None:
+    for parameter in definition["Parameters"]:
+        assert re.fullmatch("[A-Z].*[.]", parameter["Description"]), parameter
 
 
 def test_steps_have_names_and_descriptions_that_read_well(definition: dict[str, Any]) -> None:
@@ -231,6 +283,14 @@ def changed(definition: dict[str, Any], change: str) -> dict[str, Any]:
             train["CacheConfig"]["ExpireAfter"] = "a month"
         case "no conditions":
             del gate["Arguments"]["Conditions"]
+        case "cached registration":
+            register_step(result)["CacheConfig"] = {"Enabled": True}
+        case "bad registration":
+            register_step(result)["Arguments"]["ModelApprovalStatus"] = "Perhaps"
+        case "unknown parameter member":
+            instance_type["Help"] = "x"
+        case "long description":
+            instance_type["Description"] = "x" * 5000
         case "no steps":
             result["Steps"] = []
         case "bad step name":
@@ -267,6 +327,10 @@ def test_what_is_no_definition_at_all_is_an_error_too(text: str) -> None:
         ("unsupported function", "the function Std:JsonGet is not supported"),
         ("step twice", "step Train: given twice"),
         ("circle", "depend on each other in a circle"),
+        ("cached registration", "Candidate-RegisterModel: a RegisterModel step cannot be cached"),
+        ("bad registration", "CreateModelPackage.ModelApprovalStatus: 'Perhaps' is not one of"),
+        ("unknown parameter member", "parameter InstanceType: unknown member Help"),
+        ("long description", "parameter InstanceType: 5000 characters of description, of 4096"),
         ("no steps", "the definition has no steps"),
         ("branch", "step Later: depends on ValidationAucTooLow, which is in a branch"),
         ("unknown step member", "step Train: unknown member Nonsense"),

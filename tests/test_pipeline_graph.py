@@ -1,12 +1,17 @@
-"""The graph of a pipeline, from its JSON definition."""
+"""The graph of a pipeline, from its JSON definition. `UPDATE_README=1` draws the README's anew."""
 
 import json
+import os
+import re
 from typing import Any
 
-from pipeline.graph import DATA, END, FALSE, ORDER, PARAMETERS, TRUE, mermaid, read_graph
+from pipeline import definition
+from pipeline.graph import DATA, END, FALSE, ORDER, PARAMETERS, TRUE, UNWRAPPED, mermaid, read_graph
 
+import pytest
 from conftest import ROOT
 
+README = ROOT / "README.md"
 DEFINITION = json.loads((ROOT / "tests" / "definition.json").read_text("utf-8"))
 
 
@@ -15,31 +20,54 @@ def step(name: str, kind: str = "Training", **arguments: Any) -> dict[str, Any]:
 
 
 def edges_of(definition: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Between which nodes, of which kind, with which labels."""
     graph = read_graph(definition)
     first = [node.lines[0] for node in graph.nodes]
-    return [(first[each.begin], first[each.end], each.kind, each.label) for each in graph.edges]
+    return [
+        (first[each.begin], first[each.end], each.kind, ", ".join(each.labels))
+        for each in graph.edges
+    ]
 
 
-def test_the_projects_pipeline_trains_then_passes_or_fails() -> None:
+def test_the_projects_pipeline_trains_then_registers_or_fails() -> None:
     graph = read_graph(DEFINITION)
     assert [(node.kind, node.lines[0]) for node in graph.nodes] == [
         (PARAMETERS, "InstanceType = ml.m5.large"),
+        (PARAMETERS, "ImageUri = ...000000000000000"),
+        (PARAMETERS, "SourceRevision = 0000000000000000"),
         (PARAMETERS, "MinValidationAuc = 0.8"),
         ("Training", "Train"),
         ("Condition", "CheckValidationAuc"),
+        ("RegisterModel", "Candidate-RegisterModel"),
         ("Fail", "ValidationAucTooLow"),
-        (END, "End"),
     ]
-    auc = "FinalMetricDataList validation:auc Value"
+    metrics = "validation:accuracy, validation:auc, validation:f1, validation:log_loss"
+    registered = f"TrainingJobArn, {metrics}, S3ModelArtifacts"
     assert edges_of(DEFINITION) == [
         ("InstanceType = ml.m5.large", "Train", DATA, ""),
+        ("ImageUri = ...000000000000000", "Train", DATA, ""),
+        ("ImageUri = ...000000000000000", "Candidate-RegisterModel", DATA, ""),
+        ("SourceRevision = 0000000000000000", "Candidate-RegisterModel", DATA, ""),
         ("MinValidationAuc = 0.8", "CheckValidationAuc", DATA, ""),
         ("MinValidationAuc = 0.8", "ValidationAucTooLow", DATA, ""),
-        ("Train", "CheckValidationAuc", DATA, auc),
-        ("CheckValidationAuc", "End", TRUE, "true"),
+        ("Train", "CheckValidationAuc", DATA, "validation:auc"),
+        ("CheckValidationAuc", "Candidate-RegisterModel", TRUE, "true"),
         ("CheckValidationAuc", "ValidationAucTooLow", FALSE, "false"),
-        ("Train", "ValidationAucTooLow", DATA, auc),
+        ("Train", "Candidate-RegisterModel", DATA, registered),
+        ("Train", "ValidationAucTooLow", DATA, "validation:auc"),
     ]
+
+
+def test_a_condition_is_shown_with_what_it_compares() -> None:
+    auc = {"Get": "Steps.Train.FinalMetricDataList['validation:auc'].Value"}
+    conditions = [
+        {"Type": "LessThan", "LeftValue": auc, "RightValue": 0.5},
+        {"Type": "Not", "Condition": {"Type": "In", "QueryValue": auc, "Values": [1]}},
+    ]
+    gate = step("Gate", "Condition", Conditions=conditions, IfSteps=[], ElseSteps=[])
+    _, node, end = read_graph({"Parameters": [], "Steps": [step("Train"), gate]}).nodes
+    assert node.lines == ("Gate", "Condition step", "validation:auc < 0.5", "Not")
+    assert end.kind == END
 
 
 def test_every_parameter_is_shown_once_with_its_default() -> None:
@@ -71,12 +99,28 @@ def test_a_parameter_that_no_step_uses_stands_alone() -> None:
 def test_what_mermaid_reads_as_its_own_is_escaped() -> None:
     parameter = {"Name": "Text", "DefaultValue": 'a"b<c>`#;&'}
     text = mermaid({"Parameters": [parameter], "Steps": []})
-    assert text == 'flowchart TD\n    n0("Text = a#34;b#60;c#62;#96;#35;#59;#38;")\n'
+    assert text == UNWRAPPED + '\nflowchart TD\n    n0("Text = a#34;b#60;c#62;#96;#35;#59;#38;")\n'
 
 
 def test_every_node_and_edge_is_a_line_of_mermaid() -> None:
     graph, lines = read_graph(DEFINITION), mermaid(DEFINITION).splitlines()
-    assert lines[0] == "flowchart TD"
-    assert len(lines) == 1 + len(graph.nodes) + len(graph.edges)
-    assert '    n3{"CheckValidationAuc<br/>Condition step: GreaterThanOrEqualTo"}' in lines
-    assert '    n3 ==>|"true"| n5' in lines
+    assert lines[:2] == [UNWRAPPED, "flowchart TD"]
+    assert len(lines) == 2 + len(graph.nodes) + len(graph.edges)
+    compared = "validation:auc #62;= MinValidationAuc"
+    assert f'    n5{{"CheckValidationAuc<br/>Condition step<br/>{compared}"}}' in lines
+    assert '    n5 ==>|"true"| n6' in lines
+
+
+def test_the_command_prints_the_graph(capsys: pytest.CaptureFixture[str]) -> None:
+    assert definition.main(["--graph"]) == 0
+    assert capsys.readouterr().out == mermaid(DEFINITION)
+
+
+def test_the_diagram_of_the_readme_is_the_graph() -> None:
+    text = README.read_text(encoding="utf-8")
+    section = re.compile(r"(<!-- graph -->\n```mermaid\n).*(```\n<!-- /graph -->)", re.DOTALL)
+    assert section.search(text)
+    found = section.sub(lambda match: match[1] + mermaid(DEFINITION) + match[2], text)
+    if "UPDATE_README" in os.environ:
+        README.write_text(found, encoding="utf-8")
+    assert text == found, "UPDATE_README=1 draws it anew"

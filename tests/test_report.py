@@ -91,6 +91,7 @@ def test_every_value_on_the_page_is_that_of_the_record(run: Run, language: str) 
         record["image_uri"],
         record["training_job_name"],
         record["model_artifact"]["uri"],
+        record["model_package_arn"],
         f"{record['model_artifact']['bytes']:,}",
         *(data["uri"] for data in record["data"].values()),
         *(sha for data in record["data"].values() for sha in data["sha256"].values()),

@@ -90,6 +90,8 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     )["PipelineDefinition"]
     assert record["definition_sha256"] == hashlib.sha256(definition.encode()).hexdigest()
     assert record["instance_type"] == record["parameters"]["InstanceType"] == "ml.m5.xlarge"
+    assert record["model_package_arn"].rpartition("/")[0].endswith(f"/{stack.model_package_group}")
+    assert f"registered    {record['model_package_arn']}\n" in out
     assert record["instance_count"] == 1
     assert record["parameters"]["num_round"] == "120"
     assert record["training_seconds"] >= 1

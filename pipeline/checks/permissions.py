@@ -43,6 +43,8 @@ class Resources:
         self.pipeline = f"{sagemaker}:pipeline/{settings.pipeline_name}"
         self.execution = f"{self.pipeline}/execution/{EXECUTION}"
         self.training_job = f"{sagemaker}:training-job/{TRAINING_JOB}"
+        self.model_group = f"{sagemaker}:model-package-group/{stack.model_package_group}"
+        self.model_version = f"{sagemaker}:model-package/{stack.model_package_group}/1"
         logs = f"{arn}:{partition}:logs:{here}:log-group:{TRAINING_LOG_GROUP}:log-stream:"
         self.log_group = logs
         self.log_stream = f"{logs}{TRAINING_JOB}/algo-1-0123456789"
@@ -94,6 +96,12 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
             ),
         ),
         _pass_role(stack.training_role_arn),
+        Permission(
+            on.model_group, ("sagemaker:CreateModelPackage", "sagemaker:CreateModelPackageGroup")
+        ),
+        Permission(on.model_version, ("sagemaker:CreateModelPackage", "sagemaker:AddTags")),
+        Permission(on.model, ("s3:GetObject",)),
+        Permission(on.repository, ("ecr:BatchGetImage", "ecr:DescribeImages")),
     ]
 
 

@@ -159,6 +159,9 @@ def _dependent(permission: Permission, body: bytes) -> list[Permission]:
     if "RoleArn" in request:
         passed_to = {"iam:PassedToService": "sagemaker.amazonaws.com"}
         needed.append(("iam:PassRole", request["RoleArn"], passed_to))
+    if operation == "CreateModelPackage":
+        packages = resource.replace(":model-package-group/", ":model-package/")
+        needed.append((action, f"{packages}/*", {}))
     if request.get("Tags"):
         needed.append(("sagemaker:AddTags", resource, {}))
     return needed
@@ -200,7 +203,13 @@ def _sagemaker(get: Callable[[str], Any]) -> str | None:
         return f"pipeline/{get('PipelineName')}"
     if get("TrainingJobName"):
         return f"training-job/{get('TrainingJobName')}"
-    arn: str | None = get("PipelineExecutionArn") or get("ResourceArn")
+    for member, kind in (
+        ("ModelPackageGroupName", "model-package-group"),
+        ("ModelPackageName", "model-package"),
+    ):
+        if name := get(member):
+            return str(name) if name.startswith("arn:") else f"{kind}/{name}"
+    arn: str | None = get("PipelineExecutionArn") or get("ModelPackageArn") or get("ResourceArn")
     return arn
 
 

@@ -1,7 +1,7 @@
 """One execution of a pipeline: the stored JSON definition, carried out step by step.
 
-Steps run one after the other, in an order that their references and DependsOn allow. Each
-training job is created through the API, in the name of the pipeline's role.
+Steps run one after the other, in an order that their references and DependsOn allow. Training jobs
+and model packages are created through the API, in the name of the pipeline's role.
 """
 
 import graphlib
@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.expressions import Reference, resolve, select
 from pipeline.local_aws.conditions import holds
+from pipeline.local_aws.model_registry import register
 from pipeline.local_aws.step_cache import StepCache
 from pipeline.validation import dependencies
 
@@ -69,7 +70,7 @@ class Execution:
         self._cache = cache
         self._sleep = sleep
         self._steps: list[dict[str, Any]] = []  # as ListPipelineExecutionSteps shows them
-        self._results: dict[str, dict[str, Any]] = {}  # step name -> Describe answer of its job
+        self._results: dict[str, dict[str, Any]] = {}  # step name -> what can be referred to
         self._stop = threading.Event()
         self._lock = threading.RLock()
         self._thread = threading.Thread(target=self._run, name=self.id, daemon=True)
@@ -137,6 +138,8 @@ class Execution:
         try:
             if step["Type"] == "Training":
                 self._train(step, record)
+            elif step["Type"] == "RegisterModel":
+                self._register(step, record)
             elif step["Type"] == "Condition":
                 branch = self._decide(step, record)
             else:
@@ -173,6 +176,15 @@ class Execution:
         message = self._resolve(step["Arguments"]["ErrorMessage"])
         self._update(record, Metadata={"Fail": {"ErrorMessage": message}})
         raise StepFailed(message)
+
+    def _register(self, step: dict[str, Any], record: dict[str, Any]) -> None:
+        request = self._resolve(step["Arguments"])
+        try:
+            arn = register(self._sagemaker, request)
+        except ClientError as error:
+            raise _refused(error) from None
+        self._update(record, Metadata={"RegisterModel": {"Arn": arn}})
+        self._results[step["Name"]] = request | {"ModelPackageArn": arn}
 
     def _train(self, step: dict[str, Any], record: dict[str, Any]) -> None:
         arguments = self._resolve(step["Arguments"])
@@ -216,8 +228,7 @@ class Execution:
         try:
             arn = self._sagemaker.create_training_job(TrainingJobName=name, **arguments)
         except ClientError as error:
-            details = error.response["Error"]
-            raise StepFailed(f"{details['Code']}: {details['Message']}") from None
+            raise _refused(error) from None
         self._update(record, Metadata={"TrainingJob": {"Arn": arn["TrainingJobArn"]}})
         stopping = False
         while True:
@@ -272,6 +283,11 @@ class Execution:
             return select(self._results[str(name)], tuple(path))
         except ValueError as error:
             raise ValueError(f"{reference.text}: {error}") from None
+
+
+def _refused(error: ClientError) -> StepFailed:
+    details = error.response["Error"]
+    return StepFailed(f"{details['Code']}: {details['Message']}")
 
 
 def _policy_for(error: StepFailed, policies: list[dict[str, Any]]) -> dict[str, Any] | None:

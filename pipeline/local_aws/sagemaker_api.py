@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 from pipeline.local_aws.account import Account
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.execution import Execution
+from pipeline.local_aws.model_registry import ModelRegistry
 from pipeline.local_aws.runner import Runner
 from pipeline.local_aws.source_image import image_exists
 from pipeline.local_aws.step_cache import StepCache
 from pipeline.local_aws.supported import spot_problems, unsupported
 from pipeline.local_aws.training import TrainingJob
-from pipeline.service_model import violations
 from pipeline.validation import parameter_value, parse_definition
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -21,7 +21,6 @@ from moto.sagemaker.exceptions import (
     ResourceNotFound,
     SagemakerClientError,
 )
-from moto.sagemaker.responses import SageMakerResponse
 
 PAGE_SIZE = 100  # default of the List calls answered here
 
@@ -49,7 +48,7 @@ class Work:
             job.join()
 
 
-class LocalSageMaker(SageMakerResponse):
+class LocalSageMaker(ModelRegistry):
     """Made anew for each request; `work` is set once, when the server starts."""
 
     work: ClassVar[Work]
@@ -211,18 +210,6 @@ class LocalSageMaker(SageMakerResponse):
                     "Instances. Please use AWS Service Quotas to request an increase for this "
                     "quota.",
                 )
-
-    def _checked_request(self, operation: str) -> dict[str, Any]:
-        """The request as it was sent, when botocore's model of the API allows it."""
-        request: dict[str, Any] = json.loads(self.body)
-        found = violations(operation, request)
-        if found:
-            raise AWSValidationException("; ".join(found))
-        return request
-
-    def _refuse_all_but(self, *members: str) -> None:
-        for name in json.loads(self.body).keys() - set(members):
-            raise AWSValidationException(f"local AWS does not support {name} here")
 
     def _check_role(self, arn: str) -> None:
         """SageMaker takes only roles that exist and trust it."""

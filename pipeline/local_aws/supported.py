@@ -1,9 +1,9 @@
-"""What of a CreateTrainingJob request local AWS carries out; the rest it refuses by name."""
+"""What of a request local AWS carries out; the rest it refuses by name."""
 
 from collections.abc import Iterator
 from typing import Any
 
-# The members of the request that are carried out here; any other one is refused by its name.
+# The members of CreateTrainingJob that are carried out here; any other one is refused by its name.
 SUPPORTED: dict[str, Any] = {
     "TrainingJobName": None,
     "HyperParameters": None,
@@ -30,10 +30,27 @@ SUPPORTED: dict[str, Any] = {
     "Environment": None,
     "ProfilerConfig": {"DisableProfiler": None},
 }
+# Those of CreateModelPackage.
+SUPPORTED_MODEL_PACKAGE: dict[str, Any] = {
+    "ModelPackageGroupName": None,
+    "ModelPackageDescription": None,
+    "ModelApprovalStatus": None,
+    "CustomerMetadataProperties": None,
+    "InferenceSpecification": {
+        "Containers": {"Image": None, "ModelDataUrl": None, "Environment": None},
+        "SupportedContentTypes": None,
+        "SupportedResponseMIMETypes": None,
+        "SupportedRealtimeInferenceInstanceTypes": None,
+        "SupportedTransformInstanceTypes": None,
+    },
+    "SkipModelValidation": None,
+    "ClientToken": None,
+}
 SUPPORTED_VALUES = {
     "TrainingInputMode": "File",
     "S3DataType": "S3Prefix",
     "DisableProfiler": True,
+    "SkipModelValidation": "None",
 }
 
 
@@ -49,6 +66,11 @@ def unsupported(request: dict[str, Any], most_instances: int) -> list[str]:
             f"only {only}" + (" (more with --containers)" if most_instances == 1 else "")
         )
     return problems
+
+
+def unsupported_model_package(request: dict[str, Any]) -> list[str]:
+    """What AWS could do and local AWS cannot, one line each."""
+    return list(_unsupported(request, SUPPORTED_MODEL_PACKAGE, "CreateModelPackage"))
 
 
 def _unsupported(value: Any, supported: dict[str, Any], path: str) -> Iterator[str]:
