@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from container.passengers import read_passengers
 from container.train import fit
 from pipeline.data import Dataset
 
-from container_engine import ROOT
+from container_engine import ROOT, docker
 
 
 @dataclass
@@ -45,6 +46,18 @@ class ModelServer:
         answer = Answer(response.status, response.headers["Content-Type"], response.read())
         connection.close()
         return answer
+
+    def wait(self) -> None:
+        """Until /ping is answered with 200."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                assert self.ask("GET", "/ping").status == 200
+            except (OSError, http.client.HTTPException):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            else:
+                return
 
     def invoke(self, body: bytes, content_type: str, **headers: str) -> Answer:
         return self.ask("POST", "/invocations", body, content_type=content_type, **headers)
@@ -90,6 +103,22 @@ def running(root: Path, **variables: str) -> Iterator[ModelServer]:
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 0
     assert stderr == ""
+
+
+@contextmanager
+def running_in_image(image: str, root: Path) -> Iterator[ModelServer]:
+    """`docker run IMAGE serve` as SageMaker runs it: the model cannot be written to."""
+    model = f"--volume={root / 'model'}:/opt/ml/model:ro"
+    name = docker("run", "--detach", "--publish=127.0.0.1::8080", model, image, "serve")
+    try:
+        server = ModelServer("127.0.0.1", int(docker("port", name, "8080").rpartition(":")[2]))
+        server.wait()
+        yield server
+        docker("kill", "--signal=TERM", name)
+        assert docker("wait", name) == "0"
+        assert docker("logs", name) == "model of /opt/ml/model\nserving on http://0.0.0.0:8080"
+    finally:
+        docker("rm", "--force", name)
 
 
 def address(process: subprocess.Popen[str]) -> tuple[str, int]:

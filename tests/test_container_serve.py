@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from container import contract
 from container.invocations import METHODS
 from container.passengers import NUMBERS, TEXTS
 from container.serve import MAX_BODY_BYTES
-from pipeline.data import Dataset
 
 import model_server
 import pytest
@@ -47,28 +45,15 @@ def lines_of(*rows: object) -> bytes:
     return "\n".join(map(json.dumps, rows)).encode()
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
-    """A tree with a model, as SageMaker lays it out for serving."""
-    folder = tmp_path_factory.mktemp("ml")
-    model_server.write_artifact(folder / "model", dataset)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[ModelServer]:
-    with model_server.running(root) as running:
-        yield running
-
-
 def test_ping_is_answered_with_200_and_nothing(server: ModelServer) -> None:
     answer = server.ask("GET", "/ping")
     assert (answer.status, answer.body) == (200, b"")
 
 
-def test_it_listens_on_loopback_unless_told_otherwise(server: ModelServer, root: Path) -> None:
-    assert server.host == "127.0.0.1"
-    with model_server.running(root, BIND_TO_HOST="0.0.0.0") as everywhere:
+def test_it_listens_on_loopback_unless_told_otherwise(served_root: Path) -> None:
+    with model_server.running(served_root) as server:
+        assert server.host == "127.0.0.1"
+    with model_server.running(served_root, BIND_TO_HOST="0.0.0.0") as everywhere:
         assert everywhere.host == "0.0.0.0"
         assert everywhere.ask("GET", "/ping").status == 200
 
@@ -355,28 +340,28 @@ def test_a_request_that_has_begun_when_sigterm_comes_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("root_name", "variables", "reason"),
+    ("place", "variables", "reason"),
     [
         ("nowhere", {}, "error: .*nowhere/model: no model.ubj\nhint: "),
-        ("ml", {"SAGEMAKER_BIND_TO_PORT": "http"}, "error: port 'http' is not a number from 0"),
-        ("ml", {"SAGEMAKER_BIND_TO_PORT": "65536"}, "error: port '65536' is not a number from 0"),
-        ("ml", {"BIND_TO_HOST": "192.0.2.1"}, "error: cannot listen on 192.0.2.1:0: "),
+        ("", {"SAGEMAKER_BIND_TO_PORT": "http"}, "error: port 'http' is not a number from 0"),
+        ("", {"SAGEMAKER_BIND_TO_PORT": "65536"}, "error: port '65536' is not a number from 0"),
+        ("", {"BIND_TO_HOST": "192.0.2.1"}, "error: cannot listen on 192.0.2.1:0: "),
     ],
 )
 def test_what_keeps_it_from_serving_is_one_line_with_a_hint(
-    root_name: str, variables: dict[str, str], reason: str, root: Path
+    place: str, variables: dict[str, str], reason: str, served_root: Path
 ) -> None:
-    process = model_server.start(root if root_name == "ml" else root / root_name, **variables)
+    process = model_server.start(served_root / place, **variables)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.match(reason, stderr), stderr
     assert "hint: " in stderr
     assert "Traceback" not in stderr
-    assert not (root / "output").exists(), "a failure file is for training jobs"
+    assert not (served_root / place / "output").exists(), "a failure file is for training jobs"
 
 
-def test_a_damaged_model_is_never_served(root: Path, tmp_path: Path) -> None:
-    shutil.copytree(root / "model", tmp_path / "model")
+def test_a_damaged_model_is_never_served(served_root: Path, tmp_path: Path) -> None:
+    shutil.copytree(served_root / "model", tmp_path / "model")
     (tmp_path / "model" / contract.MODEL_FILE).write_bytes(b"{}")
     process = model_server.start(tmp_path)
     stdout, stderr = process.communicate(timeout=60)

@@ -4,17 +4,14 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
 from container import predict
 from container.passengers import MISSING, NUMBERS, TEXTS
-from pipeline.data import Dataset
 from pipeline.settings import Settings
 
-import model_server
-import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -23,19 +20,6 @@ from model_server import ModelServer
 COLUMNS = (*NUMBERS, *TEXTS)
 
 Row = dict[str, object]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
-    folder = tmp_path_factory.mktemp("ml")
-    model_server.write_artifact(folder / "model", dataset)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[ModelServer]:
-    with model_server.running(root) as running:
-        yield running
 
 
 def as_csv(rows: Sequence[Row]) -> bytes:
@@ -119,20 +103,20 @@ rows = st.permutations(COLUMNS).flatmap(
 @hypothesis_settings(deadline=None, max_examples=150)
 @given(rows=rows)
 def test_random_rows_have_the_same_probabilities_everywhere(
-    rows: list[Row], root: Path, server: ModelServer
+    rows: list[Row], served_root: Path, server: ModelServer
 ) -> None:
     """With known, unseen and missing values, columns in any order; alone and together."""
-    expected = predicted(root / "model", as_csv(rows))
+    expected = predicted(served_root / "model", as_csv(rows))
     for form, found in served(server, rows).items():
         assert found == expected, form
     assert served(server, rows[:1])["JSON lines"] == expected[:1]
 
 
 def test_the_titanic_data_has_the_same_probabilities_everywhere(
-    root: Path, server: ModelServer, settings: Settings
+    served_root: Path, server: ModelServer, settings: Settings
 ) -> None:
     rows: list[Row] = list(csv.DictReader(io.StringIO(settings.data_file.read_text("utf-8"))))
-    expected = predicted(root / "model", settings.data_file.read_bytes())
+    expected = predicted(served_root / "model", settings.data_file.read_bytes())
     assert len(set(expected)) > 100
     for form, found in served(server, rows).items():
         assert found == expected, form
