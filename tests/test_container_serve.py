@@ -1,4 +1,7 @@
-"""The model server as a process: SageMaker's hosting contract, and what it refuses."""
+"""The model server: SageMaker's hosting contract, and what it refuses.
+
+What asks the `server` is tested of the process and, as NEEDS_ENGINE, of the image.
+"""
 
 import http.client
 import json

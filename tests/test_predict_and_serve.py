@@ -1,4 +1,7 @@
-"""`python -m container.predict` and the model server give the same numbers, to the last digit."""
+"""`python -m container.predict` and the model server give the same numbers, to the last digit.
+
+The server is the process and, as NEEDS_ENGINE, the image.
+"""
 
 import csv
 import io
