@@ -1,7 +1,8 @@
-"""What SageMaker starts: `python -m container [train]`.
+"""What SageMaker starts: `python -m container [train]`, or `serve`.
 
-Here is the behaviour of the process; the work is in `train.py`, which is imported inside the
-guarded part so that even a missing library ends with a failure file.
+Here is the behaviour of the process that trains; the work is in `train.py`, which is imported
+inside the guarded part so that even a missing library ends with a failure file. Neither of the two
+imports what only the other needs.
 """
 
 import os
@@ -23,13 +24,16 @@ class Terminated(BaseException):
 
 
 def main(argv: Sequence[str], root: Path) -> int:
-    """The exit code of one job under `root`; for every failure there is a failure file."""
+    """The exit code. For every failure of a training job there is a failure file under `root`."""
     opt_ml = OptMl(root)
+    if list(argv) == ["serve"]:
+        return _serve(opt_ml)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         if list(argv) not in ([], ["train"]):
             raise InputError(
-                f"unknown argument: {' '.join(argv)}", "run the image with `train`, or with none"
+                f"unknown argument: {' '.join(argv)}",
+                "run the image with `train`, with `serve`, or with none, which trains",
             )
         from container.train import train
 
@@ -42,6 +46,15 @@ def main(argv: Sequence[str], root: Path) -> int:
         message = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
         return _fail(opt_ml, message, 1)
     return 0
+
+
+def _serve(opt_ml: OptMl) -> int:
+    # Read when XGBoost is loaded. Requests run beside each other, each of them on one thread: more
+    # for one wait for each other longer than it takes to score.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from container.serve import serve
+
+    return serve(opt_ml.model)
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:

@@ -49,7 +49,7 @@ class Features:
         columns = [np.asarray(column, np.float64) for column in _numeric(passengers).values()]
         texts = _categorical(passengers)
         for name, values in self.categories.items():
-            column = np.asarray(texts[name], dtype=np.str_)
+            column = np.asarray(texts[name], dtype=object)
             columns.extend(column == value for value in values)
         return np.column_stack(columns).astype(np.float32)
 

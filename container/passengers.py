@@ -8,7 +8,7 @@ ignored, above all `boat` and `body`, which were recorded after the sinking.
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from container.contract import parse_number
@@ -24,6 +24,10 @@ LINES_SHOWN = 10
 SHOWN_CHARACTERS = 60
 
 Record = tuple[int, list[str]]  # the line on which it begins (from 1), and its cells
+
+
+class NoHeader(InputError):
+    """The first line has none of the columns' names."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +66,42 @@ def read_passengers(content: bytes, source: str, *, labelled: bool) -> Passenger
     Raises InputError, naming the file and the lines, for what is not UTF-8, has no header, lacks a
     column or a label, or holds a cell that is not what its column needs.
     """
-    records = _records(_decode(content, source), source)
+    records = _records(decode(content, source), source)
     first = next(records, None)
     if first is None:
         raise InputError(f"{source}: the file is empty", "give a CSV file with a header and rows")
-    header = _header(first[1], source, labelled)
-    width, positions = len(first[1]), {name: header.index(name) for name in NUMBERS + TEXTS}
+    passengers = passengers_of(first[1], records, source, labelled=labelled)
+    if not len(passengers):
+        raise InputError(f"{source}: a header but no rows", "give at least one row")
+    return passengers
+
+
+def passengers_of(
+    names: list[str],
+    records: Iterable[Record],
+    source: str,
+    *,
+    labelled: bool,
+    unit: str = "line",
+) -> Passengers:
+    """The rows whose cells stand under `names`, whatever format they were written in.
+
+    `unit` is what the number of a record counts. Raises InputError as `read_passengers` does.
+    """
+    header = _header(names, source, labelled)
+    width, positions = len(names), {name: header.index(name) for name in NUMBERS + TEXTS}
+    place = f"{source}: {unit}"
 
     passengers = Passengers()
     bad_labels: dict[int, str] = {}
     for line, cells in records:
         if len(cells) != width:
             raise InputError(
-                f"{source}: line {line} has {len(cells)} cells, the header has {width}",
+                f"{place} {line} has {len(cells)} cells, the header has {width}",
                 "quote the cells that contain commas or quotes",
             )
         for name in NUMBERS:
-            number = _number(cells[positions[name]], name, source, line)
+            number = _number(cells[positions[name]], name, place, line)
             passengers.numbers[name].append(number)
         for name in TEXTS:
             passengers.texts[name].append(_text(cells[positions[name]]))
@@ -89,8 +112,6 @@ def read_passengers(content: bytes, source: str, *, labelled: bool) -> Passenger
             else:
                 bad_labels[line] = cell
     _refuse_labels(bad_labels, source)
-    if not len(passengers):
-        raise InputError(f"{source}: a header but no rows", "give at least one row")
     return passengers
 
 
@@ -115,7 +136,8 @@ def write_passengers(passengers: Passengers) -> bytes:
     return text.getvalue().encode()
 
 
-def _decode(content: bytes, source: str) -> str:
+def decode(content: bytes, source: str) -> str:
+    """UTF-8, with or without a byte order mark."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -146,7 +168,7 @@ def _header(cells: list[str], source: str, labelled: bool) -> list[str]:
     missing = [name for name in needed if name not in header]
     if len(missing) == len(needed):
         shown = ",".join(cells)[:SHOWN_CHARACTERS]
-        raise InputError(
+        raise NoHeader(
             f"{source}: no header: the first line is {shown!r}",
             f"begin the file with the column names: {', '.join(needed)}",
         )
@@ -173,7 +195,7 @@ def _number_text(number: float) -> str:
     return "" if math.isnan(number) else f"{number:.15g}"
 
 
-def _number(cell: str, name: str, source: str, line: int) -> float:
+def _number(cell: str, name: str, place: str, line: int) -> float:
     text = _text(cell)
     if not text:
         return math.nan
@@ -184,7 +206,7 @@ def _number(cell: str, name: str, source: str, line: int) -> float:
     if not 0 <= number <= LARGEST:
         shown = text[:SHOWN_CHARACTERS]
         raise InputError(
-            f"{source}: line {line}: {name} is {shown!r}, not a number from 0 to {LARGEST:g}",
+            f"{place} {line}: {name} is {shown!r}, not a number from 0 to {LARGEST:g}",
             "correct the cell, or leave it empty when the value is unknown",
         )
     return number

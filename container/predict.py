@@ -13,6 +13,7 @@ from container.artifact import Artifact
 from container.errors import InputError
 from container.metrics import DECISION_THRESHOLD
 from container.passengers import read_passengers
+from container.predictions import probability_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print("probability,survived")
     for probability in artifact.score(passengers).tolist():
-        print(f"{probability:.9g},{int(probability >= DECISION_THRESHOLD)}")
+        print(f"{probability_text(probability)},{int(probability >= DECISION_THRESHOLD)}")
     return 0
 
 

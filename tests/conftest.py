@@ -11,14 +11,15 @@ from typing import Any
 
 from container.passengers import Passengers, read_passengers
 from pipeline.data import Dataset, prepare
-from pipeline.local_aws import server
-from pipeline.local_aws.server import LocalAws
+from pipeline.local_aws.server import LocalAws, start
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import container_engine
+import model_server
 import pytest
 import yaml
-from container_engine import Image
+from container_engine import NEEDS_ENGINE, Image
+from model_server import ModelServer
 
 ROOT = container_engine.ROOT
 
@@ -68,7 +69,7 @@ def passengers(settings: Settings) -> Passengers:
 @pytest.fixture(scope="session")
 def local_aws(settings: Settings) -> Iterator[LocalAws]:
     """Started once: moto's state belongs to the process. The environment points at it."""
-    with server.start(settings.region, settings.stack_name) as running:
+    with start(settings.region, settings.stack_name) as running:
         yield running
 
 
@@ -88,9 +89,30 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         left = sorted(container_engine.inventory() - before)
         good = push("good.yaml")
         again = push("good.yaml")
+        repository = terminal.stack().repository_uri
         yield Image(**vars(terminal), refused=refused, refused_left=left, pushed=good, again=again)
     assert container_engine.leftovers() == []
-    container_engine.remove_images(good.stdout.partition("@")[0])
+    container_engine.remove_images(repository)
+
+
+@pytest.fixture(scope="session")
+def served_root(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
+    """A tree with a model and nothing else, as SageMaker lays it out for serving."""
+    root = tmp_path_factory.mktemp("served")
+    model_server.write_artifact(root / "model", dataset)
+    return root
+
+
+@pytest.fixture(scope="module", params=["process", pytest.param("image", marks=NEEDS_ENGINE)])
+def server(request: pytest.FixtureRequest, served_root: Path) -> Iterator[ModelServer]:
+    """The model server: as a process, and once more in the image."""
+    if request.param == "process":
+        running = model_server.running(served_root)
+    else:
+        image: Image = request.getfixturevalue("image")
+        running = model_server.running_in_image(image.pull(), served_root)
+    with running as server:
+        yield server
 
 
 @contextmanager

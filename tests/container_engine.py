@@ -122,6 +122,12 @@ class Image(Terminal):
     def uri(self) -> str:
         return self.pushed.stdout.strip()
 
+    def pull(self) -> str:
+        """The image under a name that the engine has."""
+        self.log_in()
+        assert self.run("docker", "pull", "--quiet", self.uri).returncode == 0
+        return self.uri
+
 
 @contextmanager
 def serve(
@@ -170,6 +176,7 @@ def leftovers() -> list[str]:
 
 def remove_images(repository: str) -> None:
     """And the containers that the SDK's local mode leaves of them."""
+    assert repository, "`docker images` without a name lists all that the engine has"
     # The newest first, as `docker images` lists them: what was made from another one is newer.
     for name in dict.fromkeys(docker("images", "--quiet", repository).split()):
         for container in docker("ps", "--all", "--quiet", "--filter", f"ancestor={name}").split():

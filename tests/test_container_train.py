@@ -172,9 +172,9 @@ def test_every_failure_has_its_own_line_and_a_hint(
 
 
 def test_an_unknown_argument_is_refused(opt_ml: Path, run_job: RunJob) -> None:
-    job = run_job(opt_ml, "serve")
+    job = run_job(opt_ml, "predict")
     assert job.returncode == 1
-    assert failure(opt_ml).startswith("unknown argument: serve\nhint: ")
+    assert failure(opt_ml).startswith("unknown argument: predict\nhint: ")
 
 
 def test_a_library_that_is_missing_still_ends_with_a_failure_file(

@@ -131,10 +131,7 @@ def test_a_job_has_what_its_instance_has_and_no_network(image: Image) -> None:
 
 @pytest.fixture
 def local_image(image: Image) -> str:
-    """The image under a name that the engine has."""
-    image.log_in()
-    assert image.run("docker", "pull", "--quiet", image.uri).returncode == 0
-    return image.uri
+    return image.pull()
 
 
 @pytest.mark.parametrize("arguments", [("train",), ()])

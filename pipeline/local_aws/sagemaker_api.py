@@ -22,6 +22,7 @@ from moto.sagemaker.exceptions import (
     SagemakerClientError,
 )
 
+SERVE_INSTEAD = "run the image with `serve`, or `python -m container serve`"
 PAGE_SIZE = 100  # default of the List calls answered here
 
 
@@ -152,6 +153,16 @@ class LocalSageMaker(ModelRegistry):
         if arn not in self.work.executions:
             raise ResourceNotFound(f"Pipeline execution with ARN {arn} does not exist")
         return self.work.executions[arn]
+
+    # Serving: moto's endpoints and transform jobs are ready at once, and run nothing.
+
+    def create_endpoint(self) -> ActionResult:
+        raise AWSValidationException(f"local AWS does not support CreateEndpoint: {SERVE_INSTEAD}")
+
+    def create_transform_job(self) -> ActionResult:
+        raise AWSValidationException(
+            f"local AWS does not support CreateTransformJob: {SERVE_INSTEAD}"
+        )
 
     # Training jobs: nothing of moto's, whose jobs complete at once and run nothing.
 

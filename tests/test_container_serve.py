@@ -1,0 +1,386 @@
+"""The model server: SageMaker's hosting contract, and what it refuses.
+
+What asks the `server` is tested of the process and, as NEEDS_ENGINE, of the image.
+"""
+
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from container import contract
+from container.invocations import METHODS
+from container.passengers import NUMBERS, TEXTS
+from container.serve import MAX_BODY_BYTES
+
+import model_server
+import pytest
+from container_engine import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_server import ModelServer
+
+CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+COLUMNS = [*NUMBERS, *TEXTS]
+HEADER = ",".join(COLUMNS)
+ALLEN = {
+    "name": "Allen, Miss. Elisabeth Walton",
+    "sex": "female",
+    "age": 29,
+    "sibsp": 0,
+    "parch": 0,
+    "pclass": 1,
+    "ticket": 24160,
+    "fare": 211.3375,
+    "cabin": "B5",
+    "embarked": "S",
+}
+UNKNOWN = dict.fromkeys(COLUMNS)
+
+
+def lines_of(*rows: object) -> bytes:
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+def test_ping_is_answered_with_200_and_nothing(server: ModelServer) -> None:
+    answer = server.ask("GET", "/ping")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_it_listens_on_loopback_unless_told_otherwise(served_root: Path) -> None:
+    with model_server.running(served_root) as server:
+        assert server.host == "127.0.0.1"
+    with model_server.running(served_root, BIND_TO_HOST="0.0.0.0") as everywhere:
+        assert everywhere.host == "0.0.0.0"
+        assert everywhere.ask("GET", "/ping").status == 200
+
+
+def test_a_row_gets_a_probability_in_the_form_that_it_came_in(server: ModelServer) -> None:
+    csv = f"{HEADER}\n{','.join(json.dumps(ALLEN[name]) for name in COLUMNS)}\n".encode()
+    as_csv = server.invoke(csv, CSV)
+    assert (as_csv.status, as_csv.content_type) == (200, CSV)
+    assert 0.5 < float(as_csv.text) < 1, "a woman in first class"
+    probability = as_csv.text.strip()
+    as_lines = server.invoke(lines_of(ALLEN, UNKNOWN), JSON_LINES)
+    assert (as_lines.status, as_lines.content_type) == (200, JSON_LINES)
+    first, second = as_lines.text.splitlines()
+    assert first == f'{{"probability": {probability}}}'
+    assert list(json.loads(second)) == ["probability"]
+    for document in (ALLEN, [ALLEN], {"instances": [ALLEN]}):
+        as_json = server.invoke(json.dumps(document).encode(), JSON)
+        assert (as_json.status, as_json.content_type) == (200, JSON)
+        assert as_json.text == f'{{"predictions": [{{"probability": {probability}}}]}}\n'
+
+
+def test_columns_come_in_any_order_and_case_and_others_are_ignored(server: ModelServer) -> None:
+    expected = server.invoke(lines_of(ALLEN), JSON_LINES).text
+    other = {name.upper(): ALLEN[name] for name in reversed(COLUMNS)}
+    other |= {"PassengerId": 1, "boat": ["2"], "survived": "maybe"}
+    assert server.invoke(lines_of(other), JSON_LINES).text == expected
+
+
+def test_null_is_an_empty_cell_and_a_number_is_the_text_of_its_digits(server: ModelServer) -> None:
+    missing = [UNKNOWN, dict.fromkeys(COLUMNS, ""), dict.fromkeys(COLUMNS, "NaN")]
+    numbers = [ALLEN, ALLEN | {"age": "29", "fare": "2.113375e2", "ticket": "24160"}]
+    for rows in (missing, numbers):
+        answer = server.invoke(lines_of(*rows), JSON_LINES)
+        assert answer.status == 200, answer.text
+        assert len(set(answer.text.splitlines())) == 1
+    not_a_number = json.dumps(ALLEN | {"age": float("nan")}).encode()
+    unknown_age = server.invoke(lines_of(ALLEN | {"age": None}), JSON_LINES).text
+    assert b"NaN" in not_a_number
+    assert server.invoke(not_a_number, JSON_LINES).text == unknown_age
+
+
+def test_a_byte_order_mark_and_empty_lines_change_nothing(server: ModelServer) -> None:
+    plain = server.invoke(lines_of(ALLEN, UNKNOWN), JSON_LINES).text
+    body = b"\xef\xbb\xbf\r\n" + lines_of(ALLEN).replace(b"\n", b"\r\n") + b"\r\n\r\n"
+    marked = server.invoke(body + lines_of(UNKNOWN), f"{JSON_LINES}; charset=UTF-8")
+    assert marked.text == plain
+
+
+def test_the_other_name_of_json_lines_is_known(server: ModelServer) -> None:
+    answer = server.invoke(lines_of(ALLEN), "application/x-jsonlines")
+    assert (answer.status, answer.content_type) == (200, "application/x-jsonlines")
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("*/*", JSON_LINES),
+        ("", JSON_LINES),
+        ("text/csv", CSV),
+        ("TEXT/CSV; charset=utf-8", CSV),
+        ("application/json", JSON),
+        ("text/*", CSV),
+        ("application/*", JSON_LINES),
+        ("text/html, application/json;q=0.5, text/csv;q=0.9", CSV),
+        ("text/html, */*;q=0.1", JSON_LINES),
+        ("application/jsonlines;q=0, */*", "text/csv"),
+    ],
+)
+def test_accept_chooses_the_form_of_the_answer(
+    accept: str, expected: str, server: ModelServer
+) -> None:
+    answer = server.invoke(lines_of(ALLEN, UNKNOWN), JSON_LINES, accept=accept)
+    assert (answer.status, answer.content_type) == (200, expected)
+    assert answer.text.count("\n") == (1 if expected == JSON else 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "reason"),
+    [
+        (b"", CSV, "body: empty"),
+        (b"\n\n", CSV, "body: the file is empty"),
+        (f"{HEADER}\n".encode(), CSV, "body: a header but no rows"),
+        (b"pclass,age\n1,2\n", CSV, "body: missing columns: sibsp, parch, fare, name"),
+        (f"{HEADER}\n1,2\n".encode(), CSV, "body: line 2 has 2 cells, the header has 10"),
+        (f"{HEADER}\n,,,,,,,,,\n,old,,,,,,,,\n".encode(), CSV, "body: line 3: age is 'old', not"),
+        (f"{HEADER}\n{'x' * 200_000},,,,,,,,,\n".encode(), CSV, "body: line 2 is not CSV: field"),
+        (b"\xff\xfe", CSV, "body: not UTF-8 (line 1, byte 0)"),
+        (b"\n \n", JSON_LINES, "body: no rows"),
+        (lines_of(ALLEN) + b"\n{", JSON_LINES, "body: line 2 is not JSON: "),
+        (lines_of(ALLEN, [ALLEN]), JSON_LINES, "body: line 2 is not a JSON object"),
+        (lines_of(ALLEN, ALLEN | {"age": -1}), JSON_LINES, "body: line 2: age is '-1', not a num"),
+        (lines_of(ALLEN, ALLEN | {"sex": True}), JSON_LINES, "body: line 2: sex is true or false"),
+        (lines_of(ALLEN | {"cabin": {}}), JSON_LINES, "body: line 1: cabin is an object"),
+        (lines_of({**UNKNOWN, "Age": 3}), JSON_LINES, "body: line 1 is not JSON: age is given twi"),
+        (b'{"pclass": 3}', JSON_LINES, "body: line 1: missing columns: age, sibsp, parch"),
+        (b"{", JSON, "body: not JSON: "),
+        (b"3", JSON, "body: no list of rows"),
+        (b"[]", JSON, "body: no rows"),
+        (b'{"instances": 3}', JSON, "body: no list of rows"),
+        (b"[" * 100_000, JSON, "body: not JSON: nested too deeply"),
+        (json.dumps([ALLEN, "x"]).encode(), JSON, "body: row 2 is not a JSON object"),
+        (json.dumps([ALLEN, ALLEN | {"fare": "1e10"}]).encode(), JSON, "body: row 2: fare is '1e1"),
+    ],
+)
+def test_a_bad_body_gets_400_with_the_reason_and_a_hint(
+    body: bytes, content_type: str, reason: str, server: ModelServer
+) -> None:
+    answer = server.invoke(body, content_type)
+    assert answer.status == 400
+    first, second = answer.text.splitlines()
+    assert first.startswith(reason)
+    assert second.startswith("hint: ")
+    assert len(first) < 300
+
+
+def test_csv_without_its_header_is_told_what_batch_transform_needs(server: ModelServer) -> None:
+    answer = server.invoke(b"3,22,1,0,7.25,Braund,male,A/5 21171,,S\n", CSV)
+    assert answer.status == 400
+    assert answer.text.startswith("body: no header: the first line is '3,22,1,0")
+    assert "send application/jsonlines, or set SplitType to None" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "reason"),
+    [
+        ("GET", "/", {}, 404, "no path '/'"),
+        ("POST", "/invocations/", {}, 404, "no path '/invocations/'"),
+        ("GET", "/execution-parameters", {}, 404, "no path"),
+        ("POST", "/ping", {}, 405, "/ping does not take POST"),
+        ("GET", "/invocations", {}, 405, "/invocations does not take GET"),
+        ("POST", "/invocations", {}, 415, "Content-Type is ''"),
+        ("POST", "/invocations", {"content_type": "text/html"}, 415, "Content-Type is 'text/html'"),
+        (
+            "POST",
+            "/invocations",
+            {"content_type": "text/csv; charset=latin-1"},
+            415,
+            "the charset is 'latin-1'",
+        ),
+        (
+            "POST",
+            "/invocations",
+            {"content_type": "text/csv", "content_encoding": "gzip"},
+            415,
+            "Content-Encoding is 'gzip'",
+        ),
+        (
+            "POST",
+            "/invocations",
+            {"content_type": "text/csv", "accept": "text/html"},
+            406,
+            "Accept is 'text/html'",
+        ),
+    ],
+)
+def test_what_it_does_not_do_has_its_own_status_and_a_hint(
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    reason: str,
+    server: ModelServer,
+) -> None:
+    answer = server.ask(method, path, b"x" if method == "POST" else None, **headers)
+    assert answer.status == status
+    assert answer.text.startswith(reason)
+    assert "\nhint: " in answer.text
+
+
+@pytest.mark.parametrize("path", METHODS)
+def test_a_wrong_method_is_told_the_right_one(path: str, server: ModelServer) -> None:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    connection.request("DELETE", path)
+    response = connection.getresponse()
+    assert (response.status, response.headers["Allow"]) == (405, METHODS[path])
+    connection.close()
+
+
+def test_a_body_of_the_largest_size_is_read_and_a_larger_one_gets_413(server: ModelServer) -> None:
+    assert MAX_BODY_BYTES == 100 * 2**20
+    read = server.invoke(b"x" * MAX_BODY_BYTES, CSV)
+    assert read.status == 400
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
+        head = f"POST /invocations HTTP/1.1\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_in_chunks_of_unknown_length_is_read(server: ModelServer) -> None:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    chunks = iter([lines_of(ALLEN)[:9], lines_of(ALLEN)[9:]])
+    headers = {"Content-Type": JSON_LINES}
+    connection.request("POST", "/invocations", chunks, headers, encode_chunked=True)
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_a_long_cell_does_not_make_the_other_rows_long(server: ModelServer) -> None:
+    """Texts in an array of fixed width would need rows x characters: 80 GB here."""
+    rows = [UNKNOWN | {"sex": "x" * 1_000_000}, *([UNKNOWN] * 20_000)]
+    answer = server.invoke(lines_of(*rows), JSON_LINES, accept=CSV)
+    assert answer.status == 200
+    assert len(answer.text.splitlines()) == len(rows)
+
+
+def test_requests_at_the_same_time_do_not_mix(server: ModelServer) -> None:
+    rows = [ALLEN | {"age": age, "sex": sex} for age in range(60) for sex in ("male", "female")]
+
+    def one(row: dict[str, object]) -> str:
+        return server.invoke(lines_of(row), JSON_LINES).text
+
+    together = server.invoke(lines_of(*rows), JSON_LINES).text.splitlines(keepends=True)
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(one, rows)) == together
+
+
+anything = st.one_of(st.binary(max_size=300), st.text(max_size=100).map(str.encode))
+media_types = st.one_of(
+    st.sampled_from([CSV, JSON, JSON_LINES, "application/x-jsonlines"]),
+    st.binary(max_size=60).map(lambda text: text.translate(None, b"\r\n")),
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.sampled_from(COLUMNS),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(COLUMNS), inner),
+)
+bodies = st.one_of(
+    anything,
+    json_values.map(lambda value: json.dumps(value).encode()),
+    st.fixed_dictionaries(dict.fromkeys(COLUMNS, json_values)).map(lines_of),
+    anything.map(lambda rest: HEADER.encode() + b"\n" + rest),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(body=bodies, content_type=media_types, accept=media_types)
+def test_no_body_and_no_header_gives_500_or_hangs(
+    body: bytes, content_type: str | bytes, accept: str | bytes, server: ModelServer
+) -> None:
+    answer = server.ask("POST", "/invocations", body, content_type=content_type, accept=accept)
+    assert answer.status in (200, 400, 406, 415)
+
+
+@settings(deadline=None, max_examples=200)
+@given(request=st.binary(max_size=400))
+def test_nothing_that_is_sent_stops_it(request: bytes, server: ModelServer) -> None:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(100)
+    assert b" 500 " not in answer
+    assert server.ask("GET", "/ping").status == 200
+
+
+SLOW_APPLICATION = """
+import time
+from container.serve import answer
+
+def application(environ, start_response):
+    print("begun", flush=True)
+    time.sleep(1)
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"ended"]
+
+answer(application)
+"""
+
+
+def test_a_request_that_has_begun_when_sigterm_comes_is_answered() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_APPLICATION],
+        env={"PYTHONPATH": str(ROOT), "SAGEMAKER_BIND_TO_PORT": "0"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    server = ModelServer(*model_server.address(process))
+    assert process.stdout
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.ask, "GET", "/")
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGTERM)
+        assert answer.result().body == b"ended"
+    assert process.wait(timeout=30) == 0
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "variables", "reason"),
+    [
+        ("nowhere", {}, "error: .*nowhere/model: no model.ubj\nhint: "),
+        ("", {"SAGEMAKER_BIND_TO_PORT": "http"}, "error: port 'http' is not a number from 0"),
+        ("", {"SAGEMAKER_BIND_TO_PORT": "65536"}, "error: port '65536' is not a number from 0"),
+        ("", {"BIND_TO_HOST": "192.0.2.1"}, "error: cannot listen on 192.0.2.1:0: "),
+    ],
+)
+def test_what_keeps_it_from_serving_is_one_line_with_a_hint(
+    place: str, variables: dict[str, str], reason: str, served_root: Path
+) -> None:
+    process = model_server.start(served_root / place, **variables)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.match(reason, stderr), stderr
+    assert "hint: " in stderr
+    assert "Traceback" not in stderr
+    assert not (served_root / place / "output").exists(), "a failure file is for training jobs"
+
+
+def test_a_damaged_model_is_never_served(served_root: Path, tmp_path: Path) -> None:
+    shutil.copytree(served_root / "model", tmp_path / "model")
+    (tmp_path / "model" / contract.MODEL_FILE).write_bytes(b"{}")
+    process = model_server.start(tmp_path)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (1, "")
+    assert "the artifact cannot be read" in stderr
+
+
+@pytest.mark.parametrize(("program", "other"), [("train", "serve"), ("serve", "train")])
+def test_training_and_serving_do_not_import_each_other(program: str, other: str) -> None:
+    """Neither pays for the other at its start."""
+    belongs = {
+        "train": {"container.train"},
+        "serve": {"waitress", "container.serve", "container.invocations", "container.rows"},
+    }
+    code = f"import sys, container.__main__, container.{program}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert f"container.{program}" in imported
+    assert not imported & belongs[other]
