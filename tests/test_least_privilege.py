@@ -53,14 +53,14 @@ STAYS = {
     Permission(OPERATOR, "RunThePipeline", "sagemaker:ListPipelineExecutions"): (
         "for `report.py latest`, and for the list of executions in SageMaker Studio"
     ),
+    Permission(OPERATOR, "CheckOneselfOfIdentityCenter", "iam:SimulatePrincipalPolicy"): (
+        "for `preflight.py` of an operator who logs in through IAM Identity Center; here it is a user"
+    ),
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketLocation"): CODEBUILD,
     Permission(BUILD, "PullAndPushTheImage", "ecr:BatchGetImage"): CACHE,
     Permission(BUILD, "PullAndPushTheImage", "ecr:GetDownloadUrlForLayer"): CACHE,
-    Permission(PIPELINE, "TrainingJobsOfPipelines", "sagemaker:AddTags"): (
-        "SageMaker tags the jobs of a pipeline; local AWS does not"
-    ),
     Permission(TRAINING, "PullTheImage", "ecr:BatchCheckLayerAvailability"): EXECUTION_ROLE,
     Permission(TRAINING, "ReportMetrics", "cloudwatch:PutMetricData"): EXECUTION_ROLE,
     Permission(TRAINING, "WriteTheLog", "logs:DescribeLogStreams"): EXECUTION_ROLE,
@@ -68,10 +68,13 @@ STAYS = {
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
 CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
-CHECKING = (  # actions that only preflight.py needs
+CHECKING = (  # the operator's actions that only preflight.py needs
+    "ecr:BatchGetImage",
     "ecr:DescribeImageScanFindings",
+    "ecr:GetDownloadUrlForLayer",
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
+    "s3:GetEncryptionConfiguration",
     "sagemaker:DescribePipeline",
 )
 WITH_PUSH = ("UploadTheSource", "BuildTheImage")  # statements that only push_image.py needs
@@ -127,6 +130,9 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
     rehearsal.forget_images()
     whole["push"] = rehearsal.push()
 
+    def checking(permission: Permission) -> bool:
+        return permission.principal == OPERATOR and permission.action in CHECKING
+
     def pulling(permission: Permission) -> bool:
         return permission.principal == TRAINING and permission.sid in PULLING
 
@@ -148,7 +154,7 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
         if permission == Permission(OPERATOR, "UploadTheData", "s3:PutObject"):
             rehearsal.forget_data()
         with rehearsal.without(permission):
-            if permission.action in CHECKING:
+            if checking(permission):
                 without[permission] = rehearsal.check()
             elif "sagemaker:Stop" in permission.action:
                 without[permission] = rehearsal.train(*LONG, interrupt_at="[50]")
@@ -162,7 +168,7 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
             return whole["interrupted training"]
         if permission.sid == CHOOSING:
             return whole["choose"]
-        if permission.action in CHECKING:
+        if checking(permission):
             return whole["check"]
         return whole["push" if building(permission) else "train"]
 
