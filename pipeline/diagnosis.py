@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+START = "start"  # in place of a check: the commands refuse it before they check anything
 CATALOGUE = Path(__file__).with_name("diagnosis.yaml")
 
 
@@ -35,7 +36,7 @@ class Entry:
     check: str
     cure: str
     source: str  # where people have met it
-    recorded: bool = False  # no test can produce it: `seen` is what the source quotes
+    preflight: tuple[str, ...] = ()  # the checks that see it before a run; START
 
     def diagnosis(self, found: dict[str, str]) -> Diagnosis:
         """`found` has what the named groups of the pattern hold."""
@@ -51,7 +52,9 @@ class Entry:
 @functools.cache
 def catalogue() -> tuple[Entry, ...]:
     content = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-    return tuple(Entry(**entry) for entry in content)
+    return tuple(
+        Entry(**entry | {"preflight": tuple(entry.get("preflight", ()))}) for entry in content
+    )
 
 
 def diagnose(text: str) -> Diagnosis | None:
@@ -69,14 +72,13 @@ def page() -> str:
     stages = defaultdict(list)
     for entry in catalogue():
         stages[entry.stage].append(entry)
-    recorded = sum(entry.recorded for entry in catalogue())
     parts = [
         "# Troubleshooting",
         "The commands say this by themselves when they fail: `cause:`, `check:` and `hint:`. Words "
         "in capitals are yours to replace. `runs/<execution id>/run.json` keeps the name of what "
-        f"was found. Of these {len(catalogue())} failures, tests produce "
-        f"{len(catalogue()) - recorded} on local AWS or in a container; the {recorded} with a star "
-        "cannot happen there, and are known by what their sources quote.",
+        f"was found. Tests produce each of these {len(catalogue())} failures, on local AWS or in a "
+        "container. `seen by` names the checks of `python pipeline/preflight.py` that see it "
+        "before the run; with `start` the commands refuse it before they check anything.",
     ]
     for stage, entries in stages.items():
         parts += [f"## {stage.capitalize()}", "\n".join(_table(entries))]
@@ -85,19 +87,20 @@ def page() -> str:
 
 def _table(entries: list[Entry]) -> list[str]:
     lines = [
-        "| failure | what you see | cause | check | what mends it | met in |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| failure | what you see | cause | check | what mends it | seen by | met in |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for entry in entries:
         said = entry.unfilled
         place = re.sub(r"https://(github\.com/|docs\.aws\.amazon\.com/.*/)", "", entry.source)
         place = re.sub(r"/(issues|pull)/", "#", place)
         cells = (
-            f"{entry.id}{' *' if entry.recorded else ''}",
+            entry.id,
             f"`` {entry.seen} ``",
             said.cause,
             f"`` {said.check} ``",
             said.cure,
+            ", ".join(entry.preflight) or "-",
             f"[{place}]({entry.source})",
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

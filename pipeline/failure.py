@@ -6,18 +6,25 @@ from pipeline.diagnosis import Diagnosis, diagnose
 from pipeline.log_stream import TRAINING_LOG_GROUP, last_lines
 
 
-def diagnose_run(logs: Any, record: dict[str, Any]) -> tuple[Diagnosis | None, list[str]]:
-    """What it was, if that is known, and of a failure the last lines of the job's log."""
+def diagnose_run(
+    logs: Any, record: dict[str, Any], because: str | None = None
+) -> tuple[Diagnosis | None, list[str]]:
+    """What it was, if that is known, and of a failure the last lines of the job's log. `because` is
+    why the command itself stopped it: the services do not know."""
     job = record["training_job_name"]
     lines = last_lines(logs, job) if job and record["status"] != "Succeeded" else []
-    return diagnose(symptoms(record, lines)), lines
+    return diagnose(symptoms(record, lines, because)), lines
 
 
-def symptoms(record: dict[str, Any], last_lines: list[str]) -> str:
+def symptoms(record: dict[str, Any], last_lines: list[str], because: str | None = None) -> str:
     """What there is to be diagnosed, one symptom a line; of a success, what may surprise."""
     if record["status"] != "Succeeded":
         return "\n".join(
-            [_headline(record), f"SecondaryStatus {record['secondary_status']}", *last_lines]
+            [
+                _headline(record, because),
+                f"SecondaryStatus {record['secondary_status']}",
+                *last_lines,
+            ]
         )
     if record["reused_from"]:
         return f"the result was reused from {record['reused_from']}"
@@ -25,10 +32,15 @@ def symptoms(record: dict[str, Any], last_lines: list[str]) -> str:
     return "the training job completed without a model artifact" if lost else ""
 
 
-def failure(record: dict[str, Any], diagnosis: Diagnosis | None, last_lines: list[str]) -> str:
+def failure(
+    record: dict[str, Any],
+    diagnosis: Diagnosis | None,
+    last_lines: list[str],
+    because: str | None = None,
+) -> str:
     """Why the execution did not succeed, and what mends it; else what there is to go on with."""
     if diagnosis:
-        return f"{_headline(record)}\n{diagnosis}"
+        return f"{_headline(record, because)}\n{diagnosis}"
     job = record["training_job_name"]
     if not job:
         hint = "no training job was started: correct what the reason names, and start again"
@@ -41,7 +53,7 @@ def failure(record: dict[str, Any], diagnosis: Diagnosis | None, last_lines: lis
     )
 
 
-def _headline(record: dict[str, Any]) -> str:
+def _headline(record: dict[str, Any], because: str | None = None) -> str:
     where = f"step {record['failed_step']}: " if record["failed_step"] else ""
-    reason = record["failure_reason"] or "no reason was given"
+    reason = record["failure_reason"] or because or "no reason was given"
     return f"execution {record['status']}: {where}{reason}"

@@ -9,6 +9,10 @@ from container.errors import InputError
 from botocore.exceptions import ClientError
 
 CONTAINER = Path(__file__).parent.parent / "container"
+SINGLE = (  # media types of a manifest of one image; an index or a list holds several
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
 TAG_CHARACTERS = 16  # hexadecimal; 64 bits tell any two contents apart
 
 

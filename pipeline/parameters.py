@@ -5,7 +5,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from container.contract import HYPERPARAMETERS
+from container.contract import HYPERPARAMETERS, TRAIN_CHANNEL, VALIDATION_CHANNEL
 from container.errors import InputError, did_you_mean
 from pipeline.settings import Settings, check_change
 from pipeline.validation import parameter_value, problems
@@ -20,6 +20,8 @@ TRAIN_DATA_URI = "TrainDataUri"
 VALIDATION_DATA_URI = "ValidationDataUri"
 MIN_VALIDATION_AUC = "MinValidationAuc"
 CACHE_KEY = "CacheKey"
+
+DATA_URIS = {TRAIN_CHANNEL: TRAIN_DATA_URI, VALIDATION_CHANNEL: VALIDATION_DATA_URI}
 
 UNKNOWN_REVISION = "unknown"
 
@@ -77,6 +79,13 @@ def instances_of(definition: dict[str, Any], overrides: dict[str, Any]) -> tuple
     """Type and number of the training job's instances, as the execution will have them."""
     values = {each["Name"]: each["DefaultValue"] for each in definition["Parameters"]} | overrides
     return str(values[INSTANCE_TYPE]), int(values[INSTANCE_COUNT])
+
+
+def other_data(overrides: dict[str, Any]) -> dict[str, str]:
+    """Channel -> S3 URI of the channels that are given other data."""
+    return {
+        channel: str(overrides[name]) for channel, name in DATA_URIS.items() if name in overrides
+    }
 
 
 def _checked(name: str, text: str, parameter: dict[str, Any], settings: Settings) -> Any:

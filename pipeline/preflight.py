@@ -8,7 +8,7 @@ same before it sends anything.
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,9 +33,11 @@ CHECKS: dict[str, Function] = {
     "pipeline permissions": roles.pipeline_permissions,
     "training permissions": roles.training_permissions,
     "bucket": storage.bucket,
+    "encryption": storage.encryption,
     "data": storage.data,
     "repository": account.repository,
     "image": image.image,
+    "platform": image.platform,
     "image scan": image.scan,
     "quota": instance.quota,
     "memory": instance.memory,
@@ -91,6 +93,7 @@ def before_start(
     dataset: Dataset,
     image_uri: str,
     definition: dict[str, Any],
+    other_data: Mapping[str, str],
 ) -> int:
     """Tells of warnings and failures; the exit code, which is 0 when the run may start."""
     services = make_services(session)
@@ -102,6 +105,7 @@ def before_start(
         settings.instance_type,
         image_uri,
         definition,
+        other_data,
     )
     checks = run_checks(CHECKS, services, plan)
     print(complaints(checks), file=sys.stderr)

@@ -5,7 +5,7 @@ import time
 import uuid
 from typing import Any
 
-from pipeline.price_list import Price
+from pipeline.cost import Ceiling
 from pipeline.training_job import JobLog, JobPhases
 
 from rich.console import Console
@@ -28,14 +28,15 @@ class Follower:
         logs: Any,
         execution_arn: str,
         console: Console,
-        price: Price | None = None,  # of an instance, when it is known
+        ceiling: Ceiling | None = None,
     ) -> None:
         self._sagemaker = sagemaker
         self._logs = logs
         self._arn = execution_arn
-        self._price = price
+        self._ceiling = ceiling or Ceiling(None, None)
         self.console = console
         self.stop = threading.Event()  # set by whoever wants the execution to be stopped
+        self.stopped_because: str | None = None  # when it was the ceiling, and nobody's wish
         self._began = time.monotonic()
         self._statuses: dict[str, str] = {}  # of the steps
         self._job_logs: dict[str, JobLog] = {}
@@ -61,13 +62,17 @@ class Follower:
                     return status
                 running = [name for name, s in self._statuses.items() if s == "Executing"]
                 elapsed = time.monotonic() - self._began
-                spinner.update(f"{status}: {', '.join(running)}, {elapsed:.0f} s{self._cost()}")
+                spinner.update(f"{status}: {', '.join(running)}, {elapsed:.0f} s{self._spent()}")
                 longer = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
                 pause = FIRST_POLL_SECONDS if news else longer
                 if asked_to_stop:
                     time.sleep(pause)
-                elif self.stop.wait(pause):
+                    continue
+                self.stopped_because = self._ceiling.reached(self._cost())
+                if self.stopped_because or self.stop.wait(pause):
                     asked_to_stop = True
+                    if self.stopped_because:
+                        self._tell(self.stopped_because)
                     self._tell("stopping the execution (Ctrl-C again leaves without waiting)")
                     self._sagemaker.stop_pipeline_execution(
                         PipelineExecutionArn=self._arn, ClientRequestToken=uuid.uuid4().hex
@@ -82,8 +87,7 @@ class Follower:
             if job and not reused:
                 log = self._job_logs.setdefault(job, JobLog(self._logs, job))
                 phases = self._job_phases.setdefault(job, JobPhases())
-                if not phases.ended:
-                    phases.update(self._sagemaker.describe_training_job(TrainingJobName=job))
+                self._update_jobs()
                 lines = [f"  {line}" for line in log.new_lines()]
                 ended = [(phase, f"  phase {phase}: {s:.0f} s") for phase, s in phases.news()]
                 news += [text for phase, text in ended if phase not in WITH_LOG]
@@ -95,12 +99,20 @@ class Follower:
                 news.append(f"step {name}: {step['StepStatus']}{how}")
         return news
 
-    def _cost(self) -> str:
-        """So far, as an estimate."""
-        if self._price is None or not self._job_phases:
-            return ""
-        usd = sum(phases.cost_usd(self._price) for phases in self._job_phases.values())
-        return f", about {usd:.4f} USD"
+    def _update_jobs(self) -> None:
+        """Also those whose step has another job by now: what they cost must not grow for ever."""
+        for job, phases in self._job_phases.items():
+            if not phases.ended:
+                phases.update(self._sagemaker.describe_training_job(TrainingJobName=job))
+
+    def _cost(self) -> float:
+        """So far, in USD, as an estimate: of all jobs, also of those that are tried again."""
+        price = self._ceiling.price
+        return sum(job.cost_usd(price) for job in self._job_phases.values()) if price else 0.0
+
+    def _spent(self) -> str:
+        known = self._ceiling.price is not None and self._job_phases
+        return f", about {self._cost():.4f} USD" if known else ""
 
     def _tell(self, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))

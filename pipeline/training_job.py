@@ -1,12 +1,13 @@
 """What a training job says while it runs: its log, its phases, what it costs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.cost import cost_usd
 from pipeline.log_stream import TRAINING_LOG_GROUP, LogStream, stream_names
 from pipeline.price_list import Price
 
+NOT_BILLED = ("Starting", "Pending", "Interrupted")  # the phases without an instance
 END_STATUSES = (  # of a training job: no phase, but how it ended
     "Completed",
     "Failed",
@@ -25,7 +26,7 @@ class JobPhases:
 
     @property
     def ended(self) -> bool:
-        return "TrainingEndTime" in self._job
+        return self._job.get("TrainingJobStatus") in ("Completed", "Failed", "Stopped")
 
     def update(self, job: dict[str, Any]) -> None:
         self._job = job
@@ -37,13 +38,17 @@ class JobPhases:
         return news
 
     def cost_usd(self, price: Price) -> float:
-        """What the instances have cost since they began with the job's data, or until its end."""
-        begun = self._job.get("TrainingStartTime")
-        if begun is None:
+        """What the instances have cost so far: from the job's data on, but for the time in which it
+        had none."""
+        if "TrainingStartTime" not in self._job:
             return 0.0
-        until = self._job.get("TrainingEndTime") or datetime.now(begun.tzinfo)
-        instances = self._job["ResourceConfig"]["InstanceCount"]
-        return cost_usd(price, (until - begun).total_seconds(), instances)
+        seconds = sum(
+            ((each.get("EndTime") or datetime.now(each["StartTime"].tzinfo)) - each["StartTime"])
+            / timedelta(seconds=1)
+            for each in self._job["SecondaryStatusTransitions"]
+            if each["Status"] not in (*NOT_BILLED, *END_STATUSES)
+        )
+        return cost_usd(price, seconds, self._job["ResourceConfig"]["InstanceCount"])
 
 
 def phase_seconds(job: dict[str, Any]) -> list[tuple[str, float]]:

@@ -14,12 +14,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import cli, preflight, price_list
-from pipeline.cost import check_ceiling
+from pipeline.cost import Ceiling, check_ceiling
 from pipeline.data import prepare, upload
 from pipeline.failure import diagnose_run, failure, symptoms
 from pipeline.image import resolve_image, source_tag
 from pipeline.page_text import LANGUAGES
-from pipeline.parameters import CACHE_KEY, IMAGE_URI, instances_of, parse_overrides
+from pipeline.parameters import (
+    CACHE_KEY,
+    IMAGE_URI,
+    instances_of,
+    other_data,
+    parse_overrides,
+)
 from pipeline.progress import Follower
 from pipeline.record import RUNS, collect, make_folder, save
 from pipeline.report import write_pages
@@ -111,8 +117,8 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         settings = settings.model_copy(
             update={"instance_type": instance_type, "instance_count": instances}
         )
-        uri = parameters.get(IMAGE_URI, image_uri)
-        code = preflight.before_start(session, settings, stack, dataset, uri, definition)
+        uri, data = parameters.get(IMAGE_URI, image_uri), other_data(parameters)
+        code = preflight.before_start(session, settings, stack, dataset, uri, definition, data)
         if code != cli.SUCCEEDED:
             return code
     if arguments.dry_run:
@@ -136,9 +142,12 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
 
     logs = session.client("logs")
-    interrupted = _follow(Follower(sagemaker, logs, execution_arn, console, price))
+    ceiling = Ceiling(price, settings.max_cost_usd)
+    follower = Follower(sagemaker, logs, execution_arn, console, ceiling)
+    interrupted = _follow(follower)
     record = collect(sagemaker, s3, pricing, execution_arn)
-    diagnosis, lines = diagnose_run(logs, record)
+    because = follower.stopped_because
+    diagnosis, lines = diagnose_run(logs, record, because)
     record["diagnosis"] = diagnosis.id if diagnosis else None
     print(summary(record))
     folder = save(s3, record, RUNS)
@@ -150,7 +159,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         if diagnosis:
             print(f"note: {symptoms(record, lines)}\n{diagnosis}", file=sys.stderr)
         return cli.SUCCEEDED
-    print(f"error: {failure(record, diagnosis, lines)}", file=sys.stderr)
+    print(f"error: {failure(record, diagnosis, lines, because)}", file=sys.stderr)
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
 
 

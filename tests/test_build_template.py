@@ -34,7 +34,10 @@ VALUES = {
     "!aws:username": "${aws:username}",  # a variable of IAM's
 }
 
-ONESELF = f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"
+ONESELF = (
+    f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}",
+    f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/*",
+)
 BUCKET = f"arn:aws:s3:::{LONGEST_STACK_NAME}-{ACCOUNT}-{LONGEST_REGION}"
 
 Statement = dict[str, Any]
@@ -123,7 +126,7 @@ def test_no_resource_is_of_another_account_region_or_service() -> None:
     for principal in PRINCIPALS:
         for statement in policies(principal):
             for resource in listed(statement["Resource"]):
-                named = resource in ("*", "<Repository.Arn>", ONESELF) or resource.endswith(
+                named = resource in ("*", "<Repository.Arn>", *ONESELF) or resource.endswith(
                     "Role.Arn>"
                 )
                 own = f":{LONGEST_REGION}:{ACCOUNT}:" in resource or resource.startswith(BUCKET)

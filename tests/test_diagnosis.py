@@ -13,25 +13,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli
+from pipeline import cli, preflight
 from pipeline.data import Dataset
-from pipeline.diagnosis import CATALOGUE, Entry, catalogue, diagnose, page
+from pipeline.definition import RETRIES
+from pipeline.diagnosis import CATALOGUE, START, Entry, catalogue, diagnose, page
 from pipeline.local_aws.clients import Clients
+from pipeline.local_aws.faults import NO_CAPACITY, SPOT_INTERRUPTION, THROTTLING
 from pipeline.local_aws.server import LocalAws
+from pipeline.local_aws.source_image import CONFIG, put_image
 from pipeline.upsert_and_start import main
 
 import pytest
 from conftest import ROOT, SLOW, WriteConfig, serving, small_file_system
-from explained import explained, says
+from explained import explained, foreseen, says
 from least_privilege import OPERATOR, PIPELINE, TRAINING, Permission, Rehearsal
 from test_local_aws_training import Jobs, channel
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
 SCRIPT = ROOT / "pipeline" / "upsert_and_start.py"
+PREFLIGHT = ROOT / "pipeline" / "preflight.py"
 KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 NOBODY = "http://127.0.0.1:9"
 
 Start = Callable[..., tuple[int, str]]
+Look = Callable[..., str]
 
 
 # The catalogue itself.
@@ -39,7 +44,6 @@ Start = Callable[..., tuple[int, str]]
 
 @pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.id)
 def test_an_entry_is_found_by_what_its_source_quotes(entry: Entry) -> None:
-    """For a recorded one this is all there is: local AWS cannot produce it."""
     found = diagnose(entry.seen)
     assert found is not None
     assert found.id == entry.id
@@ -53,13 +57,17 @@ def test_the_texts_name_what_the_pattern_finds_and_nothing_else(entry: Entry) ->
     assert set(re.findall(r"{(\w+)}", texts)) == set(re.compile(entry.pattern).groupindex)
 
 
-def test_every_entry_is_produced_by_a_test_or_marked_as_recorded() -> None:
+def test_every_entry_is_produced_by_a_test() -> None:
     tests = [*(ROOT / "tests").glob("test_diagnosis*.py"), ROOT / "tests/test_containers_broken.py"]
     produced = set(re.findall(r'"([a-z0-9-]+)"', "".join(path.read_text() for path in tests)))
     names = [entry.id for entry in catalogue()]
     assert len(names) == len(set(names)) >= 30
-    assert [e.id for e in catalogue() if not e.recorded and e.id not in produced] == []
-    assert [e.id for e in catalogue() if e.recorded and e.id in produced] == []
+    assert sorted(set(names) - produced) == []
+
+
+def test_what_sees_an_entry_before_a_run_is_a_check() -> None:
+    for entry in catalogue():
+        assert set(entry.preflight) <= preflight.CHECKS.keys() | {START}, entry.id
 
 
 def test_the_page_is_that_of_the_catalogue() -> None:
@@ -73,10 +81,10 @@ def test_the_page_is_that_of_the_catalogue() -> None:
 # Before anything is reached: credentials and network.
 
 
-def run(home: Path, environment: dict[str, str]) -> str:
+def run(home: Path, environment: dict[str, str], script: Path = SCRIPT) -> str:
     """What the command says that a user has just called."""
     done = subprocess.run(
-        [sys.executable, str(SCRIPT)],
+        [sys.executable, str(script)],
         env={"PATH": os.defpath, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
         | {"AWS_MAX_ATTEMPTS": "1"}
         | environment,
@@ -85,9 +93,15 @@ def run(home: Path, environment: dict[str, str]) -> str:
         text=True,
     )
     assert done.returncode in (cli.WRONG_INPUT, cli.AWS_REFUSED)
-    assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
-    return done.stderr
+    return done.stdout + done.stderr
+
+
+def explained_and_foreseen(name: str, home: Path, environment: dict[str, str]) -> bool:
+    """By the command that starts a run, and by the preflight."""
+    started = run(home, environment)
+    assert started.startswith("error: ")
+    return says(name, started) and foreseen(name, run(home, environment, PREFLIGHT))
 
 
 @pytest.mark.parametrize(
@@ -103,12 +117,13 @@ def run(home: Path, environment: dict[str, str]) -> str:
 def test_what_keeps_the_command_from_aws(
     environment: dict[str, str], name: str, tmp_path: Path
 ) -> None:
-    assert says(name, run(tmp_path, environment))
+    assert explained_and_foreseen(name, tmp_path, environment)
 
 
 def test_who_has_no_certificate_that_is_trusted(local_aws: LocalAws, tmp_path: Path) -> None:
     endpoint = local_aws.clients.endpoint.replace("http://", "https://")
-    assert says("certificate", run(tmp_path, KEYS | {"AWS_ENDPOINT_URL": endpoint}))
+    environment = KEYS | {"AWS_ENDPOINT_URL": endpoint}
+    assert explained_and_foreseen("certificate", tmp_path, environment)
 
 
 def test_a_login_whose_time_is_over(tmp_path: Path) -> None:
@@ -122,7 +137,7 @@ def test_a_login_whose_time_is_over(tmp_path: Path) -> None:
     cache = config.parent / "sso" / "cache" / f"{hashlib.sha1(b'work').hexdigest()}.json"
     cache.parent.mkdir(parents=True)
     cache.write_text(json.dumps(token))
-    assert says("expired-credentials", run(tmp_path, {}))
+    assert explained_and_foreseen("expired-credentials", tmp_path, {})
 
 
 def test_a_refusal_that_nobody_knows_says_how_to_go_on(
@@ -155,6 +170,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     [
         (Permission(OPERATOR, "GiveThePipelineRole", "iam:PassRole"), "pass-role"),
         (Permission(PIPELINE, "GiveTheTrainingRole", "iam:PassRole"), "pass-role"),
+        (Permission(PIPELINE, "TrainingJobsOfPipelines", "sagemaker:AddTags"), "add-tags"),
         (
             Permission(OPERATOR, "RunThePipeline", "sagemaker:StartPipelineExecution"),
             "access-denied",
@@ -175,6 +191,7 @@ def test_a_permission_that_is_missing(
     assert says(name, outcome.stderr)
     assert outcome.facts.get("diagnosis", name) == name
     assert looked.code == cli.AWS_REFUSED, "the preflight sees it before the start"
+    assert foreseen(name, looked.stderr)
     assert permission.action in looked.stderr
     assert looked.facts == {}
 
@@ -185,10 +202,11 @@ def test_a_policy_that_denies(rehearsal: Rehearsal) -> None:
     policy = {"Version": "2012-10-17", "Statement": [deny]}
     iam.put_user_policy(UserName="operator", PolicyName="deny", PolicyDocument=json.dumps(policy))
     try:
-        outcome = rehearsal.train()
+        outcome, looked = rehearsal.train(), rehearsal.check()
     finally:
         iam.delete_user_policy(UserName="operator", PolicyName="deny")
     assert says("explicit-deny", outcome.stderr)
+    assert foreseen("explicit-deny", looked.stdout + looked.stderr)
 
 
 @pytest.mark.parametrize(
@@ -201,30 +219,89 @@ def test_a_policy_that_denies(rehearsal: Rehearsal) -> None:
 def test_a_key_that_is_not_right(
     keys: dict[str, str], name: str, rehearsal: Rehearsal, tmp_path: Path
 ) -> None:
-    assert says(name, run(tmp_path, rehearsal.environment | keys))
+    assert explained_and_foreseen(name, tmp_path, rehearsal.environment | keys)
+
+
+# A module that Python imports at its start: the clock of the process is wrong from then on.
+CLOCK = """
+import datetime
+
+right = datetime.datetime
+
+
+class Any(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, right)
+
+
+class Wrong(right, metaclass=Any):
+    @classmethod
+    def now(cls, tz=None):
+        return right.now(tz) + datetime.timedelta(hours={hours})
+
+
+datetime.datetime = Wrong
+"""
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_wrong(hours: int, rehearsal: Rehearsal, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(CLOCK.format(hours=hours))
+    environment = rehearsal.environment | {"PYTHONPATH": str(tmp_path)}
+    assert explained_and_foreseen("wrong-clock", tmp_path, environment)
+
+
+def test_a_key_of_the_bucket_that_the_roles_may_not_use(rehearsal: Rehearsal) -> None:
+    s3 = rehearsal.administrator.client("s3")
+    (bucket,) = s3.list_buckets()["Buckets"]
+    before = s3.get_bucket_encryption(Bucket=bucket["Name"])["ServerSideEncryptionConfiguration"]
+    key = rehearsal.administrator.client("kms").create_key()["KeyMetadata"]["Arn"]
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    assert rehearsal.train().code == cli.SUCCEEDED  # the data is there, without the key
+    s3.put_bucket_encryption(Bucket=bucket["Name"], ServerSideEncryptionConfiguration=rules)
+    try:
+        outcome, looked = rehearsal.train(), rehearsal.check()
+    finally:
+        s3.put_bucket_encryption(Bucket=bucket["Name"], ServerSideEncryptionConfiguration=before)
+    assert outcome.code == cli.NOT_SUCCEEDED
+    assert says("kms-key", outcome.stderr)
+    assert outcome.facts["diagnosis"] == "kms-key"
+    assert "must allow kms:GenerateDataKey, and so must the role" in outcome.stderr
+    assert foreseen("kms-key", looked.stdout + looked.stderr)
 
 
 # A pipeline's run, from the start to the model.
 
 
 @pytest.fixture
-def start(
+def command(
     tmp_path: Path,
     write_config: WriteConfig,
     local_aws: LocalAws,  # noqa: ARG001
     here: Path,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
 ) -> Start:
-    """Calls the command with a pipeline of this test's own, without looking for what would fail:
-    the exit code, and what it said."""
+    """Calls the command with a pipeline of this test's own: the exit code, and what it said."""
     name = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
 
     def call(*arguments: str, **settings: Any) -> tuple[int, str]:
-        config = str(write_config(pipeline_name=name, **settings))
-        code = main(["--config", config, "--no-preflight", *arguments])
+        code = main(["--config", str(write_config(pipeline_name=name, **settings)), *arguments])
         return code, capsys.readouterr().err
 
     return call
+
+
+@pytest.fixture
+def start(command: Start) -> Start:
+    """Without looking for what would fail."""
+    return lambda *arguments, **settings: command("--no-preflight", *arguments, **settings)
+
+
+@pytest.fixture
+def look(command: Start) -> Callable[..., str]:
+    """Looks for what would fail, and starts nothing."""
+    return lambda *arguments, **settings: command("--dry-run", *arguments, **settings)[1]
 
 
 def diagnosed(folder: Path) -> list[str]:
@@ -320,6 +397,7 @@ def test_data_that_is_not_what_the_program_needs(
     change: Callable[[bytes], bytes],
     name: str,
     start: Start,
+    look: Look,
     local_aws: LocalAws,
     dataset: Dataset,
     tmp_path: Path,
@@ -328,10 +406,12 @@ def test_data_that_is_not_what_the_program_needs(
     local_aws.clients.client("s3").put_object(
         Bucket=bucket, Key=f"{prefix}{key}", Body=change(dataset.channels["train"])
     )
-    code, err = start("--parameter", f"TrainDataUri=s3://{bucket}/{prefix}")
+    parameter = f"TrainDataUri=s3://{bucket}/{prefix}"
+    code, err = start("--parameter", parameter)
     assert code == cli.NOT_SUCCEEDED
     assert says(name, err)
     assert diagnosed(tmp_path) == [name]
+    assert foreseen(name, look("--parameter", parameter))
 
 
 @pytest.mark.parametrize(
@@ -343,7 +423,7 @@ def test_data_that_is_not_what_the_program_needs(
     ],
 )
 def test_a_parameter_that_leads_nowhere(
-    parameter: str, name: str, start: Start, local_aws: LocalAws, tmp_path: Path
+    parameter: str, name: str, start: Start, look: Look, local_aws: LocalAws, tmp_path: Path
 ) -> None:
     stack = local_aws.stack
     value = parameter.format(bucket=stack.bucket, repository=stack.repository_uri)
@@ -351,6 +431,138 @@ def test_a_parameter_that_leads_nowhere(
     assert code == cli.NOT_SUCCEEDED
     assert says(name, err)
     assert diagnosed(tmp_path) == [name]
+    assert foreseen(name, look("--parameter", value))
+
+
+def test_data_in_another_region(
+    start: Start, look: Look, local_aws: LocalAws, dataset: Dataset, tmp_path: Path
+) -> None:
+    s3, bucket, key = local_aws.clients.client("s3"), "diagnosis-far-away", "data/train.csv"
+    where = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    s3.put_object(Bucket=bucket, Key=key, Body=dataset.channels["train"])
+    try:
+        code, err = start("--parameter", f"TrainDataUri=s3://{bucket}/data/")
+        looked = look("--parameter", f"TrainDataUri=s3://{bucket}/data/")
+    finally:
+        s3.delete_object(Bucket=bucket, Key=key)
+        s3.delete_bucket(Bucket=bucket)
+    assert code == cli.NOT_SUCCEEDED
+    assert says("other-region", err)
+    assert diagnosed(tmp_path) == ["other-region"]
+    assert foreseen("other-region", looked)
+
+
+def test_an_image_that_was_pushed_as_an_index(
+    start: Start, look: Look, local_aws: LocalAws, tmp_path: Path
+) -> None:
+    ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
+    kind, name = "application/vnd.oci.image.index.v1+json", uri.partition("/")[2]
+    index = {"schemaVersion": 2, "mediaType": kind, "manifests": []}
+    image = ecr.put_image(repositoryName=name, imageManifest=json.dumps(index), imageTag="index")[
+        "image"
+    ]["imageId"]
+    try:
+        code, err = start("--parameter", f"ImageUri={uri}@{image['imageDigest']}")
+        looked = look("--parameter", f"ImageUri={uri}@{image['imageDigest']}")
+    finally:
+        ecr.batch_delete_image(repositoryName=name, imageIds=[image])
+    assert code == cli.NOT_SUCCEEDED
+    assert says("manifest-format", err)
+    assert diagnosed(tmp_path) == ["manifest-format"]
+    assert foreseen("manifest-format", looked)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"architecture": "arm64"}, "wrong-architecture"),
+        ({"config": {}}, "no-entrypoint"),
+    ],
+)
+def test_an_image_whose_configuration_tells_that_it_will_not_run(
+    change: dict[str, Any], name: str, look: Look, local_aws: LocalAws
+) -> None:
+    """That it does not is in test_diagnosis_containers.py."""
+    ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
+    digest = put_image(ecr, uri, name, name.encode(), CONFIG | change)
+    looked = look("--parameter", f"ImageUri={uri}@{digest}")
+    ecr.batch_delete_image(repositoryName=uri.partition("/")[2], imageIds=[{"imageDigest": digest}])
+    assert foreseen(name, looked)
+
+
+# What AWS does now and then.
+
+
+def test_an_operation_that_is_called_too_often(
+    start: Start, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with local_aws.faults.on(THROTTLING):
+        code, err = start()
+    assert code == cli.NOT_SUCCEEDED
+    assert says("throttled", err)
+    assert diagnosed(tmp_path) == ["throttled"]
+
+
+def test_a_region_without_a_free_instance(
+    start: Start, local_aws: LocalAws, tmp_path: Path
+) -> None:
+    sagemaker = local_aws.clients.client("sagemaker")
+    with local_aws.faults.on(NO_CAPACITY):
+        code, err = start("--no-cache")
+    assert code == cli.NOT_SUCCEEDED
+    assert says("no-capacity", err)
+    assert diagnosed(tmp_path) == ["no-capacity"]
+    (run,) = (tmp_path / "here" / "runs").iterdir()
+    jobs = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    tried = [job for job in jobs if run.name in job["TrainingJobName"]]
+    assert len(tried) == 1 + RETRIES, "it was tried again"
+
+
+def test_no_spot_instance_within_the_longest_wait(
+    start: Start, local_aws: LocalAws, tmp_path: Path
+) -> None:
+    with local_aws.faults.on(NO_CAPACITY):
+        code, err = start("--no-cache", spot=True, max_run_seconds=1, max_wait_seconds=1)
+    assert code == cli.NOT_SUCCEEDED
+    assert says("max-wait", err)
+    assert diagnosed(tmp_path) == ["max-wait"]
+
+
+def test_a_spot_instance_that_is_taken_away(
+    start: Start, local_aws: LocalAws, tmp_path: Path
+) -> None:
+    with local_aws.faults.on(SPOT_INTERRUPTION):
+        code, err = start(
+            "--no-cache", spot=True, max_run_seconds=10, max_wait_seconds=10, hyperparameters=SLOW
+        )
+    assert code == cli.NOT_SUCCEEDED
+    assert "  phase Interrupted: " in err
+    assert says("spot-interrupted", err)
+    assert diagnosed(tmp_path) == ["spot-interrupted"]
+
+
+def test_an_execution_that_reaches_the_cost_that_is_allowed(
+    start: Start, local_aws: LocalAws, dataset: Dataset, tmp_path: Path
+) -> None:
+    """A second of training is; loading many files is billed too, and was not foreseen."""
+    s3, bucket, prefix = local_aws.clients.client("s3"), local_aws.stack.bucket, "diagnosis/data/c/"
+    s3.put_object(Bucket=bucket, Key=f"{prefix}train.csv", Body=dataset.channels["train"])
+    for number in range(100):
+        s3.put_object(Bucket=bucket, Key=f"{prefix}_{number}", Body=b"")
+    code, err = start(
+        "--parameter",
+        f"TrainDataUri=s3://{bucket}/{prefix}",
+        max_run_seconds=1,
+        max_cost_usd=0.000032,
+        hyperparameters=SLOW,
+    )
+    assert code == cli.NOT_SUCCEEDED
+    assert "stopping the execution" in err
+    assert "execution: Stopped" in err
+    assert says("cost-ceiling", err)
+    assert diagnosed(tmp_path) == ["cost-ceiling"]
 
 
 def test_a_bucket_whose_policy_denies(start: Start, local_aws: LocalAws) -> None:
@@ -371,7 +583,9 @@ def test_a_bucket_whose_policy_denies(start: Start, local_aws: LocalAws) -> None
     assert says("data-denied", err)
 
 
-def test_a_role_that_does_not_trust_sagemaker(start: Start, local_aws: LocalAws) -> None:
+def test_a_role_that_does_not_trust_sagemaker(
+    start: Start, look: Look, local_aws: LocalAws
+) -> None:
     iam = local_aws.clients.client("iam")
     role = local_aws.stack.pipeline_role_arn.rpartition("/")[2]
     trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
@@ -379,10 +593,12 @@ def test_a_role_that_does_not_trust_sagemaker(start: Start, local_aws: LocalAws)
     iam.update_assume_role_policy(RoleName=role, PolicyDocument=stranger)
     try:
         code, err = start()
+        looked = look()
     finally:
         iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
     assert code == cli.AWS_REFUSED
     assert says("role-not-assumed", err)
+    assert foreseen("role-not-assumed", looked)
 
 
 def test_what_nobody_knows_comes_with_the_end_of_the_log(
@@ -445,12 +661,55 @@ def refused(call: Callable[..., object], capsys: pytest.CaptureFixture[str], **r
     return capsys.readouterr().err
 
 
-def test_a_job_beyond_the_quota(jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
-    resources = jobs.request()["ResourceConfig"] | {"InstanceType": "ml.t3.large"}
+@pytest.mark.parametrize(
+    ("instance_type", "name", "what"),
+    [
+        ("ml.t3.large", "quota", "may have 0 of `ml.t3.large for training job usage`"),
+        ("ml.p3.2xlarge", "not-in-region", "training-job/ml.p3.2xlarge is not available in this"),
+    ],
+)
+def test_an_instance_that_the_account_or_the_region_does_not_have(
+    instance_type: str,
+    name: str,
+    what: str,
+    jobs: Jobs,
+    look: Look,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    resources = jobs.request()["ResourceConfig"] | {"InstanceType": instance_type}
     request = jobs.request(ResourceConfig=resources)
     err = refused(jobs.sagemaker.create_training_job, capsys, **request)
-    assert says("quota", err)
-    assert "may have 0 of `ml.t3.large for training job usage`" in err
+    assert says(name, err)
+    assert what in err
+    assert foreseen(name, look("--parameter", f"InstanceType={instance_type}"))
+
+
+def test_a_value_that_is_longer_than_the_api_takes(
+    jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = jobs.request(HyperParameters={"columns": "x" * 2501})
+    err = refused(jobs.sagemaker.create_training_job, capsys, **request)
+    assert "failed to satisfy constraint: length 2501 is more than 2500" in err
+    assert says("constraint", err)
+
+
+def test_a_vpc_from_which_s3_cannot_be_reached(jobs: Jobs, local_aws: LocalAws) -> None:
+    ec2 = local_aws.clients.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]
+    place = {"Subnets": [subnet["SubnetId"]], "SecurityGroupIds": ["sg-12345678"]}
+    job = jobs.wait(jobs.start(VpcConfig=place))
+    assert says("vpc-without-s3", explained(job["FailureReason"]))
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])[
+        "RouteTables"
+    ]
+    ec2.create_vpc_endpoint(
+        VpcId=vpc,
+        ServiceName="com.amazonaws.us-east-1.s3",
+        RouteTableIds=[table["RouteTableId"]],
+    )
+    job = jobs.wait(jobs.start(VpcConfig=place))
+    assert job["TrainingJobStatus"] == "Completed", "as the cure says"
 
 
 def test_a_longest_wait_without_spot(jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,16 +1,21 @@
 """Failures that need a container, really produced, and what the commands say of them."""
 
 import json
+import threading
 import uuid
 from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from container.errors import InputError
 from pipeline import cli
-from pipeline.image import source_tag
+from pipeline.image import SINGLE, source_tag
+from pipeline.local_aws import registry
 
 import push_image
 import pytest
+import urllib3
 import yaml
 from container_engine import (
     NEEDS_ENGINE,
@@ -23,7 +28,7 @@ from container_engine import (
     write_settings,
 )
 from container_jobs import Jobs, end, image_archive, jobs_of
-from explained import explained, says
+from explained import entry_of, explained, says
 from least_privilege import BUILD, TRAINING, Permission, Rehearsal
 from rich.console import Console
 from test_containers_broken import PLAIN, project, push
@@ -33,6 +38,7 @@ pytestmark = NEEDS_ENGINE
 NO_MODULE = "import nowhere"
 NO_LIBRARY = "import ctypes; ctypes.CDLL('libnowhere.so.1')"
 DOWNLOAD = "import urllib.request; urllib.request.urlopen('http://example.com')"
+INDEX = "application/vnd.oci.image.index.v1+json"
 EAT = "eaten = [b'x' * 2**20 for _ in range(4400)]"
 METRIC = "print('metric validation:auc=0.900000')"
 
@@ -115,6 +121,33 @@ def test_a_program_that_ends_without_a_word_comes_with_the_end_of_its_log(
     assert kept is None
 
 
+def index_of(image: Image, uri: str) -> str:
+    """An index of one image, as BuildKit pushes it; its URI."""
+    repository, _, digest = uri.partition("@")
+    host, _, name = repository.partition("/")
+    login = registry.login(image.clients())
+    headers = urllib3.make_headers(basic_auth=f"{login['username']}:{login['password']}")
+    place = f"http://{host}/v2/{name}/manifests/"
+    manifest = urllib3.request("GET", f"{place}{digest}", headers=headers | {"Accept": SINGLE[1]})
+    index = {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": [{"mediaType": SINGLE[1], "digest": digest, "size": len(manifest.data)}],
+    }
+    answer = urllib3.request(
+        "PUT", f"{place}index", headers=headers | {"Content-Type": INDEX}, body=json.dumps(index)
+    )
+    return f"{repository}@{answer.headers['Docker-Content-Digest']}"
+
+
+def test_an_image_in_an_index(image: Image, jobs: Jobs, tmp_path: Path) -> None:
+    uri = index_of(image, jobs.push(python("pass"), tmp_path, "single"))
+    code, err, kept = train(image, uri)
+    assert code == cli.NOT_SUCCEEDED
+    assert says("manifest-format", err)
+    assert kept == "manifest-format"
+
+
 def test_an_image_of_another_architecture(image: Image, jobs: Jobs, tmp_path: Path) -> None:
     path = tmp_path / "arm64.tar"
     path.write_bytes(image_archive(f"{jobs.repository_uri}:arm64-too", "arm64"))
@@ -142,6 +175,39 @@ def test_a_program_that_needs_more_memory(image: Image, jobs: Jobs, tmp_path: Pa
 
 def test_a_base_image_that_is_not_there(image: Image) -> None:
     assert says("no-base-image", image.refused.stderr)
+
+
+class TooOften(BaseHTTPRequestHandler):
+    """Answers as Docker Hub does whoever has pulled too much from it: the code of the Distribution
+    Specification, "Error Codes", and the words that the source of the entry quotes."""
+
+    def do_GET(self) -> None:
+        error = {"code": "TOOMANYREQUESTS", "message": entry_of("pull-rate-limit").seen}
+        there = self.path == "/v2/"
+        body = b"{}" if there else json.dumps({"errors": [error]}).encode()
+        self.send_response(HTTPStatus.OK if there else HTTPStatus.TOO_MANY_REQUESTS)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if self.command == "GET" else b"")
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        pass
+
+
+def test_a_base_image_that_was_pulled_too_often(image: Image, tmp_path: Path) -> None:
+    hub = ThreadingHTTPServer(("127.0.0.1", 0), TooOften)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    folder = project(tmp_path, PLAIN)
+    write_settings(folder / "pipeline.yaml", f"127.0.0.1:{hub.server_port}/library/python:3.13")
+    process = push(image, folder)
+    _, err = process.communicate()
+    hub.shutdown()
+    hub.server_close()
+    assert process.returncode == cli.WRONG_INPUT
+    assert says("pull-rate-limit", err)
 
 
 def test_an_image_whose_program_is_broken(image: Image, tmp_path: Path) -> None:

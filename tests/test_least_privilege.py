@@ -58,14 +58,14 @@ STAYS = {
     ),
     Permission(OPERATOR, "ReadTheRegistry", "sagemaker:DescribeModelPackage"): VERSIONS,
     Permission(OPERATOR, "ReadTheRegistry", "sagemaker:ListModelPackages"): VERSIONS,
+    Permission(OPERATOR, "CheckOneselfOfIdentityCenter", "iam:SimulatePrincipalPolicy"): (
+        "for `preflight.py` of an operator of IAM Identity Center; here it is a user"
+    ),
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketLocation"): CODEBUILD,
     Permission(BUILD, "PullAndPushTheImage", "ecr:BatchGetImage"): CACHE,
     Permission(BUILD, "PullAndPushTheImage", "ecr:GetDownloadUrlForLayer"): CACHE,
-    Permission(PIPELINE, "TrainingJobsOfPipelines", "sagemaker:AddTags"): (
-        "SageMaker tags the jobs of a pipeline; local AWS does not"
-    ),
     Permission(PIPELINE, "RegisterModels", "sagemaker:AddTags"): (
         "SageMaker tags the models of a pipeline; local AWS does not"
     ),
@@ -79,10 +79,13 @@ STAYS = {
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
 CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
-CHECKING = (  # actions that only preflight.py needs
+CHECKING = (  # the operator's actions that only preflight.py needs
+    "ecr:BatchGetImage",
     "ecr:DescribeImageScanFindings",
+    "ecr:GetDownloadUrlForLayer",
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
+    "s3:GetEncryptionConfiguration",
     "sagemaker:DescribePipeline",
 )
 WITH_PUSH = ("UploadTheSource", "BuildTheImage")  # statements that only push_image.py needs
@@ -138,6 +141,9 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
     rehearsal.forget_images()
     whole["push"] = rehearsal.push()
 
+    def checking(permission: Permission) -> bool:
+        return permission.principal == OPERATOR and permission.action in CHECKING
+
     def pulling(permission: Permission) -> bool:
         return permission.principal == TRAINING and permission.sid in PULLING
 
@@ -159,7 +165,7 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
         if permission == Permission(OPERATOR, "UploadTheData", "s3:PutObject"):
             rehearsal.forget_data()
         with rehearsal.without(permission):
-            if permission.action in CHECKING:
+            if checking(permission):
                 without[permission] = rehearsal.check()
             elif "sagemaker:Stop" in permission.action:
                 without[permission] = rehearsal.train(*LONG, interrupt_at="[50]")
@@ -173,7 +179,7 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
             return whole["interrupted training"]
         if permission.sid == CHOOSING:
             return whole["choose"]
-        if permission.action in CHECKING:
+        if checking(permission):
             return whole["check"]
         return whole["push" if building(permission) else "train"]
 

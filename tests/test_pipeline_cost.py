@@ -107,7 +107,14 @@ def test_the_cost_so_far_is_that_of_all_instances_since_the_job_has_them() -> No
     assert job.cost_usd(PRICE) == 0
     job.update(phases(("Starting", 30)))
     assert job.cost_usd(PRICE) == 0
-    ended = BEGUN + timedelta(seconds=50)
-    job.update(phases(("Starting", 30), TrainingStartTime=BEGUN, TrainingEndTime=ended))
+    done = phases(
+        ("Starting", 30),
+        ("Training", 20),
+        ("Interrupted", 600),
+        ("Training", 30),
+        TrainingStartTime=BEGUN,
+    )
+    del done["SecondaryStatusTransitions"][-1]
+    job.update(done | {"TrainingJobStatus": "Failed"})
     assert job.ended
     assert job.cost_usd(PRICE) == pytest.approx(0.01)

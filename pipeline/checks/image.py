@@ -1,25 +1,25 @@
 """The image: in ECR, in a form that SageMaker can run, and what its scan found."""
 
+import json
+import urllib.request
+from typing import Any
+
 from container.errors import InputError
 from pipeline.checks.check import Doubt, settled
 from pipeline.checks.plan import NotChecked, Plan, Services, known
+from pipeline.image import SINGLE
 
 from botocore.exceptions import ClientError
 
-SINGLE = (  # media types of a manifest of one image; an index or a list holds several
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
+PLATFORM = "linux/amd64"  # of every instance type that trains
+DOWNLOAD_SECONDS = 20.0
+NOT_FOUND = "ImageNotFoundException"
 SERIOUS = ("CRITICAL", "HIGH")
 PUSH = "python build/push_image.py"
 
 
 def image(services: Services, plan: Plan) -> str:
-    """Whether it is there, and one image for one platform.
-
-    ECR's API does not say which platform: CodeBuild builds for linux/amd64, and trains in the image
-    before it pushes it.
-    """
+    """Whether it is there, and one image."""
     uri = settled(plan.image_uri)
     name, digest = _place(plan)
     try:
@@ -27,7 +27,7 @@ def image(services: Services, plan: Plan) -> str:
             repositoryName=name, imageIds=[{"imageDigest": digest}]
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ImageNotFoundException":
+        if error.response["Error"]["Code"] != NOT_FOUND:
             raise
         raise InputError(f"{uri} is not there", PUSH) from None
     kind = answer["imageDetails"][0].get("imageManifestMediaType")
@@ -39,6 +39,34 @@ def image(services: Services, plan: Plan) -> str:
     return f"{digest}, a single manifest"
 
 
+def platform(services: Services, plan: Plan) -> str:
+    """Whether it is for the processors of training instances, and says what is to be run.
+
+    ECR knows neither: both are in the image's configuration, which is stored as its layers are.
+    """
+    name, digest = _place(plan)
+    images = services.ecr.batch_get_image(
+        repositoryName=name, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=list(SINGLE)
+    )["images"]
+    manifest = json.loads(images[0]["imageManifest"]) if images else {}
+    if "config" not in manifest:
+        raise NotChecked("no single manifest")
+    config = _configuration(services.ecr, name, manifest["config"]["digest"])
+    found = f"{config.get('os')}/{config.get('architecture')}"
+    if found != PLATFORM:
+        raise InputError(
+            f"the image is for {found}, the instance is {PLATFORM}",
+            f"docker build --platform {PLATFORM}, or build with `{PUSH}`",
+        )
+    entrypoint = config.get("config", {}).get("Entrypoint")
+    if not entrypoint:
+        raise Doubt(
+            "the image has no ENTRYPOINT: only a program `train` on its PATH could be run",
+            'give the Dockerfile one in exec form, as in ENTRYPOINT ["python3", "-m", "container"]',
+        )
+    return f"{found}, runs {' '.join(entrypoint)}"
+
+
 def scan(services: Services, plan: Plan) -> str:
     """What ECR's scan found: severe findings are worth a new base image, but stop no job."""
     name, digest = _place(plan)
@@ -47,7 +75,7 @@ def scan(services: Services, plan: Plan) -> str:
             repositoryName=name, imageId={"imageDigest": digest}
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ScanNotFoundException":
+        if error.response["Error"]["Code"] not in ("ScanNotFoundException", NOT_FOUND):
             raise
         raise NotChecked("the image has not been scanned") from None
     status = answer["imageScanStatus"]["status"]
@@ -62,6 +90,19 @@ def scan(services: Services, plan: Plan) -> str:
     if status not in ("COMPLETE", "ACTIVE"):
         raise NotChecked(f"the scan is {status}")
     return "no critical or high findings"
+
+
+def _configuration(ecr: Any, name: str, digest: str) -> dict[str, Any]:
+    """Source: OCI Image Format Specification, "Image Configuration"."""
+    answer = ecr.get_download_url_for_layer(repositoryName=name, layerDigest=digest)
+    try:
+        with urllib.request.urlopen(  # noqa: S310 - what ECR answers
+            answer["downloadUrl"], timeout=DOWNLOAD_SECONDS
+        ) as response:
+            config: dict[str, Any] = json.load(response)
+    except (OSError, ValueError) as error:
+        raise NotChecked(f"its configuration cannot be downloaded: {error}") from None
+    return config
 
 
 def _place(plan: Plan) -> tuple[str, str]:

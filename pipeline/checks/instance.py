@@ -5,7 +5,7 @@ from typing import Any
 
 from container.errors import InputError
 from pipeline.checks.check import Doubt, settled
-from pipeline.checks.plan import NotChecked, Plan, Services, known
+from pipeline.checks.plan import Plan, Services, known
 from pipeline.instance_choice import MEMORY_FACTOR, Need, quota_request
 from pipeline.instance_types import (
     ALL_JOBS,
@@ -23,6 +23,7 @@ MIB = 1024**2
 
 def quota(services: Services, plan: Plan) -> str:
     """Whether the account may have so many of the type, spot or on demand, as the plan asks."""
+    known(plan.identity, "identity")
     settings, instance_type = plan.settings, settled(plan.instance_type)
     need = Need(settings.instance_count, settings.spot, None)
     keys = {
@@ -55,12 +56,17 @@ def quota(services: Services, plan: Plan) -> str:
 
 def memory(services: Services, plan: Plan) -> str:
     """Whether what the newest run held, or else the data, fits MEMORY_FACTOR times."""
+    known(plan.identity, "identity")
     instance_type = known(plan.instance_type, "instance type")
     channels = known(plan.dataset, "data").channels
     (request,) = instance_type_requests([instance_type])
     sizes = read_sizes([services.ec2.describe_instance_types(**request)])
     if instance_type not in sizes:
-        raise NotChecked(f"EC2 does not say how much {instance_type} has")
+        raise Doubt(
+            f"EC2 does not have {instance_type} in {plan.settings.region}: a job on it is refused, "
+            "or its memory is not known",
+            "python pipeline/smallest_instance.py lists what the region has",
+        )
     peak = _peak_memory_mib(plan)
     held, source = (
         (sum(map(len, channels.values())) // MIB, "the data has")

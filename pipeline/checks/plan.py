@@ -1,7 +1,7 @@
 """What is about to run, and the services that are asked about it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from container.errors import InputError
@@ -34,6 +34,7 @@ class Plan:
     instance_type: str | Exception
     image_uri: str | Exception  # with the digest
     definition: dict[str, Any] | Exception
+    other_data: Mapping[str, str] = field(default_factory=dict)  # channel -> S3 URI, not of dataset
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ Document = dict[str, Any]
 Needed = Callable[[Settings, Stack], list[Permission]]
 
 _USER = re.compile(r"arn:[^:]+:iam::\d{12}:user/.+")
-_ASSUMED_ROLE = re.compile(r"arn:[^:]+:sts::\d{12}:assumed-role/([^/]+)/.+")
+_ASSUMED_ROLE = re.compile(
+    r"arn:(?P<partition>[^:]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+"
+)
+_SSO = "AWSReservedSSO_"
 _ROOT = re.compile(r"arn:[^:]+:iam::\d{12}:root")
 DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.yml"
 
@@ -50,16 +53,34 @@ def operator_permissions(services: Services, plan: Plan) -> str:
     """Of whoever runs this, when that is a user or a role: IAM knows no policies of others."""
     stack, who = known(plan.stack, "stack"), known(plan.identity, "identity")
     if _USER.fullmatch(who):
-        arn = who
+        arns = [who]
     elif assumed := _ASSUMED_ROLE.fullmatch(who):
-        # The ARN of the session leaves out the path of the role.
-        arn = services.iam.get_role(RoleName=assumed[1])["Role"]["Arn"]
+        arns = role_arns(assumed["role"], assumed["account"], assumed["partition"], stack.region)
     elif _ROOT.fullmatch(who):
         raise NotChecked("the root user has no policies")
     else:
         raise NotChecked(f"{who} is neither a user nor a role of IAM")
     hint = f"ask for the policy OperatorPolicyArn of stack {plan.settings.stack_name}"
+    for arn in arns:
+        try:
+            return _check(services.iam, arn, of_operator(plan.settings, stack), hint)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchEntity":
+                raise
+    # It is in a path that no rule tells: IAM must say which.
+    arn = services.iam.get_role(RoleName=arns[-1].rpartition("/")[2])["Role"]["Arn"]
     return _check(services.iam, arn, of_operator(plan.settings, stack), hint)
+
+
+def role_arns(name: str, account: str, partition: str, region: str) -> list[str]:
+    """Where the role of a session may be: the session's ARN leaves out the path of the role, which
+    few roles have. Those of IAM Identity Center are in one of two, the second when its home is not
+    us-east-1. Source: "Referencing permission sets in resource policies", its user guide."""
+    role = f"arn:{partition}:iam::{account}:role"
+    if name.startswith(_SSO):
+        path = "aws-reserved/sso.amazonaws.com"
+        return [f"{role}/{path}/{name}", f"{role}/{path}/{region}/{name}"]
+    return [f"{role}/{name}"]
 
 
 def pipeline_permissions(services: Services, plan: Plan) -> str:
@@ -94,14 +115,15 @@ def _check(iam: Any, arn: str, needed: Iterable[Permission], hint: str) -> str:
     refused, count = [], 0
     for permission in needed:
         count += len(permission.actions)
-        refused += _refused(iam, arn, permission)
+        refused += missing(iam, arn, permission)
     if refused:
         raise Refused(f"{arn} may not: {'; '.join(refused)}", hint)
     return f"{count} actions are allowed"
 
 
-def _refused(iam: Any, arn: str, permission: Permission) -> list[str]:
-    """One resource at a time: the simulator pairs each action with each resource."""
+def missing(iam: Any, arn: str, permission: Permission) -> list[str]:
+    """What of it a user or role lacks. One resource at a time: the simulator pairs each action with
+    each resource."""
     pages = iam.get_paginator("simulate_principal_policy").paginate(
         PolicySourceArn=arn,
         ActionNames=list(permission.actions),

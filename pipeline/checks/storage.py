@@ -3,37 +3,124 @@
 from typing import Any
 
 from container.errors import InputError
-from pipeline.checks.check import Refused, settled
+from container.passengers import Passengers, read_passengers
+from pipeline.checks.check import Doubt, Refused, settled
+from pipeline.checks.permissions import Permission
 from pipeline.checks.plan import Plan, Services, known
+from pipeline.checks.roles import missing
+from pipeline.data import split_uri
 
 from botocore.exceptions import ClientError
 
 GB = 1024**3  # as SageMaker counts VolumeSizeInGB
+READ_BYTES = 16 * 1024**2  # the most of a channel in S3 that is read, not only found
+CORRECT = "correct the S3 URI given with --parameter, or leave it at its default"
 
 
 def bucket(services: Services, plan: Plan) -> str:
     """Whether it is there, in the region, and may be listed. Nothing is written: what may be is
     the matter of the permissions."""
     name = known(plan.stack, "stack").bucket
-    head = _head(services.s3, name)
-    region = head.get("BucketRegion", plan.settings.region)
-    if region != plan.settings.region:
-        raise InputError(
-            f"{name} is in region {region}, not in {plan.settings.region}",
-            "a training job reads from its own region only: set region in pipeline.yaml",
-        )
+    _check_region(name, _head(services.s3, name), plan.settings.region)
     return f"{name} can be reached"
 
 
-def data(_: Services, plan: Plan) -> str:
+def encryption(services: Services, plan: Plan) -> str:
+    """Whether the training role may use the key of the bucket, when it has one of its own. Who else
+    may use it, the key's own policy can say too: not being allowed by IAM is a doubt."""
+    stack = known(plan.stack, "stack")
+    answer = services.s3.get_bucket_encryption(Bucket=stack.bucket)
+    (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
+    default = rule["ApplyServerSideEncryptionByDefault"]
+    key = default.get("KMSMasterKeyID")
+    if key is None:
+        return f"{default['SSEAlgorithm']}, with a key of AWS"
+    if not key.startswith("arn:"):
+        key = f"arn:aws:kms:{stack.region}:{stack.account}:key/{key}"
+    used = Permission(key, ("kms:Decrypt", "kms:GenerateDataKey"))
+    refused = missing(services.iam, stack.training_role_arn, used)
+    if refused:
+        raise Doubt(
+            f"{stack.training_role_arn} may not: {'; '.join(refused)}",
+            "allow both to the training role, in the key's policy and in the role's",
+        )
+    return f"{default['SSEAlgorithm']}, the training role may use {key}"
+
+
+def data(services: Services, plan: Plan) -> str:
     """Whether it can be trained on, and fits on the disk of the instance."""
-    channels = settled(plan.dataset).channels
-    size, disk = sum(map(len, channels.values())), plan.settings.volume_size_gb
+    sizes = {name: len(content) for name, content in settled(plan.dataset).channels.items()}
+    sizes |= {name: _size_of(services, plan, name) for name in plan.other_data}
+    size, disk = sum(sizes.values()), plan.settings.volume_size_gb
     if size >= disk * GB:
         raise InputError(
             f"{size:,} bytes do not fit on a disk of {disk} GB", "raise volume_size_gb"
         )
-    return ", ".join(f"{name} {len(content):,} bytes" for name, content in channels.items())
+    return ", ".join(f"{name} {each:,} bytes" for name, each in sizes.items())
+
+
+def _size_of(services: Services, plan: Plan, channel: str) -> int:
+    """Bytes of a channel that is in S3 already. Raises InputError when it cannot be trained on, and
+    Doubt when whoever asks may not look."""
+    uri, stack = plan.other_data[channel], known(plan.stack, "stack")
+    bucket_name, prefix = split_uri(uri)
+    try:
+        head = services.s3.head_bucket(Bucket=bucket_name)
+        _check_region(bucket_name, head, plan.settings.region)
+        pages = services.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket_name, Prefix=prefix
+        )
+        sizes = {
+            item["Key"]: item["Size"]
+            for page in pages
+            for item in page.get("Contents", [])
+            # What begins so are marks of other programs: the training program reads none.
+            if item["Key"].rpartition("/")[2][:1] not in ("", ".", "_")
+        }
+        if not sizes:
+            raise InputError(f"{channel}: no file in {uri}", CORRECT)
+        arn = f"arn:aws:s3:::{bucket_name}/{min(sizes)}"
+        reading = Permission(arn, ("s3:GetObject",))
+        refused = missing(services.iam, stack.training_role_arn, reading)
+        if refused:
+            raise Refused(
+                f"{channel}: {stack.training_role_arn} may not: {'; '.join(refused)}",
+                f"put the data below {plan.settings.prefix}/data/ of {stack.bucket}",
+            )
+        if sum(sizes.values()) <= READ_BYTES:
+            _check_rows(services.s3, channel, bucket_name, sorted(sizes))
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("404", "NoSuchBucket"):
+            raise InputError(f"{channel}: there is no bucket {bucket_name}", CORRECT) from None
+        if code in ("403", "AccessDenied"):
+            raise Doubt(
+                f"{channel}: {uri} may not be looked at: {error}",
+                f"the training role reads below {plan.settings.prefix}/data/ of {stack.bucket}",
+            ) from None
+        raise
+    return sum(sizes.values())
+
+
+def _check_rows(s3: Any, channel: str, bucket_name: str, keys: list[str]) -> None:
+    rows = Passengers()
+    for key in keys:
+        content = s3.get_object(Bucket=bucket_name, Key=key)["Body"].read()
+        rows.extend(read_passengers(content, f"s3://{bucket_name}/{key}", labelled=True))
+    if len(set(rows.labels)) < 2:
+        raise InputError(
+            f"channel {channel}: every row of {', '.join(keys)} has the same label",
+            "give rows of both classes, 0 and 1",
+        )
+
+
+def _check_region(name: str, head: dict[str, Any], here: str) -> None:
+    region = head.get("BucketRegion", here)
+    if region != here:
+        raise InputError(
+            f"{name} is in region {region}, not in {here}",
+            "a training job reads from its own region only: set region in pipeline.yaml",
+        )
 
 
 def _head(s3: Any, name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pipeline import cli
 from pipeline.local_aws import server
 from pipeline.local_aws.account import DEFAULT_KIND, KINDS
+from pipeline.local_aws.faults import FAULTS
 from pipeline.settings import load_settings
 
 DEFAULT_PORT = 5055
@@ -40,6 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="what its quotas are: as AWS opens it, raised since, or nothing at all "
         f"(default: {DEFAULT_KIND})",
     )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        choices=FAULTS,
+        default=[],
+        help="what AWS does now and then (may be repeated): "
+        + "; ".join(f"{name}: {what}" for name, what in FAULTS.items()),
+    )
     arguments = parser.parse_args(argv)
     return cli.run(lambda: _serve(arguments))
 
@@ -56,6 +65,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         containers=arguments.containers,
         enforce_iam=arguments.enforce_iam,
         account=arguments.account,
+        faults=arguments.fault,
     ) as local_aws:
         for name, value in local_aws.environment.items():
             print(f"export {name}={value}", flush=True)

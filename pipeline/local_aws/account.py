@@ -38,6 +38,10 @@ class Account:
         names |= set() if spot else {ALL_TRAINING_JOBS}
         return {each: float(self._applied.get(each, 0)) for each, _ in _codes() if each in names}
 
+    def billable(self, seconds: int, spot: bool) -> int:
+        """Of so many seconds of training, those that AWS bills at the price on demand."""
+        return max(1, round(seconds * TABLES["spot_share"])) if spot else seconds
+
     def _quota(self, name: str, code: str, values: dict[str, float]) -> Document:
         return {
             "ServiceCode": "sagemaker",

@@ -1,7 +1,8 @@
 """IAM, enforced: each call is allowed by a policy of who makes it, or refused.
 
 moto knows users, roles, keys, signatures and policies; added here is which resource a request is
-about, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags), and the record of it all.
+about, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key of KMS), whether it
+was signed in time, and the record of it all.
 Source of actions and resources: the Service Authorization Reference.
 """
 
@@ -14,8 +15,11 @@ from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
+from pipeline.local_aws import encryption
+from pipeline.local_aws.signing_time import wrong_time
+
 from moto.core.authorization import enable_iam_authentication
-from moto.core.exceptions import AccessDeniedError, JsonRESTError
+from moto.core.exceptions import AccessDeniedError, JsonRESTError, _RESTError
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import (
     IAMPolicy,
@@ -31,7 +35,10 @@ KEPT = 100_000  # calls; the oldest are forgotten
 QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
 
 ALLOWED = "allowed"
-OTHER_NAMES = {"s3:HeadBucket": "s3:ListBucket"}  # of actions, where they are not the operation's
+OTHER_NAMES = {  # of actions, where they are not the operation's
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:HeadBucket": "s3:ListBucket",
+}
 
 Principal = Any  # moto's access key of a user or of an assumed role
 Permission = tuple[str, str, dict[str, str]]  # action, resource, condition keys
@@ -59,12 +66,15 @@ class Authorization:
         """Meanwhile moto refuses what no policy of the caller allows."""
 
         def check(request: IAMRequestBase, resource: str) -> None:
+            late = wrong_time(request._headers["X-Amz-Date"])
+            if late is not None:
+                raise _untimely(request, late)
             if request._action == "sts:GetCallerIdentity":  # needs no permission
                 return
             principal = request._access_key
             asked = OTHER_NAMES.get(request._action, request._action)
             itself: Permission = (asked, resource, {})
-            for permission in [itself, *_dependent(itself, request._body)]:
+            for permission in [itself, *_dependent(itself, request)]:
                 text = self.refusal(principal, *permission)
                 if text is not None:
                     raise _denial(request, principal.arn, permission, text)
@@ -85,7 +95,13 @@ class Authorization:
     ) -> str | None:
         """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
         question is recorded."""
+        kind = "identity-based"
         decided = decision(principal, action, resource, context or {})
+        if resource.startswith("arn:aws:kms:") and not encryption.leaves_it_to_iam(resource):
+            kind = "resource-based"
+            decided = (
+                ALLOWED if encryption.names(resource, principal.arn, action) else "implicitDeny"
+            )
         allowed = decided == ALLOWED
         self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
         if allowed:
@@ -93,7 +109,7 @@ class Authorization:
         why = (
             "with an explicit deny in an identity-based policy"
             if decided == "explicitDeny"
-            else f"because no identity-based policy allows the {action} action"
+            else f"because no {kind} policy allows the {action} action"
         )
         return (
             f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} "
@@ -148,13 +164,25 @@ def _denial(
     return error
 
 
-def _dependent(permission: Permission, body: bytes) -> list[Permission]:
+def _untimely(request: IAMRequestBase, text: str) -> Exception:
+    if isinstance(request, S3IAMRequest):
+        too_large = "The difference between the request time and the current time is too large."
+        return S3ClientError("RequestTimeTooSkewed", too_large)
+    error: type[_RESTError] = _RESTError if request._service in QUERY_SERVICES else JsonRESTError
+    code = "SignatureDoesNotMatch" if error is _RESTError else "InvalidSignatureException"
+    return error(code, text)
+
+
+def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission]:
     """What the caller needs besides."""
     action, resource, _ = permission
     service, _, operation = action.partition(":")
+    if service == "s3":
+        key = encryption.key_permission(asked.account_id, asked._region, action, resource)
+        return [key] if key else []
     if service != "sagemaker" or not operation.startswith(("Create", "Update")):
         return []
-    request = json.loads(body)
+    request = json.loads(asked._body)
     needed: list[Permission] = []
     if "RoleArn" in request:
         passed_to = {"iam:PassedToService": "sagemaker.amazonaws.com"}

@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.expressions import Reference, resolve, select
 from pipeline.local_aws.conditions import holds
+from pipeline.local_aws.faults import Faults
 from pipeline.local_aws.model_registry import register
 from pipeline.local_aws.step_cache import StepCache
 from pipeline.validation import dependencies
@@ -57,6 +58,7 @@ class Execution:
         sagemaker: Callable[[], Any],  # makes the client of the pipeline's role
         cache: StepCache,
         sleep: Callable[[float], None] = time.sleep,
+        faults: Faults | None = None,
     ) -> None:
         self.arn = arn
         self.pipeline_arn, _, self.id = arn.rpartition("/execution/")
@@ -69,6 +71,7 @@ class Execution:
         self._make_sagemaker = sagemaker
         self._cache = cache
         self._sleep = sleep
+        self._faults = faults or Faults()
         self._steps: list[dict[str, Any]] = []  # as ListPipelineExecutionSteps shows them
         self._results: dict[str, dict[str, Any]] = {}  # step name -> what can be referred to
         self._stop = threading.Event()
@@ -226,7 +229,10 @@ class Execution:
         short = step_name[:LONGEST_STEP_NAME].replace("_", "-").strip("-")
         name = f"pipelines-{self.id}-{short}-{secrets.token_hex(5)}"
         try:
-            arn = self._sagemaker.create_training_job(TrainingJobName=name, **arguments)
+            arn = self._sagemaker.create_training_job(
+                TrainingJobName=name,
+                **arguments | {"Tags": [*arguments.get("Tags", []), *self._tags(step_name)]},
+            )
         except ClientError as error:
             raise _refused(error) from None
         self._update(record, Metadata={"TrainingJob": {"Arn": arn["TrainingJobArn"]}})
@@ -247,7 +253,16 @@ class Execution:
                 stopping = True
             self._sleep(POLL_SECONDS)
 
+    def _tags(self, step_name: str) -> list[dict[str, str]]:
+        """Those of every job of a pipeline, as users of SageMaker quote them, for instance in
+        getindata/kedro-sagemaker issue 20."""
+        tags = {"sagemaker:pipeline-execution-arn": self.arn}
+        tags["sagemaker:pipeline-step-name"] = step_name
+        return [{"Key": key, "Value": value} for key, value in tags.items()]
+
     def _wait(self, seconds: float) -> None:
+        if self._faults:
+            return
         waited = 0.0
         while waited < seconds:
             if self._stop.is_set():

@@ -4,7 +4,7 @@ from pipeline.local_aws.authorization import Principal, decision
 
 from moto.core.responses import ActionResult
 from moto.iam.access_control import AssumedRoleAccessKey, IAMUserAccessKey
-from moto.iam.exceptions import InvalidInput
+from moto.iam.exceptions import InvalidInput, NotFoundException
 from moto.iam.responses import IamResponse
 
 
@@ -39,7 +39,8 @@ class LocalIam(IamResponse):
             self.backend.get_user(name)
             return _User(self.current_account, name)
         if kind == "role":
-            self.backend.get_role(name)
+            if self.backend.get_role(name).arn != arn:  # of another path
+                raise NotFoundException(f"Role not found for {arn}")
             return _Role(self.current_account, name)
         raise InvalidInput(f"Invalid Entity Arn: {arn}")
 

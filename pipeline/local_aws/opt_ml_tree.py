@@ -75,6 +75,7 @@ def download(
     """
     uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
     bucket, prefix = split_uri(uri)
+    _check_region(s3, bucket, uri)
     folder.mkdir(parents=True)
     objects = 0
     every = host_count if _distribution(channel) == "ShardedByS3Key" else 1
@@ -103,6 +104,21 @@ def download(
         raise JobFailed(
             f"ClientError: Data download failed: no S3 objects under {uri} "
             f"(channel {channel['ChannelName']})"
+        )
+
+
+def _check_region(s3: Any, bucket: str, uri: str) -> None:
+    """SageMaker reads from the region of the job alone."""
+    here = s3.meta.region_name
+    try:
+        region = s3.head_bucket(Bucket=bucket).get("BucketRegion", here)
+    except s3.exceptions.ClientError:  # what is wrong with it is said by what follows
+        return
+    if region != here:
+        raise JobFailed(
+            f"ClientError: Data download failed for {uri}: PermanentRedirect (301): The bucket you "
+            "are attempting to access must be addressed using the specified endpoint. It is in "
+            f"{region}"
         )
 
 

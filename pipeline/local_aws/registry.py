@@ -69,6 +69,7 @@ def start(clients: Clients) -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="local-aws-registry-") as folder,
         _serve_storage(program, Path(folder)) as storage,
     ):
+        LocalEcr.registry = storage
         front = make_server(
             "127.0.0.1", 0, Front(clients, storage), threaded=True, request_handler=_Quiet
         )

@@ -3,12 +3,15 @@
 import json
 from typing import Any, ClassVar
 
+from pipeline.image import SINGLE
+from pipeline.instance_types import instance_type_requests
 from pipeline.local_aws.account import Account
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.execution import Execution
+from pipeline.local_aws.faults import RATE_EXCEEDED, THROTTLING, Faults
 from pipeline.local_aws.model_registry import ModelRegistry
 from pipeline.local_aws.runner import Runner
-from pipeline.local_aws.source_image import image_exists
+from pipeline.local_aws.source_image import media_type
 from pipeline.local_aws.step_cache import StepCache
 from pipeline.local_aws.supported import spot_problems, unsupported
 from pipeline.local_aws.training import TrainingJob
@@ -29,10 +32,11 @@ PAGE_SIZE = 100  # default of the List calls answered here
 class Work:
     """What runs, and what has run, since this local AWS was started."""
 
-    def __init__(self, clients: Clients, runner: Runner, account: Account) -> None:
+    def __init__(self, clients: Clients, runner: Runner, account: Account, faults: Faults) -> None:
         self.clients = clients
         self.runner = runner
         self.account = account
+        self.faults = faults
         self.jobs: dict[str, TrainingJob] = {}
         self.executions: dict[str, Execution] = {}
         self.cache = StepCache()
@@ -107,6 +111,7 @@ class LocalSageMaker(ModelRegistry):
             parameters,
             lambda: self.work.clients.as_role(pipeline["RoleArn"]).client("sagemaker"),
             self.work.cache,
+            faults=self.work.faults,
         )
         self.work.executions[execution.arn] = execution
         execution.start()
@@ -167,20 +172,23 @@ class LocalSageMaker(ModelRegistry):
     # Training jobs: nothing of moto's, whose jobs complete at once and run nothing.
 
     def create_training_job(self) -> ActionResult:
+        if THROTTLING in self.work.faults:
+            raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
         request = self._checked_request("CreateTrainingJob")
         refused = unsupported(request, self.work.runner.most_instances) + spot_problems(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
         self._check_role(request["RoleArn"])
-        image = request["AlgorithmSpecification"]["TrainingImage"]
-        if not image_exists(self.work.clients.client("ecr"), image):
-            raise AWSValidationException(f"Requested image {image} not found.")
+        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
         name = request["TrainingJobName"]
         if name in self.work.jobs:
             raise ResourceInUseException(f"Training job {name} already exists")
+        self._check_offer(request["ResourceConfig"]["InstanceType"])
         self._check_quotas(request)
         arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
-        job = TrainingJob(request, arn, self.work.clients, self.work.runner)
+        job = TrainingJob(
+            request, arn, self.work.clients, self.work.runner, self.work.account, self.work.faults
+        )
         self.work.jobs[name] = job
         job.start()
         return ActionResult({"TrainingJobArn": arn})
@@ -202,6 +210,27 @@ class LocalSageMaker(ModelRegistry):
         if name not in self.work.jobs:
             raise AWSValidationException("Requested resource not found.")
         return self.work.jobs[name]
+
+    def _check_image(self, uri: str) -> None:
+        kind = media_type(self.work.clients.client("ecr"), uri)
+        if kind is None:
+            raise AWSValidationException(f"Requested image {uri} not found.")
+        if kind not in SINGLE:
+            raise AWSValidationException(
+                f"Unsupported manifest media type {kind} for image {uri}. Ensure that valid "
+                "manifest media type is used for specified image."
+            )
+
+    def _check_offer(self, instance_type: str) -> None:
+        """What EC2 does not have in the region, SageMaker has not either."""
+        (request,) = instance_type_requests([instance_type])
+        answer = self.work.clients.client("ec2").describe_instance_types(**request)
+        if not answer["InstanceTypes"]:
+            raise SagemakerClientError(
+                "ResourceLimitExceeded",
+                f"The requested resource training-job/{instance_type} is not available in this "
+                "region",
+            )
 
     def _check_quotas(self, request: dict[str, Any]) -> None:
         account = self.work.account

@@ -6,10 +6,11 @@ import shutil
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from container.errors import InputError
@@ -21,7 +22,8 @@ from pipeline.local_aws.authorization import Authorization
 from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
 from pipeline.local_aws.cloudtrail_api import LocalCloudTrail
 from pipeline.local_aws.codebuild_api import Builds, LocalCodeBuild
-from pipeline.local_aws.ecr_api import LocalEcr
+from pipeline.local_aws.ecr_api import LAYER_PATH, LocalEcr, serve_layer
+from pipeline.local_aws.faults import Faults
 from pipeline.local_aws.iam_api import LocalIam
 from pipeline.local_aws.runner import ChildProcessRunner, Runner
 from pipeline.local_aws.sagemaker_api import LocalSageMaker, Work
@@ -32,6 +34,7 @@ import moto.cloudtrail.urls
 import moto.codebuild.urls
 import moto.ecr.urls
 import moto.iam.urls
+import moto.moto_api._internal.urls
 import moto.sagemaker.urls
 from moto.ecr.models import Repository
 from moto.moto_api._internal.models import moto_api_backend
@@ -55,6 +58,7 @@ class LocalAws:
     clients: Clients
     stack: Stack
     runner: Runner
+    faults: Faults
 
 
 @contextmanager
@@ -66,13 +70,15 @@ def start(
     containers: bool = False,
     enforce_iam: bool = False,
     account: str = DEFAULT_KIND,
+    faults: Iterable[str] = (),
 ) -> Iterator[LocalAws]:
     """Meanwhile, this process has the environment that points at local AWS, and nobody's
     credentials. moto's state belongs to the process: one at a time, and each one begins empty.
 
     With `containers` there is a registry, to be filled by build/push_image.py, and jobs run in
     their image; else an image of the present container/ is there from the start, and jobs run as
-    child processes. `account` is one of account.KINDS: what quotas there are.
+    child processes. `account` is one of account.KINDS: what quotas there are. `faults` are names of
+    faults.FAULTS: what goes wrong from the start.
 
     With `enforce_iam` the environment is that of a user who has the stack's operator policy and
     nothing else, and what no policy allows is refused: to the user and to the roles.
@@ -92,6 +98,10 @@ def start(
     authorization = LocalCloudTrail.authorization = Authorization()
     LocalEcr.authorization = authorization if enforce_iam else None
     LocalEcr.logins = {}
+    LocalEcr.layers = {}
+    LocalEcr.registry = None
+    layers: dict[str, Any] = moto.moto_api._internal.urls.url_paths
+    layers[f"{{0}}{LAYER_PATH}(?P<digest>[^/]+)$"] = serve_layer
     account_apis.route()
     server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
     server.start()
@@ -110,7 +120,8 @@ def start(
             host = ending.enter_context(registry.start(clients))
             ending.enter_context(_repositories_at(host))
         quotas = account_apis.LocalServiceQuotas.account = Account(account)
-        LocalSageMaker.work = Work(clients, runner, quotas)
+        weather = Faults(faults)
+        LocalSageMaker.work = Work(clients, runner, quotas, weather)
         LocalCodeBuild.builds = Builds(clients)
         ending.callback(LocalSageMaker.work.end)
         ending.callback(LocalCodeBuild.builds.end)
@@ -122,7 +133,7 @@ def start(
             environment |= users.make_operator(clients, stack_name).environment()
             ending.enter_context(aws_environment(environment))
             ending.enter_context(authorization.enforced())
-        yield LocalAws(environment, clients, stack, runner)
+        yield LocalAws(environment, clients, stack, runner, weather)
 
 
 def _environment(endpoint: str, region: str) -> dict[str, str]:

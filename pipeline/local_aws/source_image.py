@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,54 @@ from pipeline.image import CONTAINER, source_files, source_tag
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+# Sources: OCI Image Format Specification, "Image Manifest" and "Image Configuration".
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = {
+    "architecture": "amd64",
+    "os": "linux",
+    "config": {"Entrypoint": ["python", "-m", "container"]},
+}
+
 
 def put_source_image(ecr: Any, repository_uri: str, folder: Path = CONTAINER) -> str:
     """Puts the manifest under the tag of `folder`; its digest."""
+    return put_image(ecr, repository_uri, source_tag(folder), _layer(folder), CONFIG)
+
+
+def put_image(
+    ecr: Any, repository_uri: str, tag: str, layer: bytes, config: Mapping[str, Any]
+) -> str:
+    """An image of one layer; its digest."""
+    name = repository_uri.split("/", 1)[1]
+    rootfs = {"type": "layers", "diff_ids": [_digest(layer)]}
+    content = json.dumps({**config, "rootfs": rootfs}).encode()
+    for blob in (layer, content):
+        _upload(ecr, name, blob)
     answer = ecr.put_image(
-        repositoryName=repository_uri.split("/", 1)[1],
-        imageManifest=json.dumps(_manifest(_layer(folder))),
-        imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
-        imageTag=source_tag(folder),
+        repositoryName=name,
+        imageManifest=json.dumps(_manifest(layer, content)),
+        imageManifestMediaType=MANIFEST,
+        imageTag=tag,
     )
     digest: str = answer["image"]["imageId"]["imageDigest"]
     return digest
 
 
-def image_exists(ecr: Any, image_uri: str) -> bool:
-    """Whether `<registry>/<repository>@<digest>` or `...:<tag>` is in ECR."""
+def _upload(ecr: Any, name: str, blob: bytes) -> None:
+    upload = ecr.initiate_layer_upload(repositoryName=name)["uploadId"]
+    ecr.upload_layer_part(
+        repositoryName=name,
+        uploadId=upload,
+        partFirstByte=0,
+        partLastByte=len(blob) - 1,
+        layerPartBlob=blob,
+    )
+    ecr.complete_layer_upload(repositoryName=name, uploadId=upload, layerDigests=[_digest(blob)])
+
+
+def media_type(ecr: Any, image_uri: str) -> str | None:
+    """Of the manifest of `<registry>/<repository>@<digest>` or `...:<tag>`; None when ECR does not
+    have it."""
     repository_uri, at, digest = image_uri.partition("@")
     identifier = {"imageDigest": digest}
     if not at:
@@ -38,10 +72,11 @@ def image_exists(ecr: Any, image_uri: str) -> bool:
     name = repository_uri.partition("/")[2]
     try:
         repository = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
-        ecr.describe_images(repositoryName=name, imageIds=[identifier])
+        images = ecr.describe_images(repositoryName=name, imageIds=[identifier])["imageDetails"]
     except (ClientError, ParamValidationError):
-        return False
-    return bool(repository["repositoryUri"] == repository_uri)
+        return None
+    kind: str = images[0]["imageManifestMediaType"]
+    return kind if repository["repositoryUri"] == repository_uri else None
 
 
 def _layer(folder: Path) -> bytes:
@@ -56,19 +91,10 @@ def _layer(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _manifest(layer: bytes) -> dict[str, Any]:
-    """Source: OCI Image Format Specification, "Image Manifest" and "Image Configuration"."""
-    config = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Entrypoint": ["python", "-m", "container"]},
-            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
-        }
-    ).encode()
+def _manifest(layer: bytes, config: bytes) -> dict[str, Any]:
     return {
         "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "mediaType": MANIFEST,
         "config": _descriptor("application/vnd.oci.image.config.v1+json", config),
         "layers": [_descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
     }

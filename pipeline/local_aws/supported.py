@@ -29,6 +29,7 @@ SUPPORTED: dict[str, Any] = {
     "EnableManagedSpotTraining": None,
     "Environment": None,
     "ProfilerConfig": {"DisableProfiler": None},
+    "VpcConfig": {"SecurityGroupIds": None, "Subnets": None},  # as far as S3 is reached through it
 }
 # Those of CreateModelPackage.
 SUPPORTED_MODEL_PACKAGE: dict[str, Any] = {

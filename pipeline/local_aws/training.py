@@ -6,6 +6,7 @@ SageMaker AI Provides Training Information" in the developer guide.
 """
 
 import contextlib
+import math
 import re
 import tempfile
 import threading
@@ -14,8 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.local_aws import vpc
+from pipeline.local_aws.account import Account
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.cluster import STOP_GRACE_SECONDS, Cluster, HostFailed
+from pipeline.local_aws.faults import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRUPTION, Faults
 from pipeline.local_aws.log_writer import LogWriter
 from pipeline.local_aws.opt_ml_tree import (
     JobFailed,
@@ -36,15 +40,31 @@ SWITCHES = (  # of the request, off unless given
 )
 
 
+class JobStopped(Exception):
+    """It ended before its program did, by no fault of its own: the secondary status."""
+
+
 class TrainingJob:
     """Runs in a thread of its own from `start()` on; every method may be called from any thread."""
 
-    def __init__(self, request: dict[str, Any], arn: str, clients: Clients, runner: Runner) -> None:
+    def __init__(
+        self,
+        request: dict[str, Any],
+        arn: str,
+        clients: Clients,
+        runner: Runner,
+        account: Account,
+        faults: Faults,
+    ) -> None:
         self.arn = arn
         self.name: str = request["TrainingJobName"]
         self._request = request
         self._clients = clients
         self._runner = runner
+        self._account = account
+        self._faults = faults
+        self._spot: bool = request.get("EnableManagedSpotTraining", False)
+        self._interrupted = threading.Event()
         self._metrics: dict[str, dict[str, Any]] = {}
         self._stop_requested = threading.Event()
         self._cluster: Cluster | None = None
@@ -102,17 +122,23 @@ class TrainingJob:
                 self._train(Path(folder))
         except JobFailed as error:
             self._finish("Failed", "Failed", str(error))
+        except JobStopped as stopped:
+            self._finish("Stopped", str(stopped), "The job was stopped")
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the job, visibly
             self._finish(
                 "Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}"
             )
 
     def _train(self, folder: Path) -> None:
+        if NO_CAPACITY in self._faults:
+            self._wait_for_capacity()
         clients = self._clients.as_role(self._request["RoleArn"])
         s3 = clients.client("s3")
         self._enter("Downloading", "Downloading the input data")
         with self._lock:
             self._state["TrainingStartTime"] = _now()
+        if "VpcConfig" in self._request:
+            vpc.check_route(self._clients.client("ec2"), self._request["VpcConfig"]["Subnets"])
         roots = {host: folder / host for host in hosts(self._request)}
         for number, (host, root) in enumerate(roots.items()):
             write_config(self._request, host, root)
@@ -123,6 +149,9 @@ class TrainingJob:
                 (root / name).mkdir(parents=True)
 
         out_of_time = self._execute(roots, clients.client("logs"))
+        if self._interrupted.is_set():
+            self._enter("Interrupted", "The spot instance was taken away")
+            self._wait_for_capacity()
 
         self._enter("Uploading", "Uploading the model and the output")
         output = (
@@ -139,6 +168,16 @@ class TrainingJob:
             self._finish("Stopped", "MaxRuntimeExceeded", "The job ran longer than allowed")
         else:
             self._finish("Completed", "Completed", "The job completed")
+
+    def _wait_for_capacity(self) -> None:
+        """None comes. Raises JobFailed, or with spot JobStopped when the wait is over."""
+        if not self._spot:
+            raise JobFailed(CAPACITY_ERROR)
+        wait = self._request["StoppingCondition"]["MaxWaitTimeInSeconds"]
+        waited = (_now() - self._state["CreationTime"]).total_seconds()
+        if self._stop_requested.wait(max(0.0, wait - waited)):
+            raise JobStopped("Stopped")
+        raise JobStopped("MaxWaitTimeExceeded")
 
     def _execute(self, roots: dict[str, Path], logs: Any) -> bool:
         """Runs the program on every host to its end; whether its time ran out first.
@@ -186,8 +225,15 @@ class TrainingJob:
         def write(line: str) -> None:
             log.write(line)
             self._match_metrics(line)
+            if self._spot and SPOT_INTERRUPTION in self._faults:
+                self._interrupt()
 
         return write
+
+    def _interrupt(self) -> None:
+        if not self._interrupted.is_set() and self._cluster:
+            self._interrupted.set()
+            self._cluster.end()
 
     def _match_metrics(self, line: str) -> None:
         for definition in self._request["AlgorithmSpecification"].get("MetricDefinitions", []):
@@ -215,11 +261,11 @@ class TrainingJob:
             now = _now()
             self._state["SecondaryStatusTransitions"][-1]["EndTime"] = now
             if "TrainingStartTime" in self._state:
-                seconds = max(1, round((now - self._state["TrainingStartTime"]).total_seconds()))
+                seconds = math.ceil((now - self._state["TrainingStartTime"]).total_seconds())
                 self._state |= {
                     "TrainingEndTime": now,
                     "TrainingTimeInSeconds": seconds,
-                    "BillableTimeInSeconds": seconds,
+                    "BillableTimeInSeconds": self._account.billable(seconds, self._spot),
                 }
             if status == "Failed":
                 self._state["FailureReason"] = message

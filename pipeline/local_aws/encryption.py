@@ -1,0 +1,75 @@
+"""What objects encrypted with a key of KMS ask of who reads or writes them.
+
+Sources: "Using server-side encryption with AWS KMS keys", S3 user guide; "Key policies in AWS KMS",
+KMS developer guide: a key that trusts its account leaves it to the policies of IAM who may use it,
+any other one may be used by whom it names alone.
+"""
+
+import json
+from typing import Any
+
+from moto.kms.models import kms_backends
+from moto.s3.models import s3_backends
+
+KMS = "aws:kms"
+
+
+def key_permission(
+    account: str, region: str, action: str, object_arn: str
+) -> tuple[str, str, dict[str, str]] | None:
+    """What of a key it needs to read or write an object: action, ARN of the key, no condition."""
+    bucket_name, _, name = object_arn.rpartition(":::")[2].partition("/")
+    bucket = s3_backends[account]["aws"].buckets.get(bucket_name)
+    if bucket is None or not name:
+        return None
+    if action == "s3:PutObject":
+        default = ((bucket.encryption or {}).get("Rule") or {}).get(
+            "ApplyServerSideEncryptionByDefault", {}
+        )
+        algorithm, key = default.get("SSEAlgorithm"), default.get("KMSMasterKeyID")
+        needed = "kms:GenerateDataKey"
+    elif action == "s3:GetObject" and name in bucket.keys:
+        stored = bucket.keys[name]
+        algorithm, key = stored.encryption, stored.kms_key_id
+        needed = "kms:Decrypt"
+    else:
+        return None
+    if algorithm != KMS or key is None:
+        return None
+    arn = key if key.startswith("arn:") else f"arn:aws:kms:{region}:{account}:key/{key}"
+    return needed, arn, {}
+
+
+def leaves_it_to_iam(key_arn: str) -> bool:
+    account = key_arn.split(":")[4]
+    return any(f":{account}:root" in principal for principal, _ in _allowed(key_arn))
+
+
+def names(key_arn: str, principal_arn: str, action: str) -> bool:
+    """Whether the key's own policy lets this user or role use it; a session counts as its role."""
+    session = principal_arn.replace(":sts:", ":iam:").replace(":assumed-role/", ":role/")
+    role = session.rpartition("/")[0]
+    return any(
+        principal in ("*", principal_arn, role) and {action, "kms:*"} & actions
+        for principal, actions in _allowed(key_arn)
+    )
+
+
+def _allowed(key_arn: str) -> list[tuple[str, set[str]]]:
+    """The principals that the key's policy allows something, and what."""
+    _, _, _, region, account, key = key_arn.split(":", 5)
+    policy = json.loads(kms_backends[account][region].get_key_policy(key.partition("/")[2]))
+    return [
+        (principal, set(_listed(statement["Action"])))
+        for statement in policy["Statement"]
+        if statement["Effect"] == "Allow"
+        for principal in _principals(statement["Principal"])
+    ]
+
+
+def _principals(value: Any) -> list[str]:
+    return _listed(value.get("AWS", [])) if isinstance(value, dict) else [value]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
