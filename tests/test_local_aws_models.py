@@ -61,7 +61,7 @@ def test_an_approval_keeps_what_the_version_says_of_itself(sagemaker: Any, group
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"ModelApprovalStatus": "Perhaps"}, "ModelApprovalStatus: 'Perhaps' is not one of the 3"),
+        ({"ModelApprovalStatus": "Perhaps"}, "'Perhaps' is not one of the 3"),
         ({"CustomerMetadataProperties": {"a": "no, comma"}}, "'no, comma' does not match"),
         ({"CustomerMetadataProperties": {"a": "x" * 257}}, "length 257 is more than 256"),
         ({"Domain": "MACHINE_LEARNING"}, "local AWS does not support CreateModelPackage.Domain"),
