@@ -30,6 +30,7 @@ NAMED = (
     ("code_estimator", "pipeline/definition.py", "build_estimator"),
     ("code_step", "pipeline/definition.py", "build_pipeline.train"),
     ("code_gate", "pipeline/definition.py", "build_pipeline.gate"),
+    ("code_register", "pipeline/registration.py", "register_model"),
     ("code_fit", "container/train.py", "fit"),
     ("code_measure", "container/train.py", "measure"),
 )
