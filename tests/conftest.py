@@ -75,6 +75,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         def push(config: str) -> subprocess.CompletedProcess[str]:
             return terminal.python("build/push_image.py", "--config", config)
 
+        repository = terminal.stack().repository_uri
         before = container_engine.inventory()
         refused = push("bad.yaml")
         left = sorted(container_engine.inventory() - before)
@@ -82,7 +83,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         again = push("good.yaml")
         yield Image(**vars(terminal), refused=refused, refused_left=left, pushed=good, again=again)
     assert container_engine.leftovers() == []
-    container_engine.remove_images(good.stdout.partition("@")[0])
+    container_engine.remove_images(repository)
 
 
 @contextmanager
