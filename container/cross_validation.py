@@ -1,4 +1,4 @@
-"""Cross-validation inside the training rows, for comparing hyperparameters.
+"""Cross-validation inside the training rows, for comparing hyperparameters: it makes no model.
 
 Each fold is measured once, by a model that has seen nothing of it: what is learned, features and
 number of rounds included, is learned on the other folds.
@@ -6,16 +6,42 @@ number of rounds included, is learned on the other folds.
 
 import contextlib
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from container.contract import METRICS
+from container.contract import (
+    CROSS_VALIDATION,
+    CROSS_VALIDATION_FILE,
+    METRICS,
+    SPREAD,
+    metric_line,
+)
 from container.errors import InputError
+from container.opt_ml import OptMl
 from container.passengers import Passengers
 from container.train import fit, measure
 
 import numpy as np
 
 SEED = 0  # one for all: hyperparameters are compared on the same folds
+
+
+def compare(
+    rows: Passengers, hyperparameters: Mapping[str, int | float], count: int, opt_ml: OptMl
+) -> None:
+    """A job that only measures: a line for each fold, last the metrics; the same in the output."""
+    folds = []
+    for metrics in cross_validate(rows, hyperparameters, count):
+        folds.append(metrics)
+        shown = " ".join(f"{name}={value:.6f}" for name, value in metrics.items())
+        print(f"fold {len(folds)} of {count}: {shown}", flush=True)
+    means = {name: float(np.mean([fold[name] for fold in folds])) for name in METRICS}
+    means[SPREAD] = float(np.std([fold["auc"] for fold in folds], ddof=1))
+    opt_ml.output_data.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(means | {"folds": folds}, indent=2) + "\n"
+    (opt_ml.output_data / CROSS_VALIDATION_FILE).write_text(text, encoding="utf-8")
+    for name, value in means.items():
+        print(metric_line(name, value, CROSS_VALIDATION), flush=True)
 
 
 def cross_validate(

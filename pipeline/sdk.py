@@ -23,10 +23,12 @@ CONFIG_FILE = Path(__file__).parent / "sagemaker_config.yaml"
 CONFIG = yaml.safe_load(CONFIG_FILE.read_text(encoding="utf-8"))
 
 # Importing the SDK opens the root logger for everyone's INFO. What it reports by itself is on
-# purpose here: that a pipeline names its jobs, that fit() starts nothing under a PipelineSession.
+# purpose here: that a pipeline names its jobs, that fit() starts nothing under a PipelineSession,
+# that an estimator whose hyperparameters are searched has no model.
 logging.getLogger("botocore").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.telemetry.telemetry_logging").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.workflow.utilities").setLevel(logging.ERROR)
+logging.getLogger("sagemaker.estimator").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message="Running within a PipelineSession", category=UserWarning)
 
 

@@ -18,7 +18,7 @@ PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
     "Float": (float, int),
     "Boolean": (bool,),
 }
-STEP_TYPES = ("Training", "Condition", "Fail")  # those that this project uses
+STEP_TYPES = ("Training", "Tuning", "Condition", "Fail")  # those that this project uses
 CONDITION_TYPES = (
     "Equals",
     "GreaterThan",
@@ -193,6 +193,12 @@ def _step_problems(
     if kind == "Training":
         request = {"TrainingJobName": "name-given-by-the-execution"} | arguments
         yield from violations("CreateTrainingJob", request)
+    elif kind == "Tuning":
+        for name in ("CacheConfig", "RetryPolicies"):
+            if name in step:
+                yield f"local AWS does not support {name} of a tuning step"
+        request = {"HyperParameterTuningJobName": "name-given-by-the-execution"} | arguments
+        yield from violations("CreateHyperParameterTuningJob", request)
     elif kind == "Condition":
         if not arguments.get("Conditions"):
             yield "Conditions are missing"

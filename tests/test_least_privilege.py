@@ -61,6 +61,9 @@ STAYS = {
     Permission(PIPELINE, "TrainingJobsOfPipelines", "sagemaker:AddTags"): (
         "SageMaker tags the jobs of a pipeline; local AWS does not"
     ),
+    Permission(PIPELINE, "TuningJobsOfPipelines", "sagemaker:AddTags"): (
+        "SageMaker tags the jobs of a pipeline; local AWS does not"
+    ),
     Permission(TRAINING, "PullTheImage", "ecr:BatchCheckLayerAvailability"): EXECUTION_ROLE,
     Permission(TRAINING, "ReportMetrics", "cloudwatch:PutMetricData"): EXECUTION_ROLE,
     Permission(TRAINING, "WriteTheLog", "logs:DescribeLogStreams"): EXECUTION_ROLE,
@@ -68,6 +71,7 @@ STAYS = {
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
 CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
+TUNING = ("ReadTheTuningJob", "TuningJobsOfPipelines")  # the statements that only tune.py needs
 CHECKING = (  # actions that only preflight.py needs
     "ecr:DescribeImageScanFindings",
     "iam:GetRole",
@@ -139,6 +143,9 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
     whole["train"] = rehearsal.train()
     whole["check"] = rehearsal.check()
     whole["interrupted training"] = rehearsal.train(*LONG, interrupt_at="[50]")
+    whole["tune"] = rehearsal.tune("--jobs=1")
+    begun = "step Tune: Executing"
+    whole["interrupted tuning"] = rehearsal.tune("--jobs=9", interrupt_at=begun)
     # Without CreatePipeline there is none to update.
     for permission in sorted(NEEDED, key=lambda p: p.action == "sagemaker:CreatePipeline"):
         if permission in without:
@@ -150,6 +157,10 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
         with rehearsal.without(permission):
             if permission.action in CHECKING:
                 without[permission] = rehearsal.check()
+            elif permission.action == "sagemaker:StopHyperParameterTuningJob":
+                without[permission] = rehearsal.tune("--jobs=9", interrupt_at=begun)
+            elif permission.sid in TUNING:
+                without[permission] = rehearsal.tune("--jobs=1")
             elif "sagemaker:Stop" in permission.action:
                 without[permission] = rehearsal.train(*LONG, interrupt_at="[50]")
             else:
@@ -158,6 +169,10 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
     def comparable(permission: Permission) -> Outcome:
         if permission.action == "codebuild:StopBuild":
             return whole["interrupted build"]
+        if permission.action == "sagemaker:StopHyperParameterTuningJob":
+            return whole["interrupted tuning"]
+        if permission.sid in TUNING:
+            return whole["tune"]
         if "sagemaker:Stop" in permission.action:
             return whole["interrupted training"]
         if permission.sid == CHOOSING:
@@ -174,8 +189,9 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
 
 def test_the_whole_flow_is_allowed(proof: Proof) -> None:
     codes = {name: outcome.code for name, outcome in proof.whole.items()}
-    interrupted = {"interrupted build": 130, "interrupted training": 130}
-    assert codes == {"choose": 0, "push": 0, "train": 0, "check": 0, **interrupted}
+    interrupted = {f"interrupted {what}": 130 for what in ("build", "training", "tuning")}
+    succeeded = dict.fromkeys(("choose", "push", "train", "tune", "check"), 0)
+    assert codes == succeeded | interrupted
     assert [call for call in proof.calls if not call.allowed] == []
     assert {call.principal for call in proof.calls} == {OPERATOR, BUILD, PIPELINE, TRAINING}
 

@@ -13,9 +13,10 @@ from pipeline.stack import Stack
 SAGEMAKER = "sagemaker.amazonaws.com"
 METRICS_NAMESPACE = "/aws/sagemaker/TrainingJobs"
 
-# Names as SageMaker gives them: of an execution, and of a training job of one.
+# Names as SageMaker gives them: of an execution, and of the jobs of one.
 EXECUTION = "abcdefghijkl"
 TRAINING_JOB = f"pipelines-{EXECUTION}-Train-0123456789"
+TUNING_JOB = f"{EXECUTION}-Tune-0123456789"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Resources:
         self.pipeline = f"{sagemaker}:pipeline/{settings.pipeline_name}"
         self.execution = f"{self.pipeline}/execution/{EXECUTION}"
         self.training_job = f"{sagemaker}:training-job/{TRAINING_JOB}"
+        self.tuning_job = f"{sagemaker}:hyper-parameter-tuning-job/{TUNING_JOB}"
         logs = f"{arn}:{partition}:logs:{here}:log-group:{TRAINING_LOG_GROUP}:log-stream:"
         self.log_group = logs
         self.log_stream = f"{logs}{TRAINING_JOB}/algo-1-0123456789"
@@ -76,6 +78,13 @@ def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
             ),
         ),
         Permission(on.training_job, ("sagemaker:DescribeTrainingJob",)),
+        Permission(
+            on.tuning_job,
+            (
+                "sagemaker:DescribeHyperParameterTuningJob",
+                "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+            ),
+        ),
         Permission(on.log_group, ("logs:DescribeLogStreams",)),
         Permission(on.log_stream, ("logs:GetLogEvents",)),
     ]
@@ -90,6 +99,16 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
                 "sagemaker:CreateTrainingJob",
                 "sagemaker:DescribeTrainingJob",
                 "sagemaker:StopTrainingJob",
+                "sagemaker:AddTags",
+            ),
+        ),
+        Permission(
+            on.tuning_job,
+            (
+                "sagemaker:CreateHyperParameterTuningJob",
+                "sagemaker:DescribeHyperParameterTuningJob",
+                "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+                "sagemaker:StopHyperParameterTuningJob",
                 "sagemaker:AddTags",
             ),
         ),

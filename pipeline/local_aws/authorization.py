@@ -156,9 +156,10 @@ def _dependent(permission: Permission, body: bytes) -> list[Permission]:
         return []
     request = json.loads(body)
     needed: list[Permission] = []
-    if "RoleArn" in request:
+    role = request.get("RoleArn") or request.get("TrainingJobDefinition", {}).get("RoleArn")
+    if role:
         passed_to = {"iam:PassedToService": "sagemaker.amazonaws.com"}
-        needed.append(("iam:PassRole", request["RoleArn"], passed_to))
+        needed.append(("iam:PassRole", role, passed_to))
     if request.get("Tags"):
         needed.append(("sagemaker:AddTags", resource, {}))
     return needed
@@ -200,6 +201,8 @@ def _sagemaker(get: Callable[[str], Any]) -> str | None:
         return f"pipeline/{get('PipelineName')}"
     if get("TrainingJobName"):
         return f"training-job/{get('TrainingJobName')}"
+    if get("HyperParameterTuningJobName"):
+        return f"hyper-parameter-tuning-job/{get('HyperParameterTuningJobName')}"
     arn: str | None = get("PipelineExecutionArn") or get("ResourceArn")
     return arn
 

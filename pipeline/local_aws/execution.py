@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.expressions import Reference, resolve, select
 from pipeline.local_aws.conditions import holds
 from pipeline.local_aws.step_cache import StepCache
+from pipeline.local_aws.tuning_step import begin_tuning, end_of_tuning
 from pipeline.validation import dependencies
 
 from botocore.exceptions import ClientError
@@ -137,6 +138,8 @@ class Execution:
         try:
             if step["Type"] == "Training":
                 self._train(step, record)
+            elif step["Type"] == "Tuning":
+                self._tune(step, record)
             elif step["Type"] == "Condition":
                 branch = self._decide(step, record)
             else:
@@ -235,6 +238,21 @@ class Execution:
                 self._sagemaker.stop_training_job(TrainingJobName=name)
                 stopping = True
             self._sleep(POLL_SECONDS)
+
+    def _tune(self, step: dict[str, Any], record: dict[str, Any]) -> None:
+        arguments = self._resolve(step["Arguments"])
+        try:
+            name, arn = begin_tuning(self._sagemaker, self.id, step["Name"], arguments)
+        except ClientError as error:
+            details = error.response["Error"]
+            raise StepFailed(f"{details['Code']}: {details['Message']}") from None
+        self._update(record, Metadata={"TuningJob": {"Arn": arn}})
+        job = end_of_tuning(self._sagemaker, name, self._stop.is_set, self._sleep)
+        if self._stop.is_set() and job["HyperParameterTuningJobStatus"] == "Stopped":
+            raise Stopped
+        if job["HyperParameterTuningJobStatus"] != "Completed":
+            raise StepFailed(job.get("FailureReason", "ClientError: the tuning job was stopped"))
+        self._results[step["Name"]] = job
 
     def _wait(self, seconds: float) -> None:
         waited = 0.0

@@ -11,6 +11,7 @@ from pipeline.local_aws.source_image import image_exists
 from pipeline.local_aws.step_cache import StepCache
 from pipeline.local_aws.supported import spot_problems, unsupported
 from pipeline.local_aws.training import TrainingJob
+from pipeline.local_aws.tuning import TuningJob
 from pipeline.service_model import violations
 from pipeline.validation import parameter_value, parse_definition
 
@@ -34,6 +35,7 @@ class Work:
         self.runner = runner
         self.account = account
         self.jobs: dict[str, TrainingJob] = {}
+        self.tuning_jobs: dict[str, TuningJob] = {}
         self.executions: dict[str, Execution] = {}
         self.cache = StepCache()
 
@@ -41,10 +43,14 @@ class Work:
         """Stops everything, and returns when nothing runs any more."""
         for execution in self.executions.values():
             execution.stop()
-        for job in self.jobs.values():
+        for tuning_job in self.tuning_jobs.values():
+            tuning_job.stop()
+        for job in list(self.jobs.values()):
             job.stop(grace_seconds=0)
         for execution in self.executions.values():
             execution.join()
+        for tuning_job in self.tuning_jobs.values():
+            tuning_job.join()
         for job in self.jobs.values():
             job.join()
 
@@ -158,22 +164,8 @@ class LocalSageMaker(SageMakerResponse):
 
     def create_training_job(self) -> ActionResult:
         request = self._checked_request("CreateTrainingJob")
-        refused = unsupported(request, self.work.runner.most_instances) + spot_problems(request)
-        if refused:
-            raise AWSValidationException("; ".join(refused))
-        self._check_role(request["RoleArn"])
-        image = request["AlgorithmSpecification"]["TrainingImage"]
-        if not image_exists(self.work.clients.client("ecr"), image):
-            raise AWSValidationException(f"Requested image {image} not found.")
-        name = request["TrainingJobName"]
-        if name in self.work.jobs:
-            raise ResourceInUseException(f"Training job {name} already exists")
-        self._check_quotas(request)
-        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
-        job = TrainingJob(request, arn, self.work.clients, self.work.runner)
-        self.work.jobs[name] = job
-        job.start()
-        return ActionResult({"TrainingJobArn": arn})
+        self._check_training_job(request)
+        return ActionResult({"TrainingJobArn": self._start_training_job(request).arn})
 
     def describe_training_job(self) -> ActionResult:
         return ActionResult(self._job().describe())
@@ -184,7 +176,7 @@ class LocalSageMaker(SageMakerResponse):
 
     def list_training_jobs(self) -> ActionResult:
         self._refuse_all_but("NextToken", "MaxResults")
-        jobs = [job.describe() for job in self.work.jobs.values()]
+        jobs = [job.describe() for job in list(self.work.jobs.values())]
         return self._page("TrainingJobSummaries", jobs[::-1])
 
     def _job(self) -> TrainingJob:
@@ -193,10 +185,32 @@ class LocalSageMaker(SageMakerResponse):
             raise AWSValidationException("Requested resource not found.")
         return self.work.jobs[name]
 
-    def _check_quotas(self, request: dict[str, Any]) -> None:
+    def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
+        """Whether so many jobs like this one could be started now."""
+        refused = unsupported(request, self.work.runner.most_instances) + spot_problems(request)
+        if refused:
+            raise AWSValidationException("; ".join(refused))
+        self._check_role(request["RoleArn"])
+        image = request["AlgorithmSpecification"]["TrainingImage"]
+        if not image_exists(self.work.clients.client("ecr"), image):
+            raise AWSValidationException(f"Requested image {image} not found.")
+        name = request["TrainingJobName"]
+        if name in self.work.jobs:
+            raise ResourceInUseException(f"Training job {name} already exists")
+        self._check_quotas(request, jobs)
+
+    def _start_training_job(self, request: dict[str, Any]) -> TrainingJob:
+        name = request["TrainingJobName"]
+        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
+        job = TrainingJob(request, arn, self.work.clients, self.work.runner)
+        self.work.jobs[name] = job
+        job.start()
+        return job
+
+    def _check_quotas(self, request: dict[str, Any], jobs: int) -> None:
         account = self.work.account
-        running = [job.describe() for job in self.work.jobs.values() if not job.ended]
-        wanted = request["ResourceConfig"]["InstanceCount"]
+        running = [job.describe() for job in list(self.work.jobs.values()) if not job.ended]
+        wanted = jobs * request["ResourceConfig"]["InstanceCount"]
         for quota, most in account.limits(request).items():
             used = sum(
                 job["ResourceConfig"]["InstanceCount"]
