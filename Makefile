@@ -7,10 +7,13 @@ ARGS ?=
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: local test lint check lock clean
+.PHONY: local notebook test lint check lock clean
 
 local: .venv/ready
 	$(BIN)/python pipeline/upsert_and_start.py --local --config $(CONFIG) $(ARGS)
+
+notebook: .venv/ready-dev
+	$(BIN)/python -m nbconvert --execute --to html $(ARGS) notebooks/local_fit.ipynb
 
 test: .venv/ready-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)

@@ -22,6 +22,16 @@ class Artifact:
         """The probability of survival of each passenger, shape (rows,), from 0 to 1."""
         return np.asarray(self.booster.predict(xgb.DMatrix(self.features.matrix(passengers))))
 
+    def contributions(self, passengers: Passengers) -> NDArray[np.float32]:
+        """What each feature adds to the margin (the log odds of survival) of each passenger: SHAP
+        values, by XGBoost's own `pred_contribs`.
+
+        Shape (rows, len(features.names) + 1). The last column is the base, which is the same for
+        all; a row adds up to the passenger's margin.
+        """
+        matrix = xgb.DMatrix(self.features.matrix(passengers))
+        return np.asarray(self.booster.predict(matrix, pred_contribs=True), np.float32)
+
     def save(self, folder: Path) -> None:
         self.booster.save_model(folder / MODEL_FILE)
         self.features.save(folder / FEATURES_FILE)

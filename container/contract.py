@@ -23,21 +23,24 @@ PEAK_MEMORY = "peak_memory_mib"  # its one key
 CONTENT_TYPES = ("text/csv", "application/json", "application/jsonlines")  # of rows to score
 
 METRICS = ("accuracy", "auc", "f1", "log_loss")  # all on the validation channel
+CROSS_VALIDATION = "cross_validation"  # or, with FOLDS, means of folds of the training channel
+SPREAD = "auc_spread"  # of them also the standard deviation of the AUC between the folds
+CROSS_VALIDATION_FILE = "cross_validation.json"  # in the output data
 
 
-def metric_name(metric: str) -> str:
+def metric_name(metric: str, on: str = VALIDATION_CHANNEL) -> str:
     """The name under which SageMaker shows a metric, as in `validation:auc`."""
-    return f"{VALIDATION_CHANNEL}:{metric}"
+    return f"{on}:{metric}"
 
 
-def metric_line(metric: str, value: float) -> str:
+def metric_line(metric: str, value: float, on: str = VALIDATION_CHANNEL) -> str:
     """The one log line that carries a final metric, as in `metric validation:auc=0.871658`."""
-    return f"metric {metric_name(metric)}={value:.6f}"
+    return f"metric {metric_name(metric, on)}={value:.6f}"
 
 
-def metric_regex(metric: str) -> str:
+def metric_regex(metric: str, on: str = VALIDATION_CHANNEL) -> str:
     """Finds the value in `metric_line`, and in no other line of the log."""
-    return rf"^metric {metric_name(metric)}=([0-9]+\.[0-9]+)$"
+    return rf"^metric {metric_name(metric, on)}=([0-9]+\.[0-9]+)$"
 
 
 EXACT_INTEGERS = 2**53  # below it, a float holds every integer
@@ -106,6 +109,20 @@ HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "reg_alpha": Hyperparameter(float, 0.0, 0.0, 1000.0, "L1 penalty on leaf values"),
     "seed": Hyperparameter(int, 42, 0, 2**31 - 1, "seed of the row and feature sampling"),
 }
+
+
+# With it, a job compares hyperparameters by cross-validation inside the training channel; it makes
+# no model, and asks for no validation channel. The model knows nothing of it.
+FOLDS = "cv_folds"
+_FOLDS = Hyperparameter(int, 5, 3, 20, "folds of the cross-validation")
+
+
+def parse_folds(value: object) -> int:
+    """The value of FOLDS; 0 for None. Raises InputError when it is not allowed."""
+    try:
+        return 0 if value is None else int(_FOLDS.parse(value))
+    except ValueError as error:
+        raise InputError(f"hyperparameters: {FOLDS}: {error}", f"leave {FOLDS} out") from None
 
 
 def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]:

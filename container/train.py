@@ -29,10 +29,17 @@ def train(opt_ml: OptMl) -> None:
             f"{len(opt_ml.hosts())} instances: this program trains on one",
             "set instance_count to 1",
         )
-    hyperparameters = contract.parse_hyperparameters(opt_ml.hyperparameters())
+    given = opt_ml.hyperparameters()
+    folds = contract.parse_folds(given.pop(contract.FOLDS, None))
+    hyperparameters = contract.parse_hyperparameters(given)
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
     train_rows = opt_ml.channel(contract.TRAIN_CHANNEL)
+    if folds:
+        from container.cross_validation import compare  # which itself needs `fit`
+
+        compare(train_rows, hyperparameters, folds, opt_ml)
+        return
     validation_rows = opt_ml.channel(contract.VALIDATION_CHANNEL)
 
     artifact = fit(train_rows, validation_rows, hyperparameters)

@@ -1,6 +1,7 @@
 """Draws what the evidence page shows: ROC curve, confusion matrix, feature importance."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,30 @@ DARK = 0.6  # share of the largest count from which a cell's text is white
 
 COLOR = "#1f5a96"
 GREY = "#888888"
+GRID = "#dddddd"
 
 
 def draw(folder: Path, metrics: dict[str, Any] | None, gains: dict[str, float] | None) -> list[str]:
     """Writes the pictures for which there are values (see pipeline/scoring.py); their names."""
     drawn = []
     if metrics:
-        drawn += [_save(roc_curve(metrics), folder / ROC)]
-        drawn += [_save(confusion_matrix(metrics), folder / CONFUSION)]
+        drawn.append(_save(folder / ROC, lambda axes: roc_curve(axes, metrics)))
+        drawn.append(_save(folder / CONFUSION, lambda axes: confusion_matrix(axes, metrics)))
     if gains:
-        drawn += [_save(feature_importance(gains), folder / IMPORTANCE)]
+        drawn.append(_save(folder / IMPORTANCE, lambda axes: feature_importance(axes, gains)))
     return drawn
 
 
-def roc_curve(metrics: dict[str, Any]) -> Figure:
-    figure, axes = _empty("ROC curve on the validation data")
+def side_by_side(*drawings: Callable[[Axes], None]) -> Figure:
+    """One picture of several, for a notebook."""
+    figure = Figure(figsize=(2 * INCHES[0], INCHES[1]), layout="constrained")
+    for number, drawing in enumerate(drawings, 1):
+        drawing(figure.add_subplot(1, len(drawings), number))
+    return figure
+
+
+def roc_curve(axes: Axes, metrics: dict[str, Any]) -> None:
+    axes.set_title("ROC curve on the validation data", fontsize=12)
     roc = metrics["roc"]
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance (AUC 0.5)")
     axes.plot(
@@ -51,13 +61,12 @@ def roc_curve(metrics: dict[str, Any]) -> Figure:
     )
     axes.set(xlabel="false positive rate", ylabel="true positive rate")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.grid(color=GRID, linewidth=0.6)
     axes.legend(loc="lower right")
-    return figure
 
 
-def confusion_matrix(metrics: dict[str, Any]) -> Figure:
-    figure, axes = _empty(f"Confusion matrix at probability {DECISION_THRESHOLD}")
+def confusion_matrix(axes: Axes, metrics: dict[str, Any]) -> None:
+    axes.set_title(f"Confusion matrix at probability {DECISION_THRESHOLD}", fontsize=12)
     counts = metrics["confusion_matrix"]
     cells = [
         [counts["true_negative"], counts["false_positive"]],
@@ -73,30 +82,23 @@ def confusion_matrix(metrics: dict[str, Any]) -> Figure:
     axes.set_xticks([0, 1], classes)
     axes.set_yticks([0, 1], classes)
     axes.set(xlabel="predicted", ylabel="actual")
-    return figure
 
 
-def feature_importance(gains: dict[str, float]) -> Figure:
+def feature_importance(axes: Axes, gains: dict[str, float]) -> None:
     most = sorted(gains.items(), key=lambda each: each[1])[-FEATURES_SHOWN:]
     title = "Feature importance: share of the total gain"
     if len(most) < len(gains):
         title += f" (top {len(most)} of {len(gains)})"
-    figure, axes = _empty(title)
+    axes.set_title(title, fontsize=12)
     bars = axes.barh([name for name, _ in most], [gain for _, gain in most], color=COLOR)
     axes.bar_label(bars, labels=[f"{gain:.1%}" for _, gain in most], padding=3, fontsize=9)
     axes.set_xlim(0, most[-1][1] * 1.12)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
-def _empty(title: str) -> tuple[Figure, Axes]:
+def _save(path: Path, drawing: Callable[[Axes], None]) -> str:
     figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH)
-    axes = figure.add_axes(AXES)
-    axes.set_title(title, fontsize=12)
-    return figure, axes
-
-
-def _save(figure: Figure, path: Path) -> str:
+    drawing(figure.add_axes(AXES))
     figure.savefig(path, metadata={"Software": None})  # the same values give the same bytes
     return path.name

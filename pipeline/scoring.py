@@ -43,13 +43,16 @@ def score_again(s3: Any, record: Record) -> Scoring:
         scoring.problem = "there is no artifact in S3"
         return scoring
     try:
-        files = _unpacked(_download(s3, artifact["uri"]))
+        files = download_artifact(s3, artifact["uri"])
         scoring.files = {name: len(content) for name, content in sorted(files.items())}
         if METRICS_FILE in files:
             scoring.metrics = dict(json.loads(files[METRICS_FILE]))
-        loaded = _load(files)
+        loaded = load_artifact(files)
         scoring.gains = _gains(loaded)
-        scoring.again = measure(loaded, _passengers(s3, record["data"]))
+        if VALIDATION_CHANNEL not in record["data"]:
+            raise InputError("the job had no validation channel", "train again")
+        uri = record["data"][VALIDATION_CHANNEL]["uri"]
+        scoring.again = measure(loaded, read_channel(s3, uri))
     except InputError as error:
         scoring.problem = str(error.args[0])
     except (BotoCoreError, ClientError, tarfile.TarError, ValueError, TypeError) as error:
@@ -84,9 +87,10 @@ def _download(s3: Any, uri: str) -> bytes:
     return content
 
 
-def _unpacked(content: bytes) -> dict[str, bytes]:
+def download_artifact(s3: Any, uri: str) -> dict[str, bytes]:
+    """The files of a model.tar.gz in S3, by name."""
     files = {}
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(_download(s3, uri))) as archive:
         for member in archive:
             file = archive.extractfile(member)
             if file:
@@ -94,7 +98,8 @@ def _unpacked(content: bytes) -> dict[str, bytes]:
     return files
 
 
-def _load(files: dict[str, bytes]) -> Artifact:
+def load_artifact(files: dict[str, bytes]) -> Artifact:
+    """Raises InputError when one of its files is missing or not whole."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in (MODEL_FILE, FEATURES_FILE):
@@ -112,11 +117,11 @@ def _gains(artifact: Artifact) -> dict[str, float]:
     return {names[int(key.removeprefix("f"))]: score / total for key, score in scores.items()}
 
 
-def _passengers(s3: Any, data: dict[str, Any]) -> Passengers:
-    """The validation rows, in the order of their files' names, as the training program reads."""
-    if VALIDATION_CHANNEL not in data:
-        raise InputError("the job had no validation channel", "train again")
-    uri = data[VALIDATION_CHANNEL]["uri"]
+def read_channel(s3: Any, uri: str) -> Passengers:
+    """The rows of a channel, in the order of their files' names, as the training program reads.
+
+    Raises InputError when there are none, or they cannot be read.
+    """
     bucket, prefix = split_uri(uri)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
@@ -125,5 +130,5 @@ def _passengers(s3: Any, data: dict[str, Any]) -> Passengers:
         content = _download(s3, f"s3://{bucket}/{key}")
         passengers.extend(read_passengers(content, f"s3://{bucket}/{key}", labelled=True))
     if not len(passengers):
-        raise InputError(f"there are no validation data at {uri}", "upload them again")
+        raise InputError(f"there are no data at {uri}", "upload them again")
     return passengers

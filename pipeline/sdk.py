@@ -27,11 +27,13 @@ CONFIG = yaml.safe_load(CONFIG_FILE.read_text(encoding="utf-8"))
 
 # Importing the SDK opens the root logger for everyone's INFO. What it reports by itself is on
 # purpose here: that a pipeline names its jobs, that fit() starts nothing under a PipelineSession,
-# that a registered model is not for AWS's marketplace.
+# that a registered model is not for AWS's marketplace, that an estimator whose hyperparameters are
+# searched has no model.
 logging.getLogger("botocore").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.telemetry.telemetry_logging").setLevel(logging.WARNING)
 logging.getLogger("sagemaker.workflow.utilities").setLevel(logging.ERROR)
 logging.getLogger("sagemaker.workflow._utils").setLevel(logging.ERROR)
+logging.getLogger("sagemaker.estimator").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message="Running within a PipelineSession", category=UserWarning)
 
 

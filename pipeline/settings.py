@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
 from pipeline.service_model import sagemaker_regions, training_instance_types
+from pipeline.tuning_settings import Tuning
 
 import yaml
 from pydantic import (
@@ -54,6 +55,7 @@ class Settings(BaseModel):
     max_cost_usd: Annotated[float, Number, Field(gt=0)] | None
     min_validation_auc: Annotated[float, Number, Field(ge=0, le=1)]
     hyperparameters: dict[str, int | float]
+    tuning: Tuning | None = None  # only pipeline/tune.py needs it
 
     @field_validator("region")
     @classmethod

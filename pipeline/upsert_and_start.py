@@ -10,7 +10,8 @@ import json
 import signal
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from pipeline import cli, preflight, price_list
@@ -77,15 +78,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _main(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config)
     console = Console(stderr=True)
-    if not arguments.local:
+    with at_local_aws(settings, console) if arguments.local else nullcontext():
         return _upsert_and_start(settings, arguments, console)
 
+
+@contextmanager
+def at_local_aws(settings: Settings, console: Console) -> Iterator[None]:
+    """Meanwhile there is a local AWS, and this process is pointed at it."""
     from pipeline.local_aws import server
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends local AWS too
     with server.start(settings.region, settings.stack_name) as local_aws:
         console.print(f"local AWS: {local_aws.runner.description}", highlight=False)
-        return _upsert_and_start(settings, arguments, console)
+        yield
 
 
 def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console: Console) -> int:
@@ -135,7 +140,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     upload(s3, dataset, stack.bucket, settings.prefix)
     pipeline.upsert(role_arn=stack.pipeline_role_arn, description=DESCRIPTION)
     sagemaker = session.client("sagemaker")
-    execution_arn = _start(sagemaker, settings.pipeline_name, parameters)
+    execution_arn = start_execution(sagemaker, settings.pipeline_name, parameters)
     if arguments.no_wait:
         print(execution_arn)
         return cli.SUCCEEDED
@@ -144,7 +149,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     logs = session.client("logs")
     ceiling = Ceiling(price, settings.max_cost_usd)
     follower = Follower(sagemaker, logs, execution_arn, console, ceiling)
-    interrupted = _follow(follower)
+    interrupted = follow(follower)
     record = collect(sagemaker, s3, pricing, execution_arn)
     because = follower.stopped_because
     diagnosis, lines = diagnose_run(logs, record, because)
@@ -163,7 +168,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
 
 
-def _start(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> str:
+def start_execution(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> str:
     """The execution's ARN. The SDK's own start tries for two minutes what is not allowed."""
     started = sagemaker.start_pipeline_execution(
         PipelineName=pipeline_name,
@@ -175,7 +180,7 @@ def _start(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> st
     return str(started["PipelineExecutionArn"])
 
 
-def _follow(follower: Follower) -> bool:
+def follow(follower: Follower) -> bool:
     """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
 
     def interrupt(*_: object) -> None:

@@ -18,7 +18,7 @@ PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
     "Float": (float, int),
     "Boolean": (bool,),
 }
-STEP_TYPES = ("Training", "Condition", "Fail", "RegisterModel")  # those that this project uses
+STEP_TYPES = ("Training", "Tuning", "RegisterModel", "Condition", "Fail")  # those of this project
 PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues", "Description"}
 LONGEST_DESCRIPTION = 4096  # of a parameter, in characters
 
@@ -205,6 +205,12 @@ def _step_problems(
         yield from violations("CreateModelPackage", arguments)
         if "CacheConfig" in step:
             yield "a RegisterModel step cannot be cached"
+    elif kind == "Tuning":
+        for name in ("CacheConfig", "RetryPolicies"):
+            if name in step:
+                yield f"local AWS does not support {name} of a tuning step"
+        request = {"HyperParameterTuningJobName": "name-given-by-the-execution"} | arguments
+        yield from violations("CreateHyperParameterTuningJob", request)
     elif kind == "Condition":
         if not arguments.get("Conditions"):
             yield "Conditions are missing"

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pipeline import preflight, smallest_instance, upsert_and_start
+from pipeline import preflight, smallest_instance, tune, upsert_and_start
 from pipeline.environment import aws_environment
 from pipeline.local_aws.clients import Clients
 
@@ -91,7 +91,8 @@ class Outcome:
             name for name, value in self.facts.items() if _empty(value) and whole.facts[name]
         ]
         if missing:
-            return f"`run.json` without {', '.join(missing)}"
+            file = "tuning.json" if self.program == "tune.py" else "run.json"
+            return f"`{file}` without {', '.join(missing)}"
         if "AccessDenied" in self.stdout:
             return f"`{self.program}` warns that it cannot check this"
         return None
@@ -124,6 +125,15 @@ class Rehearsal:
         program = "upsert_and_start.py"
         outcome = self._run(upsert_and_start.main, arguments or SHORT, program, interrupt_at)
         for path in set(self._records()) - before:
+            outcome.facts = json.loads(path.read_text("utf-8"))
+        self._end_jobs()
+        return outcome
+
+    def tune(self, *arguments: str, interrupt_at: str | None = None) -> Outcome:
+        before = set(self._folder.glob("runs/*/tuning.json"))
+        given = ("--no-preflight", *arguments)
+        outcome = self._run(tune.main, given, "tune.py", interrupt_at)
+        for path in set(self._folder.glob("runs/*/tuning.json")) - before:
             outcome.facts = json.loads(path.read_text("utf-8"))
         self._end_jobs()
         return outcome
@@ -230,6 +240,10 @@ class Rehearsal:
                         PipelineExecutionArn=execution["PipelineExecutionArn"],
                         ClientRequestToken="x" * 32,
                     )
+        for job in sagemaker.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]:
+            sagemaker.stop_hyper_parameter_tuning_job(
+                HyperParameterTuningJobName=job["HyperParameterTuningJobName"]
+            )
         for job in sagemaker.list_training_jobs()["TrainingJobSummaries"]:
             name = job["TrainingJobName"]
             while _status(sagemaker, name) not in ("Completed", "Failed", "Stopped"):

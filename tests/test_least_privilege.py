@@ -79,7 +79,8 @@ STAYS = {
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
 CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
-CHECKING = (  # the operator's actions that only preflight.py needs
+TUNING = ("ReadTheTuningJob", "TuningJobsOfPipelines")  # the statements that only tune.py needs
+CHECKING = (  # actions that only preflight.py needs
     "ecr:BatchGetImage",
     "ecr:DescribeImageScanFindings",
     "ecr:GetDownloadUrlForLayer",
@@ -156,6 +157,9 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
     whole["train"] = rehearsal.train()
     whole["check"] = rehearsal.check()
     whole["interrupted training"] = rehearsal.train(*LONG, interrupt_at="[50]")
+    whole["tune"] = rehearsal.tune("--jobs=1")
+    begun = "step Tune: Executing"
+    whole["interrupted tuning"] = rehearsal.tune("--jobs=9", interrupt_at=begun)
     # Without CreatePipeline there is none to update.
     for permission in sorted(NEEDED, key=lambda p: p.action == "sagemaker:CreatePipeline"):
         if permission in without:
@@ -167,6 +171,10 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
         with rehearsal.without(permission):
             if checking(permission):
                 without[permission] = rehearsal.check()
+            elif permission.action == "sagemaker:StopHyperParameterTuningJob":
+                without[permission] = rehearsal.tune("--jobs=9", interrupt_at=begun)
+            elif permission.sid in TUNING:
+                without[permission] = rehearsal.tune("--jobs=1")
             elif "sagemaker:Stop" in permission.action:
                 without[permission] = rehearsal.train(*LONG, interrupt_at="[50]")
             else:
@@ -175,6 +183,10 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
     def comparable(permission: Permission) -> Outcome:
         if permission.action == "codebuild:StopBuild":
             return whole["interrupted build"]
+        if permission.action == "sagemaker:StopHyperParameterTuningJob":
+            return whole["interrupted tuning"]
+        if permission.sid in TUNING:
+            return whole["tune"]
         if "sagemaker:Stop" in permission.action:
             return whole["interrupted training"]
         if permission.sid == CHOOSING:
@@ -191,8 +203,9 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
 
 def test_the_whole_flow_is_allowed(proof: Proof) -> None:
     codes = {name: outcome.code for name, outcome in proof.whole.items()}
-    interrupted = {"interrupted build": 130, "interrupted training": 130}
-    assert codes == {"choose": 0, "push": 0, "train": 0, "check": 0, **interrupted}
+    interrupted = {f"interrupted {what}": 130 for what in ("build", "training", "tuning")}
+    succeeded = dict.fromkeys(("choose", "push", "train", "tune", "check"), 0)
+    assert codes == succeeded | interrupted
     assert [call for call in proof.calls if not call.allowed] == []
     assert {call.principal for call in proof.calls} == {OPERATOR, BUILD, PIPELINE, TRAINING}
 

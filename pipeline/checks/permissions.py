@@ -13,9 +13,10 @@ from pipeline.stack import Stack
 SAGEMAKER = "sagemaker.amazonaws.com"
 METRICS_NAMESPACE = "/aws/sagemaker/TrainingJobs"
 
-# Names as SageMaker gives them: of an execution, and of a training job of one.
+# Names as SageMaker gives them: of an execution, and of the jobs of one.
 EXECUTION = "abcdefghijkl"
 TRAINING_JOB = f"pipelines-{EXECUTION}-Train-0123456789"
+TUNING_JOB = f"{EXECUTION}-Tune-0123456789"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Resources:
         self.training_job = f"{sagemaker}:training-job/{TRAINING_JOB}"
         self.model_group = f"{sagemaker}:model-package-group/{stack.model_package_group}"
         self.model_version = f"{sagemaker}:model-package/{stack.model_package_group}/1"
+        self.tuning_job = f"{sagemaker}:hyper-parameter-tuning-job/{TUNING_JOB}"
         logs = f"{arn}:{partition}:logs:{here}:log-group:{TRAINING_LOG_GROUP}:log-stream:"
         self.log_group = logs
         self.log_stream = f"{logs}{TRAINING_JOB}/algo-1-0123456789"
@@ -78,6 +80,13 @@ def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
             ),
         ),
         Permission(on.training_job, ("sagemaker:DescribeTrainingJob",)),
+        Permission(
+            on.tuning_job,
+            (
+                "sagemaker:DescribeHyperParameterTuningJob",
+                "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+            ),
+        ),
         Permission(on.log_group, ("logs:DescribeLogStreams",)),
         Permission(on.log_stream, ("logs:GetLogEvents",)),
     ]
@@ -92,6 +101,16 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
                 "sagemaker:CreateTrainingJob",
                 "sagemaker:DescribeTrainingJob",
                 "sagemaker:StopTrainingJob",
+                "sagemaker:AddTags",
+            ),
+        ),
+        Permission(
+            on.tuning_job,
+            (
+                "sagemaker:CreateHyperParameterTuningJob",
+                "sagemaker:DescribeHyperParameterTuningJob",
+                "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+                "sagemaker:StopHyperParameterTuningJob",
                 "sagemaker:AddTags",
             ),
         ),

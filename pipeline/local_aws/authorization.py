@@ -184,9 +184,10 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
         return []
     request = json.loads(asked._body)
     needed: list[Permission] = []
-    if "RoleArn" in request:
+    role = request.get("RoleArn") or request.get("TrainingJobDefinition", {}).get("RoleArn")
+    if role:
         passed_to = {"iam:PassedToService": "sagemaker.amazonaws.com"}
-        needed.append(("iam:PassRole", request["RoleArn"], passed_to))
+        needed.append(("iam:PassRole", role, passed_to))
     if operation == "CreateModelPackage":
         packages = resource.replace(":model-package-group/", ":model-package/")
         needed.append((action, f"{packages}/*", {}))
@@ -231,6 +232,8 @@ def _sagemaker(get: Callable[[str], Any]) -> str | None:
         return f"pipeline/{get('PipelineName')}"
     if get("TrainingJobName"):
         return f"training-job/{get('TrainingJobName')}"
+    if get("HyperParameterTuningJobName"):
+        return f"hyper-parameter-tuning-job/{get('HyperParameterTuningJobName')}"
     for member, kind in (
         ("ModelPackageGroupName", "model-package-group"),
         ("ModelPackageName", "model-package"),

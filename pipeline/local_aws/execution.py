@@ -18,6 +18,7 @@ from pipeline.local_aws.conditions import holds
 from pipeline.local_aws.faults import Faults
 from pipeline.local_aws.model_registry import register
 from pipeline.local_aws.step_cache import StepCache
+from pipeline.local_aws.tuning_step import begin_tuning, end_of_tuning
 from pipeline.validation import dependencies
 
 from botocore.exceptions import ClientError
@@ -141,6 +142,8 @@ class Execution:
         try:
             if step["Type"] == "Training":
                 self._train(step, record)
+            elif step["Type"] == "Tuning":
+                self._tune(step, record)
             elif step["Type"] == "RegisterModel":
                 self._register(step, record)
             elif step["Type"] == "Condition":
@@ -230,8 +233,7 @@ class Execution:
         name = f"pipelines-{self.id}-{short}-{secrets.token_hex(5)}"
         try:
             arn = self._sagemaker.create_training_job(
-                TrainingJobName=name,
-                **arguments | {"Tags": [*arguments.get("Tags", []), *self._tags(step_name)]},
+                TrainingJobName=name, **self._tagged(arguments, step_name)
             )
         except ClientError as error:
             raise _refused(error) from None
@@ -253,12 +255,29 @@ class Execution:
                 stopping = True
             self._sleep(POLL_SECONDS)
 
-    def _tags(self, step_name: str) -> list[dict[str, str]]:
-        """Those of every job of a pipeline, as users of SageMaker quote them, for instance in
-        getindata/kedro-sagemaker issue 20."""
-        tags = {"sagemaker:pipeline-execution-arn": self.arn}
-        tags["sagemaker:pipeline-step-name"] = step_name
-        return [{"Key": key, "Value": value} for key, value in tags.items()]
+    def _tune(self, step: dict[str, Any], record: dict[str, Any]) -> None:
+        arguments = self._tagged(self._resolve(step["Arguments"]), step["Name"])
+        try:
+            name, arn = begin_tuning(self._sagemaker, self.id, step["Name"], arguments)
+        except ClientError as error:
+            raise _refused(error) from None
+        self._update(record, Metadata={"TuningJob": {"Arn": arn}})
+        job = end_of_tuning(self._sagemaker, name, self._stop.is_set, self._sleep)
+        if self._stop.is_set() and job["HyperParameterTuningJobStatus"] == "Stopped":
+            raise Stopped
+        if job["HyperParameterTuningJobStatus"] != "Completed":
+            raise StepFailed(job.get("FailureReason", "ClientError: the tuning job was stopped"))
+        self._results[step["Name"]] = job
+
+    def _tagged(self, arguments: dict[str, Any], step_name: str) -> dict[str, Any]:
+        """With the tags of every job of a pipeline, as users of SageMaker quote them, for instance
+        in getindata/kedro-sagemaker issue 20."""
+        tags = {
+            "sagemaker:pipeline-execution-arn": self.arn,
+            "sagemaker:pipeline-step-name": step_name,
+        }
+        added = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return arguments | {"Tags": [*arguments.get("Tags", []), *added]}
 
     def _wait(self, seconds: float) -> None:
         if self._faults:

@@ -15,6 +15,7 @@ from pipeline.local_aws.source_image import media_type
 from pipeline.local_aws.step_cache import StepCache
 from pipeline.local_aws.supported import spot_problems, unsupported
 from pipeline.local_aws.training import TrainingJob
+from pipeline.local_aws.tuning import TuningJob
 from pipeline.validation import parameter_value, parse_definition
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -38,6 +39,7 @@ class Work:
         self.account = account
         self.faults = faults
         self.jobs: dict[str, TrainingJob] = {}
+        self.tuning_jobs: dict[str, TuningJob] = {}
         self.executions: dict[str, Execution] = {}
         self.cache = StepCache()
 
@@ -45,10 +47,14 @@ class Work:
         """Stops everything, and returns when nothing runs any more."""
         for execution in self.executions.values():
             execution.stop()
-        for job in self.jobs.values():
+        for tuning_job in self.tuning_jobs.values():
+            tuning_job.stop()
+        for job in list(self.jobs.values()):
             job.stop(grace_seconds=0)
         for execution in self.executions.values():
             execution.join()
+        for tuning_job in self.tuning_jobs.values():
+            tuning_job.join()
         for job in self.jobs.values():
             job.join()
 
@@ -175,23 +181,8 @@ class LocalSageMaker(ModelRegistry):
         if THROTTLING in self.work.faults:
             raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
         request = self._checked_request("CreateTrainingJob")
-        refused = unsupported(request, self.work.runner.most_instances) + spot_problems(request)
-        if refused:
-            raise AWSValidationException("; ".join(refused))
-        self._check_role(request["RoleArn"])
-        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
-        name = request["TrainingJobName"]
-        if name in self.work.jobs:
-            raise ResourceInUseException(f"Training job {name} already exists")
-        self._check_offer(request["ResourceConfig"]["InstanceType"])
-        self._check_quotas(request)
-        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
-        job = TrainingJob(
-            request, arn, self.work.clients, self.work.runner, self.work.account, self.work.faults
-        )
-        self.work.jobs[name] = job
-        job.start()
-        return ActionResult({"TrainingJobArn": arn})
+        self._check_training_job(request)
+        return ActionResult({"TrainingJobArn": self._start_training_job(request).arn})
 
     def describe_training_job(self) -> ActionResult:
         return ActionResult(self._job().describe())
@@ -202,7 +193,7 @@ class LocalSageMaker(ModelRegistry):
 
     def list_training_jobs(self) -> ActionResult:
         self._refuse_all_but("NextToken", "MaxResults")
-        jobs = [job.describe() for job in self.work.jobs.values()]
+        jobs = [job.describe() for job in list(self.work.jobs.values())]
         return self._page("TrainingJobSummaries", jobs[::-1])
 
     def _job(self) -> TrainingJob:
@@ -232,10 +223,33 @@ class LocalSageMaker(ModelRegistry):
                 "region",
             )
 
-    def _check_quotas(self, request: dict[str, Any]) -> None:
+    def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
+        """Whether so many jobs like this one could be started now."""
+        refused = unsupported(request, self.work.runner.most_instances) + spot_problems(request)
+        if refused:
+            raise AWSValidationException("; ".join(refused))
+        self._check_role(request["RoleArn"])
+        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
+        name = request["TrainingJobName"]
+        if name in self.work.jobs:
+            raise ResourceInUseException(f"Training job {name} already exists")
+        self._check_offer(request["ResourceConfig"]["InstanceType"])
+        self._check_quotas(request, jobs)
+
+    def _start_training_job(self, request: dict[str, Any]) -> TrainingJob:
+        name = request["TrainingJobName"]
+        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
+        job = TrainingJob(
+            request, arn, self.work.clients, self.work.runner, self.work.account, self.work.faults
+        )
+        self.work.jobs[name] = job
+        job.start()
+        return job
+
+    def _check_quotas(self, request: dict[str, Any], jobs: int) -> None:
         account = self.work.account
-        running = [job.describe() for job in self.work.jobs.values() if not job.ended]
-        wanted = request["ResourceConfig"]["InstanceCount"]
+        running = [job.describe() for job in list(self.work.jobs.values()) if not job.ended]
+        wanted = jobs * request["ResourceConfig"]["InstanceCount"]
         for quota, most in account.limits(request).items():
             used = sum(
                 job["ResourceConfig"]["InstanceCount"]

@@ -28,6 +28,7 @@ from pipeline.local_aws.iam_api import LocalIam
 from pipeline.local_aws.runner import ChildProcessRunner, Runner
 from pipeline.local_aws.sagemaker_api import LocalSageMaker, Work
 from pipeline.local_aws.source_image import put_source_image
+from pipeline.local_aws.tuning_api import TuningSageMaker
 from pipeline.stack import Stack, read_stack
 
 import moto.cloudtrail.urls
@@ -90,7 +91,7 @@ def start(
     _expect_left_out()
     moto_gaps.fill()
     moto_api_backend.reset()
-    moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
+    moto.sagemaker.urls.url_paths["{0}/$"] = TuningSageMaker.dispatch
     moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch
     moto.ecr.urls.url_paths["{0}/$"] = LocalEcr.dispatch
     moto.iam.urls.url_paths["{0}/$"] = LocalIam.dispatch

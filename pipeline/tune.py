@@ -1,0 +1,145 @@
+"""Searches for better hyperparameters: prints the best ones in the form that pipeline.yaml takes.
+
+A pipeline of its own with a tuning step. Its training jobs are cross-validated inside the training
+data and make no model; the validation data are left for the quality gate. What is searched stands
+in the `tuning` block of pipeline.yaml.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from container.contract import TRAIN_CHANNEL
+from container.errors import InputError
+from pipeline import cli, preflight, price_list
+from pipeline.cost import check_ceiling
+from pipeline.data import prepare, upload
+from pipeline.diagnosis import diagnose
+from pipeline.image import resolve_image, source_tag
+from pipeline.record import RUNS, make_folder
+from pipeline.settings import SMALLEST, Settings, check_change, load_settings
+from pipeline.smallest_instance import with_smallest
+from pipeline.stack import read_stack
+from pipeline.trials import TrialFollower, best, block, collect, save, table
+from pipeline.tuning_settings import BAYESIAN, GRID, RANDOM, Tuning
+from pipeline.upsert_and_start import at_local_aws, follow, start_execution
+
+import boto3
+from rich.console import Console
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--local", action="store_true", help="run on local AWS: no account, nothing billed"
+    )
+    parser.add_argument("--jobs", metavar="N", help="training jobs, instead of tuning.jobs")
+    parser.add_argument("--parallel", metavar="N", help="at the same time, of tuning.parallel")
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="start without looking for what would fail"
+    )
+    parser.add_argument("--strategy", choices=(RANDOM, GRID, BAYESIAN), help="of tuning.strategy")
+    arguments = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        tuning = chosen(settings, arguments)
+        console = Console(stderr=True)
+        with at_local_aws(settings, console) if arguments.local else nullcontext():
+            return _tune(settings, tuning, arguments.no_preflight, console)
+
+    return cli.run(command)
+
+
+def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:
+    """The tuning block with what the arguments change.
+
+    Raises InputError when there is none, or a changed value does not do.
+    """
+    if settings.tuning is None:
+        raise InputError(
+            f"{arguments.config}: there is no tuning block", "copy that of the project's own file"
+        )
+    changes = {
+        name: value
+        for name in ("jobs", "parallel", "strategy")
+        if (value := getattr(arguments, name)) is not None
+    }
+    block = settings.tuning.model_dump() | changes
+    try:
+        check_change(settings, "tuning", block)
+    except ValueError as error:
+        raise InputError(str(error), f"correct tuning in {arguments.config}, or --help") from None
+    return Tuning.model_validate(block)
+
+
+def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console) -> int:
+    dataset = prepare(settings)
+
+    session = boto3.Session(region_name=settings.region)
+    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    if settings.instance_type == SMALLEST:
+        settings = with_smallest(session, settings)
+    revision = source_tag()
+    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, revision)
+    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    price = price_list.ask_price(pricing, settings.region, settings.instance_type)
+    check_ceiling(price, settings.instance_type, tuning.trials, settings)
+
+    # Importing the SDK takes seconds: only now that nothing else is missing.
+    from pipeline.definition import Inputs
+    from pipeline.tuning_definition import build_tuning_pipeline
+
+    inputs = Inputs(image_uri, revision, dataset.uris(stack.bucket, settings.prefix))
+    pipeline = build_tuning_pipeline(settings, tuning, stack, inputs, session)
+    if not unchecked:
+        code = preflight.before_start(
+            session,
+            settings.model_copy(
+                update={"pipeline_name": pipeline.name, "instance_count": tuning.at_once}
+            ),
+            stack,
+            dataset,
+            image_uri,
+            json.loads(pipeline.definition()),
+            {},
+        )
+        if code != cli.SUCCEEDED:
+            return code
+    make_folder(RUNS)
+    upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
+    pipeline.upsert(role_arn=stack.pipeline_role_arn)
+    sagemaker = session.client("sagemaker")
+    execution_arn = start_execution(sagemaker, pipeline.name, {})
+    console.print(
+        f"execution {execution_arn}\n{tuning.strategy} search, {tuning.trials} training jobs on "
+        f"{inputs.data_uris[TRAIN_CHANNEL]}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    follower = TrialFollower(sagemaker, session.client("logs"), execution_arn, console)
+    interrupted = follow(follower)
+
+    record = collect(sagemaker, execution_arn)
+    winner = best(record)
+    print(table(record["trials"]))
+    print(f"record  {save(record, RUNS)}", flush=True)
+    if winner:
+        print(f"\n# AUC {winner['objective']:.4f}, cross-validated inside the training data")
+        print(block(settings.hyperparameters | winner["hyperparameters"]))
+    if record["status"] == "Succeeded":
+        return cli.SUCCEEDED
+    reason = record["failure_reason"] or "no reason was given"
+    hint = (
+        "hint: `aws sagemaker list-training-jobs-for-hyper-parameter-tuning-job "
+        f"--hyper-parameter-tuning-job-name {record['tuning_job_name']}` has the reasons"
+    )
+    print(f"error: execution {record['status']}: {reason}", file=sys.stderr)
+    print(diagnose(reason) or hint, file=sys.stderr)
+    return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""What the notebook trains with, in the place that its one switch names."""
+
+import atexit
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from container.errors import InputError, did_you_mean
+from pipeline.data import Dataset, prepare, upload
+from pipeline.image import CONTAINER, resolve_image, source_tag
+from pipeline.sdk import make_session
+from pipeline.settings import SMALLEST, Settings
+from pipeline.smallest_instance import with_smallest
+from pipeline.stack import Stack, read_stack
+
+import boto3
+from sagemaker.local.local_session import LocalSession
+from sagemaker.session import Session
+
+LOCAL = "local"  # local AWS, on loopback: no account, no Docker
+DOCKER = "docker"  # the SDK's local mode, in the real image; local AWS is its S3
+AWS = "aws"  # where your credentials say
+PLACES = (LOCAL, DOCKER, AWS)
+
+DOCKER_INSTANCE = "local"  # the SDK's name for this machine
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What `pipeline.definition.build_estimator` takes, and the data, already in S3."""
+
+    settings: Settings
+    stack: Stack
+    session: Session
+    image_uri: str
+    instance_type: str
+    dataset: Dataset
+    close: Callable[[], None]  # ends what was started here
+
+    @property
+    def data_uris(self) -> dict[str, str]:
+        return self.dataset.uris(self.stack.bucket, self.settings.prefix)
+
+
+def open_workbench(place: str, settings: Settings) -> Workbench:
+    """Local AWS, where it is needed, runs in this process until `close()` or its end.
+
+    Raises InputError for an unknown place, and for what is missing in the known ones.
+    """
+    if place not in PLACES:
+        raise InputError(
+            f"{place!r} is no place to train{did_you_mean(place, PLACES)}",
+            f"the places are {', '.join(PLACES)}",
+        )
+    ending = ExitStack()
+    atexit.register(ending.close)
+    if place != AWS:
+        from pipeline.local_aws import server
+
+        ending.enter_context(server.start(settings.region, settings.stack_name))
+    session = boto3.Session(region_name=settings.region)
+    if settings.instance_type == SMALLEST and place != DOCKER:
+        settings = with_smallest(session, settings)
+    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    dataset = prepare(settings)
+    upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
+    in_docker = place == DOCKER
+    return Workbench(
+        settings,
+        stack,
+        make_session(LocalSession if in_docker else Session, session, stack.bucket),
+        build_here(settings)
+        if in_docker
+        else resolve_image(session.client("ecr"), stack.repository_uri, source_tag()),
+        DOCKER_INSTANCE if in_docker else settings.instance_type,
+        dataset,
+        ending.close,
+    )
+
+
+def build_here(settings: Settings) -> str:
+    """Builds the image of the present container/ with the engine of this machine; its name.
+
+    Raises InputError when that fails.
+    """
+    name = f"{settings.stack_name}:{source_tag()}"
+    command = ["docker", "build", "--quiet", "--platform", "linux/amd64", "--tag", name]
+    command += ["--build-arg", f"BASE_IMAGE={settings.base_image}", str(CONTAINER)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    except FileNotFoundError:
+        raise InputError("docker: no such command", "install Docker, or train elsewhere") from None
+    except subprocess.CalledProcessError as error:
+        reason = " ".join(error.stderr.split("\n")[-4:]).strip()
+        raise InputError(
+            f"docker build: {reason}",
+            f"start Docker, and check base_image in pipeline.yaml: {settings.base_image}",
+        ) from None
+    return name
