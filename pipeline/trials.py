@@ -1,7 +1,6 @@
 """The training jobs of a search for hyperparameters: followed, read back, said."""
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -134,10 +133,10 @@ def save(record: Mapping[str, Any], runs: Path) -> Path:
     """Writes `runs/<execution id>/tuning.json`: the whole file, or nothing."""
     folder = run_folder(record["execution_arn"], runs)
     folder.mkdir(exist_ok=True)
+    unfinished = folder / f".{RECORD_FILE}"
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-        file.write(text)
-    return Path(file.name).replace(folder / RECORD_FILE)
+    unfinished.write_text(text, encoding="utf-8")
+    return unfinished.replace(folder / RECORD_FILE)
 
 
 def best(record: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -12,11 +12,14 @@ from container.contract import CROSS_VALIDATION
 from pipeline.data import Dataset
 from pipeline.local_aws.server import LocalAws
 from pipeline.service_model import violations
+from pipeline.settings import Settings
 
 import pytest
 from botocore.exceptions import ClientError
 from conftest import SLOW
-from test_local_aws_training import SLOW_TEXT, Jobs, channel
+from sagemaker.parameter import ContinuousParameter, IntegerParameter
+from sagemaker.tuner import HyperparameterTuner
+from test_local_aws_training import SLOW_TEXT, Jobs, channel, estimator_of
 
 OBJECTIVE = contract.metric_name("auc", CROSS_VALIDATION)
 DEPTHS = {"Name": "max_depth", "MinValue": "1", "MaxValue": "8", "ScalingType": "Linear"}
@@ -227,7 +230,6 @@ def test_a_tuning_job_can_be_stopped(tuning: Tuning) -> None:
         ),
         ({"StaticHyperParameters": {"max_depth": "3"}}, "max_depth: tuned and static"),
         ({"RetryStrategy": {"MaximumRetryAttempts": 3}}, "does not support .*RetryStrategy"),
-        ({"VpcConfig": {"Subnets": ["s"], "SecurityGroupIds": ["g"]}}, "support .*VpcConfig"),
         ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume role"),
     ],
 )
@@ -265,6 +267,27 @@ def test_answers_are_answers_of_the_api(tuning: Tuning) -> None:
     tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
     job = tuning.wait(request["HyperParameterTuningJobName"])
     assert {name: job[name] for name in request} == request
+
+
+def test_the_sdks_own_tuner_waits_and_finds_the_best(tuning: Tuning, settings: Settings) -> None:
+    estimator = estimator_of(tuning.jobs, settings, num_round=5, cv_folds=3)
+    tuner = HyperparameterTuner(
+        estimator,
+        OBJECTIVE,
+        {"max_depth": IntegerParameter(1, 6), "eta": ContinuousParameter(0.1, 0.5)},
+        metric_definitions=[
+            {"Name": OBJECTIVE, "Regex": contract.metric_regex("auc", CROSS_VALIDATION)}
+        ],
+        strategy="Random",
+        max_jobs=3,
+        max_parallel_jobs=2,
+        base_tuning_job_name="sdk",
+    )
+    tuner.fit({"train": tuning.jobs.uris["train"]}, wait=True)
+    found = tuner.analytics().dataframe()  # type: ignore[no-untyped-call]
+    assert len(found) == 3
+    highest = found.sort_values("FinalObjectiveValue")["TrainingJobName"].iloc[-1]
+    assert tuner.best_training_job() == highest  # type: ignore[no-untyped-call]
 
 
 def step(tuning: Tuning, **changes: Any) -> dict[str, Any]:
@@ -331,6 +354,22 @@ def test_stopping_an_execution_stops_its_tuning_job(tuning: Tuning) -> None:
     assert status == searched["StepStatus"] == "Stopped"
     name = searched["Metadata"]["TuningJob"]["Arn"].rpartition("/")[2]
     assert tuning.describe(name)["HyperParameterTuningJobStatus"] == "Stopped"
+
+
+@pytest.mark.parametrize(
+    ("of", "member"),
+    [
+        ("HyperParameterTuningJobConfig", "HyperParameterTuningJobObjective"),
+        ("TrainingJobDefinition", "HyperParameterTuningResourceConfig"),
+    ],
+)
+def test_what_the_model_of_the_api_leaves_open_is_needed_here(
+    of: str, member: str, tuning: Tuning
+) -> None:
+    request = tuning.request()
+    del request[of][member]
+    with pytest.raises(ClientError, match=f"{member} is missing"):
+        tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
 
 
 @pytest.mark.parametrize("member", ["CacheConfig", "RetryPolicies"])

@@ -11,8 +11,8 @@ LONGEST_STEP_NAME = 7  # of the 32 characters of a tuning job's name
 def begin_tuning(
     sagemaker: Any, execution_id: str, step_name: str, arguments: dict[str, Any]
 ) -> tuple[str, str]:
-    """Name and ARN of the tuning job: "<execution>-<step>-<random>", as SageMaker names those of
-    pipelines."""
+    """Name and ARN of the tuning job: "<execution>-<step>-<random>", cut to what a name may have.
+    That SageMaker names it in this form is not documented."""
     short = step_name[:LONGEST_STEP_NAME].replace("_", "-").strip("-")
     name = f"{execution_id}-{short}-{secrets.token_hex(5)}"
     answer = sagemaker.create_hyper_parameter_tuning_job(
