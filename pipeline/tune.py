@@ -67,12 +67,12 @@ def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:
         for name in ("jobs", "parallel", "strategy")
         if (value := getattr(arguments, name)) is not None
     }
-    block = settings.tuning.model_dump() | changes
+    changed = settings.tuning.model_dump() | changes
     try:
-        check_change(settings, "tuning", block)
+        check_change(settings, "tuning", changed)
     except ValueError as error:
         raise InputError(str(error), f"correct tuning in {arguments.config}, or --help") from None
-    return Tuning.model_validate(block)
+    return Tuning.model_validate(changed)
 
 
 def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console) -> int:
@@ -133,6 +133,8 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     hint = (
         "hint: `aws sagemaker list-training-jobs-for-hyper-parameter-tuning-job "
         f"--hyper-parameter-tuning-job-name {record['tuning_job_name']}` has the reasons"
+        if record["tuning_job_name"]
+        else "hint: no search was begun: correct what the reason names, and search again"
     )
     print(f"error: execution {record['status']}: {reason}", file=sys.stderr)
     print(diagnose(reason) or hint, file=sys.stderr)

@@ -357,6 +357,22 @@ def test_stopping_an_execution_stops_its_tuning_job(tuning: Tuning) -> None:
     assert tuning.describe(name)["HyperParameterTuningJobStatus"] == "Stopped"
 
 
+@pytest.mark.parametrize(
+    ("of", "member"),
+    [
+        ("HyperParameterTuningJobConfig", "HyperParameterTuningJobObjective"),
+        ("TrainingJobDefinition", "HyperParameterTuningResourceConfig"),
+    ],
+)
+def test_what_the_model_of_the_api_leaves_open_is_needed_here(
+    of: str, member: str, tuning: Tuning
+) -> None:
+    request = tuning.request()
+    del request[of][member]
+    with pytest.raises(ClientError, match=f"{member} is missing"):
+        tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
+
+
 @pytest.mark.parametrize("member", ["CacheConfig", "RetryPolicies"])
 def test_what_of_a_tuning_step_cannot_be_done_is_refused_by_name(
     member: str, tuning: Tuning

@@ -5,7 +5,8 @@ from typing import Any
 
 from pipeline.local_aws.sagemaker_api import LocalSageMaker
 from pipeline.local_aws.search import candidates
-from pipeline.local_aws.tuning import TuningJob, in_order, problems, training_request
+from pipeline.local_aws.tuning import TuningJob, in_order
+from pipeline.local_aws.tuning_request import problems, training_request
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import (
