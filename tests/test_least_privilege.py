@@ -54,7 +54,7 @@ STAYS = {
         "for `report.py latest`, and for the list of executions in SageMaker Studio"
     ),
     Permission(OPERATOR, "CheckOneselfOfIdentityCenter", "iam:SimulatePrincipalPolicy"): (
-        "for `preflight.py` of an operator who logs in through IAM Identity Center; here it is a user"
+        "for `preflight.py`, when the operator comes from IAM Identity Center; here it is a user"
     ),
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
