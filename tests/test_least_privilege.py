@@ -59,7 +59,7 @@ STAYS = {
     Permission(OPERATOR, "ReadTheRegistry", "sagemaker:DescribeModelPackage"): VERSIONS,
     Permission(OPERATOR, "ReadTheRegistry", "sagemaker:ListModelPackages"): VERSIONS,
     Permission(OPERATOR, "CheckOneselfOfIdentityCenter", "iam:SimulatePrincipalPolicy"): (
-        "for `preflight.py` of an operator of IAM Identity Center; here it is a user"
+        "for `preflight.py`, when the operator comes from IAM Identity Center; here it is a user"
     ),
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,

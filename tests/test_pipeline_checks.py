@@ -329,6 +329,37 @@ def test_an_operator_in_a_role_is_found_in_spite_of_its_path(
     assert found.hint == "ask for the policy OperatorPolicyArn of stack titanic-pipeline"
 
 
+SSO = "AWSReservedSSO_Operator_0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/", "operators"),
+        ("/aws-reserved/sso.amazonaws.com/", SSO),
+        ("/aws-reserved/sso.amazonaws.com/us-east-1/", SSO),
+    ],
+)
+def test_the_usual_roles_are_found_without_asking_for_them(
+    path: str, name: str, services: Services, plan: Plan, local_aws: LocalAws
+) -> None:
+    admin, iam, asked = services.iam, local_aws.clients.client("iam"), []
+    iam.meta.events.register("before-call.iam", lambda model, **_: asked.append(model.name))
+    admin.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust()), Path=path)
+    text = json.dumps(operator_policy(local_aws))
+    admin.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=text)
+    arn = f"arn:aws:sts::123456789012:assumed-role/{name}/me@example.com"
+    try:
+        found = check(
+            "operator permissions", replace(services, iam=iam), replace(plan, identity=arn)
+        )
+    finally:
+        admin.delete_role_policy(RoleName=name, PolicyName="p")
+        admin.delete_role(RoleName=name)
+    assert found.status == OK, found.message
+    assert set(asked) == {"SimulatePrincipalPolicy"}
+
+
 @pytest.mark.parametrize(
     ("arn", "why"),
     [
