@@ -23,5 +23,5 @@ REQUESTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("operation", REQUESTS)
 def test_what_serves_on_aws_is_refused_by_name(operation: str) -> None:
     call = getattr(boto3.client("sagemaker"), operation)
-    with pytest.raises(ClientError, match="local AWS does not support Create.*: run the image"):
+    with pytest.raises(ClientError, match=r"local AWS does not support Create.*: run the image"):
         call(**REQUESTS[operation])
