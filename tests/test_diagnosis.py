@@ -687,6 +687,22 @@ def test_an_instance_that_the_account_or_the_region_does_not_have(
     assert foreseen(name, look("--parameter", f"InstanceType={instance_type}"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "changes", "name"),
+    [
+        (["--parameter", "max_dept=3"], {}, "unknown-parameter"),
+        (["--parameter", "max_depth=deep"], {}, "parameter-type"),
+        ([], {"hyperparameters": {"depth": 3}}, "unknown-hyperparameter"),
+        ([], {"hyperparameters": {"max_depth": 99}}, "hyperparameter-value"),
+        ([], {"spot": True, "max_wait_seconds": 1}, "spot-wait"),
+    ],
+)
+def test_what_the_command_refuses_before_it_asks_anyone(
+    arguments: list[str], changes: dict[str, Any], name: str, look: Look
+) -> None:
+    assert foreseen(name, look(*arguments, **changes))
+
+
 def test_a_value_that_is_longer_than_the_api_takes(
     jobs: Jobs, capsys: pytest.CaptureFixture[str]
 ) -> None:
