@@ -39,6 +39,7 @@ class Follower:
         self.stopped_because: str | None = None  # when it was the ceiling, and nobody's wish
         self._began = time.monotonic()
         self._statuses: dict[str, str] = {}  # of the steps
+        self._spending = False  # whether a step that trains is not at its end
         self._job_logs: dict[str, JobLog] = {}
         self._job_phases: dict[str, JobPhases] = {}
 
@@ -68,12 +69,13 @@ class Follower:
                 if asked_to_stop:
                     time.sleep(pause)
                     continue
-                self.stopped_because = self._ceiling.reached(self._cost())
+                if self._spending:
+                    self.stopped_because = self._ceiling.reached(self._cost())
                 if self.stopped_because or self.stop.wait(pause):
                     asked_to_stop = True
-                    if self.stopped_because:
-                        self._tell(self.stopped_because)
-                    self._tell("stopping the execution (Ctrl-C again leaves without waiting)")
+                    again = "stopping the execution (Ctrl-C again leaves without waiting)"
+                    because = self.stopped_because
+                    self._tell(f"{because}: stopping the execution" if because else again)
                     self._sagemaker.stop_pipeline_execution(
                         PipelineExecutionArn=self._arn, ClientRequestToken=uuid.uuid4().hex
                     )
@@ -81,6 +83,7 @@ class Follower:
     def _news(self) -> list[str]:
         """New log lines, and steps whose status has changed."""
         news = []
+        self._spending = False
         for step in list_steps(self._sagemaker, self._arn):
             name, job = step["StepName"], training_job_name(step)
             reused = "CacheHitResult" in step
@@ -88,6 +91,8 @@ class Follower:
                 log = self._job_logs.setdefault(job, JobLog(self._logs, job))
                 phases = self._job_phases.setdefault(job, JobPhases())
                 self._update_jobs()
+                # Between two attempts as well: the next one costs again.
+                self._spending |= step["StepStatus"] == "Executing"
                 lines = [f"  {line}" for line in log.new_lines()]
                 ended = [(phase, f"  phase {phase}: {s:.0f} s") for phase, s in phases.news()]
                 news += [text for phase, text in ended if phase not in WITH_LOG]

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import cli, preflight
-from pipeline.data import Dataset
+from pipeline.data import Dataset, upload
 from pipeline.definition import RETRIES
 from pipeline.diagnosis import CATALOGUE, START, Entry, catalogue, diagnose, page
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.faults import NO_CAPACITY, SPOT_INTERRUPTION, THROTTLING
 from pipeline.local_aws.server import LocalAws
 from pipeline.local_aws.source_image import CONFIG, put_image
+from pipeline.settings import Settings
 from pipeline.upsert_and_start import main
 
 import pytest
@@ -251,14 +252,16 @@ def test_a_clock_that_is_wrong(hours: int, rehearsal: Rehearsal, tmp_path: Path)
     assert explained_and_foreseen("wrong-clock", tmp_path, environment)
 
 
-def test_a_key_of_the_bucket_that_the_roles_may_not_use(rehearsal: Rehearsal) -> None:
+def test_a_key_of_the_bucket_that_the_roles_may_not_use(
+    rehearsal: Rehearsal, dataset: Dataset, settings: Settings
+) -> None:
     s3 = rehearsal.administrator.client("s3")
     (bucket,) = s3.list_buckets()["Buckets"]
     before = s3.get_bucket_encryption(Bucket=bucket["Name"])["ServerSideEncryptionConfiguration"]
     key = rehearsal.administrator.client("kms").create_key()["KeyMetadata"]["Arn"]
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
     rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
-    assert rehearsal.train().code == cli.SUCCEEDED  # the data is there, without the key
+    upload(s3, dataset, bucket["Name"], settings.prefix)  # there already, without the key
     s3.put_bucket_encryption(Bucket=bucket["Name"], ServerSideEncryptionConfiguration=rules)
     try:
         outcome, looked = rehearsal.train(), rehearsal.check()
@@ -682,6 +685,22 @@ def test_an_instance_that_the_account_or_the_region_does_not_have(
     assert says(name, err)
     assert what in err
     assert foreseen(name, look("--parameter", f"InstanceType={instance_type}"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "name"),
+    [
+        (["--parameter", "max_dept=3"], {}, "unknown-parameter"),
+        (["--parameter", "max_depth=deep"], {}, "parameter-type"),
+        ([], {"hyperparameters": {"depth": 3}}, "unknown-hyperparameter"),
+        ([], {"hyperparameters": {"max_depth": 99}}, "hyperparameter-value"),
+        ([], {"spot": True, "max_wait_seconds": 1}, "spot-wait"),
+    ],
+)
+def test_what_the_command_refuses_before_it_asks_anyone(
+    arguments: list[str], changes: dict[str, Any], name: str, look: Look
+) -> None:
+    assert foreseen(name, look(*arguments, **changes))
 
 
 def test_a_value_that_is_longer_than_the_api_takes(

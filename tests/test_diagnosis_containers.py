@@ -28,7 +28,7 @@ from container_engine import (
     write_settings,
 )
 from container_jobs import Jobs, end, image_archive, jobs_of
-from explained import entry_of, explained, says
+from explained import entry_of, explained, foreseen, says
 from least_privilege import BUILD, TRAINING, Permission, Rehearsal
 from rich.console import Console
 from test_containers_broken import PLAIN, project, push
@@ -298,8 +298,9 @@ def test_permissions_of_the_registry_that_are_missing(tmp_path: Path) -> None:
         assert rehearsal.push().code == cli.SUCCEEDED
         rehearsal.clear_engine()
         with rehearsal.without(pulling):
-            trained = rehearsal.train()
+            trained, looked = rehearsal.train(), rehearsal.check()
         assert trained.code == cli.NOT_SUCCEEDED
+        assert foreseen("image-not-pulled", looked.stdout + looked.stderr)
         assert says("image-not-pulled", trained.stderr)
         assert trained.facts["diagnosis"] == "image-not-pulled"
         rehearsal.clear_engine()

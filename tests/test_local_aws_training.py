@@ -14,6 +14,7 @@ from pipeline.data import Dataset, split_uri, upload
 from pipeline.definition import build_estimator
 from pipeline.image import resolve_image, source_tag
 from pipeline.local_aws import opt_ml_tree
+from pipeline.local_aws.account import Account
 from pipeline.local_aws.server import LocalAws
 from pipeline.log_stream import TRAINING_LOG_GROUP
 from pipeline.service_model import violations
@@ -438,3 +439,18 @@ def test_running_jobs_use_a_quota_up_until_they_end(jobs: Jobs) -> None:
     for name in running:
         assert jobs.wait(name)["TrainingJobStatus"] == "Stopped"
     assert jobs.wait(jobs.start())["TrainingJobStatus"] == "Completed"
+
+
+def test_a_spot_job_is_billed_a_share_of_its_seconds(jobs: Jobs) -> None:
+    job = jobs.wait(
+        jobs.start(
+            EnableManagedSpotTraining=True,
+            StoppingCondition={"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
+        )
+    )
+    account = Account("older")
+    trained = job["TrainingTimeInSeconds"]
+    assert job["BillableTimeInSeconds"] == account.billable(trained, spot=True)
+    assert account.billable(140, spot=True) == 53, "as in the log that the table quotes"
+    assert account.billable(1, spot=True) == 1
+    assert account.billable(140, spot=False) == 140

@@ -19,6 +19,7 @@ from pipeline.stack import Stack, example_stack
 
 import boto3
 import pytest
+from explained import entry_of
 from test_build_template import listed, policies
 
 GIB = 1024**3
@@ -404,6 +405,7 @@ def test_data_larger_than_the_disk_is_a_failure(
     found = check("data", services, replace(plan, settings=smaller, dataset=Dataset(channels)))
     assert found.status == FAILURE
     assert found.message == "1,073,741,825 bytes do not fit on a disk of 1 GB"
+    assert found.name in entry_of("disk").preflight
     assert check("data", services, replace(plan, dataset=Dataset(channels))).status == OK
 
 
@@ -433,6 +435,7 @@ def test_the_memory_that_a_run_held_counts_more_than_the_data(
     found = check("memory", services, plan)
     assert found.status == FAILURE
     assert found.message == "ml.m5.large has 8,192 MiB, the training program held 9,000 MiB"
+    assert found.name in entry_of("memory").preflight
     (here / "runs" / "a" / "run.json").write_text("{}")
     assert check("memory", services, plan).message.endswith(" the data has 0 MiB")
 
@@ -545,6 +548,8 @@ def test_a_name_or_a_length_that_is_not_legal_is_a_failure(services: Services, p
     found = check("definition", services, replace(plan, definition=changed))
     assert "step 'not legal': the name is not legal" in found.message
     assert "MaxRuntimeInSeconds" in found.message
+    assert found.name in entry_of("constraint").preflight
+    assert found.name in entry_of("definition").preflight
 
 
 def test_the_deployed_pipeline_is_compared_line_by_line(services: Services, plan: Plan) -> None:
