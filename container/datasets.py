@@ -1,0 +1,98 @@
+"""Spools as XGBoost's data sets: in memory while they fit, on disk when they do not."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from container.resources import MIB, memory_limit, peak_memory_mib
+from container.spool import PAGE_BYTES, Page, Spool
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th says where the bins end
+PAGE_BYTES_ON_DISK = 32 * MIB  # larger pages take more memory, smaller ones more time
+
+# What XGBoost holds in memory for each cell and each row, and what a page of it takes: measured,
+# see benchmarks/README.md.
+BYTES_PER_CELL = 6
+BYTES_PER_ROW = 60
+WORTH_SAYING_MIB = 64
+
+Prepare = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a spool. `prepare` makes of some of them, and their labels, what XGBoost takes:
+    `data`, a matrix with so many columns, `label`, and `weight` if they have one."""
+
+    spool: Spool
+    prepare: Prepare
+    columns: int
+
+    @property
+    def mib(self) -> int:
+        """What XGBoost takes to hold it in memory."""
+        return self.spool.rows * (self.columns * BYTES_PER_CELL + BYTES_PER_ROW) // MIB
+
+
+class _Pages(xgb.DataIter):
+    """XGBoost walks them several times; with a cache, it keeps what it makes of them on disk."""
+
+    def __init__(self, table: Table, cache: Path | None = None) -> None:
+        super().__init__(cache_prefix=str(cache) if cache else None)
+        self._table = table
+        self._size = PAGE_BYTES_ON_DISK if cache else PAGE_BYTES
+        self._pages: Iterator[Page] = iter(())
+
+    def reset(self) -> None:
+        self._pages = self._table.spool.pages(self._size)
+
+    def next(self, input_data: Any) -> bool:
+        for rows, labels in self._pages:
+            input_data(**self._table.prepare(rows, labels))
+            return True
+        return False
+
+
+@contextmanager
+def datasets(train: Table, validation: Table) -> Iterator[dict[str, xgb.DMatrix]]:
+    """Both as XGBoost trains on them with `tree_method` hist. They live as long as the context."""
+    limit, tables = memory_limit(), train.mib + validation.mib
+    needed = peak_memory_mib() + tables
+    in_memory = needed <= limit.mib
+    if tables >= WORTH_SAYING_MIB or not in_memory:
+        place = "in memory" if in_memory else "on disk"
+        print(
+            f"data {place}: about {needed} MiB are needed in memory, the limit is {limit.mib} MiB"
+            f" ({limit.source})",
+            flush=True,
+        )
+    reference: xgb.DMatrix | None = _sample(train)
+    kind = xgb.QuantileDMatrix if in_memory else xgb.ExtMemQuantileDMatrix
+    with tempfile.TemporaryDirectory() if not in_memory else nullcontext() as folder:
+        data: dict[str, xgb.DMatrix] = {}
+        for name, table in (("train", train), ("validation", validation)):
+            pages = _Pages(table, Path(folder) / name if folder else None)
+            data[name] = reference = kind(pages, ref=reference)
+        del reference
+        yield data
+        data.clear()  # before the files
+
+
+def _sample(table: Table) -> xgb.QuantileDMatrix | None:
+    """Every n-th row, for where the bins end: XGBoost then need not walk all rows to find that."""
+    step = table.spool.rows // SAMPLE_ROWS
+    if step < 2:
+        return None
+    rows, labels, start = [], [], 0
+    for page, page_labels in table.spool.pages():
+        rows.append(page[start::step].copy())
+        labels.append(page_labels[start::step].copy())
+        start = (start - len(page)) % step
+    return xgb.QuantileDMatrix(**table.prepare(np.concatenate(rows), np.concatenate(labels)))
