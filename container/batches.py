@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from container.csv_blocks import Block, blocks
+from container.csv_blocks import BLOCK_BYTES, Block, blocks
 from container.data_file import is_parquet, opened
 from container.errors import InputError
 from container.passengers import (
@@ -34,26 +34,31 @@ def batches(rows: Rows) -> Iterator[Passengers]:
     return iter([rows]) if isinstance(rows, Passengers) else iter(rows)
 
 
-def read_batches(path: Path, *, labelled: bool) -> Iterator[Passengers]:
-    """The rows of one file; at least one. Raises InputError as `read_passengers` does."""
+def read_batches(
+    path: Path, *, labelled: bool, small: int = SMALL_BYTES, block: int = BLOCK_BYTES
+) -> Iterator[Passengers]:
+    """The rows of one file; at least one. Raises InputError as `read_passengers` does.
+
+    CSV of less than `small` bytes is read at once, larger files in blocks of about `block` bytes.
+    """
     with opened(path) as content:
         if is_parquet(content):
             yield from _parquet(content, str(path), labelled=labelled)
             return
-        start = content.read(SMALL_BYTES)
-        if len(start) < SMALL_BYTES:
+        start = content.read(small)
+        if len(start) < small:
             yield read_passengers(start, str(path), labelled=labelled)
             return
         content.seek(0)
-        yield from _csv(content, str(path), labelled=labelled)
+        yield from _csv(blocks(content, block), str(path), labelled=labelled)
 
 
-def _csv(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[Passengers]:
+def _csv(found_blocks: Iterator[Block], source: str, *, labelled: bool) -> Iterator[Passengers]:
     from container.passenger_tables import passengers_of_csv
 
     names: list[str] = []
     rows = 0
-    for block in blocks(content):
+    for block in found_blocks:
         found = _records(block, source)
         first = not names
         if first:
@@ -67,6 +72,8 @@ def _csv(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[Passenge
         while some := list(itertools.islice(found, BATCH_ROWS)):
             rows += len(some)
             yield passengers_of(names, some, source, labelled=labelled)
+    if not names:
+        header_of(iter(()), source)
     if not rows:
         raise InputError(f"{source}: a header but no rows", "give at least one row")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container.resources import MIB, memory_limit, peak_memory_mib
+from container.resources import MIB, Memory, memory_limit, peak_memory_mib
 from container.spool import PAGE_BYTES, Page, Spool
 
 import numpy as np
@@ -61,9 +61,14 @@ class _Pages(xgb.DataIter):
 
 
 @contextmanager
-def datasets(train: Table, validation: Table) -> Iterator[dict[str, xgb.DMatrix]]:
-    """Both as XGBoost trains on them with `tree_method` hist. They live as long as the context."""
-    limit, tables = memory_limit(), train.mib + validation.mib
+def datasets(
+    train: Table, validation: Table, limit: Memory | None = None
+) -> Iterator[dict[str, xgb.DMatrix]]:
+    """Both as XGBoost trains on them with `tree_method` hist. They live as long as the context.
+
+    `limit` is that of the process, unless another one is given.
+    """
+    limit, tables = limit or memory_limit(), train.mib + validation.mib
     needed = peak_memory_mib() + tables
     in_memory = needed <= limit.mib
     if tables >= WORTH_SAYING_MIB or not in_memory:

@@ -15,7 +15,9 @@ BATCH_ROWS = 32_768
 def parquet_tables(content: BinaryIO, source: str) -> Iterator[arrow.RecordBatch]:
     try:
         yield from arro3.io.read_parquet(content, batch_size=BATCH_ROWS)
-    except Exception as error:  # noqa: BLE001 - arro3 raises no other kind
+    except BaseException as error:  # what Rust calls a panic is no Exception
+        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+            raise
         raise InputError(f"{source}: not a whole Parquet file: {error}", "write it again") from None
 
 
