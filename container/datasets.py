@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from container.resources import MIB, Memory, memory_limit, peak_memory_mib
-from container.spool import PAGE_BYTES, Page, Spool
+from container.spool import Page, Spool
 
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
 SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th says where the bins end
-PAGE_BYTES_ON_DISK = 32 * MIB  # larger pages take more memory, smaller ones more time
+PAGE_BYTES = 4 * MIB  # of the matrix
+PAGE_BYTES_ON_DISK = 16 * MIB  # larger pages take more memory, smaller ones more time
 
 # What XGBoost holds in memory for each cell and each row, and what a page of it takes: measured,
 # see benchmarks/README.md.
@@ -35,6 +36,10 @@ class Table:
     prepare: Prepare
     columns: int
 
+    def pages(self, size: int) -> Iterator[Page]:
+        """Of the spool; the matrix of each has about `size` bytes."""
+        return self.spool.pages(max(1, size // (4 * self.columns)))
+
     @property
     def mib(self) -> int:
         """What XGBoost takes to hold it in memory."""
@@ -51,7 +56,7 @@ class _Pages(xgb.DataIter):
         self._pages: Iterator[Page] = iter(())
 
     def reset(self) -> None:
-        self._pages = self._table.spool.pages(self._size)
+        self._pages = self._table.pages(self._size)
 
     def next(self, input_data: Any) -> bool:
         for rows, labels in self._pages:
@@ -96,7 +101,7 @@ def _sample(table: Table) -> xgb.QuantileDMatrix | None:
     if step < 2:
         return None
     rows, labels, start = [], [], 0
-    for page, page_labels in table.spool.pages():
+    for page, page_labels in table.pages(PAGE_BYTES):
         rows.append(page[start::step].copy())
         labels.append(page_labels[start::step].copy())
         start = (start - len(page)) % step

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 IN_MEMORY_BYTES = 4 * 2**20
-PAGE_BYTES = 4 * 2**20
 
 Page = tuple[NDArray[np.float32], NDArray[np.float32]]  # rows, and their labels
 
@@ -42,9 +41,8 @@ class Spool:
         self.rows += len(labels)
         self.positive += int(np.count_nonzero(labels))
 
-    def pages(self, size: int = PAGE_BYTES) -> Iterator[Page]:
-        """All rows, about `size` bytes at a time. A page is overwritten by the next one."""
-        most = max(1, size // (4 * self.width))
+    def pages(self, most: int) -> Iterator[Page]:
+        """All rows, `most` at a time. A page is overwritten by the next one."""
         rows = np.empty((min(most, self.rows), self.width), np.float32)
         labels = np.empty(len(rows), np.float32)
         for file in self._files:

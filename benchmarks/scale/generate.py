@@ -23,6 +23,8 @@ FEATURES = 28
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 GIVEN = ("Anna", "Bertha", "Clara", "Edith", "Frank", "George", "Henry", "Ivan", "Johan", "Karl")
 
+FLOAT, STRING = arrow.DataType.float64(), arrow.DataType.string()
+
 Columns = dict[str, arrow.Array]
 
 
@@ -50,12 +52,13 @@ def _passengers(base: Passengers, rows: int, of: int, random: np.random.Generato
         f"{_surname(p)}, {titles[q]}. {GIVEN[a]} {GIVEN[b]}"
         for p, q, (a, b) in zip(party.tolist(), person.tolist(), given.tolist(), strict=True)
     ]
-    strings = arrow.DataType.string()
     return {
         "survived": arrow.Array.from_numpy(survived.astype(np.int8)),
         "pclass": arrow.Array.from_numpy(pclass.astype(np.int8)),
         **{
-            name: arrow.Array([None if n != n else n for n in column.tolist()], arrow.DataType.float64())
+            name: arrow.Array(
+                [None if n != n else n for n in column.tolist()], arrow.DataType.float64()
+            )
             for name, column in (
                 ("age", age),
                 ("sibsp", numbers["sibsp"][person]),
@@ -63,11 +66,11 @@ def _passengers(base: Passengers, rows: int, of: int, random: np.random.Generato
                 ("fare", numbers["fare"][leader]),
             )
         },
-        "name": arrow.Array(names, strings),
-        "sex": arrow.Array(sex.tolist(), strings),
-        "ticket": arrow.Array([str(100_000 + p) for p in party.tolist()], strings),
+        "name": arrow.Array(names, STRING),
+        "sex": arrow.Array(sex.tolist(), STRING),
+        "ticket": arrow.Array([str(100_000 + p) for p in party.tolist()], STRING),
         **{
-            name: arrow.Array([base.texts[name][q] for q in leader.tolist()], strings)
+            name: arrow.Array([base.texts[name][q] for q in leader.tolist()], STRING)
             for name in ("cabin", "embarked")
         },
     }
@@ -85,11 +88,18 @@ def numeric(rows: int, seed: int) -> Iterator[Columns]:
     random = np.random.default_rng(seed)
     weights = random.normal(size=FEATURES)
     for first in range(0, rows, CHUNK_ROWS):
-        x = random.normal(size=(min(CHUNK_ROWS, rows - first), FEATURES)).round(6).astype(np.float32)
+        x = (
+            random.normal(size=(min(CHUNK_ROWS, rows - first), FEATURES))
+            .round(6)
+            .astype(np.float32)
+        )
         margin = x @ weights + 3 * x[:, 0] * x[:, 1] + 4 * random.normal(size=len(x))
         yield {
             "label": arrow.Array.from_numpy((margin > 0).astype(np.int8)),
-            **{f"f{n}": arrow.Array.from_numpy(np.ascontiguousarray(x[:, n])) for n in range(FEATURES)},
+            **{
+                f"f{n}": arrow.Array.from_numpy(np.ascontiguousarray(x[:, n]))
+                for n in range(FEATURES)
+            },
         }
 
 

@@ -40,7 +40,9 @@ def main(channels: Path, rounds: int, depth: int, model: Path) -> None:
         [
             (
                 "features",
-                ColumnTransformer([("numbers", "passthrough", NUMBERS), ("texts", encode, CATEGORIES)]),
+                ColumnTransformer(
+                    [("numbers", "passthrough", NUMBERS), ("texts", encode, CATEGORIES)]
+                ),
             ),
             (
                 "model",
