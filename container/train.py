@@ -11,6 +11,7 @@ from container import contract
 from container.artifact import Artifact
 from container.errors import InputError
 from container.features import Features
+from container.linear import fit_linear
 from container.metrics import evaluate
 from container.opt_ml import OptMl
 from container.passengers import Passengers
@@ -20,6 +21,7 @@ import numpy as np
 import xgboost as xgb
 
 ROUNDS_BETWEEN_LOG_LINES = 50
+ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
 
 
 def train(opt_ml: OptMl) -> None:
@@ -56,25 +58,37 @@ def fit(
     validation_rows: Passengers,
     hyperparameters: Mapping[str, int | float],
 ) -> Artifact:
-    """Boosts until the validation log loss stops falling, and keeps the trees up to its minimum."""
+    """XGBoost and a logistic regression on the features learned from the training rows.
+
+    The validation rows are only watched, unless early stopping is asked for: then they decide how
+    many trees are kept, and what is measured on them is a little too good.
+    """
     features = Features.learn(train_rows)
+    rows = features.training_rows(train_rows)
+    linear = fit_linear(lambda: [rows])
     datasets = {
-        name: xgb.DMatrix(features.matrix(rows), rows.labels)
-        for name, rows in (("train", train_rows), ("validation", validation_rows))
+        "train": xgb.DMatrix(rows.matrix, rows.labels, weight=rows.weights),
+        "validation": xgb.DMatrix(features.matrix(validation_rows), validation_rows.labels),
     }
-    params = dict(hyperparameters)
+    params: dict[str, int | float | str] = dict(hyperparameters)
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
+    params |= {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
+    if len(rows.labels) < ROWS_FOR_THREADS:
+        params["nthread"] = 1
     booster = xgb.train(
-        params | {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"},
+        params,
         datasets["train"],
         num_round,
         evals=[(dataset, name) for name, dataset in datasets.items()],
-        early_stopping_rounds=early_stopping_rounds,
+        early_stopping_rounds=early_stopping_rounds or None,
         verbose_eval=ROUNDS_BETWEEN_LOG_LINES,
     )
-    print(f"best round {booster.best_iteration + 1} of {booster.num_boosted_rounds()}", flush=True)
-    return Artifact(booster[: booster.best_iteration + 1], features)
+    if early_stopping_rounds:
+        rounds = booster.num_boosted_rounds()
+        print(f"best round {booster.best_iteration + 1} of {rounds}", flush=True)
+        booster = booster[: booster.best_iteration + 1]
+    return Artifact(booster, linear, features)
 
 
 def measure(artifact: Artifact, validation_rows: Passengers) -> dict[str, Any]:
