@@ -14,7 +14,7 @@ DECIMALS = 6
 CALIBRATION_BINS = 10
 
 
-def evaluate(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
+def evaluate(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> dict[str, Any]:
     """accuracy, auc, f1, log_loss (natural logarithm), calibration_error, the confusion matrix at
     probability 0.5 and the ROC points from (0, 0) to (1, 1). `labels` are 0 or 1 and hold both;
     shapes are (rows,).
