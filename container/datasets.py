@@ -24,7 +24,7 @@ BYTES_PER_CELL = 6
 BYTES_PER_ROW = 60
 WORTH_SAYING_MIB = 64
 
-Prepare = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
+Prepare = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,6 @@ class Table:
     prepare: Prepare
     columns: int
 
-    def pages(self, size: int) -> Iterator[Page]:
-        """Of the spool; the matrix of each has about `size` bytes."""
-        return self.spool.pages(max(1, size // (4 * self.columns)))
-
     @property
     def mib(self) -> int:
         """What XGBoost takes to hold it in memory."""
@@ -49,14 +45,15 @@ class Table:
 class _Pages(xgb.DataIter):
     """XGBoost walks them several times; with a cache, it keeps what it makes of them on disk."""
 
-    def __init__(self, table: Table, cache: Path | None = None) -> None:
+    def __init__(self, table: Table, cache: Path | None = None, step: int = 1) -> None:
         super().__init__(cache_prefix=str(cache) if cache else None)
-        self._table = table
-        self._size = PAGE_BYTES_ON_DISK if cache else PAGE_BYTES
+        self._table, self._step = table, step
+        size = PAGE_BYTES_ON_DISK if cache else PAGE_BYTES
+        self._rows = max(1, size // (4 * table.columns * step))
         self._pages: Iterator[Page] = iter(())
 
     def reset(self) -> None:
-        self._pages = self._table.pages(self._size)
+        self._pages = self._table.spool.pages(self._rows, self._step)
 
     def next(self, input_data: Any) -> bool:
         for rows, labels in self._pages:
@@ -100,9 +97,4 @@ def _sample(table: Table) -> xgb.QuantileDMatrix | None:
     step = table.spool.rows // SAMPLE_ROWS
     if step < 2:
         return None
-    rows, labels, start = [], [], 0
-    for page, page_labels in table.pages(PAGE_BYTES):
-        rows.append(page[start::step].copy())
-        labels.append(page_labels[start::step].copy())
-        start = (start - len(page)) % step
-    return xgb.QuantileDMatrix(**table.prepare(np.concatenate(rows), np.concatenate(labels)))
+    return xgb.QuantileDMatrix(_Pages(table, step=step))

@@ -11,17 +11,19 @@ from container import contract
 from container.artifact import Artifact
 from container.batches import Rows, batches
 from container.datasets import datasets
-from container.encoded import Encoded
 from container.errors import InputError
 from container.features import Features
+from container.linear import fit_linear
 from container.metrics import evaluate
 from container.opt_ml import OptMl
 from container.resources import peak_memory_mib
+from container.spooled import SpooledRows
 
 import numpy as np
 import xgboost as xgb
 
 ROUNDS_BETWEEN_LOG_LINES = 50
+ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
 
 
 def train(opt_ml: OptMl) -> None:
@@ -56,28 +58,38 @@ def train(opt_ml: OptMl) -> None:
 def fit(
     train_rows: Rows, validation_rows: Rows, hyperparameters: Mapping[str, int | float]
 ) -> Artifact:
-    """Boosts until the validation log loss stops falling, and keeps the trees up to its minimum.
+    """XGBoost and a logistic regression on the features learned from the training rows.
 
-    The rows are read once, into spools; the same rows give the same model, whatever batches and
-    files they come in.
+    The validation rows are only watched, unless early stopping is asked for: then they decide how
+    many trees are kept, and what is measured on them is a little too good. All rows are read once;
+    the same rows give the same model, whatever batches and files they come in.
     """
-    params = dict(hyperparameters)
+    params: dict[str, int | float | str] = dict(hyperparameters)
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
-    with Encoded(train_rows) as train, Encoded(validation_rows) as validation:
-        features = Features.learn(train.encoder)
-        with datasets(train.table(features), validation.table(features)) as data:
+    params |= {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
+    with (
+        SpooledRows(train_rows, learning=True) as train,
+        SpooledRows(validation_rows) as validation,
+    ):
+        features = Features.from_statistics(train.statistics)
+        linear = fit_linear(lambda: train.sample(features))
+        with datasets(train.training_table(features), validation.table(features)) as data:
+            if data["train"].num_row() < ROWS_FOR_THREADS:
+                params["nthread"] = 1
             booster = xgb.train(
-                params
-                | {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"},
+                params,
                 data["train"],
                 num_round,
-                evals=[(each, name) for name, each in data.items()],
-                early_stopping_rounds=early_stopping_rounds,
+                evals=[(dataset, name) for name, dataset in data.items()],
+                early_stopping_rounds=early_stopping_rounds or None,
                 verbose_eval=ROUNDS_BETWEEN_LOG_LINES,
             )
-    print(f"best round {booster.best_iteration + 1} of {booster.num_boosted_rounds()}", flush=True)
-    return Artifact(booster[: booster.best_iteration + 1], features)
+    if early_stopping_rounds:
+        rounds = booster.num_boosted_rounds()
+        print(f"best round {booster.best_iteration + 1} of {rounds}", flush=True)
+        booster = booster[: booster.best_iteration + 1]
+    return Artifact(booster, linear, features)
 
 
 def measure(artifact: Artifact, validation_rows: Rows) -> dict[str, Any]:
