@@ -20,7 +20,7 @@ PAGE_BYTES_ON_DISK = 16 * MIB  # larger pages take more memory, smaller ones mor
 
 # What XGBoost holds in memory for each cell and each row, and what a page of it takes: measured,
 # see benchmarks/README.md.
-BYTES_PER_CELL = 6
+BYTES_PER_CELL = 13
 BYTES_PER_ROW = 60
 WORTH_SAYING_MIB = 64
 

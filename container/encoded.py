@@ -4,8 +4,7 @@ What is learned from the rows comes later, so a channel of any size is read once
 form: a row has 52 bytes, and no text. Numbers are rounded to float32 here, for every use alike.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,28 +18,33 @@ Keys = NDArray[np.uint64]
 NO_KEY = np.uint64(0)
 MOST_VALUES = 2**16  # of a category that are told apart while they are counted
 MOST_REMEMBERED = 2**16  # texts whose value is not worked out again
+HASHED_CHARACTERS = 64
 
 
 def title(name: str) -> str:
     """`Mr` of "Braund, Mr. Owen Harris"; nothing where there is none."""
-    _, comma, given = name.partition(",")
-    before, point, _ = given.partition(".")
-    return before.strip() if comma and point and "," not in before else ""
+    return _title(_name_parts(name)[1])
 
 
-def surname(name: str) -> str:
-    before, comma, _ = name.partition(",")
-    return before.strip().upper() if comma else ""
+def _name_parts(name: str) -> tuple[str, str]:
+    """What stands before the first comma, and what from there to the first point."""
+    before, comma, given = name.partition(",")
+    form, point, _ = given.partition(".")
+    return before if comma else "", form if point else ""
+
+
+def _title(form: str) -> str:
+    return "" if "," in form else form.strip()
 
 
 def _initial(text: str) -> str:
     return text[:1].upper()
 
 
-# The column of each, and the function of its text.
+# The text of each, and the function of it.
 CATEGORIES: dict[str, tuple[str, Callable[[str], str]]] = {
     "sex": ("sex", str.lower),
-    "title": ("name", title),
+    "title": ("form", _title),
     "deck": ("cabin", _initial),
     "embarked": ("embarked", _initial),
 }
@@ -88,21 +92,21 @@ class Encoded:
 People: TypeAlias = Passengers | Encoded
 
 
-class _Memo(dict[str, int]):
-    """Numbers for texts, worked out once for each."""
+class _Codes(dict[str, int]):
+    """The numbers of the values of a category, by the texts that they are a function of."""
 
-    def __init__(self, number: Callable[[str], int]) -> None:
+    def __init__(self, function: Callable[[str], str], values: dict[str, int]) -> None:
         super().__init__()
-        self._number = number
+        self._function, self._values = function, values
 
     def __missing__(self, text: str) -> int:
         if len(self) >= MOST_REMEMBERED:
             self.clear()
-        self[text] = number = self._number(text)
+        value = self._function(text)
+        if len(self._values) < MOST_VALUES:
+            self._values.setdefault(value, len(self._values))
+        self[text] = number = self._values.get(value, 0)
         return number
-
-    def encode(self, texts: Iterable[str], kind: type[np.generic]) -> NDArray[np.generic]:
-        return np.fromiter(map(self.__getitem__, texts), kind)
 
 
 class Encoder:
@@ -110,24 +114,25 @@ class Encoder:
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, int]] = {name: {"": 0} for name in CATEGORIES}
-        self._codes = {name: _Memo(self._numbering(name)) for name in CATEGORIES}
-        self._tickets = _Memo(lambda text: _hash(text.upper()))
-        self._surnames = _Memo(lambda text: _hash(surname(text)))
+        self._codes = {
+            name: _Codes(function, self.values[name]) for name, (_, function) in CATEGORIES.items()
+        }
 
     def encode(self, passengers: Passengers) -> Encoded:
-        texts = passengers.texts
+        parts = [_name_parts(name) for name in passengers.texts["name"]]
+        texts = {**passengers.texts, "form": [form for _, form in parts]}
+        surname = hashes([before.strip().upper() for before, _ in parts])
         fare = np.asarray(passengers.numbers["fare"], np.float64)
-        surnames: Keys = self._surnames.encode(texts["name"], np.uint64).astype(np.uint64)
-        family = mixed(surnames, fare.view(np.uint64))
-        family[(surnames == NO_KEY) | np.isnan(fare)] = NO_KEY
+        family = mixed(surname, fare.view(np.uint64))
+        family[(surname == NO_KEY) | np.isnan(fare)] = NO_KEY
         return Encoded(
             {name: np.asarray(passengers.numbers[name], np.float32) for name in NUMBERS},
             {
-                name: self._codes[name].encode(texts[column], np.intp).astype(np.intp)
-                for name, (column, _) in CATEGORIES.items()
+                name: np.fromiter(map(self._codes[name].__getitem__, texts[text]), np.intp)
+                for name, (text, _) in CATEGORIES.items()
             },
             self.values,
-            self._tickets.encode(texts["ticket"], np.uint64).astype(np.uint64),
+            hashes([ticket.upper() for ticket in texts["ticket"]]),
             family,
             np.array(passengers.labels, np.float32),
         )
@@ -145,22 +150,22 @@ class Encoder:
             labels,
         )
 
-    def _numbering(self, category: str) -> Callable[[str], int]:
-        values, function = self.values[category], CATEGORIES[category][1]
 
-        def number(text: str) -> int:
-            value = function(text)
-            if len(values) < MOST_VALUES:
-                return values.setdefault(value, len(values))
-            return values.get(value, 0)
+def hashes(texts: Sequence[str]) -> Keys:
+    """Of the first HASHED_CHARACTERS of each, the same on every machine; NO_KEY for "".
 
-        return number
-
-
-def _hash(text: str) -> int:
-    """The same for the same text on every machine; NO_KEY for none."""
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") if text else int(NO_KEY)
+    A sum of the characters times a random odd factor for each place, mixed: for all texts at once.
+    """
+    longest = min(max(map(len, texts), default=0), HASHED_CHARACTERS)
+    if not longest:
+        return np.full(len(texts), NO_KEY)
+    characters = np.array(texts, f"<U{longest}").view("<u4").reshape(len(texts), longest)
+    sums = np.zeros(len(texts), np.uint64)
+    for place in range(longest):
+        sums += characters[:, place] * _FACTORS[place]
+    result = mixed(sums, np.zeros_like(sums))
+    result[sums == 0] = NO_KEY
+    return result
 
 
 def mixed(one: Keys, other: Keys) -> Keys:
@@ -170,3 +175,8 @@ def mixed(one: Keys, other: Keys) -> Keys:
     result = (result ^ (result >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     result ^= result >> np.uint64(31)
     return result
+
+
+_FACTORS = mixed(
+    np.zeros(HASHED_CHARACTERS, np.uint64), np.arange(1, HASHED_CHARACTERS + 1).astype(np.uint64)
+) | np.uint64(1)

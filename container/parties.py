@@ -54,6 +54,8 @@ class Parties:
         own party.
         """
         people = Encoded.of(passengers)
+        if not len(self.keys):
+            return np.zeros((len(people), 4), np.int64)
         ticket, family, both = _keys(people)
         sums = self._look_up(ticket) + self._look_up(family) - self._look_up(both)
         if counted:

@@ -13,7 +13,7 @@ from container.spool import Spool
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th is enough for what needs no more
+SAMPLE_ROWS = 2**15  # of more rows than twice that, every n-th is enough for what needs no more
 SAMPLE_PAGE_ROWS = 2**12
 
 
