@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from container.batches import Rows, batches
 from container.contract import (
     CROSS_VALIDATION,
     CROSS_VALIDATION_FILE,
@@ -27,9 +28,15 @@ SEED = 0  # one for all: hyperparameters are compared on the same folds
 
 
 def compare(
-    rows: Passengers, hyperparameters: Mapping[str, int | float], count: int, opt_ml: OptMl
+    channel: Rows, hyperparameters: Mapping[str, int | float], count: int, opt_ml: OptMl
 ) -> None:
-    """A job that only measures: a line for each fold, last the metrics; the same in the output."""
+    """A job that only measures: a line for each fold, last the metrics; the same in the output.
+
+    All rows are kept in memory, to be divided.
+    """
+    rows = Passengers()
+    for batch in batches(channel):
+        rows.extend(batch)
     folds = []
     for metrics in cross_validate(rows, hyperparameters, count):
         folds.append(metrics)
@@ -49,16 +56,16 @@ def cross_validate(
 ) -> Iterator[dict[str, float]]:
     """The METRICS of each of `count` folds (at least 3), one fold after the other.
 
-    The fold after the measured one is not trained on: it says when to stop boosting.
+    With early stopping, the fold after the measured one is not trained on either: it says when.
     """
     folds = divide(rows.labels, count)
     for number, measured in enumerate(folds):
-        stopping = (number + 1) % count
+        watched = (number + 1) % count if hyperparameters["early_stopping_rounds"] else number
         trained = sorted(
-            row for n, fold in enumerate(folds) if n not in (number, stopping) for row in fold
+            row for n, fold in enumerate(folds) if n not in (number, watched) for row in fold
         )
         with contextlib.redirect_stdout(io.StringIO()):  # the rounds of every fold say nothing
-            artifact = fit(rows.take(trained), rows.take(folds[stopping]), hyperparameters)
+            artifact = fit(rows.take(trained), rows.take(folds[watched]), hyperparameters)
         metrics = measure(artifact, rows.take(measured))
         yield {name: metrics[name] for name in METRICS}
 

@@ -1,7 +1,7 @@
 """The folders and files of a training job, as SageMaker lays them out under /opt/ml.
 
 Source: "How Amazon SageMaker AI Provides Training Information" and "How Amazon SageMaker AI
-Processes Training Output" in the SageMaker developer guide. Standard library only.
+Processes Training Output" in the SageMaker developer guide.
 """
 
 import json
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from container.channel import Channel
 from container.errors import InputError
-from container.passengers import Passengers, read_passengers
 
 FAILURE_CHARACTERS = 1024  # SageMaker shows no more of the failure file
 PLATFORM_PREFIXES = ("_", "sagemaker_")  # of hyperparameters
@@ -38,39 +38,9 @@ class OptMl:
         hosts: list[str] = self._config("resourceconfig.json").get("hosts", [])
         return hosts
 
-    def channel(self, name: str) -> Passengers:
-        """All rows of a channel's CSV files, in the order of their names.
-
-        Raises InputError when the channel is missing or empty, or a file of it is not usable.
-        """
-        channels = self.root / "input" / "data"
-        folder = channels / name
-        if not folder.is_dir():
-            found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
-            raise InputError(
-                f"channel {name}: {folder} is not there"
-                f" (channels found: {', '.join(found) or 'none'})",
-                f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
-            )
-        # What begins so are marks of other programs: `_SUCCESS`, `.DS_Store`.
-        files = sorted(
-            path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._"
-        )
-        if not files:
-            raise InputError(
-                f"channel {name}: no file in {folder}",
-                "check that CSV files are under the S3 URI of the channel",
-            )
-        passengers = Passengers()
-        for file in files:
-            passengers.extend(read_passengers(_content(file), str(file), labelled=True))
-        if len(set(passengers.labels)) < 2:
-            raise InputError(
-                f"channel {name}: every row of {folder} has the same label",
-                "give rows of both classes, 0 and 1",
-            )
-        print(f"channel {name}: {len(passengers)} rows from {len(files)} file(s)", flush=True)
-        return passengers
+    def channel(self, name: str) -> Channel:
+        """Raises InputError when it is missing or empty."""
+        return Channel.of_folder(self.root / "input" / "data" / name)
 
     def write_failure(self, text: str) -> None:
         """What SageMaker shows as the job's FailureReason; the message must come first."""
@@ -90,12 +60,3 @@ class OptMl:
         if not isinstance(content, dict):
             raise InputError(f"{path}: not a JSON object", "write a JSON object")
         return content
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror}", "make the file readable to the container"
-        ) from None

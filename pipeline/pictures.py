@@ -12,7 +12,6 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 from matplotlib.axes import Axes  # noqa: E402 - after it has been quieted
 from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import PercentFormatter  # noqa: E402
 
 ROC = "roc-curve.png"
 CONFUSION = "confusion-matrix.png"
@@ -21,6 +20,7 @@ IMPORTANCE = "feature-importance.png"
 INCHES = (6.4, 4.4)
 DOTS_PER_INCH = 125  # 800 x 550 pixels
 AXES = (0.2, 0.13, 0.74, 0.78)  # left, bottom, width and height, as shares of the picture
+WIDE_LABELS = (0.38, 0.13, 0.56, 0.78)
 FEATURES_SHOWN = 12
 DARK = 0.6  # share of the largest count from which a cell's text is white
 
@@ -29,14 +29,16 @@ GREY = "#888888"
 GRID = "#dddddd"
 
 
-def draw(folder: Path, metrics: dict[str, Any] | None, gains: dict[str, float] | None) -> list[str]:
+def draw(
+    folder: Path, metrics: dict[str, Any] | None, importances: dict[str, float] | None
+) -> list[str]:
     """Writes the pictures for which there are values (see pipeline/scoring.py); their names."""
     drawn = []
     if metrics:
         drawn.append(_save(folder / ROC, lambda axes: roc_curve(axes, metrics)))
         drawn.append(_save(folder / CONFUSION, lambda axes: confusion_matrix(axes, metrics)))
-    if gains:
-        drawn.append(_save(folder / IMPORTANCE, lambda axes: feature_importance(axes, gains)))
+    if importances:
+        drawn.append(_save(folder / IMPORTANCE, lambda axes: feature_importance(axes, importances)))
     return drawn
 
 
@@ -84,16 +86,18 @@ def confusion_matrix(axes: Axes, metrics: dict[str, Any]) -> None:
     axes.set(xlabel="predicted", ylabel="actual")
 
 
-def feature_importance(axes: Axes, gains: dict[str, float]) -> None:
-    most = sorted(gains.items(), key=lambda each: each[1])[-FEATURES_SHOWN:]
-    title = "Feature importance: share of the total gain"
-    if len(most) < len(gains):
-        title += f" (top {len(most)} of {len(gains)})"
+def feature_importance(axes: Axes, importances: dict[str, float]) -> None:
+    most = sorted(importances.items(), key=lambda each: each[1])[-FEATURES_SHOWN:]
+    title = "Feature importance"
+    if len(most) < len(importances):
+        title += f" (top {len(most)} of {len(importances)})"
     axes.set_title(title, fontsize=12)
-    bars = axes.barh([name for name, _ in most], [gain for _, gain in most], color=COLOR)
-    axes.bar_label(bars, labels=[f"{gain:.1%}" for _, gain in most], padding=3, fontsize=9)
+    axes.set_position(WIDE_LABELS)
+    bars = axes.barh([name for name, _ in most], [value for _, value in most], color=COLOR)
+    axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
     axes.set_xlim(0, most[-1][1] * 1.12)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set(xlabel="mean |SHAP value| in log odds")
+    axes.tick_params(axis="y", labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 
 
