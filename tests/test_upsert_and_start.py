@@ -261,7 +261,10 @@ def test_a_wrong_parameter_is_refused_before_anything_is_sent(
 def test_data_that_is_not_there_is_the_reason_and_the_run_is_recorded(
     start: Main, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert start("--parameter", "TrainDataUri=s3://no-such-bucket/x/") == 1
+    missing = ("--parameter", "TrainDataUri=s3://no-such-bucket/x/")
+    assert start(*missing) == 2, "the preflight sees it"
+    assert not (here / "runs").exists()
+    assert start("--no-preflight", *missing) == 1
     assert "step Train: ClientError: Data download failed for s3://no-such-bucket/x/" in (
         capsys.readouterr().err
     )
