@@ -13,7 +13,6 @@ Without one, its rows are left out.
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -30,8 +29,11 @@ from pipeline.settings import DEFAULT_CONFIG, load_settings
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 MIB = 2**20
-# Of the image (container/Dockerfile).
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+OF_THE_IMAGE = {
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 # Its entry without sagemaker-containers, which does nothing but set the variables given here.
 AWS_PROGRAM = "from sagemaker_xgboost_container.training import run_algorithm_mode as m; m()"
 
@@ -55,7 +57,7 @@ def cost(program: Program) -> Cost:
     began = time.perf_counter()
     process = subprocess.Popen(
         program.command,
-        env={"PATH": os.environ["PATH"], "HOME": "/tmp", **program.environment},
+        env={**os.environ, **program.environment},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -103,13 +105,13 @@ def job(name: str, folder: Path, channels: Path, hyperparameters: dict[str, int]
     (root / "input" / "data").symlink_to(channels.resolve())
     content = json.dumps({key: str(value) for key, value in hyperparameters.items()})
     (root / "input" / "config" / "hyperparameters.json").write_text(content)
-    environment = {"SAGEMAKER_BASE_DIR": str(root), **ALLOCATOR}
+    environment = {"SAGEMAKER_BASE_DIR": str(root), **OF_THE_IMAGE}
     return Program(name, [sys.executable, "-m", "container", "train"], environment)
 
 
 def script(name: str, python: str, file: str, *arguments: object) -> Program:
     command = [python, str(HERE / file), *map(str, arguments)]
-    return Program(name, command, {"PYTHONPATH": str(ROOT), **ALLOCATOR})
+    return Program(name, command, {"PYTHONPATH": str(ROOT), **OF_THE_IMAGE})
 
 
 def aws_job(python: str, folder: Path, csv: Path, rounds: int, depth: int) -> Program:
@@ -168,10 +170,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often all are run")
     parser.add_argument("--trees", type=int, default=50)
     parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument("--threads", type=int, help="of each program; without it, all cores")
     parser.add_argument("--pandas-python")
     parser.add_argument("--aws-python")
     options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if options.threads:
+        os.environ |= dict.fromkeys(
+            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(options.threads)
+        )
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         folder = Path(temporary)
         trained = (options.trees, options.depth, folder / "model.ubj")
