@@ -28,9 +28,8 @@ class SpooledRows:
             people = self._encoder.encode(batch)
             self._spool.append(people.packed(), people.labels)
             if learning:
-                part = Statistics.of(people)
-                parties.add(part.parties)
-                self.statistics += replace(part, parties=Statistics().parties)
+                parties.add(people)
+                self.statistics += Statistics.of(people, parties=False)
         if parties.given_up:
             print(f"parties: more than {MOST_KEYS} keys, their fate is left out", flush=True)
         self.statistics = replace(self.statistics, parties=parties.total())

@@ -10,7 +10,7 @@ from typing import Any
 from container import contract
 from container.artifact import Artifact
 from container.batches import Rows, batches
-from container.datasets import datasets
+from container.datasets import ROWS_FOR_THREADS, datasets
 from container.errors import InputError
 from container.features import Features
 from container.linear import fit_linear
@@ -23,7 +23,6 @@ import numpy as np
 import xgboost as xgb
 
 ROUNDS_BETWEEN_LOG_LINES = 50
-ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
 
 
 def train(opt_ml: OptMl) -> None:
