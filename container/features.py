@@ -27,6 +27,13 @@ MINIMUM_ROWS = 10  # a category seen less often in training is not told from the
 LARGE_FAMILY = 5  # persons from which on few survived
 HIDDEN_WEIGHT = 0.5  # of a training row that is repeated without the fate of its party
 
+FATE = {  # of the party: whom each column is about, and who of them survived
+    "women_survival": ([WOMEN], [WOMEN_SURVIVED]),
+    "men_survival": ([MEN], [MEN_SURVIVED]),
+    "party_survival": ([WOMEN, MEN], [WOMEN_SURVIVED, MEN_SURVIVED]),
+}
+OF_WOMAN_OR_BOY = "_of_woman_or_boy"  # the same column, for women and boys alone
+
 _AGE_STEPS = 64  # a year's: sums of whole steps are exact, whatever the order of the rows
 
 
@@ -101,12 +108,12 @@ class Features:
     @property
     def names(self) -> list[str]:
         """The columns of `matrix`, in order."""
-        return list(self._columns(Passengers(), counted=False, hidden=False))
+        return list(self._columns(Passengers(), counted=False))
 
     def matrix(self, passengers: Passengers) -> NDArray[np.float32]:
         """Of rows to be scored, shape (rows, len(names)). A missing number is NaN; a rare or
         unseen category has 0 in all columns of its feature."""
-        return self._matrix(passengers)
+        return _matrix(self._columns(passengers, counted=False))
 
     def training_rows(self, passengers: Passengers) -> TrainingRows:
         """Of the rows, or some of the rows, that were learned from.
@@ -115,25 +122,18 @@ class Features:
         time with its fate hidden: so the model also learns to do without, as it must for a
         passenger of whose party it has seen nobody.
         """
-        matrix = self._matrix(passengers, counted=True)
-        has_party = self.parties.mates(passengers, counted=True)[:, [WOMEN, MEN]].any(axis=1)
-        hidden = self._matrix(passengers, counted=True, hidden=True)[has_party]
-        labels = np.array(passengers.labels, np.float32)
+        columns = self._columns(passengers, counted=True)
+        matrix, labels = _matrix(columns), np.array(passengers.labels, np.float32)
+        has_party = ~np.isnan(columns["party_survival"])
+        hidden = matrix[has_party]
+        hidden[:, [name.removesuffix(OF_WOMAN_OR_BOY) in FATE for name in columns]] = np.nan
         return TrainingRows(
             np.concatenate([matrix, hidden]),
             np.concatenate([labels, labels[has_party]]),
             np.repeat([1, HIDDEN_WEIGHT], [len(matrix), len(hidden)]).astype(np.float32),
         )
 
-    def _matrix(
-        self, passengers: Passengers, *, counted: bool = False, hidden: bool = False
-    ) -> NDArray[np.float32]:
-        columns = self._columns(passengers, counted=counted, hidden=hidden)
-        return np.column_stack(list(columns.values())).astype(np.float32)
-
-    def _columns(
-        self, passengers: Passengers, *, counted: bool, hidden: bool
-    ) -> dict[str, NDArray[np.float64]]:
+    def _columns(self, passengers: Passengers, *, counted: bool) -> dict[str, NDArray[np.float64]]:
         numbers = {name: np.array(column) for name, column in passengers.numbers.items()}
         texts = {name: np.array(c, np.str_) for name, c in _categorical(passengers).items()}
         woman = is_woman_or_boy(passengers)
@@ -156,9 +156,9 @@ class Features:
             "log_fare": np.log1p(numbers["fare"]),
             "log_fare_per_person": np.log1p(numbers["fare"] / party),
         }
-        for name, survival in self._survival(mates if not hidden else 0 * mates).items():
+        for name, survival in self._fate(mates).items():
             columns[name] = survival
-            columns[f"{name}_of_woman_or_boy"] = np.where(woman, survival, np.nan)
+            columns[name + OF_WOMAN_OR_BOY] = np.where(woman, survival, np.nan)
         for name, values in self.categories.items():
             columns |= {f"{name}={value}": texts[name] == value for value in values}
         return columns
@@ -170,15 +170,11 @@ class Features:
                 expected[titles == name] = age
         return np.where(np.isnan(ages), expected, ages)
 
-    def _survival(self, mates: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """The shares that survived of the women and boys, of the men and of all in the party;
-        NaN where there are none. Each is drawn to that of all training rows as by one more mate."""
+    def _fate(self, mates: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """The shares that survived; NaN where there is nobody. Each is drawn to the share of all
+        training rows, as by one more mate."""
         shares = {}
-        for name, of, survived in (
-            ("women_survival", [WOMEN], [WOMEN_SURVIVED]),
-            ("men_survival", [MEN], [MEN_SURVIVED]),
-            ("party_survival", [WOMEN, MEN], [WOMEN_SURVIVED, MEN_SURVIVED]),
-        ):
+        for name, (of, survived) in FATE.items():
             usual = self.parties.total[survived].sum() / max(self.parties.total[of].sum(), 1)
             count = mates[:, of].sum(axis=1)
             share = (mates[:, survived].sum(axis=1) + usual) / (count + 1)
@@ -194,6 +190,10 @@ class Features:
     def load(cls, features: Path, parties: Path) -> "Features":
         content = json.loads(features.read_text(encoding="utf-8"))
         return cls(content["categories"], content["ages"], Parties.load(parties))
+
+
+def _matrix(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+    return np.column_stack(list(columns.values())).astype(np.float32)
 
 
 def _mean_age(counts: list[tuple[int, float]]) -> float | None:

@@ -66,18 +66,18 @@ def fit(
     features = Features.learn(train_rows)
     rows = features.training_rows(train_rows)
     linear = fit_linear(lambda: [rows])
+    threads = 1 if len(rows.labels) < ROWS_FOR_THREADS else 0  # 0: as many as there are processors
+    watched = features.matrix(validation_rows)
     datasets = {
-        "train": xgb.DMatrix(rows.matrix, rows.labels, weight=rows.weights),
-        "validation": xgb.DMatrix(features.matrix(validation_rows), validation_rows.labels),
+        "train": xgb.DMatrix(rows.matrix, rows.labels, weight=rows.weights, nthread=threads),
+        "validation": xgb.DMatrix(watched, validation_rows.labels, nthread=threads),
     }
     params: dict[str, int | float | str] = dict(hyperparameters)
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
     params |= {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
-    if len(rows.labels) < ROWS_FOR_THREADS:
-        params["nthread"] = 1
     booster = xgb.train(
-        params,
+        params | {"nthread": threads},
         datasets["train"],
         num_round,
         evals=[(dataset, name) for name, dataset in datasets.items()],
