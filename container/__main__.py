@@ -29,6 +29,9 @@ def main(argv: Sequence[str], root: Path) -> int:
     if list(argv) == ["serve"]:
         return _serve(opt_ml)
     signal.signal(signal.SIGTERM, _terminate)
+    # Read by numpy: products of narrow matrices gain nothing from threads, and lose a second where
+    # the processors are busy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if list(argv) not in ([], ["train"]):
             raise InputError(
