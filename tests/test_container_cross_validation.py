@@ -43,15 +43,18 @@ def test_the_same_rows_and_hyperparameters_give_the_same_metrics(passengers: Pas
     assert all(0.7 < fold["auc"] < 1 for fold in first)
 
 
-def test_a_fold_is_measured_by_a_model_that_has_seen_nothing_of_it(passengers: Passengers) -> None:
+@pytest.mark.parametrize("early_stopping_rounds", [0, 3])
+def test_a_fold_is_measured_by_a_model_that_has_seen_nothing_of_it(
+    early_stopping_rounds: int, passengers: Passengers
+) -> None:
     """Not even to know when to stop: that is for the fold after it."""
+    quick = QUICK | {"early_stopping_rounds": early_stopping_rounds}
     folds = divide(passengers.labels, 4)
-    for measured, metrics in enumerate(cross_validate(passengers, QUICK, 4)):
+    for measured, metrics in enumerate(cross_validate(passengers, quick, 4)):
         stopping = (measured + 1) % 4
-        others = set(range(4)) - {measured, stopping}
+        others = set(range(4)) - {measured} - ({stopping} if early_stopping_rounds else set())
         trained = sorted(row for number in others for row in folds[number])
-        assert not set(trained) & set(folds[measured])
-        artifact = fit(passengers.take(trained), passengers.take(folds[stopping]), QUICK)
+        artifact = fit(passengers.take(trained), passengers.take(folds[stopping]), quick)
         assert measure(artifact, passengers.take(folds[measured]))["auc"] == metrics["auc"]
 
 
