@@ -5,27 +5,20 @@ guarded part so that even a missing library ends with a failure file.
 """
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
+from container import termination
 from container.errors import InputError
 from container.opt_ml import OptMl
-
-SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
-
-
-class Terminated(BaseException):
-    """SIGTERM came: SageMaker stops the job, and kills the container 120 seconds later."""
 
 
 def main(argv: Sequence[str], root: Path) -> int:
     """The exit code of one job under `root`; for every failure there is a failure file."""
     opt_ml = OptMl(root)
-    signal.signal(signal.SIGTERM, _terminate)
+    termination.listen()
     try:
         if list(argv) not in ([], ["train"]):
             raise InputError(
@@ -36,16 +29,13 @@ def main(argv: Sequence[str], root: Path) -> int:
         train(opt_ml)
     except InputError as error:
         return _fail(opt_ml, str(error), 1)
-    except Terminated:
-        return _fail(opt_ml, "stopped by SIGTERM before the model was complete", SIGTERM_EXIT_CODE)
+    except termination.Terminated:
+        text = "stopped by SIGTERM before the model was complete"
+        return _fail(opt_ml, text, termination.EXIT_CODE)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must reach FailureReason
         message = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
         return _fail(opt_ml, message, 1)
     return 0
-
-
-def _terminate(_signum: int, _frame: FrameType | None) -> None:
-    raise Terminated
 
 
 def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:

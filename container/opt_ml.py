@@ -28,6 +28,11 @@ class OptMl:
     def output_data(self) -> Path:
         return self.root / "output" / "data"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Only there when the job has a CheckpointConfig."""
+        return self.root / "checkpoints"
+
     def hyperparameters(self) -> dict[str, Any]:
         """Those of the user: what the platform adds (a tuning job, the SDK's script mode) is not
         among them."""
@@ -52,10 +57,7 @@ class OptMl:
                 f" (channels found: {', '.join(found) or 'none'})",
                 f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
             )
-        # What begins so are marks of other programs: `_SUCCESS`, `.DS_Store`.
-        files = sorted(
-            path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._"
-        )
+        files = _files(folder)
         if not files:
             raise InputError(
                 f"channel {name}: no file in {folder}",
@@ -71,6 +73,10 @@ class OptMl:
             )
         print(f"channel {name}: {len(passengers)} rows from {len(files)} file(s)", flush=True)
         return passengers
+
+    def data_files(self) -> list[Path]:
+        """Of all channels."""
+        return _files(self.root / "input" / "data")
 
     def write_failure(self, text: str) -> None:
         """What SageMaker shows as the job's FailureReason; the message must come first."""
@@ -90,6 +96,11 @@ class OptMl:
         if not isinstance(content, dict):
             raise InputError(f"{path}: not a JSON object", "write a JSON object")
         return content
+
+
+def _files(folder: Path) -> list[Path]:
+    """Sorted; without the marks of other programs, which begin so: `_SUCCESS`, `.DS_Store`."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._")
 
 
 def _content(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """Trains XGBoost on the channels and writes the artifact: read, fit, evaluate, save."""
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -9,17 +10,19 @@ from typing import Any
 
 from container import contract
 from container.artifact import Artifact
+from container.checkpoint import Checkpoints, fingerprint
 from container.errors import InputError
 from container.features import Features
 from container.metrics import evaluate
 from container.opt_ml import OptMl
 from container.passengers import Passengers
 from container.resources import peak_memory_mib
+from container.rounds import boost
 
 import numpy as np
 import xgboost as xgb
 
-ROUNDS_BETWEEN_LOG_LINES = 50
+PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
 
 
 def train(opt_ml: OptMl) -> None:
@@ -35,7 +38,11 @@ def train(opt_ml: OptMl) -> None:
     train_rows = opt_ml.channel(contract.TRAIN_CHANNEL)
     validation_rows = opt_ml.channel(contract.VALIDATION_CHANNEL)
 
-    artifact = fit(train_rows, validation_rows, hyperparameters)
+    checkpoints = Checkpoints.of_job(
+        opt_ml.checkpoints,
+        lambda: fingerprint([*opt_ml.data_files(), *PROGRAM], hyperparameters, xgb.__version__),
+    )
+    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints)
     with tempfile.TemporaryDirectory() as folder:
         unfinished = Path(folder)
         artifact.save(unfinished)
@@ -43,6 +50,7 @@ def train(opt_ml: OptMl) -> None:
         text = json.dumps(metrics, indent=2) + "\n"
         (unfinished / contract.METRICS_FILE).write_text(text, encoding="utf-8")
         deliver(unfinished, opt_ml)
+    checkpoints.remove()
     peak = peak_memory_mib()
     text = json.dumps({contract.PEAK_MEMORY: peak}) + "\n"
     (opt_ml.output_data / contract.RESOURCES_FILE).write_text(text, encoding="utf-8")
@@ -55,6 +63,7 @@ def fit(
     train_rows: Passengers,
     validation_rows: Passengers,
     hyperparameters: Mapping[str, int | float],
+    checkpoints: Checkpoints | None = None,
 ) -> Artifact:
     """Boosts until the validation log loss stops falling, and keeps the trees up to its minimum."""
     features = Features.learn(train_rows)
@@ -65,16 +74,15 @@ def fit(
     params = dict(hyperparameters)
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
-    booster = xgb.train(
-        params | {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"},
+    booster = boost(
+        params | {"objective": "binary:logistic", "eval_metric": "logloss"},
         datasets["train"],
+        datasets["validation"],
         num_round,
-        evals=[(dataset, name) for name, dataset in datasets.items()],
-        early_stopping_rounds=early_stopping_rounds,
-        verbose_eval=ROUNDS_BETWEEN_LOG_LINES,
+        early_stopping_rounds,
+        (checkpoints or Checkpoints()).stage("booster"),
     )
-    print(f"best round {booster.best_iteration + 1} of {booster.num_boosted_rounds()}", flush=True)
-    return Artifact(booster[: booster.best_iteration + 1], features)
+    return Artifact(booster, features)
 
 
 def measure(artifact: Artifact, validation_rows: Passengers) -> dict[str, Any]:
@@ -86,16 +94,29 @@ def measure(artifact: Artifact, validation_rows: Passengers) -> dict[str, Any]:
 
 
 def deliver(finished: Path, opt_ml: OptMl) -> None:
-    """Copies the whole artifact into the model folder, and the metrics into the output data."""
-    for folder, names in (
-        (opt_ml.model, [path.name for path in finished.iterdir()]),
-        (opt_ml.output_data, [contract.METRICS_FILE]),
-    ):
+    """Copies the whole artifact into the model folder, and the metrics into the output data.
+
+    The model's file comes last and at once: without it nothing looks like an artifact.
+    """
+    names = sorted((path.name for path in finished.iterdir()), key=_model_last)
+    for folder, needed in ((opt_ml.output_data, [contract.METRICS_FILE]), (opt_ml.model, names)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for name in names:
-                shutil.copyfile(finished / name, folder / name)
-        except OSError as error:
+            for name in needed:
+                shutil.copyfile(finished / name, folder / f".{name}")
+            for name in needed:
+                (folder / f".{name}").replace(folder / name)
+        except BaseException as error:
+            for name in needed:
+                with contextlib.suppress(OSError):
+                    (folder / f".{name}").unlink(missing_ok=True)
+                    (folder / name).unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             raise InputError(
                 f"{folder}: cannot be written to: {error.strerror}", "mount /opt/ml writable"
             ) from None
+
+
+def _model_last(name: str) -> bool:
+    return name == contract.MODEL_FILE
