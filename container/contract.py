@@ -20,6 +20,8 @@ METRICS_FILE = "metrics.json"
 RESOURCES_FILE = "resources.json"  # beside the metrics in the output data, not in the artifact
 PEAK_MEMORY = "peak_memory_mib"  # its one key
 
+CHECKPOINT_PATH = "/opt/ml/checkpoints"  # SageMaker's own default; one S3 prefix for all jobs
+
 METRICS = ("accuracy", "auc", "f1", "log_loss")  # all on the validation channel
 
 

@@ -17,6 +17,7 @@ from pipeline.definition import example_definition
 from pipeline.expressions import references, resolve
 from pipeline.service_model import violations
 from pipeline.settings import Settings, load_settings
+from pipeline.stack import example_stack
 from pipeline.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
 
 import pytest
@@ -100,11 +101,18 @@ def test_the_gate_compares_a_metric_that_the_job_reports(definition: dict[str, A
     assert names == [contract.metric_name(metric) for metric in contract.METRICS]
 
 
-def test_spot_sets_both_the_switch_and_the_longest_wait(write_config: WriteConfig) -> None:
+def test_spot_sets_the_switch_the_longest_wait_and_the_place_of_checkpoints(
+    write_config: WriteConfig,
+) -> None:
     settings = load_settings(write_config(spot=True, max_run_seconds=60, max_wait_seconds=120))
     request = training_request(example_definition(settings))
     assert request["EnableManagedSpotTraining"] is True
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120}
+    bucket = example_stack(settings.stack_name, settings.region).bucket
+    assert request["CheckpointConfig"] == {
+        "S3Uri": f"s3://{bucket}/titanic/checkpoints",
+        "LocalPath": "/opt/ml/checkpoints",
+    }
     assert violations("CreateTrainingJob", request) == []
 
 
