@@ -48,4 +48,7 @@ def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:], Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))))
+    code = main(sys.argv[1:], Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # at once: XGBoost would wait for hosts that are lost

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from container.cluster import ALONE, Cluster
+
 SECONDS_VARIABLE = "CHECKPOINT_SECONDS"  # least time between two; 0: whenever there could be one
 DEFAULT_SECONDS = 30.0
 KEPT = 2  # of a stage: the newest could turn out not to be whole
@@ -37,33 +39,42 @@ class Progress:
 
 @dataclass
 class Checkpoints:
-    """Those of one training. Without a folder there are none.
-
-    Of several hosts the first one keeps them: `leads` says whether this is it, and `from_first`
-    gives every host what the first one has.
-    """
+    """Those of one training. Without a folder there are none; of several hosts the first one keeps
+    them, and all go on from its."""
 
     folder: Path | None = None
     fingerprint: str = ""
     seconds: float = DEFAULT_SECONDS
-    leads: bool = True
-    from_first: Callable[[bytes], bytes] = bytes
+    cluster: Cluster = ALONE
     clock: Callable[[], float] = time.monotonic
     _last: float = field(init=False)
     _failed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._last = self.clock()
-        if self.folder and self.leads and not self._own.exists() and any(self.folder.iterdir()):
+        if (
+            self.folder
+            and self.cluster.leads
+            and not self._own.exists()
+            and any(self.folder.iterdir())
+        ):
             _warn("only those of other data, hyperparameters or programs are there: left alone")
 
     @classmethod
-    def of_job(cls, folder: Path, fingerprint: Callable[[], str]) -> "Checkpoints":
-        """None when the folder is not there: the job has no CheckpointConfig."""
-        if not folder.is_dir():
+    def of_job(
+        cls, folder: Path, fingerprint: Callable[[], str], cluster: Cluster = ALONE
+    ) -> "Checkpoints":
+        """Those of no folder when it is not there on every host: without a CheckpointConfig."""
+        if not all(cluster.merge(folder.is_dir())):
             return cls()
         seconds = float(os.environ.get(SECONDS_VARIABLE, DEFAULT_SECONDS))
-        return cls(folder, fingerprint(), seconds)
+        of_hosts = cluster.merge(fingerprint())
+        whole = (
+            of_hosts[0]
+            if len(of_hosts) == 1
+            else hashlib.sha256(repr(of_hosts).encode()).hexdigest()
+        )
+        return cls(folder, whole, seconds, cluster)
 
     def stage(self, name: str) -> "Stage":
         """One of the parts of a training that follow each other, such as one booster."""
@@ -75,15 +86,15 @@ class Checkpoints:
 
     def read(self, stage: str) -> Progress | None:
         """The newest one of a stage that is whole; the others are told of."""
-        newest = b""
-        if self.folder and self.leads:
-            newest = next(self._whole(stage), b"")
-        shared = self.from_first(newest)
+        if not self.folder:
+            return None
+        newest = next(self._whole(stage), b"") if self.cluster.leads else b""
+        shared = self.cluster.from_first(newest)
         return _decode(shared, self.fingerprint) if shared else None
 
     def write(self, stage: str, progress: Progress) -> None:
         """At once or not at all. A failure is a warning: the training goes on without."""
-        if not self.folder or not self.leads:
+        if not self.folder or not self.cluster.leads:
             return
         self._last = self.clock()
         unfinished = self._own / f".{stage}"
@@ -139,7 +150,7 @@ class Stage:
 
     def resume(self) -> Progress | None:
         progress = self.checkpoints.read(self.name)
-        if progress and self.checkpoints.leads:
+        if progress and self.checkpoints.cluster.leads:
             done = "is finished" if progress.finished else "goes on"
             print(f"checkpoint: {self.name} {done} after round {progress.rounds}", flush=True)
         return progress

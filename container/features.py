@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from container.cluster import ALONE, Cluster
 from container.passengers import Passengers
 
 import numpy as np
@@ -26,10 +27,11 @@ class Features:
     categories: dict[str, list[str]]
 
     @classmethod
-    def learn(cls, passengers: Passengers) -> "Features":
+    def learn(cls, passengers: Passengers, cluster: Cluster = ALONE) -> "Features":
+        """From the rows of all hosts."""
         categories = {}
         for name, column in _categorical(passengers).items():
-            counts = Counter(column)
+            counts = sum(cluster.merge(Counter(column)), Counter[str]())
             categories[name] = sorted(
                 value for value, count in counts.items() if value and count >= MINIMUM_ROWS
             )

@@ -39,17 +39,27 @@ class OptMl:
         given = self._config("hyperparameters.json")
         return {name: v for name, v in given.items() if not name.startswith(PLATFORM_PREFIXES)}
 
-    def hosts(self) -> list[str]:
-        hosts: list[str] = self._config("resourceconfig.json").get("hosts", [])
-        return hosts
+    def hosts(self) -> tuple[list[str], str]:
+        """All hosts of the job, and this one."""
+        resources = self._config("resourceconfig.json")
+        hosts = resources.get("hosts") or ["algo-1"]
+        return hosts, resources.get("current_host", hosts[0])
+
+    def is_sharded(self, channel: str) -> bool:
+        """Whether each host was given objects of its own, and not all of them."""
+        config = self._config("inputdataconfig.json").get(channel, {})
+        return bool(config.get("S3DistributionType") == "ShardedByS3Key")
+
+    def channel_folder(self, name: str) -> Path:
+        return self.root / "input" / "data" / name
 
     def channel(self, name: str) -> Passengers:
-        """All rows of a channel's CSV files, in the order of their names.
+        """All rows of a channel's CSV files on this host, in the order of their names.
 
         Raises InputError when the channel is missing or empty, or a file of it is not usable.
         """
-        channels = self.root / "input" / "data"
-        folder = channels / name
+        folder = self.channel_folder(name)
+        channels = folder.parent
         if not folder.is_dir():
             found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
             raise InputError(
@@ -58,6 +68,12 @@ class OptMl:
                 f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
             )
         files = _files(folder)
+        if not files and self.is_sharded(name):
+            hosts, current = self.hosts()
+            raise InputError(
+                f"channel {name}: no file for {current}, one of {len(hosts)} hosts",
+                "give at least as many objects as instances, or fewer instances, or do not shard",
+            )
         if not files:
             raise InputError(
                 f"channel {name}: no file in {folder}",
@@ -66,11 +82,6 @@ class OptMl:
         passengers = Passengers()
         for file in files:
             passengers.extend(read_passengers(_content(file), str(file), labelled=True))
-        if len(set(passengers.labels)) < 2:
-            raise InputError(
-                f"channel {name}: every row of {folder} has the same label",
-                "give rows of both classes, 0 and 1",
-            )
         print(f"channel {name}: {len(passengers)} rows from {len(files)} file(s)", flush=True)
         return passengers
 

@@ -48,7 +48,7 @@ def boost(
             booster.update(train, len(losses))
             line = booster.eval_set([(train, "train"), (validation, "validation")], len(losses))
             if len(losses) % BETWEEN_LOG_LINES == 0:
-                print(_rounded(line), flush=True)
+                _say(_rounded(line))
             losses.append(float(line.rpartition(":")[2]))
     except BaseException:
         with contextlib.suppress(Exception):  # the error that ended the training comes first
@@ -57,7 +57,7 @@ def boost(
                 _save(stage, booster[:whole], losses[:whole])
         raise
     best = losses.index(min(losses)) + 1
-    print(f"{_rounded(line)}\nbest round {best} of {len(losses)}", flush=True)
+    _say(f"{_rounded(line)}\nbest round {best} of {len(losses)}")
     best_trees = booster[:best]
     stage.save(Progress(len(losses), bytes(best_trees.save_raw("ubj")), finished=True))
     return best_trees
@@ -78,6 +78,12 @@ def _renew_samplers(booster: xgb.Booster) -> None:
     booster.set_param({"tree_method": "approx"})
     booster.num_boosted_rounds()  # parameters are looked at by the first call after them
     booster.set_param({"tree_method": "hist"})
+
+
+def _say(text: str) -> None:
+    """Once, however many hosts there are: their losses are of the rows of all."""
+    if xgb.collective.get_rank() == 0:
+        print(text, flush=True)
 
 
 def _rounded(line: str) -> str:

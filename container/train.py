@@ -1,6 +1,7 @@
 """Trains XGBoost on the channels and writes the artifact: read, fit, evaluate, save."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import tempfile
@@ -8,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from container import contract
+from container import cluster, contract
 from container.artifact import Artifact
 from container.checkpoint import Checkpoints, fingerprint
+from container.cluster import ALONE, Cluster
 from container.errors import InputError
 from container.features import Features
 from container.metrics import evaluate
@@ -27,36 +29,65 @@ PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
 
 def train(opt_ml: OptMl) -> None:
     """One training job. Raises InputError for what the user can mend."""
-    if len(opt_ml.hosts()) > 1:
-        raise InputError(
-            f"{len(opt_ml.hosts())} instances: this program trains on one",
-            "set instance_count to 1",
-        )
+    hosts, current = opt_ml.hosts()
+    with cluster.join(hosts, current, opt_ml.write_failure) as hosts_of_job:
+        _train(opt_ml, hosts_of_job)
+
+
+def _train(opt_ml: OptMl, hosts: Cluster) -> None:
     hyperparameters = contract.parse_hyperparameters(opt_ml.hyperparameters())
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
-    train_rows = opt_ml.channel(contract.TRAIN_CHANNEL)
-    validation_rows = opt_ml.channel(contract.VALIDATION_CHANNEL)
+    train_rows = read(opt_ml, contract.TRAIN_CHANNEL, hosts)
+    validation_rows = read(opt_ml, contract.VALIDATION_CHANNEL, hosts)
 
     checkpoints = Checkpoints.of_job(
         opt_ml.checkpoints,
         lambda: fingerprint([*opt_ml.data_files(), *PROGRAM], hyperparameters, xgb.__version__),
+        hosts,
     )
-    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints)
+    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, hosts)
     with tempfile.TemporaryDirectory() as folder:
         unfinished = Path(folder)
         artifact.save(unfinished)
-        metrics = measure(Artifact.load(unfinished), validation_rows)
-        text = json.dumps(metrics, indent=2) + "\n"
-        (unfinished / contract.METRICS_FILE).write_text(text, encoding="utf-8")
-        deliver(unfinished, opt_ml)
+        same_model((unfinished / contract.MODEL_FILE).read_bytes(), hosts)
+        metrics = measure(Artifact.load(unfinished), validation_rows, hosts)
+        peak = max(hosts.merge(peak_memory_mib()))
+        if hosts.leads:
+            text = json.dumps(metrics, indent=2) + "\n"
+            (unfinished / contract.METRICS_FILE).write_text(text, encoding="utf-8")
+            deliver(unfinished, opt_ml)
+            text = json.dumps({contract.PEAK_MEMORY: peak}) + "\n"
+            (opt_ml.output_data / contract.RESOURCES_FILE).write_text(text, encoding="utf-8")
     checkpoints.remove()
-    peak = peak_memory_mib()
-    text = json.dumps({contract.PEAK_MEMORY: peak}) + "\n"
-    (opt_ml.output_data / contract.RESOURCES_FILE).write_text(text, encoding="utf-8")
-    print(f"peak memory {peak} MiB", flush=True)
-    for metric in contract.METRICS:
-        print(contract.metric_line(metric, metrics[metric]), flush=True)
+    if hosts.leads:
+        print(f"peak memory {peak} MiB", flush=True)
+        for metric in contract.METRICS:
+            print(contract.metric_line(metric, metrics[metric]), flush=True)
+
+
+def read(opt_ml: OptMl, channel: str, hosts: Cluster) -> Passengers:
+    """This host's share of a channel: what it was given, or every so many rows of what all were.
+
+    Raises InputError when the channel has rows of one class only.
+    """
+    rows = opt_ml.channel(channel)
+    if len(hosts.hosts) > 1 and not opt_ml.is_sharded(channel):
+        rows = rows.take(list(range(hosts.number, len(rows), len(hosts.hosts))))
+    if len(set().union(*hosts.merge(set(rows.labels)))) < 2:
+        raise InputError(
+            f"channel {channel}: every row of {opt_ml.channel_folder(channel)} has the same label",
+            "give rows of both classes, 0 and 1",
+        )
+    return rows
+
+
+def same_model(model: bytes, hosts: Cluster) -> None:
+    """Says its SHA-256 on every host. Raises RuntimeError when it is not the same on all."""
+    digest = hashlib.sha256(model).hexdigest()
+    print(f"model sha256 {digest}", flush=True)
+    if set(hosts.merge(digest)) != {digest}:
+        raise RuntimeError(f"the hosts have different models; this one: {digest}")
 
 
 def fit(
@@ -64,9 +95,13 @@ def fit(
     validation_rows: Passengers,
     hyperparameters: Mapping[str, int | float],
     checkpoints: Checkpoints | None = None,
+    hosts: Cluster = ALONE,
 ) -> Artifact:
-    """Boosts until the validation log loss stops falling, and keeps the trees up to its minimum."""
-    features = Features.learn(train_rows)
+    """Boosts until the validation log loss stops falling, and keeps the trees up to its minimum.
+
+    Of several hosts each gives its own rows, and gets the same artifact.
+    """
+    features = Features.learn(train_rows, hosts)
     datasets = {
         name: xgb.DMatrix(features.matrix(rows), rows.labels)
         for name, rows in (("train", train_rows), ("validation", validation_rows))
@@ -85,11 +120,16 @@ def fit(
     return Artifact(booster, features)
 
 
-def measure(artifact: Artifact, validation_rows: Passengers) -> dict[str, Any]:
-    """The metrics of an artifact as it was saved and loaded again: of what is shipped."""
-    metrics = evaluate(np.array(validation_rows.labels), artifact.score(validation_rows))
+def measure(
+    artifact: Artifact, validation_rows: Passengers, hosts: Cluster = ALONE
+) -> dict[str, Any]:
+    """The metrics of an artifact as it was saved and loaded again: of what is shipped, on the rows
+    of all hosts."""
+    scored = hosts.merge((np.array(validation_rows.labels), artifact.score(validation_rows)))
+    labels, probabilities = (np.concatenate(parts) for parts in zip(*scored, strict=True))
+    metrics = evaluate(labels, probabilities)
     metrics["trees"] = artifact.booster.num_boosted_rounds()
-    metrics["validation_rows"] = len(validation_rows)
+    metrics["validation_rows"] = len(labels)
     return metrics
 
 
