@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from container.watch import HostLost, Watch
+from container.termination import Terminated
+from container.watch import VERDICT_SECONDS, HostLost, Watch
 
 T = TypeVar("T")
 
 # Of one operation. Hosts wait here for the slowest; that one is lost, the watch finds out.
 TIMEOUT_SECONDS = 24 * 3600
 RETRIES = 5
+STOP_SECONDS = 2.0  # to learn that a host is lost when this one is told to end
 LAST_SECONDS = 5.0  # for the program to end by itself when another host is lost
 
 
@@ -103,9 +105,11 @@ def join(
         collective.finalize()
         for tracker in trackers:
             tracker.wait_for()
-    except XGBoostError:
-        lost = watch.verdict()
-        watch.end(str(lost.args[0]) if lost else "an error of XGBoost")
+    except (XGBoostError, Terminated) as error:
+        # Of a lost host the collective says nothing; who ends the others may come before the watch.
+        stopped = isinstance(error, Terminated)
+        lost = watch.verdict(STOP_SECONDS if stopped else VERDICT_SECONDS)
+        watch.end("it was stopped by SIGTERM" if stopped else "an error of XGBoost")
         if lost is None:
             raise
         raise lost from None

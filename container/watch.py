@@ -22,6 +22,7 @@ RETRY_SECONDS = 0.5
 BEAT_SECONDS = 2.0
 SILENCE_SECONDS = 20.0  # without a word, a host is lost
 PATIENCE_SECONDS = 10.0  # longer with the first host: it shall be the first to say who is lost
+VERDICT_SECONDS = SILENCE_SECONDS + PATIENCE_SECONDS + 2 * BEAT_SECONDS  # at most
 
 HINT = "see the log of that host; start the job again"
 
@@ -115,9 +116,9 @@ class Watch:
         for peer in self._peers:
             peer.say(end=reason)
 
-    def verdict(self) -> HostLost | None:
-        """Who is lost, when a connection has failed and it may take a while to know."""
-        self._told.wait(SILENCE_SECONDS + PATIENCE_SECONDS + BEAT_SECONDS)
+    def verdict(self, seconds: float) -> HostLost | None:
+        """Who is lost, which it may take a while to know."""
+        self._told.wait(seconds)
         return self._lost
 
     def _await_others(self, until: float) -> list[_Peer]:

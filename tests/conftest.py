@@ -82,7 +82,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         again = push("good.yaml")
         yield Image(**vars(terminal), refused=refused, refused_left=left, pushed=good, again=again)
     assert container_engine.leftovers() == []
-    container_engine.remove_images(good.stdout.partition("@")[0])
+    if good.stdout:
+        container_engine.remove_images(good.stdout.partition("@")[0])
 
 
 @contextmanager

@@ -170,6 +170,7 @@ def leftovers() -> list[str]:
 
 def remove_images(repository: str) -> None:
     """And the containers that the SDK's local mode leaves of them."""
+    assert repository, "every image would be of it"
     # The newest first, as `docker images` lists them: what was made from another one is newer.
     for name in dict.fromkeys(docker("images", "--quiet", repository).split()):
         for container in docker("ps", "--all", "--quiet", "--filter", f"ancestor={name}").split():
