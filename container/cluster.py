@@ -3,15 +3,17 @@
 Source of the calls: "Distributed XGBoost" and the reference of xgboost.collective.
 """
 
+import functools
+import operator
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from container.termination import Terminated
+from container.errors import InputError
 from container.watch import VERDICT_SECONDS, HostLost, Watch
 
 T = TypeVar("T")
@@ -19,7 +21,7 @@ T = TypeVar("T")
 # Of one operation. Hosts wait here for the slowest; that one is lost, the watch finds out.
 TIMEOUT_SECONDS = 24 * 3600
 RETRIES = 5
-STOP_SECONDS = 2.0  # to learn that a host is lost when this one is told to end
+STOP_SECONDS = 2.0  # to learn that it was another host's loss that ends this one
 LAST_SECONDS = 5.0  # for the program to end by itself when another host is lost
 
 
@@ -29,6 +31,10 @@ class Cluster:
 
     hosts: Sequence[str] = ("algo-1",)
     number: int = 0  # of this host among them
+
+    @property
+    def current(self) -> str:
+        return self.hosts[self.number]
 
     @property
     def leads(self) -> bool:
@@ -45,6 +51,25 @@ class Cluster:
             collective.broadcast(value if number == self.number else None, number)  # type: ignore[misc]
             for number in range(len(self.hosts))
         ]
+
+    def total(self, value: T) -> T:
+        """The sum of what each host gave, added in the order of the hosts: the same on all."""
+        first, *others = self.merge(value)
+        return functools.reduce(operator.add, others, first)
+
+    def in_step(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, and the last one again until no host has any left: for what all hosts must do
+        equally often, such as to make a matrix of XGBoost's. Each host has one at least."""
+        if len(self.hosts) == 1:
+            yield from items
+            return
+        left = iter(items)
+        item = next(left)
+        more: T | None = item
+        while any(self.merge(more is not None)):
+            item = item if more is None else more
+            yield item
+            more = None if more is None else next(left, None)
 
     def from_first(self, value: T) -> T:
         """What the first host gave."""
@@ -95,25 +120,26 @@ def join(
     print(f"hosts: {', '.join(hosts)}; this is {current}", flush=True)
     watch.start(give_up)
     try:
-        collective.init(
+        communicator = collective.CommunicatorContext(
             **arguments,
             dmlc_task_id=f"{cluster.number:05}",  # sorted as text, it gives the rank
             dmlc_retry=RETRIES,
             dmlc_timeout=TIMEOUT_SECONDS,
         )
+        communicator.__enter__()  # left below only when all is well: else it waits for the lost
         yield cluster
         collective.finalize()
         for tracker in trackers:
             tracker.wait_for()
-    except (XGBoostError, Terminated) as error:
-        # Of a lost host the collective says nothing; who ends the others may come before the watch.
-        stopped = isinstance(error, Terminated)
-        lost = watch.verdict(STOP_SECONDS if stopped else VERDICT_SECONDS)
-        watch.end("it was stopped by SIGTERM" if stopped else "an error of XGBoost")
+    except InputError as error:
+        watch.end(str(error.args[0]))
+        raise
+    except BaseException as error:
+        # Of a lost host the collective says at best that some connection failed, and may hand over
+        # what it never received; who ends all hosts may come before the watch.
+        lost = watch.verdict(VERDICT_SECONDS if isinstance(error, XGBoostError) else STOP_SECONDS)
+        watch.end(str(error).partition("\n")[0] or type(error).__name__)
         if lost is None:
             raise
         raise lost from None
-    except BaseException as error:
-        watch.end(str(error).partition("\n")[0] or type(error).__name__)
-        raise
     watch.end(None)

@@ -15,7 +15,10 @@ TRAIN_CHANNEL = "train"
 VALIDATION_CHANNEL = "validation"
 
 MODEL_FILE = "model.ubj"  # XGBoost's own binary JSON
+LINEAR_FILE = "linear.json"
 FEATURES_FILE = "features.json"
+PARTIES_FILE = "parties.npy"
+ARTIFACT_FILES = (MODEL_FILE, LINEAR_FILE, FEATURES_FILE, PARTIES_FILE)  # what scoring needs
 METRICS_FILE = "metrics.json"
 RESOURCES_FILE = "resources.json"  # beside the metrics in the output data, not in the artifact
 PEAK_MEMORY = "peak_memory_mib"  # its one key
@@ -88,12 +91,17 @@ class Hyperparameter:
 
 
 HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
-    "num_round": Hyperparameter(int, 500, 1, 10_000, "most boosting rounds (trees)"),
+    "num_round": Hyperparameter(int, 100, 1, 10_000, "boosting rounds (trees)"),
     "early_stopping_rounds": Hyperparameter(
-        int, 50, 1, 1_000, "stop after so many rounds without a better validation log loss"
+        int,
+        0,
+        0,
+        1_000,
+        "stop after so many rounds without a better validation log loss of XGBoost alone, and keep "
+        "the best; 0: never",
     ),
     "eta": Hyperparameter(float, 0.05, 0.0001, 1.0, "learning rate: the weight of each new tree"),
-    "max_depth": Hyperparameter(int, 4, 1, 16, "most levels of a tree"),
+    "max_depth": Hyperparameter(int, 3, 1, 16, "most levels of a tree"),
     "min_child_weight": Hyperparameter(float, 1.0, 0.0, 1000.0, "least weight of rows in a leaf"),
     "gamma": Hyperparameter(
         float, 0.0, 0.0, 1000.0, "least loss reduction that a split must bring"

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 DECISION_THRESHOLD = 0.5
 DECIMALS = 6
+CALIBRATION_BINS = 10
 
 
-def evaluate(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
-    """accuracy, auc, f1, log_loss (natural logarithm), the confusion matrix at probability 0.5 and
-    the ROC points from (0, 0) to (1, 1). `labels` are 0 or 1 and hold both; shapes are (rows,).
+def evaluate(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> dict[str, Any]:
+    """accuracy, auc, f1, log_loss (natural logarithm), calibration_error, the confusion matrix at
+    probability 0.5 and the ROC points from (0, 0) to (1, 1). `labels` are 0 or 1 and hold both;
+    shapes are (rows,).
     """
     p = probabilities.astype(np.float64)
     true, predicted = labels == 1, p >= DECISION_THRESHOLD
@@ -29,6 +31,7 @@ def evaluate(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> d
         "auc": _round(np.trapezoid(tpr, fpr)),
         "f1": _round(2 * tp / (2 * tp + fp + fn)),
         "log_loss": _round(log_loss),
+        "calibration_error": _round(calibration_error(labels, p)),
         "confusion_matrix": {
             "true_negative": tn,
             "false_positive": fp,
@@ -41,6 +44,15 @@ def evaluate(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> d
             "threshold": [None, *(_round(v) for v in thresholds)],
         },
     }
+
+
+def calibration_error(labels: NDArray[np.int64], p: NDArray[np.float64]) -> float:
+    """The expected calibration error (Naeini, Cooper and Hauskrecht, 2015) over ten bins of equally
+    many rows: how far the mean probability of a bin is from the share of 1 in it, on average."""
+    order = np.lexsort((labels, p))  # of the same probability, first the 0: whatever came first
+    bins = [rows for rows in np.array_split(order, CALIBRATION_BINS) if len(rows)]
+    gaps = [abs(float(p[rows].mean() - labels[rows].mean())) * len(rows) for rows in bins]
+    return sum(gaps) / len(labels)
 
 
 def _roc(

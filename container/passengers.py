@@ -8,8 +8,9 @@ ignored, above all `boat` and `body`, which were recorded after the sinking.
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from container.contract import parse_number
 from container.errors import InputError
@@ -23,7 +24,12 @@ LARGEST = 1e9
 LINES_SHOWN = 10
 SHOWN_CHARACTERS = 60
 
+Numbers: TypeAlias = Any  # list[float], or a numpy array of float64 in a batch of many rows
 Record = tuple[int, list[str]]  # the line on which it begins (from 1), and its cells
+
+
+class NoHeader(InputError):
+    """The first line has none of the columns' names."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Passengers:
     `labels` holds a 0 or 1 for each row, or nothing when the rows were read without labels.
     """
 
-    numbers: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in NUMBERS})
+    numbers: dict[str, Numbers] = field(default_factory=lambda: {name: [] for name in NUMBERS})
     texts: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in TEXTS})
     labels: list[int] = field(default_factory=list)
 
@@ -42,7 +48,7 @@ class Passengers:
 
     def extend(self, other: "Passengers") -> None:
         for name, numbers in other.numbers.items():
-            self.numbers[name].extend(numbers)
+            self.numbers[name] = [*self.numbers[name], *numbers]
         for name, texts in other.texts.items():
             self.texts[name].extend(texts)
         self.labels.extend(other.labels)
@@ -62,36 +68,58 @@ def read_passengers(content: bytes, source: str, *, labelled: bool) -> Passenger
     Raises InputError, naming the file and the lines, for what is not UTF-8, has no header, lacks a
     column or a label, or holds a cell that is not what its column needs.
     """
-    records = _records(_decode(content, source), source)
-    first = next(records, None)
+    found = records(io.StringIO(decode(content, source), newline=""), source)
+    passengers = passengers_of(header_of(found, source), found, source, labelled=labelled)
+    if not len(passengers):
+        raise InputError(f"{source}: a header but no rows", "give at least one row")
+    return passengers
+
+
+def header_of(found: Iterator[Record], source: str) -> list[str]:
+    """The first of the records."""
+    first = next(found, None)
     if first is None:
         raise InputError(f"{source}: the file is empty", "give a CSV file with a header and rows")
-    header = _header(first[1], source, labelled)
-    width, positions = len(first[1]), {name: header.index(name) for name in NUMBERS + TEXTS}
+    return first[1]
 
-    passengers = Passengers()
+
+def passengers_of(
+    names: list[str],
+    records: Iterable[Record],
+    source: str,
+    *,
+    labelled: bool,
+    unit: str = "line",
+) -> Passengers:
+    """The rows whose cells stand under `names`, whatever format they were written in.
+
+    `unit` is what the number of a record counts. Raises InputError as `read_passengers` does.
+    """
+    positions, width = column_positions(names, source, labelled=labelled), len(names)
+    place = f"{source}: {unit}"
+
+    numbers: dict[str, list[float]] = {name: [] for name in NUMBERS}
+    texts: dict[str, list[str]] = {name: [] for name in TEXTS}
+    labels: list[int] = []
     bad_labels: dict[int, str] = {}
     for line, cells in records:
         if len(cells) != width:
             raise InputError(
-                f"{source}: line {line} has {len(cells)} cells, the header has {width}",
+                f"{place} {line} has {len(cells)} cells, the header has {width}",
                 "quote the cells that contain commas or quotes",
             )
         for name in NUMBERS:
-            number = _number(cells[positions[name]], name, source, line)
-            passengers.numbers[name].append(number)
+            numbers[name].append(_number(cells[positions[name]], name, place, line))
         for name in TEXTS:
-            passengers.texts[name].append(_text(cells[positions[name]]))
+            texts[name].append(clean(cells[positions[name]]))
         if labelled:
-            cell = _text(cells[header.index(LABEL)])
+            cell = clean(cells[positions[LABEL]])
             if cell in ("0", "1"):
-                passengers.labels.append(int(cell))
+                labels.append(int(cell))
             else:
                 bad_labels[line] = cell
     _refuse_labels(bad_labels, source)
-    if not len(passengers):
-        raise InputError(f"{source}: a header but no rows", "give at least one row")
-    return passengers
+    return Passengers({**numbers}, texts, labels)
 
 
 def canonical_rows(passengers: Passengers) -> list[tuple[str, ...]]:
@@ -115,24 +143,24 @@ def write_passengers(passengers: Passengers) -> bytes:
     return text.getvalue().encode()
 
 
-def _decode(content: bytes, source: str) -> str:
+def decode(content: bytes, source: str, first_line: int = 1) -> str:
+    """UTF-8, with or without a byte order mark. `first_line` is that of the content in the file."""
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig" if first_line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{source}: not UTF-8 (line {line}, byte {error.start})", "save the file as UTF-8"
-        ) from None
+        line = content.count(b"\n", 0, error.start) + first_line
+        raise InputError(f"{source}: not UTF-8 (line {line})", "save the file as UTF-8") from None
 
 
-def _records(text: str, source: str) -> Iterator[Record]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
+def records(lines: Iterable[str], source: str, first_line: int = 1) -> Iterator[Record]:
+    """What the csv module finds in lines that keep their ends; empty lines are left out."""
+    reader = csv.reader(lines, strict=True)
+    line = first_line
     try:
         for cells in reader:
             if cells:
                 yield line, cells
-            line = reader.line_num + 1
+            line = first_line + reader.line_num
     except csv.Error as error:
         raise InputError(
             f"{source}: line {line} is not CSV: {error}",
@@ -140,13 +168,14 @@ def _records(text: str, source: str) -> Iterator[Record]:
         ) from None
 
 
-def _header(cells: list[str], source: str, labelled: bool) -> list[str]:
+def column_positions(cells: list[str], source: str, *, labelled: bool) -> dict[str, int]:
+    """Where the columns are under a header. Raises InputError when one is missing or twice."""
     header = [cell.strip().lower() for cell in cells]
     needed = ([LABEL] if labelled else []) + [*NUMBERS, *TEXTS]
     missing = [name for name in needed if name not in header]
     if len(missing) == len(needed):
         shown = ",".join(cells)[:SHOWN_CHARACTERS]
-        raise InputError(
+        raise NoHeader(
             f"{source}: no header: the first line is {shown!r}",
             f"begin the file with the column names: {', '.join(needed)}",
         )
@@ -160,10 +189,10 @@ def _header(cells: list[str], source: str, labelled: bool) -> list[str]:
         raise InputError(
             f"{source}: columns given twice: {', '.join(twice)}", "keep one column of each name"
         )
-    return header
+    return {name: header.index(name) for name in needed}
 
 
-def _text(cell: str) -> str:
+def clean(cell: str) -> str:
     """Without white space around it, and with one blank for any white space within."""
     text = " ".join(cell.split())
     return "" if text.lower() in MISSING else text
@@ -173,8 +202,8 @@ def _number_text(number: float) -> str:
     return "" if math.isnan(number) else f"{number:.15g}"
 
 
-def _number(cell: str, name: str, source: str, line: int) -> float:
-    text = _text(cell)
+def _number(cell: str, name: str, place: str, line: int) -> float:
+    text = clean(cell)
     if not text:
         return math.nan
     try:
@@ -184,7 +213,7 @@ def _number(cell: str, name: str, source: str, line: int) -> float:
     if not 0 <= number <= LARGEST:
         shown = text[:SHOWN_CHARACTERS]
         raise InputError(
-            f"{source}: line {line}: {name} is {shown!r}, not a number from 0 to {LARGEST:g}",
+            f"{place} {line}: {name} is {shown!r}, not a number from 0 to {LARGEST:g}",
             "correct the cell, or leave it empty when the value is unknown",
         )
     return number

@@ -15,20 +15,20 @@ BETWEEN_RENEWALS = 10  # a checkpoint is of a multiple of it
 
 def boost(
     params: Mapping[str, Any],
-    train: xgb.DMatrix,
-    validation: xgb.DMatrix,
+    data: Mapping[str, xgb.DMatrix],
     num_round: int,
     early_stopping_rounds: int,
     stage: Stage,
 ) -> xgb.Booster:
-    """The trees up to the least loss on `validation`, found in at most `num_round` rounds, and at
-    most `early_stopping_rounds` without a lower one.
+    """`num_round` trees for `data["train"]`, or with early stopping those up to the least loss on
+    the last of the data, found when so many rounds had no lower one.
 
     `params` are those of xgb.train with one `eval_metric`, of which less is better. Interrupted
     after any round and called again with the same stage, it gives the same bytes.
     """
     params = {**params, "tree_method": "hist", "seed_per_iteration": True}
-    booster = xgb.Booster(params, [train, validation])
+    watched = [(matrix, name) for name, matrix in data.items()]
+    booster = xgb.Booster(params, list(data.values()))
     losses: list[float] = []
     saved = stage.resume()
     if saved:
@@ -37,7 +37,6 @@ def boost(
         if saved.finished:
             return booster
         losses = saved.state["losses"]
-    line = ""
     try:
         while len(losses) < num_round and not _stalled(losses, early_stopping_rounds):
             termination.check()
@@ -45,26 +44,31 @@ def boost(
                 if losses and stage.due:
                     _save(stage, booster, losses)
                 _renew_samplers(booster)
-            booster.update(train, len(losses))
-            line = booster.eval_set([(train, "train"), (validation, "validation")], len(losses))
-            if len(losses) % BETWEEN_LOG_LINES == 0:
-                _say(_rounded(line))
+            booster.update(data["train"], len(losses))
+            line = booster.eval_set(watched, len(losses))
             losses.append(float(line.rpartition(":")[2]))
+            last = len(losses) == num_round or _stalled(losses, early_stopping_rounds)
+            if len(losses) % BETWEEN_LOG_LINES == 1 or last:
+                _say(_rounded(line))
     except BaseException:
         with contextlib.suppress(Exception):  # the error that ended the training comes first
             whole = len(losses) // BETWEEN_RENEWALS * BETWEEN_RENEWALS
             if whole:
                 _save(stage, booster[:whole], losses[:whole])
         raise
-    best = losses.index(min(losses)) + 1
-    _say(f"{_rounded(line)}\nbest round {best} of {len(losses)}")
-    best_trees = booster[:best]
-    stage.save(Progress(len(losses), bytes(best_trees.save_raw("ubj")), finished=True))
-    return best_trees
+    if early_stopping_rounds:
+        best = losses.index(min(losses)) + 1
+        _say(f"best round {best} of {len(losses)}")
+        booster = booster[:best]
+    stage.save(Progress(len(losses), bytes(booster.save_raw("ubj")), finished=True))
+    return booster
 
 
 def _stalled(losses: list[float], early_stopping_rounds: int) -> bool:
-    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= early_stopping_rounds
+    """Never with 0."""
+    if not losses or not early_stopping_rounds:
+        return False
+    return len(losses) - 1 - losses.index(min(losses)) >= early_stopping_rounds
 
 
 def _save(stage: Stage, booster: xgb.Booster, losses: list[float]) -> None:

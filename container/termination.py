@@ -21,11 +21,11 @@ def check() -> None:
     """Raises Terminated if SIGTERM came. What it raised may be lost: an exception does not leave a
     callback that XGBoost's C code called, such as the `next` of a DataIter."""
     if _came:
-        raise Terminated
+        raise Terminated("stopped by SIGTERM")
 
 
 def _on_sigterm(_signum: int, _frame: FrameType | None) -> None:
     global _came
     _came = True
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: the checkpoint is being written
-    raise Terminated
+    raise Terminated("stopped by SIGTERM")

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import shutil
 import tempfile
@@ -11,46 +12,52 @@ from typing import Any
 
 from container import cluster, contract
 from container.artifact import Artifact
+from container.batches import Rows, batches
 from container.checkpoint import Checkpoints, fingerprint
 from container.cluster import ALONE, Cluster
+from container.datasets import datasets
+from container.device import CPU, common_device, find_device
 from container.errors import InputError
 from container.features import Features
+from container.linear import fit_linear
 from container.metrics import evaluate
 from container.opt_ml import OptMl
-from container.passengers import Passengers
 from container.resources import peak_memory_mib
 from container.rounds import boost
+from container.spooled import SpooledRows
 
 import numpy as np
 import xgboost as xgb
 
 PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
+ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
 
 
 def train(opt_ml: OptMl) -> None:
     """One training job. Raises InputError for what the user can mend."""
+    device = find_device()
     hosts, current = opt_ml.hosts()
     with cluster.join(hosts, current, opt_ml.write_failure) as hosts_of_job:
-        _train(opt_ml, hosts_of_job)
+        _train(opt_ml, hosts_of_job, common_device(device, hosts_of_job))
 
 
-def _train(opt_ml: OptMl, hosts: Cluster) -> None:
+def _train(opt_ml: OptMl, hosts: Cluster, device: str) -> None:
     hyperparameters = contract.parse_hyperparameters(opt_ml.hyperparameters())
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
-    train_rows = read(opt_ml, contract.TRAIN_CHANNEL, hosts)
-    validation_rows = read(opt_ml, contract.VALIDATION_CHANNEL, hosts)
+    train_rows = opt_ml.channel(contract.TRAIN_CHANNEL, hosts)
+    validation_rows = opt_ml.channel(contract.VALIDATION_CHANNEL, hosts)
 
     checkpoints = Checkpoints.of_job(
         opt_ml.checkpoints,
         lambda: fingerprint([*opt_ml.data_files(), *PROGRAM], hyperparameters, xgb.__version__),
         hosts,
     )
-    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, hosts)
+    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, hosts, device)
     with tempfile.TemporaryDirectory() as folder:
         unfinished = Path(folder)
         artifact.save(unfinished)
-        same_model((unfinished / contract.MODEL_FILE).read_bytes(), hosts)
+        same_artifact(unfinished, hosts)
         metrics = measure(Artifact.load(unfinished), validation_rows, hosts)
         peak = max(hosts.merge(peak_memory_mib()))
         if hosts.leads:
@@ -66,67 +73,62 @@ def _train(opt_ml: OptMl, hosts: Cluster) -> None:
             print(contract.metric_line(metric, metrics[metric]), flush=True)
 
 
-def read(opt_ml: OptMl, channel: str, hosts: Cluster) -> Passengers:
-    """This host's share of a channel: what it was given, or every so many rows of what all were.
-
-    Raises InputError when the channel has rows of one class only.
-    """
-    rows = opt_ml.channel(channel)
-    if len(hosts.hosts) > 1 and not opt_ml.is_sharded(channel):
-        rows = rows.take(list(range(hosts.number, len(rows), len(hosts.hosts))))
-    if len(set().union(*hosts.merge(set(rows.labels)))) < 2:
-        raise InputError(
-            f"channel {channel}: every row of {opt_ml.channel_folder(channel)} has the same label",
-            "give rows of both classes, 0 and 1",
-        )
-    return rows
-
-
-def same_model(model: bytes, hosts: Cluster) -> None:
+def same_artifact(folder: Path, hosts: Cluster) -> None:
     """Says its SHA-256 on every host. Raises RuntimeError when it is not the same on all."""
-    digest = hashlib.sha256(model).hexdigest()
+    content = b"".join((folder / name).read_bytes() for name in contract.ARTIFACT_FILES)
+    digest = hashlib.sha256(content).hexdigest()
     print(f"model sha256 {digest}", flush=True)
     if set(hosts.merge(digest)) != {digest}:
         raise RuntimeError(f"the hosts have different models; this one: {digest}")
 
 
 def fit(
-    train_rows: Passengers,
-    validation_rows: Passengers,
+    train_rows: Rows,
+    validation_rows: Rows,
     hyperparameters: Mapping[str, int | float],
     checkpoints: Checkpoints | None = None,
     hosts: Cluster = ALONE,
+    device: str = CPU,
 ) -> Artifact:
-    """Boosts until the validation log loss stops falling, and keeps the trees up to its minimum.
+    """XGBoost and a logistic regression on the features learned from the training rows.
 
-    Of several hosts each gives its own rows, and gets the same artifact.
+    The validation rows are only watched, unless early stopping is asked for: then they decide how
+    many trees are kept, and what is measured on them is a little too good. All rows are read once;
+    the same rows give the same model, whatever batches and files they come in. Of several hosts
+    each gives its own rows, and gets the same artifact.
     """
-    features = Features.learn(train_rows, hosts)
-    datasets = {
-        name: xgb.DMatrix(features.matrix(rows), rows.labels)
-        for name, rows in (("train", train_rows), ("validation", validation_rows))
-    }
-    params = dict(hyperparameters)
+    params: dict[str, int | float | str] = dict(hyperparameters)
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
-    booster = boost(
-        params | {"objective": "binary:logistic", "eval_metric": "logloss"},
-        datasets["train"],
-        datasets["validation"],
-        num_round,
-        early_stopping_rounds,
-        (checkpoints or Checkpoints()).stage("booster"),
-    )
-    return Artifact(booster, features)
+    params |= {"objective": "binary:logistic", "eval_metric": "logloss"}
+    params["device"] = device
+    with (
+        SpooledRows(train_rows, hosts, learning=True) as train,
+        SpooledRows(validation_rows, hosts) as validation,
+    ):
+        features = Features.from_statistics(train.statistics)
+        linear = fit_linear(lambda: train.sample(features), hosts)
+        tables = train.training_table(features), validation.table(features)
+        with datasets(*tables, hosts=hosts) as data:
+            if data["train"].num_row() < ROWS_FOR_THREADS:
+                params["nthread"] = 1
+            stage = (checkpoints or Checkpoints()).stage("booster")
+            booster = boost(params, data, num_round, early_stopping_rounds, stage)
+    return Artifact(booster, linear, features)
 
 
-def measure(
-    artifact: Artifact, validation_rows: Passengers, hosts: Cluster = ALONE
-) -> dict[str, Any]:
+def measure(artifact: Artifact, validation_rows: Rows, hosts: Cluster = ALONE) -> dict[str, Any]:
     """The metrics of an artifact as it was saved and loaded again: of what is shipped, on the rows
     of all hosts."""
-    scored = hosts.merge((np.array(validation_rows.labels), artifact.score(validation_rows)))
-    labels, probabilities = (np.concatenate(parts) for parts in zip(*scored, strict=True))
+    scored = []
+    last = None
+    for batch in hosts.in_step(batches(validation_rows)):
+        probabilities = artifact.score(batch)
+        if batch is not last:
+            scored.append((np.array(batch.labels, np.int8), probabilities))
+        last = batch
+    of_hosts = itertools.chain(*hosts.merge(scored))
+    labels, probabilities = map(np.concatenate, zip(*of_hosts, strict=True))
     metrics = evaluate(labels, probabilities)
     metrics["trees"] = artifact.booster.num_boosted_rounds()
     metrics["validation_rows"] = len(labels)

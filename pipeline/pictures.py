@@ -11,7 +11,6 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 from matplotlib.axes import Axes  # noqa: E402 - after it has been quieted
 from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import PercentFormatter  # noqa: E402
 
 ROC = "roc-curve.png"
 CONFUSION = "confusion-matrix.png"
@@ -20,6 +19,7 @@ IMPORTANCE = "feature-importance.png"
 INCHES = (6.4, 4.4)
 DOTS_PER_INCH = 125  # 800 x 550 pixels
 AXES = (0.2, 0.13, 0.74, 0.78)  # left, bottom, width and height, as shares of the picture
+WIDE_LABELS = (0.38, 0.13, 0.56, 0.78)
 FEATURES_SHOWN = 12
 DARK = 0.6  # share of the largest count from which a cell's text is white
 
@@ -27,14 +27,16 @@ COLOR = "#1f5a96"
 GREY = "#888888"
 
 
-def draw(folder: Path, metrics: dict[str, Any] | None, gains: dict[str, float] | None) -> list[str]:
+def draw(
+    folder: Path, metrics: dict[str, Any] | None, importances: dict[str, float] | None
+) -> list[str]:
     """Writes the pictures for which there are values (see pipeline/scoring.py); their names."""
     drawn = []
     if metrics:
         drawn += [_save(roc_curve(metrics), folder / ROC)]
         drawn += [_save(confusion_matrix(metrics), folder / CONFUSION)]
-    if gains:
-        drawn += [_save(feature_importance(gains), folder / IMPORTANCE)]
+    if importances:
+        drawn += [_save(feature_importance(importances), folder / IMPORTANCE)]
     return drawn
 
 
@@ -76,16 +78,18 @@ def confusion_matrix(metrics: dict[str, Any]) -> Figure:
     return figure
 
 
-def feature_importance(gains: dict[str, float]) -> Figure:
-    most = sorted(gains.items(), key=lambda each: each[1])[-FEATURES_SHOWN:]
-    title = "Feature importance: share of the total gain"
-    if len(most) < len(gains):
-        title += f" (top {len(most)} of {len(gains)})"
+def feature_importance(importances: dict[str, float]) -> Figure:
+    most = sorted(importances.items(), key=lambda each: each[1])[-FEATURES_SHOWN:]
+    title = "Feature importance"
+    if len(most) < len(importances):
+        title += f" (top {len(most)} of {len(importances)})"
     figure, axes = _empty(title)
-    bars = axes.barh([name for name, _ in most], [gain for _, gain in most], color=COLOR)
-    axes.bar_label(bars, labels=[f"{gain:.1%}" for _, gain in most], padding=3, fontsize=9)
+    axes.set_position(WIDE_LABELS)
+    bars = axes.barh([name for name, _ in most], [value for _, value in most], color=COLOR)
+    axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
     axes.set_xlim(0, most[-1][1] * 1.12)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set(xlabel="mean |SHAP value| in log odds")
+    axes.tick_params(axis="y", labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

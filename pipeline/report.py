@@ -42,7 +42,7 @@ def write_pages(
     from pipeline.pictures import draw
 
     evidence = gather(session, settings, record)
-    pictures = draw(folder, evidence.scoring.again, evidence.scoring.gains)
+    pictures = draw(folder, evidence.scoring.again, evidence.scoring.importances)
     paths = []
     for language in languages:
         path = folder / LANGUAGES[language]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from container.artifact import Artifact
-from container.contract import FEATURES_FILE, METRICS_FILE, MODEL_FILE, VALIDATION_CHANNEL
+from container.contract import ARTIFACT_FILES, METRICS_FILE, VALIDATION_CHANNEL
 from container.errors import InputError
 from container.passengers import Passengers, read_passengers
 from container.train import measure
@@ -31,7 +31,7 @@ class Scoring:
 
     files: dict[str, int] = field(default_factory=dict)  # of the artifact, in bytes
     metrics: dict[str, Any] | None = None  # metrics.json of the artifact
-    gains: dict[str, float] | None = None  # by feature, its share of the gain of all splits
+    importances: dict[str, float] | None = None  # by feature: see _importances
     again: dict[str, Any] | None = None  # measured now
     problem: str | None = None
 
@@ -48,8 +48,9 @@ def score_again(s3: Any, record: Record) -> Scoring:
         if METRICS_FILE in files:
             scoring.metrics = dict(json.loads(files[METRICS_FILE]))
         loaded = _load(files)
-        scoring.gains = _gains(loaded)
-        scoring.again = measure(loaded, _passengers(s3, record["data"]))
+        passengers = _passengers(s3, record["data"])
+        scoring.importances = _importances(loaded, passengers)
+        scoring.again = measure(loaded, passengers)
     except InputError as error:
         scoring.problem = str(error.args[0])
     except (BotoCoreError, ClientError, tarfile.TarError, ValueError, TypeError) as error:
@@ -97,19 +98,22 @@ def _unpacked(content: bytes) -> dict[str, bytes]:
 def _load(files: dict[str, bytes]) -> Artifact:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in (MODEL_FILE, FEATURES_FILE):
+        for name in ARTIFACT_FILES:
             if name not in files:
                 raise InputError(f"the artifact has no {name}", "train again")
             (folder / name).write_bytes(files[name])
         return Artifact.load(folder)
 
 
-def _gains(artifact: Artifact) -> dict[str, float]:
-    """XGBoost's `total_gain`: the reduction of the loss by all splits on a feature."""
-    scores: Any = artifact.booster.get_score(importance_type="total_gain")
-    total = sum(scores.values())
-    names = artifact.features.names
-    return {names[int(key.removeprefix("f"))]: score / total for key, score in scores.items()}
+def _importances(artifact: Artifact, passengers: Passengers) -> dict[str, float]:
+    """How much each feature moves the log odds of a passenger, in the mean of their absolute
+    values; the columns of a category (`title=Mr`, `title=Mrs`) are one feature."""
+    sums: dict[str, Any] = {}
+    columns = artifact.contributions(passengers)[:, :-1].T
+    for name, column in zip(artifact.features.names, columns, strict=True):
+        feature = name.partition("=")[0]
+        sums[feature] = sums.get(feature, 0) + column
+    return {feature: float(abs(column).mean()) for feature, column in sums.items()}
 
 
 def _passengers(s3: Any, data: dict[str, Any]) -> Passengers:

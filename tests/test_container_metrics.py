@@ -1,4 +1,4 @@
-from container.metrics import evaluate
+from container.metrics import CALIBRATION_BINS, evaluate
 
 import numpy as np
 import pytest
@@ -65,3 +65,22 @@ def test_the_roc_curve_leads_from_corner_to_corner_and_never_falls() -> None:
     assert points[-1] == (1.0, 1.0)
     assert points == sorted(points)
     assert len(roc["threshold"]) == len(points)
+
+
+def test_probabilities_that_come_true_are_calibrated() -> None:
+    """In each bin of equally many rows, the mean probability against the share of survivors."""
+    p = np.repeat(np.linspace(0.05, 0.95, CALIBRATION_BINS), 20)
+    labels = np.concatenate([np.arange(20) < round(20 * v) for v in p[::20]]).astype(np.int64)
+    order = np.random.default_rng(4).permutation(len(p))
+    assert evaluate(labels[order], p[order].astype(np.float32))["calibration_error"] == 0
+    off = np.clip(p + 0.03, 0, 1)
+    assert evaluate(labels, off.astype(np.float32))["calibration_error"] == pytest.approx(0.03)
+
+
+@given(rows)
+def test_the_calibration_error_is_that_of_its_definition(rows: list[tuple[int, float]]) -> None:
+    ordered = sorted((value, label) for label, value in rows)
+    bins = [ordered[i[0] : i[-1] + 1] for i in np.array_split(range(len(rows)), 10) if len(i)]
+    error = sum(abs(sum(value - label for value, label in each)) for each in bins) / len(rows)
+    labels, p = np.array([label for label, _ in rows]), np.array([v for _, v in rows], np.float32)
+    assert evaluate(labels, p)["calibration_error"] == pytest.approx(error, abs=2e-6)

@@ -2,8 +2,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from container.resources import peak_memory_mib
+from container.resources import Memory, memory_limit, peak_memory_mib
 
+import pytest
 from conftest import ROOT
 
 MIB = 2**20
@@ -39,3 +40,41 @@ def test_kibibytes_are_rounded_up(tmp_path: Path) -> None:
     status = tmp_path / "status"
     status.write_text("VmPeak:\t 9999 kB\nVmHWM:\t    1025 kB\nVmRSS:\t     1 kB\n")
     assert peak_memory_mib(status) == 2
+
+
+def system(
+    folder: Path, membership: str, limits: dict[str, str], total_mib: int
+) -> tuple[Path, Path]:
+    """The parts of /proc and /sys/fs/cgroup that say how much memory there is."""
+    proc, cgroups = folder / "proc", folder / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    (proc / "self" / "cgroup").write_text(membership)
+    (proc / "meminfo").write_text(f"MemFree: 1 kB\nMemTotal:  {total_mib * 1024} kB\n")
+    for name, content in limits.items():
+        (cgroups / name).parent.mkdir(parents=True, exist_ok=True)
+        (cgroups / name).write_text(content + "\n")
+    return proc, cgroups
+
+
+V1 = "9:memory:/docker/abc\n8:pids:/\n"
+V2 = "0::/system.slice/job\n"
+
+
+@pytest.mark.parametrize(
+    ("membership", "limits", "expected"),
+    [
+        ("", {}, Memory(8192, "the machine")),
+        (V2, {"system.slice/job/memory.max": "max"}, Memory(8192, "the machine")),
+        (V2, {"system.slice/job/memory.max": str(512 * MIB)}, Memory(512, "cgroup v2")),
+        (V2, {"system.slice/memory.max": str(300 * MIB)}, Memory(300, "cgroup v2")),
+        ("0::/\n", {"memory.max": str(200 * MIB)}, Memory(200, "cgroup v2")),
+        (V1, {"memory/docker/abc/memory.limit_in_bytes": str(2**63 - 4096)}, None),
+        (V1, {"memory/docker/abc/memory.limit_in_bytes": str(700 * MIB)}, Memory(700, "cgroup v1")),
+        (V1, {"memory/memory.limit_in_bytes": str(700 * MIB)}, Memory(700, "cgroup v1")),
+    ],
+)
+def test_the_limit_of_memory_is_that_of_the_own_cgroup(
+    tmp_path: Path, membership: str, limits: dict[str, str], expected: Memory | None
+) -> None:
+    proc, cgroups = system(tmp_path, membership, limits, 8192)
+    assert memory_limit(proc, cgroups) == (expected or Memory(8192, "the machine"))

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 from container import contract
+from container.linear import VECTORS
 
 import pytest
-from conftest import ROOT, RunJob
+from conftest import ROOT, SLOW, RunJob
 
-ARTIFACT = (contract.MODEL_FILE, contract.FEATURES_FILE, contract.METRICS_FILE)
+ARTIFACT = (*contract.ARTIFACT_FILES, contract.METRICS_FILE)
 
 
 def give_hyperparameters(root: Path, **values: str) -> None:
@@ -92,6 +93,20 @@ def test_early_stopping_keeps_the_best_trees_only(opt_ml: Path, run_job: RunJob)
     assert boosted == best + 5
     metrics = json.loads((opt_ml / "model" / contract.METRICS_FILE).read_text(encoding="utf-8"))
     assert metrics["trees"] == best
+
+
+def test_all_rounds_are_boosted_and_the_validation_rows_change_nothing(
+    opt_ml: Path, run_job: RunJob
+) -> None:
+    job = run_job(opt_ml)
+    metrics = json.loads((opt_ml / "model" / contract.METRICS_FILE).read_text(encoding="utf-8"))
+    assert metrics["trees"] == contract.HYPERPARAMETERS["num_round"].default
+    assert "best round" not in job.stdout
+    models = [(opt_ml / "model" / name).read_bytes() for name in contract.ARTIFACT_FILES]
+    header, *lines = validation_file(opt_ml).read_text(encoding="utf-8").splitlines()
+    validation_file(opt_ml).write_text("\n".join([header, *lines[::2]]), encoding="utf-8")
+    assert run_job(opt_ml).returncode == 0
+    assert models == [(opt_ml / "model" / name).read_bytes() for name in contract.ARTIFACT_FILES]
 
 
 def test_several_files_of_a_channel_are_one_data_set(opt_ml: Path, run_job: RunJob) -> None:
@@ -191,9 +206,7 @@ def test_a_long_failure_is_cut_to_what_sagemaker_shows(opt_ml: Path, run_job: Ru
 
 
 def test_sigterm_ends_the_job_at_once_and_says_so(opt_ml: Path) -> None:
-    give_hyperparameters(
-        opt_ml, num_round="10000", early_stopping_rounds="1000", eta="0.0001", max_depth="16"
-    )
+    give_hyperparameters(opt_ml, **{name: str(value) for name, value in SLOW.items()})
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": str(ROOT),
@@ -253,8 +266,22 @@ def test_the_artifact_alone_scores_raw_rows(opt_ml: Path, run_job: RunJob, tmp_p
         ("model.ubj", b"garbage", "the artifact cannot be read"),
         ("features.json", b"{", "the artifact cannot be read"),
         ("features.json", b"{}", "the artifact cannot be read"),
-        ("features.json", b'{"categories": {"shoe": ["41"]}}', "the model has .* features"),
-        ("features.json", b'{"categories": {"sex": ["male"]}}', "the model has .* features"),
+        (
+            "features.json",
+            b'{"categories": {"shoe": ["41"]}, "ages": {}}',
+            "the artifact cannot be",
+        ),
+        ("features.json", b'{"categories": {}, "ages": {}}', r"model\.ubj has \d+ features, "),
+        ("linear.json", b"{", "the artifact cannot be read"),
+        ("linear.json", b"{}", "the artifact cannot be read"),
+        (
+            "linear.json",
+            json.dumps({"intercept": 0} | {name: [] for name in VECTORS}).encode(),
+            r"linear\.json has 0 features, ",
+        ),
+        ("parties.npy", b"", "the artifact cannot be read"),
+        ("parties.npy", b"garbage", "the artifact cannot be read"),
+        ("parties.npy", b"\x93NUMPY\x01\x00", "the artifact cannot be read"),
     ],
 )
 def test_a_broken_artifact_is_one_line_and_a_hint(

@@ -20,7 +20,7 @@ from pipeline.settings import DEFAULT_CONFIG, load_settings
 
 import pytest
 import yaml
-from conftest import RunJob
+from conftest import SLOW, RunJob
 from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, ROOT, Image, docker
 
 pytestmark = NEEDS_ENGINE
@@ -102,8 +102,7 @@ def test_the_pipeline_trains_in_the_image_by_its_digest(
 
 def test_a_job_has_what_its_instance_has_and_no_network(image: Image) -> None:
     """And when it is stopped, its container is gone."""
-    slow = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001"}
-    values = [f"--parameter={name}={value}" for name, value in {**slow, "max_depth": "16"}.items()]
+    values = [f"--parameter={name}={value}" for name, value in SLOW.items()]
     script = "pipeline/upsert_and_start.py"
     started = image.python(script, "--config", "good.yaml", "--no-wait", *values)
     assert started.returncode == 0, started.stderr
@@ -142,11 +141,8 @@ def test_the_image_trains_with_the_argument_and_without(
     arguments: tuple[str, ...], local_image: str, opt_ml: Path
 ) -> None:
     docker("run", "--rm", "--network=none", f"--volume={opt_ml}:/opt/ml", local_image, *arguments)
-    assert sorted(path.name for path in (opt_ml / "model").iterdir()) == [
-        "features.json",
-        "metrics.json",
-        "model.ubj",
-    ]
+    names = sorted(path.name for path in (opt_ml / "model").iterdir())
+    assert names == sorted([*contract.ARTIFACT_FILES, contract.METRICS_FILE])
 
 
 def test_the_image_holds_no_compiler_no_cache_and_no_tests(local_image: str) -> None:
@@ -171,9 +167,8 @@ def test_the_image_says_what_it_was_made_from(local_image: str) -> None:
 
 
 def test_sigterm_reaches_the_program_in_the_container(local_image: str, opt_ml: Path) -> None:
-    slow = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001"}
     config = opt_ml / "input" / "config" / "hyperparameters.json"
-    config.write_text(json.dumps({**slow, "max_depth": "16"}))
+    config.write_text(json.dumps({name: str(value) for name, value in SLOW.items()}))
     name = docker("run", "--detach", f"--volume={opt_ml}:/opt/ml", local_image, "train")
     try:
         deadline = time.monotonic() + 60

@@ -85,7 +85,7 @@ def test_an_auc_below_the_threshold_fails_the_execution_and_says_both_values(
     step = execution.list_steps()[0]
     assert step["StepName"] == "ValidationAucTooLow"
     assert re.fullmatch(
-        r"validation:auc 0\.8\d+ is below MinValidationAuc 0\.99", step["FailureReason"]
+        r"validation:auc 0\.9\d+ is below MinValidationAuc 0\.99", step["FailureReason"]
     )
 
 

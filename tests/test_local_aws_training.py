@@ -135,7 +135,7 @@ def test_a_job_goes_from_data_in_s3_to_artifact_in_s3(jobs: Jobs) -> None:
 
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
     model = jobs.archive(uri)
-    assert sorted(model) == ["features.json", "metrics.json", "model.ubj"]
+    assert sorted(model) == sorted([*contract.ARTIFACT_FILES, contract.METRICS_FILE])
     output = jobs.archive(uri.replace("model.tar.gz", "output.tar.gz"))
     assert sorted(output) == ["metrics.json", "resources.json"]
     assert output["metrics.json"] == model["metrics.json"]
@@ -376,7 +376,7 @@ def test_the_sdks_own_fit_waits_and_shows_the_log(
     assert "metric validation:auc=0." in out
     assert "Training seconds: " in out
     artifact = jobs.archive(estimator.model_data)
-    assert sorted(artifact) == ["features.json", "metrics.json", "model.ubj"]
+    assert sorted(artifact) == sorted([*contract.ARTIFACT_FILES, contract.METRICS_FILE])
 
 
 def test_the_sdks_own_fit_raises_with_the_reason(jobs: Jobs, settings: Settings) -> None:

@@ -100,7 +100,7 @@ def test_every_value_on_the_page_is_that_of_the_record(run: Run, language: str) 
     assert f"| {record['peak_memory_mib']} MiB |" in page
     assert f"| {record['cost_estimate']['usd']:.6f} USD |" in page
     assert f"| {record['cost_estimate']['source']}, 2026-08-20 |" in page
-    assert "metric validation:auc=0.856821\n" in page, "the log"
+    assert "metric validation:auc=0.904259\n" in page, "the log"
     assert Words(language)("on_local_aws", endpoint=f"`{record['endpoint']}`") in page
 
 
