@@ -16,6 +16,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th says where the bins end
+ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
 PAGE_BYTES = 4 * MIB  # of the matrix
 PAGE_BYTES_ON_DISK = 16 * MIB  # larger pages take more memory, smaller ones more time
 
@@ -83,12 +84,13 @@ def datasets(
             flush=True,
         )
     reference: xgb.DMatrix | None = _sample(train, max(hosts.merge(train.spool.rows)))
+    threads = 1 if train.spool.rows < ROWS_FOR_THREADS else None
     kind = xgb.QuantileDMatrix if in_memory else xgb.ExtMemQuantileDMatrix
     with tempfile.TemporaryDirectory() if not in_memory else nullcontext() as folder:
         data: dict[str, xgb.DMatrix] = {}
         for name, table in (("train", train), ("validation", validation)):
             pages = _Pages(table, Path(folder) / name if folder else None)
-            data[name] = reference = kind(pages, ref=reference)
+            data[name] = reference = kind(pages, ref=reference, nthread=threads)
         del reference
         yield data
         data.clear()  # before the files

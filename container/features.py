@@ -39,8 +39,8 @@ class Statistics:
     parties: Parties = field(default_factory=lambda: Parties.count(Passengers()))
 
     @classmethod
-    def of(cls, passengers: People) -> "Statistics":
-        """Of labelled passengers."""
+    def of(cls, passengers: People, *, parties: bool = True) -> "Statistics":
+        """Of labelled passengers; their parties are not needed where they are tallied."""
         people = Encoded.of(passengers)
         steps = np.round(people.numbers["age"].astype(np.float64) * _AGE_STEPS)
         known = ~np.isnan(steps)
@@ -55,7 +55,7 @@ class Statistics:
             code = people.values["title"][value]
             is_there = code < len(counts)
             ages[value] = (int(counts[code]), float(sums[code])) if is_there else (0, 0.0)
-        return cls(categories, ages, Parties.count(people))
+        return cls(categories, ages, Parties.count(people if parties else Passengers()))
 
     def __add__(self, other: "Statistics") -> "Statistics":
         categories = {
@@ -181,7 +181,7 @@ class Features:
                 expected[_is(people, "title", name)] = age
         return np.where(np.isnan(ages), expected, ages)
 
-    def _survival(self, mates: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    def _survival(self, mates: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
         """The shares that survived of the women and boys, of the men and of all in the party;
         NaN where there are none. Each is drawn to that of all training rows as by one more mate."""
         shares = {}

@@ -15,13 +15,14 @@ from container.passengers import Passengers
 import numpy as np
 from numpy.typing import NDArray
 
-Sums = NDArray[np.int64]
+Sums = NDArray[np.int32]  # a total is of int64
 
 # The columns of sums: boys (title Master) count with the women, as they did at the boats.
 WOMEN, WOMEN_SURVIVED, MEN, MEN_SURVIVED = range(4)
 
-MOST_KEYS = 1_000_000  # of a training channel; about 40 MB
+MOST_KEYS = 500_000  # of a training channel, two or three a party
 BETWEEN_MERGES = 100_000
+_NO_KEYS = np.empty(0, np.uint64)
 
 _ON_DISK = np.dtype([("key", "<u8"), ("sums", "<i4", (4,))])
 
@@ -32,7 +33,7 @@ class Parties:
 
     keys: Keys
     sums: Sums
-    total: Sums
+    total: NDArray[np.int64]
 
     @classmethod
     def count(cls, passengers: People) -> "Parties":
@@ -41,7 +42,9 @@ class Parties:
         own = _own(people)
         columns = _keys(people)
         keys = np.concatenate(columns)
-        return cls(*_sum_by_key(keys, np.tile(own, (len(columns), 1))), own.sum(axis=0))
+        return cls(
+            *_sum_by_key(keys, np.tile(own, (len(columns), 1))), own.sum(axis=0, dtype=np.int64)
+        )
 
     def __add__(self, other: "Parties") -> "Parties":
         keys = np.concatenate([self.keys, other.keys])
@@ -56,7 +59,7 @@ class Parties:
         """
         people = Encoded.of(passengers)
         if not len(self.keys):
-            return np.zeros((len(people), 4), np.int64)
+            return np.zeros((len(people), 4), np.int32)
         ticket, family, both = _keys(people)
         sums = self._look_up(ticket) + self._look_up(family) - self._look_up(both)
         if counted:
@@ -65,7 +68,7 @@ class Parties:
         return sums
 
     def _look_up(self, keys: Keys) -> Sums:
-        sums = np.zeros((len(keys), 4), np.int64)
+        sums = np.zeros((len(keys), 4), np.int32)
         if len(self.keys):
             nearest = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
             found = self.keys[nearest] == keys
@@ -85,8 +88,8 @@ class Parties:
         table = np.load(path, allow_pickle=False)
         if table.dtype != _ON_DISK or table.ndim != 1 or not len(table):
             raise ValueError(f"{path.name} is not a table of parties")
-        sums = table["sums"].astype(np.int64)
-        return cls(table["key"][:-1].astype(np.uint64), sums[:-1], sums[-1])
+        sums = table["sums"].astype(np.int32)
+        return cls(table["key"][:-1].astype(np.uint64), sums[:-1], sums[-1].astype(np.int64))
 
 
 class Tally:
@@ -101,10 +104,14 @@ class Tally:
         self._pending: list[Parties] = []
         self.given_up = False
 
-    def add(self, parties: Parties) -> None:
+    def add(self, people: Encoded) -> None:
+        """Labelled passengers."""
         if self.given_up:
-            parties = Parties(parties.keys[:0], parties.sums[:0], parties.total)
-        self._pending.append(parties)
+            own = _own(people)
+            nothing = Parties(_NO_KEYS, own[:0], own.sum(axis=0, dtype=np.int64))
+            self._pending.append(nothing)
+            return
+        self._pending.append(Parties.count(people))
         if sum(len(each.keys) for each in self._pending) > max(
             BETWEEN_MERGES, len(self._sum.keys) // 2
         ):
@@ -113,11 +120,12 @@ class Tally:
     def of_all(self, hosts: Cluster) -> Parties:
         """The total of the tallies of all hosts. If one gave up, all do."""
         own = self.total()
-        if len(hosts.hosts) > 1:
-            self.given_up = any(hosts.merge(self.given_up))
-            self._sum = Parties.count(Passengers())
-            for parties in hosts.merge(own):
-                self.add(parties)
+        if len(hosts.hosts) == 1:
+            return own
+        self.given_up = any(hosts.merge(self.given_up))
+        if self.given_up:
+            own = Parties(own.keys[:0], own.sums[:0], own.total)
+        self._sum, self._pending = Parties.count(Passengers()), hosts.merge(own)
         return self.total()
 
     def total(self) -> Parties:
@@ -143,7 +151,7 @@ def is_woman_or_boy(people: Encoded) -> NDArray[np.bool_]:
 def _own(people: Encoded) -> Sums:
     """What each labelled passenger adds to the sums of a group, shape (rows, 4)."""
     woman, survived = is_woman_or_boy(people), people.labels == 1
-    return np.column_stack([woman, woman & survived, ~woman, ~woman & survived]).astype(np.int64)
+    return np.column_stack([woman, woman & survived, ~woman, ~woman & survived]).astype(np.int32)
 
 
 def _keys(people: Encoded) -> tuple[Keys, Keys, Keys]:
@@ -155,8 +163,10 @@ def _keys(people: Encoded) -> tuple[Keys, Keys, Keys]:
 
 
 def _sum_by_key(keys: Keys, sums: Sums) -> tuple[Keys, Sums]:
-    kept = keys != NO_KEY
-    distinct, group = np.unique(keys[kept], return_inverse=True)
-    result = np.zeros((len(distinct), 4), np.int64)
-    np.add.at(result, group, sums[kept])
-    return distinct, result
+    order = np.argsort(keys)
+    order = order[np.searchsorted(keys, NO_KEY, "right", sorter=order) :]
+    ordered = keys[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    if not len(starts):
+        return ordered, sums[:0]
+    return ordered[starts], np.add.reduceat(sums[order], starts, axis=0)

@@ -30,9 +30,8 @@ class SpooledRows:
             people = self._encoder.encode(batch)
             self._spool.append(people.packed(), people.labels)
             if learning:
-                part = Statistics.of(people)
-                parties.add(part.parties)
-                self.statistics += replace(part, parties=Statistics().parties)
+                parties.add(people)
+                self.statistics += Statistics.of(people, parties=False)
         self.statistics = replace(hosts.total(self.statistics), parties=parties.of_all(hosts))
         if parties.given_up:
             print(f"parties: more than {MOST_KEYS} keys, their fate is left out", flush=True)

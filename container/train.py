@@ -15,7 +15,7 @@ from container.artifact import Artifact
 from container.batches import Rows, batches
 from container.checkpoint import Checkpoints, fingerprint
 from container.cluster import ALONE, Cluster
-from container.datasets import datasets
+from container.datasets import ROWS_FOR_THREADS, datasets
 from container.device import CPU, common_device, find_device
 from container.errors import InputError
 from container.features import Features
@@ -30,7 +30,6 @@ import numpy as np
 import xgboost as xgb
 
 PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
-ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
 
 
 def train(opt_ml: OptMl) -> None:
