@@ -6,21 +6,14 @@ imports what only the other needs.
 """
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
+from container import termination
 from container.errors import InputError
 from container.opt_ml import OptMl
-
-SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
-
-
-class Terminated(BaseException):
-    """SIGTERM came: SageMaker stops the job, and kills the container 120 seconds later."""
 
 
 def main(argv: Sequence[str], root: Path) -> int:
@@ -28,7 +21,7 @@ def main(argv: Sequence[str], root: Path) -> int:
     opt_ml = OptMl(root)
     if list(argv) == ["serve"]:
         return _serve(opt_ml)
-    signal.signal(signal.SIGTERM, _terminate)
+    termination.listen()
     # Read by numpy: products of narrow matrices gain nothing from threads, and lose a second where
     # the processors are busy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -43,8 +36,9 @@ def main(argv: Sequence[str], root: Path) -> int:
         train(opt_ml)
     except InputError as error:
         return _fail(opt_ml, str(error), 1)
-    except Terminated:
-        return _fail(opt_ml, "stopped by SIGTERM before the model was complete", SIGTERM_EXIT_CODE)
+    except termination.Terminated:
+        text = "stopped by SIGTERM before the model was complete"
+        return _fail(opt_ml, text, termination.EXIT_CODE)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must reach FailureReason
         message = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
         return _fail(opt_ml, message, 1)
@@ -60,10 +54,6 @@ def _serve(opt_ml: OptMl) -> int:
     return serve(opt_ml.model)
 
 
-def _terminate(_signum: int, _frame: FrameType | None) -> None:
-    raise Terminated
-
-
 def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:
     print(f"error: {text}", file=sys.stderr, flush=True)
     try:
@@ -74,4 +64,7 @@ def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:], Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))))
+    code = main(sys.argv[1:], Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # at once: XGBoost would wait for hosts that are lost

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container.batches import read_batches
+from container.cluster import ALONE, Cluster
 from container.errors import InputError
 from container.passengers import Passengers
 
@@ -15,10 +16,12 @@ class Channel:
 
     folder: Path
     files: list[Path]
+    hosts: Cluster = ALONE
+    sharded: bool = False  # else each host has all rows, and takes every so many of them
     rows: int | None = None  # known after the first walk, which says it
 
     @classmethod
-    def of_folder(cls, folder: Path) -> "Channel":
+    def of_folder(cls, folder: Path, hosts: Cluster = ALONE, *, sharded: bool = False) -> "Channel":
         """Raises InputError when it is missing or holds no file."""
         name, channels = folder.name, folder.parent
         if not folder.is_dir():
@@ -28,31 +31,51 @@ class Channel:
                 f" (channels found: {', '.join(found) or 'none'})",
                 f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
             )
-        # What begins so are marks of other programs: `_SUCCESS`, `.DS_Store`.
-        files = sorted(
-            path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._"
-        )
+        files = data_files(folder)
+        if not files and sharded:
+            raise InputError(
+                f"channel {name}: no file for {hosts.current}, one of {len(hosts.hosts)} hosts",
+                "give at least as many objects as instances, or fewer instances, or do not shard",
+            )
         if not files:
             raise InputError(
                 f"channel {name}: no file in {folder}",
                 "check that CSV or Parquet files are under the S3 URI of the channel",
             )
-        return cls(folder, files)
+        return cls(folder, files, hosts, sharded)
 
     def __iter__(self) -> Iterator[Passengers]:
         """Raises InputError when a file is not usable, or all rows have the same label."""
-        rows, labels = 0, set[int]()
+        name, rows, labels = self.folder.name, 0, set[int]()
         for file in self.files:
             for batch in read_batches(file, labelled=True):
+                share = self._share(batch, rows)
                 rows += len(batch)
-                labels.update(batch.labels)
-                yield batch
-        if len(labels) < 2:
+                labels.update(share.labels)
+                if len(share):
+                    yield share
+        if not labels:
             raise InputError(
-                f"channel {self.folder.name}: every row of {self.folder} has the same label",
-                "give rows of both classes, 0 and 1",
+                f"channel {name}: {rows} rows, none for {self.hosts.current}",
+                "give at least as many rows as instances",
             )
         if self.rows is None:
-            name, files = self.folder.name, len(self.files)
-            print(f"channel {name}: {rows} rows from {files} file(s)", flush=True)
+            if len(set().union(*self.hosts.merge(labels))) < 2:
+                raise InputError(
+                    f"channel {name}: every row of {self.folder} has the same label",
+                    "give rows of both classes, 0 and 1",
+                )
+            print(f"channel {name}: {rows} rows from {len(self.files)} file(s)", flush=True)
         self.rows = rows
+
+    def _share(self, batch: Passengers, before: int) -> Passengers:
+        """This host's rows of a batch that comes after so many rows."""
+        every = len(self.hosts.hosts)
+        if self.sharded or every == 1:
+            return batch
+        return batch.take(list(range((self.hosts.number - before) % every, len(batch), every)))
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Sorted; without the marks of other programs, which begin so: `_SUCCESS`, `.DS_Store`."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._")

@@ -24,6 +24,7 @@ RESOURCES_FILE = "resources.json"  # beside the metrics in the output data, not 
 PEAK_MEMORY = "peak_memory_mib"  # its one key
 
 CONTENT_TYPES = ("text/csv", "application/json", "application/jsonlines")  # of rows to score
+CHECKPOINT_PATH = "/opt/ml/checkpoints"  # SageMaker's own default; one S3 prefix for all jobs
 
 METRICS = ("accuracy", "auc", "f1", "log_loss")  # all on the validation channel
 CROSS_VALIDATION = "cross_validation"  # or, with FOLDS, means of folds of the training channel

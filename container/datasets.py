@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from container.cluster import ALONE, Cluster
 from container.resources import MIB, Memory, memory_limit, peak_memory_mib
 from container.spool import Page, Spool
 
@@ -65,15 +66,16 @@ class _Pages(xgb.DataIter):
 
 @contextmanager
 def datasets(
-    train: Table, validation: Table, limit: Memory | None = None
+    train: Table, validation: Table, limit: Memory | None = None, hosts: Cluster = ALONE
 ) -> Iterator[dict[str, xgb.DMatrix]]:
     """Both as XGBoost trains on them with `tree_method` hist. They live as long as the context.
 
-    `limit` is that of the process, unless another one is given.
+    `limit` is that of the process, unless another one is given. Of several hosts all do the same:
+    what one has no room for, all keep on disk.
     """
     limit, tables = limit or memory_limit(), train.mib + validation.mib
     needed = peak_memory_mib() + tables
-    in_memory = needed <= limit.mib
+    in_memory = all(hosts.merge(needed <= limit.mib))
     if tables >= WORTH_SAYING_MIB or not in_memory:
         place = "in memory" if in_memory else "on disk"
         print(
@@ -81,7 +83,7 @@ def datasets(
             f" ({limit.source})",
             flush=True,
         )
-    reference: xgb.DMatrix | None = _sample(train)
+    reference: xgb.DMatrix | None = _sample(train, max(hosts.merge(train.spool.rows)))
     threads = 1 if train.spool.rows < ROWS_FOR_THREADS else None
     kind = xgb.QuantileDMatrix if in_memory else xgb.ExtMemQuantileDMatrix
     with tempfile.TemporaryDirectory() if not in_memory else nullcontext() as folder:
@@ -94,9 +96,11 @@ def datasets(
         data.clear()  # before the files
 
 
-def _sample(table: Table) -> xgb.QuantileDMatrix | None:
-    """Every n-th row, for where the bins end: XGBoost then need not walk all rows to find that."""
-    step = table.spool.rows // SAMPLE_ROWS
+def _sample(table: Table, rows: int) -> xgb.QuantileDMatrix | None:
+    """Every n-th row, for where the bins end: XGBoost then need not walk all rows to find that.
+
+    `rows` is the number of them on the host that has most."""
+    step = rows // SAMPLE_ROWS
     if step < 2:
         return None
     return xgb.QuantileDMatrix(_Pages(table, step=step))

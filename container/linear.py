@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from container.cluster import ALONE, Cluster
 from container.features import TrainingRows
 
 import numpy as np
@@ -60,22 +61,24 @@ class Linear:
         )
 
 
-def fit_linear(batches: Callable[[], Iterable[TrainingRows]]) -> Linear:
-    """`batches()` begins a pass over all training rows; there are about ten.
+def fit_linear(batches: Callable[[], Iterable[TrainingRows]], hosts: Cluster = ALONE) -> Linear:
+    """`batches()` begins a pass over all training rows of this host; there are about ten.
 
     Each column is standardised, its missing values are 0, and where there are any a second column
     says so.
     """
-    scale = _Scale.of(batches())
+    scale = _Scale.of(batches(), hosts)
     ridge = np.append(np.full(len(scale.mean) + np.count_nonzero(scale.missing), RIDGE), 0.0)
     beta = np.zeros(len(ridge))
     for _ in range(MOST_PASSES):
-        gradient, curvature = -ridge * beta, np.diag(ridge)
+        gradient, curvature = np.zeros(len(beta)), np.zeros((len(beta), len(beta)))
         for rows in batches():
             x, weights = scale.apply(rows.matrix), rows.weights.astype(np.float64)
             p = 1 / (1 + np.exp(-(x @ beta)))
             gradient += x.T @ (weights * (rows.labels - p))
             curvature += x.T @ (x * (weights * p * (1 - p))[:, np.newaxis])
+        gradient = hosts.total(gradient) - ridge * beta
+        curvature = hosts.total(curvature) + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient)
         beta += step
         if np.abs(step).max() < TOLERANCE:
@@ -92,7 +95,7 @@ class _Scale:
     highest: Floats
 
     @classmethod
-    def of(cls, batches: Iterable[TrainingRows]) -> "_Scale":
+    def of(cls, batches: Iterable[TrainingRows], hosts: Cluster = ALONE) -> "_Scale":
         total, (count, first, second) = 0.0, np.zeros((3, 1))
         lowest, highest = np.full((2, 1), np.nan)
         for rows in batches:
@@ -105,6 +108,12 @@ class _Scale:
             second = second + weights @ x**2
             lowest = np.fmin(lowest, np.fmin.reduce(rows.matrix))
             highest = np.fmax(highest, np.fmax.reduce(rows.matrix))
+        total, count = hosts.total(total), hosts.total(count)
+        first, second = hosts.total(first), hosts.total(second)
+        lowest, highest = (
+            np.fmin.reduce(hosts.merge(lowest)),
+            np.fmax.reduce(hosts.merge(highest)),
+        )
         mean = first / np.maximum(count, 1)
         variance = np.maximum(second / np.maximum(count, 1) - mean**2, 0)
         deviation = np.sqrt(variance) + (variance == 0)

@@ -8,6 +8,7 @@ parts of the data in any order. The groups have hashed keys: no name or ticket i
 from dataclasses import dataclass
 from pathlib import Path
 
+from container.cluster import Cluster
 from container.encoded import NO_KEY, Encoded, Keys, People, mixed
 from container.passengers import Passengers
 
@@ -115,6 +116,17 @@ class Tally:
             BETWEEN_MERGES, len(self._sum.keys) // 2
         ):
             self.total()
+
+    def of_all(self, hosts: Cluster) -> Parties:
+        """The total of the tallies of all hosts. If one gave up, all do."""
+        own = self.total()
+        if len(hosts.hosts) == 1:
+            return own
+        self.given_up = any(hosts.merge(self.given_up))
+        if self.given_up:
+            own = Parties(own.keys[:0], own.sums[:0], own.total)
+        self._sum, self._pending = Parties.count(Passengers()), hosts.merge(own)
+        return self.total()
 
     def total(self) -> Parties:
         parts = [self._sum, *self._pending]

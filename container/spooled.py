@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from container.batches import Rows, batches
+from container.cluster import ALONE, Cluster
 from container.datasets import Table
 from container.encoded import WIDTH, Encoder
 from container.features import Features, Statistics, TrainingRows
@@ -18,10 +19,11 @@ SAMPLE_PAGE_ROWS = 2**12
 
 
 class SpooledRows:
-    """Labelled rows. With `learning`, `statistics` are theirs when they are read."""
+    """Labelled rows of this host. With `learning`, `statistics` are those of the rows of all."""
 
-    def __init__(self, rows: Rows, *, learning: bool = False) -> None:
+    def __init__(self, rows: Rows, hosts: Cluster = ALONE, *, learning: bool = False) -> None:
         self.statistics = Statistics()
+        self._hosts = hosts
         self._encoder, self._spool = Encoder(), Spool(WIDTH)
         parties = Tally()
         for batch in batches(rows):
@@ -30,9 +32,9 @@ class SpooledRows:
             if learning:
                 parties.add(people)
                 self.statistics += Statistics.of(people, parties=False)
+        self.statistics = replace(hosts.total(self.statistics), parties=parties.of_all(hosts))
         if parties.given_up:
             print(f"parties: more than {MOST_KEYS} keys, their fate is left out", flush=True)
-        self.statistics = replace(self.statistics, parties=parties.total())
 
     def training_table(self, features: Features) -> Table:
         """For XGBoost, of rows that the features were learned from."""
@@ -54,7 +56,7 @@ class SpooledRows:
 
     def sample(self, features: Features) -> Iterator[TrainingRows]:
         """Batches of training rows: all of them while they are few."""
-        step = max(1, self._spool.rows // SAMPLE_ROWS)
+        step = max(1, max(self._hosts.merge(self._spool.rows)) // SAMPLE_ROWS)
         for rows, labels in self._spool.pages(SAMPLE_PAGE_ROWS, step):
             yield self._training_rows(features, rows, labels)
 

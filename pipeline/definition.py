@@ -215,6 +215,12 @@ def build_estimator(
         # when spot is off, and a parameter cannot take it out of the request.
         use_spot_instances=settings.spot,
         max_wait=settings.max_wait_seconds if settings.spot else None,
+        # One prefix for all executions: it is part of the key of the step's cache. The training
+        # program tells its own checkpoints from those of others.
+        checkpoint_s3_uri=(
+            f"s3://{stack.bucket}/{settings.prefix}/checkpoints" if settings.spot else None
+        ),
+        checkpoint_local_path=contract.CHECKPOINT_PATH if settings.spot else None,
         enable_network_isolation=True,  # the container needs no network: nothing can leak
         disable_profiler=True,  # else a profiler reads the job every minute
         debugger_hook_config=False,  # else a debugger hook writes tensors to the default bucket

@@ -47,7 +47,7 @@ class Settings(BaseModel):
     validation_fraction: Annotated[float, Number, Field(gt=0, lt=1)]
     split_seed: Annotated[int, Number, Field(ge=0)]
     instance_type: str
-    instance_count: Annotated[int, Number, Field(ge=1, le=1)]
+    instance_count: Annotated[int, Number, Field(ge=1, le=100)]
     volume_size_gb: Annotated[int, Number, Field(ge=1, le=16_384)]
     max_run_seconds: Annotated[int, Number, Field(ge=1, le=2_419_200)]
     spot: bool

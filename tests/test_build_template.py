@@ -186,6 +186,9 @@ def test_a_training_job_reads_data_and_writes_models_and_nothing_else(dataset: D
     source = f"{BUCKET}/build/0123456789abcdef.zip"
     assert allowed("TrainingRole", "s3:GetObject", data)
     assert allowed("TrainingRole", "s3:PutObject", model)
+    checkpoint = f"{BUCKET}/any-prefix/checkpoints/0123456789abcdef/booster.000010"
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        assert allowed("TrainingRole", action, checkpoint)
     for action, arn in [
         ("s3:PutObject", data),
         ("s3:GetObject", model),

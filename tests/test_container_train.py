@@ -148,9 +148,6 @@ def break_nothing_but(kind: str, root: Path) -> None:
             (config / "hyperparameters.json").write_text("{")
         case "unknown hyperparameter":
             (config / "hyperparameters.json").write_text('{"depth": "3"}')
-        case "two hosts":
-            hosts = {"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}
-            (config / "resourceconfig.json").write_text(json.dumps(hosts))
         case "model folder is a file":
             (root / "model").write_text("")
 
@@ -168,7 +165,6 @@ def break_nothing_but(kind: str, root: Path) -> None:
         ("one class", r"channel validation: every row of .* has the same label"),
         ("not JSON", r"hyperparameters\.json: not JSON"),
         ("unknown hyperparameter", r"hyperparameters: unknown hyperparameter depth"),
-        ("two hosts", r"2 instances: this program trains on one"),
         ("model folder is a file", r"/model: cannot be written to"),
     ],
 )

@@ -72,6 +72,12 @@ STAYS = {
     Permission(PIPELINE, "ReadTheModel", "s3:GetObject"): REGISTRY,
     Permission(PIPELINE, "FindTheImage", "ecr:BatchGetImage"): REGISTRY,
     Permission(PIPELINE, "FindTheImage", "ecr:DescribeImages"): REGISTRY,
+    **{
+        Permission(TRAINING, "KeepCheckpoints", f"s3:{verb}Object"): (
+            "with spot: a job without it fails; tests/test_local_aws_spot.py"
+        )
+        for verb in ("Delete", "Get", "Put")
+    },
     Permission(TRAINING, "PullTheImage", "ecr:BatchCheckLayerAvailability"): EXECUTION_ROLE,
     Permission(TRAINING, "ReportMetrics", "cloudwatch:PutMetricData"): EXECUTION_ROLE,
     Permission(TRAINING, "WriteTheLog", "logs:DescribeLogStreams"): EXECUTION_ROLE,

@@ -277,7 +277,6 @@ def without(request: dict[str, Any], name: str) -> dict[str, Any]:
         ),
         ({"HyperParameters": {"a": "x" * 2501}}, "length 2501 is more than 2500"),
         ({"HyperParameters": {str(n): "1" for n in range(101)}}, "length 101 is more than 100"),
-        ({"CheckpointConfig": {"S3Uri": "s3://a/b"}}, "does not support .*CheckpointConfig"),
         ({"DebugHookConfig": {"S3OutputPath": "s3://a/b"}}, "does not support .*DebugHookConfig"),
     ],
 )

@@ -148,7 +148,12 @@ def test_a_role_that_is_gone_is_a_failure(services: Services, plan: Plan) -> Non
     assert found.message == f"{arn} does not exist, though the stack names it"
 
 
-# Permissions.
+# Permissions: with spot all of them are needed.
+
+
+def with_spot(settings: Settings) -> Settings:
+    return settings.model_copy(update={"spot": True})
+
 
 NEEDED = {
     f"{principal} permissions": needed
@@ -162,7 +167,7 @@ ACTIONS = sorted(
     {
         (name, permission.resource, action)
         for name, needed in NEEDED.items()
-        for permission in needed(load_settings(DEFAULT_CONFIG), EXAMPLE)
+        for permission in needed(with_spot(load_settings(DEFAULT_CONFIG)), EXAMPLE)
         for action in permission.actions
     }
 )
@@ -211,6 +216,7 @@ def shrunken(local_aws: LocalAws) -> Iterator[str]:
 def with_policy(name: str, role: str, document: Document, services: Services, plan: Plan) -> Plan:
     """The plan in which the principal of a check has this policy."""
     text, stack = json.dumps(document), stack_of(plan)
+    plan = replace(plan, settings=with_spot(plan.settings))
     services.iam.put_user_policy(UserName=role, PolicyName="p", PolicyDocument=text)
     services.iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=text)
     arn = services.iam.get_role(RoleName=role)["Role"]["Arn"]

@@ -147,11 +147,18 @@ def test_the_longest_names_fit_into_what_a_version_says_of_itself(settings: Sett
         assert len(str(parameter["DefaultValue"])) <= 256
 
 
-def test_spot_sets_both_the_switch_and_the_longest_wait(write_config: WriteConfig) -> None:
+def test_spot_sets_the_switch_the_longest_wait_and_the_place_of_checkpoints(
+    write_config: WriteConfig,
+) -> None:
     settings = load_settings(write_config(spot=True, max_run_seconds=60, max_wait_seconds=120))
     request = training_request(example_definition(settings))
     assert request["EnableManagedSpotTraining"] is True
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120}
+    bucket = example_stack(settings.stack_name, settings.region).bucket
+    assert request["CheckpointConfig"] == {
+        "S3Uri": f"s3://{bucket}/titanic/checkpoints",
+        "LocalPath": "/opt/ml/checkpoints",
+    }
     assert violations("CreateTrainingJob", request) == []
 
 

@@ -76,7 +76,7 @@ def test_all_mistakes_are_reported_together_and_sorted(write_config: WriteConfig
             r"not a training instance type .did you mean ml.m5.large",
         ),
         ({"instance_type": "ml.t2.medium"}, "not a training instance type"),
-        ({"instance_count": 2}, "instance_count: 2: .* less than or equal to 1"),
+        ({"instance_count": 0}, "instance_count: 0: .* greater than or equal to 1"),
         ({"pipeline_name": "bad name!"}, "pipeline_name"),
         ({"stack_name": "UPPER"}, "stack_name"),
         ({"stack_name": "a--b"}, "stack_name"),

@@ -40,6 +40,7 @@ class Resources:
         self.bucket = f"{arn}:{partition}:s3:::{stack.bucket}"
         self.data = f"{self.bucket}/{settings.prefix}/data/0/train/train.csv"
         self.model = f"{self.bucket}/{settings.prefix}/models/{TRAINING_JOB}/output/model.tar.gz"
+        self.checkpoint = f"{self.bucket}/{settings.prefix}/checkpoints/0/booster.000010"
         self.repository = f"{arn}:{partition}:ecr:{here}:repository/{repository}"
         self.pipeline = f"{sagemaker}:pipeline/{settings.pipeline_name}"
         self.execution = f"{self.pipeline}/execution/{EXECUTION}"
@@ -126,6 +127,7 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
 
 def of_training(settings: Settings, stack: Stack) -> list[Permission]:
     on = Resources(settings, stack)
+    keep = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
     pull = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
     return [
         Permission("*", ("ecr:GetAuthorizationToken",)),
@@ -133,6 +135,7 @@ def of_training(settings: Settings, stack: Stack) -> list[Permission]:
         Permission(on.bucket, ("s3:ListBucket",)),
         Permission(on.data, ("s3:GetObject",)),
         Permission(on.model, ("s3:PutObject",)),
+        *([Permission(on.checkpoint, keep)] if settings.spot else []),
         Permission("*", ("cloudwatch:PutMetricData",), {"cloudwatch:namespace": METRICS_NAMESPACE}),
         Permission(on.log_group, ("logs:CreateLogGroup", "logs:DescribeLogStreams")),
         Permission(on.log_stream, ("logs:CreateLogStream", "logs:PutLogEvents")),

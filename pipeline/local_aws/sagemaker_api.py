@@ -43,6 +43,19 @@ class Work:
         self.executions: dict[str, Execution] = {}
         self.cache = StepCache()
 
+    def interrupt(self, name: str | None, grace_seconds: float, capacity_after: float) -> str:
+        """Takes back the spot instances of a training job, or of the one that runs; its name.
+
+        Raises ValueError when there is no such job, or it has none.
+        """
+        running = [job for job in self.jobs.values() if not job.ended]
+        found = [job for job in running if name in (None, job.name)]
+        if len(found) != 1:
+            names = ", ".join(job.name for job in running) or "none"
+            raise ValueError(f"running training jobs: {names}")
+        found[0].interrupt(grace_seconds, capacity_after)
+        return found[0].name
+
     def end(self) -> None:
         """Stops everything, and returns when nothing runs any more."""
         for execution in self.executions.values():

@@ -16,7 +16,7 @@ from unittest import mock
 from container.errors import InputError
 from pipeline.environment import NO_CREDENTIALS, aws_environment
 from pipeline.image import CONTAINER
-from pipeline.local_aws import account_apis, moto_gaps, users
+from pipeline.local_aws import account_apis, interrupt, moto_gaps, users
 from pipeline.local_aws.account import DEFAULT_KIND, Account
 from pipeline.local_aws.authorization import Authorization
 from pipeline.local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
@@ -104,6 +104,7 @@ def start(
     layers: dict[str, Any] = moto.moto_api._internal.urls.url_paths
     layers[f"{{0}}{LAYER_PATH}(?P<digest>[^/]+)$"] = serve_layer
     account_apis.route()
+    interrupt.route()
     server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
     server.start()
     environment = _environment("http://{}:{}".format(*server.get_host_and_port()), region)

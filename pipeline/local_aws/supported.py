@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from container.contract import CHECKPOINT_PATH
+
 # The members of CreateTrainingJob that are carried out here; any other one is refused by its name.
 SUPPORTED: dict[str, Any] = {
     "TrainingJobName": None,
@@ -22,6 +24,7 @@ SUPPORTED: dict[str, Any] = {
     },
     "OutputDataConfig": {"S3OutputPath": None},
     "ResourceConfig": {"InstanceType": None, "InstanceCount": None, "VolumeSizeInGB": None},
+    "CheckpointConfig": {"S3Uri": None, "LocalPath": None},
     "StoppingCondition": {"MaxRuntimeInSeconds": None, "MaxWaitTimeInSeconds": None},
     "Tags": None,
     "EnableNetworkIsolation": None,
@@ -50,6 +53,7 @@ SUPPORTED_MODEL_PACKAGE: dict[str, Any] = {
 SUPPORTED_VALUES = {
     "TrainingInputMode": "File",
     "S3DataType": "S3Prefix",
+    "LocalPath": CHECKPOINT_PATH,
     "DisableProfiler": True,
     "SkipModelValidation": "None",
 }

@@ -6,17 +6,20 @@ SageMaker AI Provides Training Information" in the developer guide.
 """
 
 import contextlib
+import itertools
 import math
 import re
+import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.local_aws import vpc
 from pipeline.local_aws.account import Account
+from pipeline.local_aws.checkpoint_sync import CheckpointSync
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.cluster import STOP_GRACE_SECONDS, Cluster, HostFailed
 from pipeline.local_aws.faults import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRUPTION, Faults
@@ -63,10 +66,13 @@ class TrainingJob:
         self._runner = runner
         self._account = account
         self._faults = faults
-        self._spot: bool = request.get("EnableManagedSpotTraining", False)
-        self._interrupted = threading.Event()
         self._metrics: dict[str, dict[str, Any]] = {}
         self._stop_requested = threading.Event()
+        self._spot: bool = request.get("EnableManagedSpotTraining", False)
+        self._interrupted = threading.Event()
+        self._capacity_after = 0.0  # seconds from an interruption to another instance
+        self._seconds_on_instances = 0.0  # until the last interruption
+        self._began: datetime | None = None  # on the present instances
         self._cluster: Cluster | None = None
         self._lock = threading.RLock()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
@@ -116,6 +122,22 @@ class TrainingJob:
         if cluster:
             cluster.end(grace_seconds)
 
+    def interrupt(self, grace_seconds: float, capacity_after: float) -> None:
+        """Takes the spot instances back: SIGTERM, SIGKILL when the grace is over, and after
+        `capacity_after` seconds there are others.
+
+        Raises ValueError when it is not a spot job whose program runs.
+        """
+        with self._lock:
+            if not self._spot:
+                raise ValueError(f"{self.name} has no spot instance")
+            if not self._cluster or self._state["SecondaryStatus"] != "Training":
+                raise ValueError(f"{self.name} is {self._state['SecondaryStatus']}, not Training")
+            self._capacity_after = capacity_after
+            self._interrupted.set()
+            cluster = self._cluster
+        cluster.end(grace_seconds)
+
     def _run(self) -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="local-aws-") as folder:
@@ -131,27 +153,27 @@ class TrainingJob:
 
     def _train(self, folder: Path) -> None:
         if NO_CAPACITY in self._faults:
+            if not self._spot:
+                raise JobFailed(CAPACITY_ERROR)
+            self._capacity_after = math.inf
             self._wait_for_capacity()
         clients = self._clients.as_role(self._request["RoleArn"])
         s3 = clients.client("s3")
-        self._enter("Downloading", "Downloading the input data")
-        with self._lock:
-            self._state["TrainingStartTime"] = _now()
-        if "VpcConfig" in self._request:
-            vpc.check_route(self._clients.client("ec2"), self._request["VpcConfig"]["Subnets"])
-        roots = {host: folder / host for host in hosts(self._request)}
-        for number, (host, root) in enumerate(roots.items()):
-            write_config(self._request, host, root)
-            for channel in self._request.get("InputDataConfig", []):
-                place = root / "input" / "data" / channel["ChannelName"]
-                download(s3, channel, place, number, len(roots))
-            for name in ("model", "output/data"):
-                (root / name).mkdir(parents=True)
-
-        out_of_time = self._execute(roots, clients.client("logs"))
-        if self._interrupted.is_set():
-            self._enter("Interrupted", "The spot instance was taken away")
+        for attempt in itertools.count():
+            begun = _now()
+            roots = self._prepare(s3, folder / str(attempt))
+            with self._synced_checkpoints(s3, roots):
+                out_of_time = self._execute(roots, clients.client("logs"))
+            if not self._interrupted.is_set() or self._stop_requested.is_set() or out_of_time:
+                break
+            with self._lock:
+                self._seconds_on_instances += (_now() - begun).total_seconds()
+                self._began = None
+            shutil.rmtree(folder / str(attempt))
+            self._enter("Interrupted", "The spot instances were taken back")
             self._wait_for_capacity()
+            self._interrupted.clear()
+            self._enter("Starting", "Preparing the job on other instances")
 
         self._enter("Uploading", "Uploading the model and the output")
         output = (
@@ -165,22 +187,59 @@ class TrainingJob:
         if self._stop_requested.is_set():
             self._finish("Stopped", "Stopped", "Stopped on request")
         elif out_of_time:
-            self._finish("Stopped", "MaxRuntimeExceeded", "The job ran longer than allowed")
+            self._finish("Stopped", out_of_time, "The job took longer than allowed")
         else:
             self._finish("Completed", "Completed", "The job completed")
 
-    def _wait_for_capacity(self) -> None:
-        """None comes. Raises JobFailed, or with spot JobStopped when the wait is over."""
-        if not self._spot:
-            raise JobFailed(CAPACITY_ERROR)
-        wait = self._request["StoppingCondition"]["MaxWaitTimeInSeconds"]
-        waited = (_now() - self._state["CreationTime"]).total_seconds()
-        if self._stop_requested.wait(max(0.0, wait - waited)):
-            raise JobStopped("Stopped")
-        raise JobStopped("MaxWaitTimeExceeded")
+    def _prepare(self, s3: Any, folder: Path) -> dict[str, Path]:
+        """The /opt/ml tree of each host, filled."""
+        self._enter("Downloading", "Downloading the input data")
+        with self._lock:
+            self._began = _now()
+            self._state.setdefault("TrainingStartTime", self._began)
+        if "VpcConfig" in self._request:
+            vpc.check_route(self._clients.client("ec2"), self._request["VpcConfig"]["Subnets"])
+        roots = {host: folder / host for host in hosts(self._request)}
+        for number, (host, root) in enumerate(roots.items()):
+            write_config(self._request, host, root)
+            for channel in self._request.get("InputDataConfig", []):
+                place = root / "input" / "data" / channel["ChannelName"]
+                download(s3, channel, place, number, len(roots))
+            for name in ("model", "output/data"):
+                (root / name).mkdir(parents=True)
+        return roots
 
-    def _execute(self, roots: dict[str, Path], logs: Any) -> bool:
-        """Runs the program on every host to its end; whether its time ran out first.
+    @contextlib.contextmanager
+    def _synced_checkpoints(self, s3: Any, roots: dict[str, Path]) -> Iterator[None]:
+        config = self._request.get("CheckpointConfig")
+        if not config:
+            yield
+            return
+        sync = CheckpointSync(s3, config["S3Uri"], roots)
+        sync.fill()
+        with sync.running():
+            yield
+
+    def _wait_for_capacity(self) -> None:
+        """Raises JobStopped when the job was stopped, or the longest wait was over, before."""
+        left = self._left("MaxWaitTimeInSeconds")
+        if self._stop_requested.wait(min(self._capacity_after, left)):
+            raise JobStopped("Stopped")
+        if self._capacity_after >= left:
+            raise JobStopped("MaxWaitTimeExceeded")
+
+    def _left(self, limit: str) -> float:
+        """Seconds until a limit of the stopping condition: on waiting and running, or on running
+        alone."""
+        if limit == "MaxWaitTimeInSeconds":
+            spent: float = (_now() - self._state["CreationTime"]).total_seconds()
+        else:
+            spent = self._seconds_on_instances
+        return max(0.0, float(self._request["StoppingCondition"][limit]) - spent)
+
+    def _execute(self, roots: dict[str, Path], logs: Any) -> str | None:
+        """Runs the program on every host to its end; the secondary status of a job whose time ran
+        out first.
 
         Raises JobFailed when it ended by itself with another exit code than 0 on one of them.
         """
@@ -193,29 +252,39 @@ class TrainingJob:
         with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
         if self._stop_requested.is_set():
-            return False
+            return None
         cluster = Cluster(self._runner.start(self._request, roots, environment))
         with self._lock:
             self._cluster = cluster
             if self._stop_requested.is_set():  # while it was being started
                 cluster.end(grace_seconds=0)
-        out_of_time = threading.Event()
+        limits = {"MaxRuntimeExceeded": "MaxRuntimeInSeconds"}
+        if self._spot:
+            limits["MaxWaitTimeExceeded"] = "MaxWaitTimeInSeconds"
+        exceeded: list[str] = []
 
-        def time_out() -> None:
-            out_of_time.set()
+        def time_out(status: str) -> None:
+            exceeded.append(status)
             cluster.end()
 
-        timer = threading.Timer(self._request["StoppingCondition"]["MaxRuntimeInSeconds"], time_out)
-        timer.daemon = True
-        timer.start()
+        timers = [
+            threading.Timer(self._left(limit), time_out, [status])
+            for status, limit in limits.items()
+        ]
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
         try:
             cluster.run(lambda host: self._open_log(logs, host))
         except HostFailed as error:
             reason = failure(roots[error.host])
             raise JobFailed(f"AlgorithmError: {reason}, exit code: {error.exit_code}") from None
         finally:
-            timer.cancel()
-        return out_of_time.is_set()
+            for timer in timers:
+                timer.cancel()
+            with self._lock:
+                self._cluster = None
+        return exceeded[0] if exceeded else None
 
     def _open_log(self, logs: Any, host: str) -> Callable[[str], None]:
         """What takes the lines of a host, into a stream of its own."""
@@ -225,15 +294,11 @@ class TrainingJob:
         def write(line: str) -> None:
             log.write(line)
             self._match_metrics(line)
-            if self._spot and SPOT_INTERRUPTION in self._faults:
-                self._interrupt()
+            if self._spot and SPOT_INTERRUPTION in self._faults and not self._interrupted.is_set():
+                with contextlib.suppress(ValueError):  # it is being stopped
+                    self.interrupt(STOP_GRACE_SECONDS, math.inf)
 
         return write
-
-    def _interrupt(self) -> None:
-        if not self._interrupted.is_set() and self._cluster:
-            self._interrupted.set()
-            self._cluster.end()
 
     def _match_metrics(self, line: str) -> None:
         for definition in self._request["AlgorithmSpecification"].get("MetricDefinitions", []):
@@ -261,7 +326,8 @@ class TrainingJob:
             now = _now()
             self._state["SecondaryStatusTransitions"][-1]["EndTime"] = now
             if "TrainingStartTime" in self._state:
-                seconds = math.ceil((now - self._state["TrainingStartTime"]).total_seconds())
+                last = (now - self._began).total_seconds() if self._began else 0.0
+                seconds = max(1, math.ceil(self._seconds_on_instances + last))
                 self._state |= {
                     "TrainingEndTime": now,
                     "TrainingTimeInSeconds": seconds,
