@@ -167,7 +167,8 @@ class Features:
             "log_fare": np.log1p(numbers["fare"]),
             "log_fare_per_person": np.log1p(numbers["fare"] / party),
         }
-        for name, survival in self._survival(mates if not hidden else 0 * mates).items():
+        known = self._survival(mates if not hidden else 0 * mates) if len(self.parties.keys) else {}
+        for name, survival in known.items():
             columns[name] = survival
             columns[f"{name}_of_woman_or_boy"] = np.where(woman, survival, np.nan)
         for name, values in self.categories.items():
