@@ -26,6 +26,9 @@ def main(argv: Sequence[str], root: Path) -> int:
     """The exit code of one job under `root`; for every failure there is a failure file."""
     opt_ml = OptMl(root)
     signal.signal(signal.SIGTERM, _terminate)
+    # Read by numpy: products of narrow matrices gain nothing from threads, and lose a second where
+    # the processors are busy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if list(argv) not in ([], ["train"]):
             raise InputError(

@@ -27,6 +27,13 @@ MINIMUM_ROWS = 10  # a category seen less often in training is not told from the
 LARGE_FAMILY = 5  # persons from which on few survived
 HIDDEN_WEIGHT = 0.5  # of a training row that is repeated without the fate of its party
 
+FATE = {  # of the party: whom each column is about, and who of them survived
+    "women_survival": ([WOMEN], [WOMEN_SURVIVED]),
+    "men_survival": ([MEN], [MEN_SURVIVED]),
+    "party_survival": ([WOMEN, MEN], [WOMEN_SURVIVED, MEN_SURVIVED]),
+}
+OF_WOMAN_OR_BOY = "_of_woman_or_boy"  # the same column, for women and boys alone
+
 _AGE_STEPS = 64  # a year's: sums of whole steps are exact, whatever the order of the rows
 
 
@@ -107,12 +114,12 @@ class Features:
     @property
     def names(self) -> list[str]:
         """The columns of `matrix`, in order."""
-        return list(self._columns(Encoded.of(Passengers()), counted=False, hidden=False))
+        return list(self._columns(Encoded.of(Passengers()), counted=False))
 
     def matrix(self, passengers: People) -> NDArray[np.float32]:
         """Of rows to be scored, shape (rows, len(names)). A missing number is NaN; a rare or
         unseen category has 0 in all columns of its feature."""
-        return self._matrix(passengers)
+        return _matrix(self._columns(Encoded.of(passengers), counted=False))
 
     def training_rows(self, passengers: People, *, beside: bool = False) -> TrainingRows:
         """Of the rows, or some of the rows, that were learned from.
@@ -123,9 +130,12 @@ class Features:
         after its own: in an order that does not depend on how many rows are made at a time.
         """
         people = Encoded.of(passengers)
-        matrix = self._matrix(people, counted=True)
-        has_party = self.parties.mates(people, counted=True)[:, [WOMEN, MEN]].any(axis=1)
-        hidden = self._matrix(people, counted=True, hidden=True)[has_party]
+        columns = self._columns(people, counted=True)
+        matrix = _matrix(columns)
+        fate = columns.get("party_survival", np.full(len(people), np.nan))
+        has_party = ~np.isnan(fate)
+        hidden = matrix[has_party]
+        hidden[:, [name.removesuffix(OF_WOMAN_OR_BOY) in FATE for name in columns]] = np.nan
         rows = TrainingRows(
             np.concatenate([matrix, hidden]),
             np.concatenate([people.labels, people.labels[has_party]]),
@@ -137,15 +147,7 @@ class Features:
         order = np.argsort(of, kind="stable")
         return TrainingRows(rows.matrix[order], rows.labels[order], rows.weights[order])
 
-    def _matrix(
-        self, passengers: People, *, counted: bool = False, hidden: bool = False
-    ) -> NDArray[np.float32]:
-        columns = self._columns(Encoded.of(passengers), counted=counted, hidden=hidden)
-        return np.column_stack(list(columns.values())).astype(np.float32)
-
-    def _columns(
-        self, people: Encoded, *, counted: bool, hidden: bool
-    ) -> dict[str, NDArray[np.float64]]:
+    def _columns(self, people: Encoded, *, counted: bool) -> dict[str, NDArray[np.float64]]:
         numbers = {name: column.astype(np.float64) for name, column in people.numbers.items()}
         woman = is_woman_or_boy(people)
         family = numbers["sibsp"] + numbers["parch"] + 1
@@ -167,10 +169,9 @@ class Features:
             "log_fare": np.log1p(numbers["fare"]),
             "log_fare_per_person": np.log1p(numbers["fare"] / party),
         }
-        known = self._survival(mates if not hidden else 0 * mates) if len(self.parties.keys) else {}
-        for name, survival in known.items():
+        for name, survival in self._fate(mates).items() if len(self.parties.keys) else ():
             columns[name] = survival
-            columns[f"{name}_of_woman_or_boy"] = np.where(woman, survival, np.nan)
+            columns[name + OF_WOMAN_OR_BOY] = np.where(woman, survival, np.nan)
         for name, values in self.categories.items():
             columns |= {f"{name}={value}": _is(people, name, value) for value in values}
         return columns
@@ -182,15 +183,11 @@ class Features:
                 expected[_is(people, "title", name)] = age
         return np.where(np.isnan(ages), expected, ages)
 
-    def _survival(self, mates: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-        """The shares that survived of the women and boys, of the men and of all in the party;
-        NaN where there are none. Each is drawn to that of all training rows as by one more mate."""
+    def _fate(self, mates: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+        """The shares that survived; NaN where there is nobody. Each is drawn to the share of all
+        training rows, as by one more mate."""
         shares = {}
-        for name, of, survived in (
-            ("women_survival", [WOMEN], [WOMEN_SURVIVED]),
-            ("men_survival", [MEN], [MEN_SURVIVED]),
-            ("party_survival", [WOMEN, MEN], [WOMEN_SURVIVED, MEN_SURVIVED]),
-        ):
+        for name, (of, survived) in FATE.items():
             usual = self.parties.total[survived].sum() / max(self.parties.total[of].sum(), 1)
             count = mates[:, of].sum(axis=1)
             share = (mates[:, survived].sum(axis=1) + usual) / (count + 1)
@@ -206,6 +203,10 @@ class Features:
     def load(cls, features: Path, parties: Path) -> "Features":
         content = json.loads(features.read_text(encoding="utf-8"))
         return cls(content["categories"], content["ages"], Parties.load(parties))
+
+
+def _matrix(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+    return np.column_stack(list(columns.values())).astype(np.float32)
 
 
 def _mean_age(counts: list[tuple[int, float]]) -> float | None:

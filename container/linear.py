@@ -63,11 +63,12 @@ class Linear:
 def fit_linear(batches: Callable[[], Iterable[TrainingRows]]) -> Linear:
     """`batches()` begins a pass over all training rows; there are about ten.
 
-    Each column is standardised, its missing values are 0, and a second column says where they are.
+    Each column is standardised, its missing values are 0, and where there are any a second column
+    says so.
     """
     scale = _Scale.of(batches())
-    beta = np.zeros(2 * len(scale.mean) + 1)
-    ridge = np.append(np.full(len(beta) - 1, RIDGE), 0.0)
+    ridge = np.append(np.full(len(scale.mean) + np.count_nonzero(scale.missing), RIDGE), 0.0)
+    beta = np.zeros(len(ridge))
     for _ in range(MOST_PASSES):
         gradient, curvature = -ridge * beta, np.diag(ridge)
         for rows in batches():
@@ -111,14 +112,16 @@ class _Scale:
         return cls(mean, deviation, 1 - count / total, *ends)
 
     def apply(self, matrix: NDArray[np.float32]) -> Floats:
-        """Shape (rows, 2 * features + 1); the last column is the intercept's."""
-        unknown = np.isnan(matrix)
+        """Shape (rows, len(beta)); the last column is the intercept's."""
+        unknown, some = np.isnan(matrix), self.missing > 0
         standard = np.where(unknown, 0, (matrix - self.mean) / self.deviation)
-        return np.column_stack([standard, unknown - self.missing, np.ones(len(matrix))])
+        second = unknown[:, some] - self.missing[some]
+        return np.column_stack([standard, second, np.ones(len(matrix))])
 
     def undo(self, beta: Floats) -> Linear:
         """The same model on the columns as they are."""
-        of_known, of_missing = beta[:-1].reshape(2, -1)
+        of_known, of_missing = beta[: len(self.mean)], np.zeros(len(self.mean))
+        of_missing[self.missing > 0] = beta[len(self.mean) : -1]
         slope = of_known / self.deviation
         offset = -slope * self.mean - of_missing * self.missing
         missing = of_missing * (1 - self.missing)

@@ -172,7 +172,7 @@ def test_a_model_below_the_threshold_fails_and_says_by_how_much(
 ) -> None:
     assert start("--parameter", "MinValidationAuc=0.99") == 1
     out, err = capsys.readouterr()
-    assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.8" in err
+    assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.9" in err
     assert "is below MinValidationAuc 0.99\ncause: " in err
     assert "status          Failed" in out
     assert (only_run(here) / "model.tar.gz").exists(), "the model was trained: it can be looked at"
