@@ -132,7 +132,8 @@ class Features:
         people = Encoded.of(passengers)
         columns = self._columns(people, counted=True)
         matrix = _matrix(columns)
-        has_party = ~np.isnan(columns["party_survival"])
+        fate = columns.get("party_survival", np.full(len(people), np.nan))
+        has_party = ~np.isnan(fate)
         hidden = matrix[has_party]
         hidden[:, [name.removesuffix(OF_WOMAN_OR_BOY) in FATE for name in columns]] = np.nan
         rows = TrainingRows(
@@ -168,7 +169,7 @@ class Features:
             "log_fare": np.log1p(numbers["fare"]),
             "log_fare_per_person": np.log1p(numbers["fare"] / party),
         }
-        for name, survival in self._fate(mates).items():
+        for name, survival in self._fate(mates).items() if len(self.parties.keys) else ():
             columns[name] = survival
             columns[name + OF_WOMAN_OR_BOY] = np.where(woman, survival, np.nan)
         for name, values in self.categories.items():
