@@ -19,7 +19,8 @@ from container_jobs import Jobs, channel, end, jobs_of
 pytestmark = NEEDS_ENGINE
 
 LONG = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001", "max_depth": "8"}
-SECONDS = {"num_round": "1500", "early_stopping_rounds": "1000", "eta": "0.001", "max_depth": "6"}
+SOME_SECONDS = {"early_stopping_rounds": "0", "eta": "0.001", "max_depth": "3"}
+ROUNDS = {1: "9000", 2: "1500"}  # by hosts
 SPOT = {
     "EnableManagedSpotTraining": True,
     "StoppingCondition": {"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 300},
@@ -48,7 +49,7 @@ class Trainings(Jobs):
     def spot(self, instance_count: int) -> str:
         return self.train(
             instance_count,
-            SECONDS,
+            SOME_SECONDS | {"num_round": ROUNDS[instance_count]},
             CheckpointConfig={"S3Uri": f"s3://{self.stack.bucket}/hosts/checkpoints"},
             **SPOT,
         )
@@ -138,7 +139,8 @@ def test_a_container_that_is_cut_off_fails_the_job_and_is_named(trainings: Train
 def test_interrupted_containers_end_with_the_artifact_of_those_that_never_were(
     count: int, grace: str, trainings: Trainings
 ) -> None:
-    whole = trainings.wait(trainings.train(count, SECONDS))
+    hyperparameters = SOME_SECONDS | {"num_round": ROUNDS[count]}
+    whole = trainings.wait(trainings.train(count, hyperparameters))
     name = trainings.spot(count)
     wait_until(trainings.checkpoints)
     interrupt = ("-m", "pipeline.local_aws.interrupt", name, "--grace", grace)
