@@ -33,7 +33,8 @@ def test_a_system_that_does_not_count_the_peak_is_asked_in_another_way(tmp_path:
             status.unlink()
         else:
             status.write_text(content)
-        assert peak_memory_mib(status) >= peak_memory_mib()
+        before = peak_memory_mib()
+        assert peak_memory_mib(status) >= before - 1, "counted a moment later, and rounded"
 
 
 def test_kibibytes_are_rounded_up(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_accept_chooses_the_form_of_the_answer(
         (f"{HEADER}\n1,2\n".encode(), CSV, "body: line 2 has 2 cells, the header has 10"),
         (f"{HEADER}\n,,,,,,,,,\n,old,,,,,,,,\n".encode(), CSV, "body: line 3: age is 'old', not"),
         (f"{HEADER}\n{'x' * 200_000},,,,,,,,,\n".encode(), CSV, "body: line 2 is not CSV: field"),
-        (b"\xff\xfe", CSV, "body: not UTF-8 (line 1, byte 0)"),
+        (b"\xff\xfe", CSV, "body: not UTF-8 (line 1)"),
         (b"\n \n", JSON_LINES, "body: no rows"),
         (lines_of(ALLEN) + b"\n{", JSON_LINES, "body: line 2 is not JSON: "),
         (lines_of(ALLEN, [ALLEN]), JSON_LINES, "body: line 2 is not a JSON object"),

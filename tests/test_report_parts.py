@@ -29,7 +29,7 @@ def test_the_quotes_hold_what_they_are_there_for() -> None:
     assert "hyperparameters=dict(hyperparameters)," in text["code_estimator"]
     assert text["code_step"].startswith("train = TrainingStep(")
     assert text["code_gate"].startswith("gate = ConditionStep(")
-    assert "xgb.train(" in text["code_fit"]
+    assert "booster = boost(" in text["code_fit"]
     assert text["code_image"].endswith('ENTRYPOINT ["python3", "-m", "container"]\n')
     assert text["code_role"].startswith("- Sid: FindTheData")
 
