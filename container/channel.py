@@ -7,6 +7,7 @@ from pathlib import Path
 from container.batches import read_batches
 from container.cluster import ALONE, Cluster
 from container.errors import InputError
+from container.opt_ml import OptMl
 from container.passengers import Passengers
 
 
@@ -21,9 +22,9 @@ class Channel:
     rows: int | None = None  # known after the first walk, which says it
 
     @classmethod
-    def of_folder(cls, folder: Path, hosts: Cluster = ALONE, *, sharded: bool = False) -> "Channel":
-        """Raises InputError when it is missing or holds no file."""
-        name, channels = folder.name, folder.parent
+    def of_job(cls, opt_ml: OptMl, name: str, hosts: Cluster = ALONE) -> "Channel":
+        """This host's share of it. Raises InputError when it is missing or holds no file."""
+        channels, folder, sharded = opt_ml.channels, opt_ml.channels / name, opt_ml.is_sharded(name)
         if not folder.is_dir():
             found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
             raise InputError(

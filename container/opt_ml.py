@@ -1,7 +1,8 @@
 """The folders and files of a training job, as SageMaker lays them out under /opt/ml.
 
 Source: "How Amazon SageMaker AI Provides Training Information" and "How Amazon SageMaker AI
-Processes Training Output" in the SageMaker developer guide.
+Processes Training Output" in the SageMaker developer guide. Standard library only: it must work to
+say that a library is missing.
 """
 
 import json
@@ -9,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container.channel import Channel, data_files
-from container.cluster import ALONE, Cluster
 from container.errors import InputError
 
 FAILURE_CHARACTERS = 1024  # SageMaker shows no more of the failure file
@@ -46,25 +45,21 @@ class OptMl:
         hosts = resources.get("hosts") or ["algo-1"]
         return hosts, resources.get("current_host", hosts[0])
 
-    def channel(self, name: str, hosts: Cluster = ALONE) -> Channel:
-        """This host's share of it. Raises InputError when it is missing or empty."""
-        config = self._config("inputdataconfig.json").get(name, {})
-        sharded = config.get("S3DistributionType") == "ShardedByS3Key"
-        return Channel.of_folder(self._channels / name, hosts, sharded=sharded)
+    @property
+    def channels(self) -> Path:
+        """Holds a folder for each channel."""
+        return self.root / "input" / "data"
 
-    def data_files(self) -> list[Path]:
-        """Of all channels."""
-        return data_files(self._channels)
+    def is_sharded(self, channel: str) -> bool:
+        """Whether each host got other files of it, and not all of them."""
+        config: dict[str, str] = self._config("inputdataconfig.json").get(channel, {})
+        return config.get("S3DistributionType") == "ShardedByS3Key"
 
     def write_failure(self, text: str) -> None:
         """What SageMaker shows as the job's FailureReason; the message must come first."""
         path = self.root / "output" / "failure"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
-
-    @property
-    def _channels(self) -> Path:
-        return self.root / "input" / "data"
 
     def _config(self, name: str) -> dict[str, Any]:
         """Absent after a bare `docker run`, which means the defaults; SageMaker writes them all."""

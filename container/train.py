@@ -13,6 +13,7 @@ from typing import Any
 from container import cluster, contract
 from container.artifact import Artifact
 from container.batches import Rows, batches
+from container.channel import Channel, data_files
 from container.checkpoint import Checkpoints, fingerprint
 from container.cluster import ALONE, Cluster
 from container.datasets import ROWS_FOR_THREADS, datasets
@@ -46,17 +47,19 @@ def _train(opt_ml: OptMl, hosts: Cluster, device: str) -> None:
     hyperparameters = contract.parse_hyperparameters(given)
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
-    train_rows = opt_ml.channel(contract.TRAIN_CHANNEL, hosts)
+    train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, hosts)
     if folds:
         from container.cross_validation import compare  # which itself needs `fit`
 
         compare(train_rows, hyperparameters, folds, opt_ml)
         return
-    validation_rows = opt_ml.channel(contract.VALIDATION_CHANNEL, hosts)
+    validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL, hosts)
 
     checkpoints = Checkpoints.of_job(
         opt_ml.checkpoints,
-        lambda: fingerprint([*opt_ml.data_files(), *PROGRAM], hyperparameters, xgb.__version__),
+        lambda: fingerprint(
+            [*data_files(opt_ml.channels), *PROGRAM], hyperparameters, xgb.__version__
+        ),
         hosts,
     )
     artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, hosts, device)

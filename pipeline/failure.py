@@ -18,18 +18,18 @@ def diagnose_run(
 
 def symptoms(record: dict[str, Any], last_lines: list[str], because: str | None = None) -> str:
     """What there is to be diagnosed, one symptom a line; of a success, what may surprise."""
-    if record["status"] != "Succeeded":
-        return "\n".join(
-            [
-                _headline(record, because),
-                f"SecondaryStatus {record['secondary_status']}",
-                *last_lines,
-            ]
-        )
-    if record["reused_from"]:
-        return f"the result was reused from {record['reused_from']}"
+    if record["status"] == "Succeeded":
+        reused = record["reused_from"]
+        return f"the result was reused from {reused}" if reused else ""
     lost = record["training_job_status"] == "Completed" and not record["model_artifact"]
-    return "the training job completed without a model artifact" if lost else ""
+    return "\n".join(
+        [
+            _headline(record, because),
+            f"SecondaryStatus {record['secondary_status']}",
+            *(["the training job completed without a model artifact"] if lost else []),
+            *last_lines,
+        ]
+    )
 
 
 def failure(

@@ -154,8 +154,9 @@ import sys
 from pathlib import Path
 from container.spooled import SpooledRows
 from container.channel import Channel
+from container.opt_ml import OptMl
 from container.resources import peak_memory_mib
-with SpooledRows(Channel.of_folder(Path(sys.argv[1])), learning=True):
+with SpooledRows(Channel.of_job(OptMl(Path(sys.argv[1])), "train"), learning=True):
     print(peak_memory_mib())
 """
 
@@ -163,8 +164,8 @@ with SpooledRows(Channel.of_folder(Path(sys.argv[1])), learning=True):
 def test_memory_does_not_grow_with_the_rows_that_are_read(opt_ml: Path) -> None:
     peaks = []
     for copies in (60, 4):
-        path = repeat_training_rows(opt_ml, copies)
-        command = [sys.executable, "-c", WALK, str(path.parent)]
+        repeat_training_rows(opt_ml, copies)
+        command = [sys.executable, "-c", WALK, str(opt_ml)]
         peaks.append(int(subprocess.check_output(command, cwd=ROOT, text=True).split()[-1]))
     size = (opt_ml / TRAIN).stat().st_size / 2**20
     assert size > 15

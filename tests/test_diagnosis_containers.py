@@ -8,6 +8,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from container import contract
 from container.errors import InputError
 from pipeline import cli
 from pipeline.image import SINGLE, source_tag
@@ -40,7 +41,7 @@ NO_LIBRARY = "import ctypes; ctypes.CDLL('libnowhere.so.1')"
 DOWNLOAD = "import urllib.request; urllib.request.urlopen('http://example.com')"
 INDEX = "application/vnd.oci.image.index.v1+json"
 EAT = "eaten = [b'x' * 2**20 for _ in range(4400)]"
-METRIC = "print('metric validation:auc=0.900000')"
+METRICS = "; ".join(f"print({contract.metric_line(name, 0.9)!r})" for name in contract.METRICS)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +96,11 @@ def test_an_image_that_does_not_train(
     assert kept == name
 
 
-def test_an_image_that_leaves_no_model_is_no_failure_but_said(
+def test_an_image_that_leaves_no_model_has_nothing_to_register(
     image: Image, jobs: Jobs, tmp_path: Path
 ) -> None:
-    code, err, kept = train(image, jobs.push(python(METRIC), tmp_path, "no-model"))
-    assert code == cli.SUCCEEDED
-    assert "\nnote: the training job completed without a model artifact\n" in err
+    code, err, kept = train(image, jobs.push(python(METRICS), tmp_path, "no-model"))
+    assert code == cli.NOT_SUCCEEDED
     assert says("no-model", err)
     assert kept == "no-model"
 

@@ -36,7 +36,6 @@ QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
 
 ALLOWED = "allowed"
 OTHER_NAMES = {  # of actions, where they are not the operation's
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "s3:HeadBucket": "s3:ListBucket",
 }
 

@@ -1,10 +1,11 @@
-"""What moto's CloudFormation leaves undone and the project's stack needs."""
+"""What moto leaves undone and the project needs."""
 
 import json
 from typing import Any
 
 from moto.cloudformation.models import CloudFormationBackend
 from moto.iam.models import ManagedPolicy, Role
+from moto.s3.responses import ACTION_MAP
 
 _execute_change_set = CloudFormationBackend.execute_change_set
 
@@ -17,6 +18,8 @@ def fill() -> None:
     backend.execute_change_set = execute_change_set
     policy.delete = delete_policy
     role.put_policy = put_policy
+    # The permission that a request for a bucket's encryption needs; moto takes it for a listing.
+    ACTION_MAP["BUCKET"]["GET"]["encryption"] = "GetEncryptionConfiguration"
 
 
 def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
