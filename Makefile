@@ -16,7 +16,7 @@ notebook: .venv/ready-dev
 	$(BIN)/python -m nbconvert --execute --to html $(ARGS) notebooks/local_fit.ipynb
 
 test: .venv/ready-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 check: lint test
 

@@ -20,6 +20,7 @@ import pytest
 import yaml
 from container_engine import NEEDS_ENGINE, Image
 from model_server import ModelServer
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = container_engine.ROOT
 
@@ -39,12 +40,19 @@ SLOW = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A worker of pytest-xdist takes whole files; one takes all that need the engine, whose
-    containers they count."""
-    for item in items:
-        group = "engine" if item.get_closest_marker("container_engine") else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """A worker takes whole files, and one of them all that need the engine: they count what is left
+    on it. (Groups of pytest-xdist itself do nothing under pytest 9.2.)"""
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            source = (config.rootpath / file).read_text(encoding="utf-8")
+            needs_engine = "ENGINE" in source or "container_engine" in source or "[image" in nodeid
+            return "engine" if needs_engine else file
+
+    return Files(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
