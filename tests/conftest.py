@@ -41,18 +41,19 @@ SLOW = {
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A worker takes whole files, and one of them all that need the engine: they count what is left
-    on it. (Groups of pytest-xdist itself do nothing under pytest 9.2.)"""
+    on it. (The groups of pytest-xdist 3.8 do nothing under pytest 9.2.)"""
 
-    class Files(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            source = (config.rootpath / file).read_text(encoding="utf-8")
-            needs_engine = "ENGINE" in source or "container_engine" in source or "[image" in nodeid
-            return "engine" if needs_engine else file
+    def group(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        source = (config.rootpath / file).read_text(encoding="utf-8")
+        needs_engine = "NEEDS_ENGINE" in source or "container_engine" in source
+        return "engine" if needs_engine or "[image" in nodeid else file
 
-    return Files(config, log)
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group
+    return scheduler
 
 
 @pytest.hookimpl(tryfirst=True)
