@@ -6,6 +6,7 @@ imports what only the other needs.
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ def main(argv: Sequence[str], root: Path) -> int:
 
 
 def _serve(opt_ml: OptMl) -> int:
+    # Until it listens there is nothing to end well, and an exception may be lost inside an import.
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: os._exit(0))
     # Read when XGBoost is loaded. Requests run beside each other, each of them on one thread: more
     # for one wait for each other longer than it takes to score.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

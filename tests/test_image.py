@@ -159,6 +159,7 @@ def test_the_image_says_what_it_was_made_from(local_image: str) -> None:
     ).stdout.strip()
     assert labels["org.opencontainers.image.revision"] == (revision or "unknown")
     assert labels["org.opencontainers.image.base.name"]
+    assert labels["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
     assert config["Architecture"] == "amd64"
     assert config["Config"]["Entrypoint"] == ["python3", "-m", "container"]
 
