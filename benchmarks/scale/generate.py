@@ -3,7 +3,8 @@
 `titanic`: passengers with the columns of Titanic, who travel in parties that share surname, ticket,
 fare, class, port and cabin; who they are is drawn from pipeline/titanic/titanic.csv. `numeric`: 28
 normally distributed features and a label, as in the HIGGS data set. The last tenth of the rows, but
-at most 200,000, is the validation channel; both channels come as CSV and as Parquet.
+at most 200,000, is the validation channel; both channels come as CSV and as Parquet, numbers also
+as `train.npy` and `validation.npy` (float32, the label last).
 """
 
 import argparse
@@ -114,6 +115,13 @@ def _part(batches: list[arrow.RecordBatch], first: int, last: int) -> arrow.Reco
     return arrow.RecordBatchReader.from_batches(batches[0].schema, part)
 
 
+def _label_last(part: arrow.RecordBatchReader) -> np.ndarray:
+    """Shape (rows, FEATURES + 1)."""
+    places = [*range(1, FEATURES + 1), 0]
+    tables = [np.column_stack([np.array(b.column(n)) for n in places]) for b in part]
+    return np.concatenate(tables).astype(np.float32)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=("titanic", "numeric"))
@@ -136,6 +144,8 @@ def main() -> None:
                 arro3.io.write_parquet(
                     part, path, compression="snappy", max_row_group_size=CHUNK_ROWS
                 )
+        if generate is numeric:
+            np.save(arguments.folder / f"{channel}.npy", _label_last(_part(batches, first, last)))
 
 
 if __name__ == "__main__":
