@@ -4,16 +4,10 @@ from pipeline.curves import calibration, precision_recall
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-
-rows = st.lists(
-    st.tuples(st.sampled_from([0, 1]), st.integers(1, 19).map(lambda n: n / 20)),
-    min_size=2,
-    max_size=60,
-).filter(lambda rows: {label for label, _ in rows} == {0, 1})
+from test_container_metrics import rows as labelled_probabilities
 
 
-@given(rows)
+@given(labelled_probabilities)
 def test_precision_and_recall_are_those_of_every_threshold(rows: list[tuple[int, float]]) -> None:
     labels = np.array([label for label, _ in rows])
     p = np.array([value for _, value in rows], np.float32)

@@ -9,21 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import xgboost as xgb
+from xgboost_parameters import parameters
 
 
 def main(channels: Path, rounds: int, depth: int, model: Path) -> None:
     train, validation = (np.load(channels / f"{name}.npy") for name in ("train", "validation"))
-    params = {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
-        "tree_method": "hist",
-        "max_depth": depth,
-        "eta": 0.3,
-    }
     data = xgb.QuantileDMatrix(train[:, :-1], train[:, -1])
     other = xgb.QuantileDMatrix(validation[:, :-1], validation[:, -1], ref=data)
     evals = [(data, "train"), (other, "validation")]
-    booster = xgb.train(params, data, rounds, evals=evals, verbose_eval=rounds - 1)
+    booster = xgb.train(parameters(depth), data, rounds, evals=evals, verbose_eval=rounds - 1)
     booster.save_model(model)
 
 

@@ -18,6 +18,7 @@ from container.tables import csv_table, parquet_tables
 import arro3.core as arrow
 import numpy as np
 import xgboost as xgb
+from xgboost_parameters import parameters
 
 
 def tables(path: Path) -> Iterator[arrow.RecordBatch]:
@@ -53,16 +54,9 @@ def main(channels: Path, rounds: int, depth: int, model: Path) -> None:
         Table(spool, lambda rows, labels: {"data": rows, "label": labels}, spool.width)
         for spool in map(spooled, (channels / "train", channels / "validation"))
     )
-    params = {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
-        "tree_method": "hist",
-        "max_depth": depth,
-        "eta": 0.3,
-    }
     with datasets(train, validation) as data:
         booster = xgb.train(
-            params,
+            parameters(depth),
             data["train"],
             rounds,
             evals=[(each, name) for name, each in data.items()],

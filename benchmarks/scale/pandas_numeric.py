@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import xgboost as xgb
+from xgboost_parameters import parameters
 
 
 def read(folder: Path) -> xgb.DMatrix:
@@ -18,15 +19,8 @@ def read(folder: Path) -> xgb.DMatrix:
 
 def main(channels: Path, rounds: int, depth: int, model: Path) -> None:
     train, validation = read(channels / "train"), read(channels / "validation")
-    params = {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
-        "tree_method": "hist",
-        "max_depth": depth,
-        "eta": 0.3,
-    }
     booster = xgb.train(
-        params,
+        parameters(depth),
         train,
         rounds,
         evals=[(train, "train"), (validation, "validation")],
