@@ -1,15 +1,18 @@
 """Turns passengers into the numbers that the model sees; the same code trains and scores.
 
-What is learned from the training rows are sums, which can be added up from any parts of them:
-how often each category occurs, the ages by title, and how many of each party survived.
+What is learned from the training rows are sums, which can be added up from any parts of them: of
+numbers, and of how many survived in each category and of each party.
+
+A category is one column, the share of its passengers that survived; and but for the fate of a
+party there is a value in every row. XGBoost then keeps a byte for each column of a row.
 """
 
 import json
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from container.encoded import Encoded, People
+from container.encoded import CATEGORIES, Encoded, People
 from container.parties import (
     MEN,
     MEN_SURVIVED,
@@ -34,46 +37,51 @@ FATE = {  # of the party: whom each column is about, and who of them survived
 }
 OF_WOMAN_OR_BOY = "_of_woman_or_boy"  # the same column, for women and boys alone
 
-_AGE_STEPS = 64  # a year's: sums of whole steps are exact, whatever the order of the rows
+LEARNED = ("categories", "ages", "means")  # beside the parties
+
+_STEPS = 64  # of a unit: sums of whole steps are exact, whatever the order of the rows
+
+Sums = dict[str, tuple[int, float]]  # of each group: its rows, and the sum of something over them
 
 
 @dataclass
 class Statistics:
-    """The sums. `ages` maps a title to the number of known ages and their sum in steps."""
+    """The sums: of survivors by the values of each category, of the known ages by title, and of
+    the known values of each number; of ages and numbers in steps."""
 
-    categories: dict[str, Counter[str]] = field(default_factory=dict)
-    ages: dict[str, tuple[int, float]] = field(default_factory=dict)
+    categories: dict[str, Sums] = field(default_factory=dict)
+    ages: Sums = field(default_factory=dict)
+    numbers: Sums = field(default_factory=dict)
     parties: Parties = field(default_factory=lambda: Parties.count(Passengers()))
 
     @classmethod
     def of(cls, passengers: People, *, parties: bool = True) -> "Statistics":
         """Of labelled passengers; their parties are not needed where they are tallied."""
         people = Encoded.of(passengers)
-        steps = np.round(people.numbers["age"].astype(np.float64) * _AGE_STEPS)
-        known = ~np.isnan(steps)
-        categories, ages = {}, {}
-        for name, codes in people.codes.items():
-            counts = np.bincount(codes, minlength=len(people.values[name])).tolist()
-            present = zip(people.values[name], counts, strict=True)
-            categories[name] = Counter({value: count for value, count in present if count})
-        titles = people.codes["title"]
-        counts, sums = np.bincount(titles[known]), np.bincount(titles[known], steps[known])
-        for value in categories["title"]:
-            code = people.values["title"][value]
-            is_there = code < len(counts)
-            ages[value] = (int(counts[code]), float(sums[code])) if is_there else (0, 0.0)
-        return cls(categories, ages, Parties.count(people if parties else Passengers()))
+        steps = {
+            name: np.round(column.astype(np.float64) * _STEPS)
+            for name, column in people.numbers.items()
+        }
+        return cls(
+            {name: _by_value(people, name, people.labels) for name in CATEGORIES},
+            _by_value(people, "title", steps["age"]),
+            {
+                name: (int(np.count_nonzero(~np.isnan(column))), float(np.nansum(column)))
+                for name, column in steps.items()
+            },
+            Parties.count(people if parties else Passengers()),
+        )
 
     def __add__(self, other: "Statistics") -> "Statistics":
-        categories = {
-            name: self.categories.get(name, Counter()) + other.categories.get(name, Counter())
-            for name in {**self.categories, **other.categories}
-        }
-        ages = dict(self.ages)
-        for name, (count, total) in other.ages.items():
-            here = ages.get(name, (0, 0.0))
-            ages[name] = (here[0] + count, here[1] + total)
-        return Statistics(categories, ages, self.parties + other.parties)
+        return Statistics(
+            {
+                name: _added(self.categories.get(name, {}), other.categories.get(name, {}))
+                for name in CATEGORIES
+            },
+            _added(self.ages, other.ages),
+            _added(self.numbers, other.numbers),
+            self.parties + other.parties,
+        )
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,13 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class Features:
-    """The categories of each text feature that the training rows showed often enough, the mean
-    age by title ("" for all others), and the parties."""
+    """What was learned from the training rows: of each category, for the values that they showed
+    often enough, the share that survived; the mean age by title; the mean of each number; and the
+    parties."""
 
-    categories: dict[str, list[str]]
+    categories: dict[str, dict[str, float]]
     ages: dict[str, float]
+    means: dict[str, float]
     parties: Parties
 
     @classmethod
@@ -101,15 +111,30 @@ class Features:
 
     @classmethod
     def from_statistics(cls, statistics: Statistics) -> "Features":
+        usual = statistics.parties.survival(*FATE["party_survival"])
         categories = {
-            name: sorted(value for value, count in counts.items() if count >= MINIMUM_ROWS)
-            for name, counts in statistics.categories.items()
+            name: {
+                value: (survived + usual) / (rows + 1)  # as with one more passenger
+                for value, (rows, survived) in sorted(sums.items())
+                if rows >= MINIMUM_ROWS
+            }
+            for name, sums in statistics.categories.items()
         }
-        ages = {"": _mean_age(list(statistics.ages.values()))} | {
-            name: _mean_age([statistics.ages[name]]) for name in categories["title"] if name
+        ages = {
+            title: steps / rows / _STEPS
+            for title, (rows, steps) in sorted(statistics.ages.items())
+            if title in categories["title"]
         }
-        known = {name: age for name, age in ages.items() if age is not None}
-        return cls(categories, known, statistics.parties)
+        means = {
+            name: steps / max(rows, 1) / _STEPS
+            for name, (rows, steps) in statistics.numbers.items()
+        }
+        return cls(categories, ages, means, statistics.parties)
+
+    @property
+    def with_parties(self) -> bool:
+        """Whether anything is known of any party."""
+        return len(self.parties.keys) > 0
 
     @property
     def names(self) -> list[str]:
@@ -117,103 +142,117 @@ class Features:
         return list(self._columns(Encoded.of(Passengers()), counted=False))
 
     def matrix(self, passengers: People) -> NDArray[np.float32]:
-        """Of rows to be scored, shape (rows, len(names)). A missing number is NaN; a rare or
-        unseen category has 0 in all columns of its feature."""
+        """Of rows to be scored, shape (rows, len(names)). Only the fate of a party may be NaN; a
+        rare or unseen value of a category has the share of all that survived."""
         return _matrix(self._columns(Encoded.of(passengers), counted=False))
 
-    def training_rows(self, passengers: People, *, beside: bool = False) -> TrainingRows:
+    def training_rows(self, passengers: People) -> TrainingRows:
         """Of the rows, or some of the rows, that were learned from.
 
-        Each row is left out of its own party. The rows that have a party come twice, the second
-        time with its fate hidden: so the model also learns to do without, as it must for a
-        passenger of whose party it has seen nobody. They come after all rows or, `beside`, each
-        after its own: in an order that does not depend on how many rows are made at a time.
+        Each row is left out of its own party. A row that has a party comes twice, the second time
+        with its fate hidden: so the model also learns to do without, as it must for a passenger of
+        whose party it has seen nobody.
         """
         people = Encoded.of(passengers)
         columns = self._columns(people, counted=True)
         matrix = _matrix(columns)
-        fate = columns.get("party_survival", np.full(len(people), np.nan))
-        has_party = ~np.isnan(fate)
-        hidden = matrix[has_party]
-        hidden[:, [name.removesuffix(OF_WOMAN_OR_BOY) in FATE for name in columns]] = np.nan
-        rows = TrainingRows(
-            np.concatenate([matrix, hidden]),
-            np.concatenate([people.labels, people.labels[has_party]]),
-            np.repeat([1, HIDDEN_WEIGHT], [len(matrix), len(hidden)]).astype(np.float32),
-        )
-        if not beside:
-            return rows
-        of = np.concatenate([np.arange(len(matrix)), np.flatnonzero(has_party)])
-        order = np.argsort(of, kind="stable")
-        return TrainingRows(rows.matrix[order], rows.labels[order], rows.weights[order])
+        if not self.with_parties:
+            return TrainingRows(matrix, people.labels, np.ones(len(people), np.float32))
+        has_party = ~np.isnan(columns["party_survival"])
+        row = np.repeat(np.arange(len(people)), 1 + has_party)
+        again = np.append(False, row[1:] == row[:-1])
+        of_fate = np.array([name.removesuffix(OF_WOMAN_OR_BOY) in FATE for name in columns])
+        matrix = matrix[row]
+        matrix[again[:, np.newaxis] & of_fate] = np.nan
+        weights = np.where(again, HIDDEN_WEIGHT, 1).astype(np.float32)
+        return TrainingRows(matrix, people.labels[row], weights)
 
     def _columns(self, people: Encoded, *, counted: bool) -> dict[str, NDArray[np.float64]]:
-        numbers = {name: column.astype(np.float64) for name, column in people.numbers.items()}
+        age_known = ~np.isnan(people.numbers["age"])
+        expected = self.means | {"age": _by_code(people, "title", self.ages, self.means["age"])}
+        numbers = {
+            name: np.where(np.isnan(column), expected[name], column.astype(np.float64))
+            for name, column in people.numbers.items()
+        }
         woman = is_woman_or_boy(people)
         family = numbers["sibsp"] + numbers["parch"] + 1
         mates = self.parties.mates(people, counted=counted)
-        party = np.fmax(mates[:, WOMEN] + mates[:, MEN] + 1, family)
+        party = np.maximum(mates[:, WOMEN] + mates[:, MEN] + 1, family)
 
         columns = {
             "pclass": numbers["pclass"],
             "first_class": numbers["pclass"] == 1,
             "woman_or_boy": woman,
             "woman_or_boy_in_third_class": woman & (numbers["pclass"] == 3),
-            "age": self._ages(numbers["age"], people),
-            "age_known": ~np.isnan(numbers["age"]),
+            "age": numbers["age"],
+            "age_known": age_known,
             "sibsp": numbers["sibsp"],
             "parch": numbers["parch"],
             "family_size": family,
             "large_family": family >= LARGE_FAMILY,
-            "party_size": party,
             "log_fare": np.log1p(numbers["fare"]),
             "log_fare_per_person": np.log1p(numbers["fare"] / party),
         }
-        for name, survival in self._fate(mates).items() if len(self.parties.keys) else ():
-            columns[name] = survival
-            columns[name + OF_WOMAN_OR_BOY] = np.where(woman, survival, np.nan)
-        for name, values in self.categories.items():
-            columns |= {f"{name}={value}": _is(people, name, value) for value in values}
+        usual = self.parties.survival(*FATE["party_survival"])
+        for name, shares in self.categories.items():
+            columns[name] = _by_code(people, name, shares, usual)
+        if self.with_parties:
+            columns["party_size"] = party
+            for name, survival in self._fate(mates).items():
+                columns[name] = survival
+                columns[name + OF_WOMAN_OR_BOY] = np.where(woman, survival, np.nan)
         return columns
-
-    def _ages(self, ages: NDArray[np.float64], people: Encoded) -> NDArray[np.float64]:
-        expected = np.full(len(ages), self.ages.get("", np.nan))
-        for name, age in self.ages.items():
-            if name:
-                expected[_is(people, "title", name)] = age
-        return np.where(np.isnan(ages), expected, ages)
 
     def _fate(self, mates: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
         """The shares that survived; NaN where there is nobody. Each is drawn to the share of all
         training rows, as by one more mate."""
         shares = {}
         for name, (of, survived) in FATE.items():
-            usual = self.parties.total[survived].sum() / max(self.parties.total[of].sum(), 1)
+            usual = self.parties.survival(of, survived)
             count = mates[:, of].sum(axis=1)
             share = (mates[:, survived].sum(axis=1) + usual) / (count + 1)
             shares[name] = np.where(count > 0, share, np.nan)
         return shares
 
     def save(self, features: Path, parties: Path) -> None:
-        content = {"features": self.names, "categories": self.categories, "ages": self.ages}
+        content = {"features": self.names} | {name: getattr(self, name) for name in LEARNED}
         features.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         self.parties.save(parties)
 
     @classmethod
     def load(cls, features: Path, parties: Path) -> "Features":
         content = json.loads(features.read_text(encoding="utf-8"))
-        return cls(content["categories"], content["ages"], Parties.load(parties))
+        return cls(**{name: content[name] for name in LEARNED}, parties=Parties.load(parties))
 
 
 def _matrix(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-    return np.column_stack(list(columns.values())).astype(np.float32)
+    matrix = np.empty((len(columns["pclass"]), len(columns)), np.float32)
+    for place, column in enumerate(columns.values()):
+        matrix[:, place] = column
+    return matrix
 
 
-def _mean_age(counts: list[tuple[int, float]]) -> float | None:
-    known = sum(count for count, _ in counts)
-    return sum(steps for _, steps in counts) / known / _AGE_STEPS if known else None
+def _by_value(people: Encoded, category: str, amounts: NDArray[np.floating]) -> Sums:
+    """The rows with each value of a category, and the sum over them, where the amount is known."""
+    known = ~np.isnan(amounts)
+    codes, values = people.codes[category][known], people.values[category]
+    rows = np.bincount(codes, minlength=len(values))
+    sums = np.bincount(codes, amounts[known], minlength=len(values))
+    by_value = zip(values, zip(rows.tolist(), sums.tolist(), strict=True), strict=True)
+    return {value: (count, amount) for value, (count, amount) in by_value if count}
 
 
-def _is(people: Encoded, category: str, value: str) -> NDArray[np.bool_]:
-    equal: NDArray[np.bool_] = people.codes[category] == people.values[category].get(value, -1)
-    return equal
+def _by_code(
+    people: Encoded, category: str, known: Mapping[str, float], otherwise: float
+) -> NDArray[np.float64]:
+    """What is known of the value of a category that each row has."""
+    of_values = [known.get(value, otherwise) for value in people.values[category]]
+    return np.array(of_values, np.float64)[people.codes[category]]
+
+
+def _added(one: Sums, other: Sums) -> Sums:
+    total = dict(one)
+    for group, (rows, amount) in other.items():
+        before = total.get(group, (0, 0.0))
+        total[group] = (before[0] + rows, before[1] + amount)
+    return total

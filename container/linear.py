@@ -1,7 +1,7 @@
 """Logistic regression with a ridge penalty, by Newton's method, from sums over batches of rows."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,18 +61,18 @@ class Linear:
         )
 
 
-def fit_linear(batches: Callable[[], Iterable[TrainingRows]], hosts: Cluster = ALONE) -> Linear:
-    """`batches()` begins a pass over all training rows of this host; there are about ten.
+def fit_linear(batches: Sequence[TrainingRows], hosts: Cluster = ALONE) -> Linear:
+    """`batches` are the training rows of this host, which are walked about ten times.
 
     Each column is standardised, its missing values are 0, and where there are any a second column
     says so.
     """
-    scale = _Scale.of(batches(), hosts)
+    scale = _Scale.of(batches, hosts)
     ridge = np.append(np.full(len(scale.mean) + np.count_nonzero(scale.missing), RIDGE), 0.0)
     beta = np.zeros(len(ridge))
     for _ in range(MOST_PASSES):
         gradient, curvature = np.zeros(len(beta)), np.zeros((len(beta), len(beta)))
-        for rows in batches():
+        for rows in batches:
             x, weights = scale.apply(rows.matrix), rows.weights.astype(np.float64)
             p = 1 / (1 + np.exp(-(x @ beta)))
             gradient += x.T @ (weights * (rows.labels - p))

@@ -51,6 +51,10 @@ class Parties:
         sums = np.concatenate([self.sums, other.sums])
         return Parties(*_sum_by_key(keys, sums), self.total + other.total)
 
+    def survival(self, of: list[int], survived: list[int]) -> float:
+        """The share of all passengers in some columns that are in others."""
+        return float(self.total[survived].sum() / max(self.total[of].sum(), 1))
+
     def mates(self, passengers: People, *, counted: bool) -> Sums:
         """The sums of each passenger's party, shape (rows, 4).
 

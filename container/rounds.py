@@ -29,38 +29,40 @@ def boost(
     params = {**params, "tree_method": "hist", "seed_per_iteration": True}
     watched = [(matrix, name) for name, matrix in data.items()]
     booster = xgb.Booster(params, list(data.values()))
-    losses: list[float] = []
+    rounds, losses = 0, list[float]()  # on the last of the data, where early stopping needs them
     saved = stage.resume()
     if saved:
         booster.load_model(bytearray(saved.model))
         booster.set_param(params)
         if saved.finished:
             return booster
-        losses = saved.state["losses"]
+        rounds, losses = saved.rounds, saved.state["losses"]
     try:
-        while len(losses) < num_round and not _stalled(losses, early_stopping_rounds):
+        while rounds < num_round and not _stalled(losses, early_stopping_rounds):
             termination.check()
-            if len(losses) % BETWEEN_RENEWALS == 0:
-                if losses and stage.due:
-                    _save(stage, booster, losses)
+            if rounds % BETWEEN_RENEWALS == 0:
+                if rounds and stage.due:
+                    _save(stage, booster, rounds, losses)
                 _renew_samplers(booster)
-            booster.update(data["train"], len(losses))
-            line = booster.eval_set(watched, len(losses))
-            losses.append(float(line.rpartition(":")[2]))
-            last = len(losses) == num_round or _stalled(losses, early_stopping_rounds)
-            if len(losses) % BETWEEN_LOG_LINES == 1 or last:
-                _say(_rounded(line))
+            booster.update(data["train"], rounds)
+            rounds += 1
+            if early_stopping_rounds:
+                line = booster.eval_set(watched[-1:], rounds - 1)
+                losses.append(float(line.rpartition(":")[2]))
+            last = rounds == num_round or _stalled(losses, early_stopping_rounds)
+            if rounds % BETWEEN_LOG_LINES == 1 or last:
+                _say(_rounded(booster.eval_set(watched, rounds - 1)))
     except BaseException:
         with contextlib.suppress(Exception):  # the error that ended the training comes first
-            whole = len(losses) // BETWEEN_RENEWALS * BETWEEN_RENEWALS
+            whole = rounds // BETWEEN_RENEWALS * BETWEEN_RENEWALS
             if whole:
-                _save(stage, booster[:whole], losses[:whole])
+                _save(stage, booster[:whole], whole, losses[:whole])
         raise
     if early_stopping_rounds:
         best = losses.index(min(losses)) + 1
-        _say(f"best round {best} of {len(losses)}")
+        _say(f"best round {best} of {rounds}")
         booster = booster[:best]
-    stage.save(Progress(len(losses), bytes(booster.save_raw("ubj")), finished=True))
+    stage.save(Progress(rounds, bytes(booster.save_raw("ubj")), finished=True))
     return booster
 
 
@@ -71,8 +73,8 @@ def _stalled(losses: list[float], early_stopping_rounds: int) -> bool:
     return len(losses) - 1 - losses.index(min(losses)) >= early_stopping_rounds
 
 
-def _save(stage: Stage, booster: xgb.Booster, losses: list[float]) -> None:
-    stage.save(Progress(len(losses), bytes(booster.save_raw("ubj")), {"losses": losses}))
+def _save(stage: Stage, booster: xgb.Booster, rounds: int, losses: list[float]) -> None:
+    stage.save(Progress(rounds, bytes(booster.save_raw("ubj")), {"losses": losses}))
 
 
 def _renew_samplers(booster: xgb.Booster) -> None:

@@ -41,7 +41,8 @@ class SpooledRows:
 
         def prepare(rows: NDArray[np.float32], labels: NDArray[np.float32]) -> Mapping[str, object]:
             made = self._training_rows(features, rows, labels)
-            return {"data": made.matrix, "label": made.labels, "weight": made.weights}
+            weighted = {"weight": made.weights} if features.with_parties else {}
+            return {"data": made.matrix, "label": made.labels, **weighted}
 
         return Table(self._spool, prepare, len(features.names))
 
@@ -63,7 +64,7 @@ class SpooledRows:
     def _training_rows(
         self, features: Features, rows: NDArray[np.float32], labels: NDArray[np.float32]
     ) -> TrainingRows:
-        return features.training_rows(self._encoder.unpacked(rows, labels), beside=True)
+        return features.training_rows(self._encoder.unpacked(rows, labels))
 
     def __enter__(self) -> "SpooledRows":
         return self

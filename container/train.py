@@ -116,7 +116,7 @@ def fit(
         SpooledRows(validation_rows, hosts) as validation,
     ):
         features = Features.from_statistics(train.statistics)
-        linear = fit_linear(lambda: train.sample(features), hosts)
+        linear = fit_linear([*train.sample(features)], hosts)
         tables = train.training_table(features), validation.table(features)
         with datasets(*tables, hosts=hosts) as data:
             if data["train"].num_row() < ROWS_FOR_THREADS:

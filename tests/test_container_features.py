@@ -120,25 +120,29 @@ def test_rows_with_a_party_are_trained_on_once_more_without_its_fate(
     features: Features, passengers: Passengers
 ) -> None:
     rows = features.training_rows(passengers)
+    assert set(rows.weights.tolist()) == {1, HIDDEN_WEIGHT}
+    again = np.flatnonzero(rows.weights == HIDDEN_WEIGHT)
+    assert len(rows.weights) - len(again) == len(passengers)
     here = columns(features, rows.matrix)
-    first, again = np.split(here["party_survival"], [len(passengers)])
-    assert np.isnan(again).all()
-    assert len(again) == np.sum(~np.isnan(first)) > 500
-    np.testing.assert_array_equal(
-        rows.weights, np.where(np.arange(len(rows.weights)) < len(passengers), 1, HIDDEN_WEIGHT)
-    )
-    same = ~np.isnan(first)
-    np.testing.assert_array_equal(
-        here["party_size"][: len(first)][same], here["party_size"][-same.sum() :]
-    )
-    np.testing.assert_array_equal(rows.labels[: len(first)][same], rows.labels[len(first) :])
+    fate = here["party_survival"]
+    assert np.isnan(fate[again]).all()
+    assert len(again) == np.count_nonzero(~np.isnan(fate)) > 500
+    assert not np.isnan(fate[again - 1]).any()
+    np.testing.assert_array_equal(here["party_size"][again], here["party_size"][again - 1])
+    np.testing.assert_array_equal(rows.labels[again], rows.labels[again - 1])
+
+
+def own_rows(features: Features, passengers: Passengers) -> dict[str, NDArray[np.float32]]:
+    """The columns of training rows, without those that come again."""
+    rows = features.training_rows(passengers)
+    return columns(features, rows.matrix[rows.weights == 1])
 
 
 def test_a_row_in_training_differs_from_the_same_row_scored_in_its_party_only(
     features: Features, passengers: Passengers
 ) -> None:
     scored = columns(features, features.matrix(passengers))
-    trained = columns(features, features.training_rows(passengers).matrix[: len(passengers)])
+    trained = own_rows(features, passengers)
     different = {
         name for name in scored if not np.array_equal(scored[name], trained[name], equal_nan=True)
     }
@@ -153,30 +157,47 @@ def test_a_row_in_training_differs_from_the_same_row_scored_in_its_party_only(
     }
 
 
-def test_unseen_categories_are_none_of_the_known_ones(
+def test_a_category_is_the_share_that_survived_as_with_one_more_passenger(
     features: Features, passengers: Passengers
 ) -> None:
+    survived = np.array(passengers.labels)
+    female = np.array(passengers.texts["sex"]) == "female"
+    share = (survived[female].sum() + survived.mean()) / (female.sum() + 1)
+    sex = columns(features, features.matrix(passengers))["sex"]
+    np.testing.assert_allclose(sex[female], share, rtol=1e-6)
+
+
+def test_unseen_and_rare_categories_have_the_share_of_all(
+    features: Features, passengers: Passengers
+) -> None:
+    usual = pytest.approx(np.mean(passengers.labels))
     stranger = passengers.take([0])
     for name in stranger.texts:
         stranger.texts[name][0] = "Zz, Zz. Zz"
-    vector = dict(zip(features.names, features.matrix(stranger)[0].tolist(), strict=True))
-    assert [value for name, value in vector.items() if "=" in name] == [0.0] * (
-        sum(len(values) for values in features.categories.values())
+    vector = values(features, stranger)
+    assert [vector[name] for name in ("sex", "title", "deck", "embarked")] == [usual] * 4
+    rare = values(
+        features, named(passengers, "Rothes, the Countess. of (Lucy Noel Martha Dyer-Edwards)")
     )
+    assert rare["title"] == usual
+    assert rare["sex"] != usual
 
 
 def test_titles_decks_and_families_are_understood(
     features: Features, passengers: Passengers
 ) -> None:
     allison = values(features, named(passengers, "Allison, Master. Hudson Trevor"))
-    assert allison["title=Master"] == allison["deck=C"] == allison["sex=male"] == 1
-    assert allison["title=Mr"] == allison["deck="] == 0
+    learned = features.categories
+    assert allison["title"] == pytest.approx(learned["title"]["Master"])
+    assert allison["deck"] == pytest.approx(learned["deck"]["C"])
+    assert allison["sex"] == pytest.approx(learned["sex"]["male"])
     assert allison["woman_or_boy"] == allison["first_class"] == 1
     assert allison["woman_or_boy_in_third_class"] == allison["large_family"] == 0
     assert allison["family_size"] == 4
     assert allison["log_fare"] == pytest.approx(np.log1p(151.55))
     sage = values(features, named(passengers, "Sage, Miss. Stella Anna"))
-    assert sage["woman_or_boy_in_third_class"] == sage["large_family"] == sage["deck="] == 1
+    assert sage["woman_or_boy_in_third_class"] == sage["large_family"] == 1
+    assert sage["deck"] == pytest.approx(learned["deck"][""])
 
 
 def test_a_missing_age_is_the_mean_of_its_title(features: Features, passengers: Passengers) -> None:
@@ -199,7 +220,7 @@ def test_the_size_of_the_party_and_the_fare_are_those_of_the_ticket(
 ) -> None:
     """Eight men on one ticket, of seven surnames, none with family."""
     row = passengers.texts["ticket"].index("1601")
-    trained = columns(features, features.training_rows(passengers).matrix)
+    trained = own_rows(features, passengers)
     on_it = passengers.texts["ticket"].count("1601")
     assert trained["party_size"][row] == on_it == 8
     assert trained["log_fare_per_person"][row] == pytest.approx(
@@ -208,8 +229,31 @@ def test_the_size_of_the_party_and_the_fare_are_those_of_the_ticket(
     assert trained["family_size"][row] == 1
 
 
-def test_passengers_without_any_known_age_can_be_learned_from(passengers: Passengers) -> None:
+def test_what_is_missing_is_the_mean_and_nothing_but_the_fate_of_a_party_stays_missing(
+    features: Features, passengers: Passengers
+) -> None:
+    fare = next(row for row, fare in enumerate(passengers.numbers["fare"]) if np.isnan(fare))
+    vector = values(features, passengers.take([fare]))
+    assert vector["log_fare"] == pytest.approx(
+        np.log1p(np.nanmean(passengers.numbers["fare"])), abs=1e-3
+    )
     ageless = passengers.take(list(range(200)))
     ageless.numbers["age"][:] = [np.nan] * 200
-    features = Features.learn(ageless)
-    assert np.isnan(columns(features, features.matrix(ageless))["age"]).all()
+    without_ages = Features.learn(ageless)
+    assert (columns(without_ages, without_ages.matrix(ageless))["age"] == 0).all()
+    for learned in (features, without_ages):
+        of_columns = columns(learned, learned.matrix(passengers))
+        unknown = {name for name, column in of_columns.items() if np.isnan(column).any()}
+        assert {name.partition("_survival")[0] for name in unknown} == {"women", "men", "party"}
+
+
+def test_without_any_party_there_is_a_value_in_every_row(passengers: Passengers) -> None:
+    """XGBoost then keeps a byte for each."""
+    strangers = passengers.take(list(range(len(passengers))))
+    strangers.texts["ticket"][:] = [""] * len(passengers)
+    strangers.texts["name"][:] = ["," + name.partition(",")[2] for name in passengers.texts["name"]]
+    features = Features.learn(strangers)
+    assert "party_size" not in features.names
+    rows = features.training_rows(strangers)
+    assert rows.matrix.shape == (len(passengers), len(features.names))
+    assert np.isfinite(rows.matrix).all()

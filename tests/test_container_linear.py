@@ -41,7 +41,7 @@ def penalised_loss(linear: Linear, rows: TrainingRows) -> float:
 
 def test_no_other_coefficients_are_better() -> None:
     rows = training_rows()
-    linear = fit_linear(lambda: [rows])
+    linear = fit_linear([rows])
     best = penalised_loss(linear, rows)
     share = 1 - np.average(~np.isnan(rows.matrix), axis=0, weights=rows.weights)
     mean = np.array(
@@ -63,8 +63,8 @@ def test_no_other_coefficients_are_better() -> None:
 
 def test_batches_give_what_all_rows_at_once_give() -> None:
     rows = training_rows()
-    at_once = fit_linear(lambda: [rows])
-    batches = fit_linear(lambda: [part(rows, slice(0, 7)), part(rows, slice(7, None))])
+    at_once = fit_linear([rows])
+    batches = fit_linear([part(rows, slice(0, 7)), part(rows, slice(7, None))])
     np.testing.assert_allclose(batches.intercept, at_once.intercept)
     for name in VECTORS:
         one, other = getattr(batches, name), getattr(at_once, name)
@@ -73,14 +73,14 @@ def test_batches_give_what_all_rows_at_once_give() -> None:
 
 def test_the_terms_of_a_column_are_0_on_average_and_a_constant_column_has_none() -> None:
     rows = training_rows()
-    terms = fit_linear(lambda: [rows]).terms(rows.matrix)
+    terms = fit_linear([rows]).terms(rows.matrix)
     np.testing.assert_allclose(rows.weights @ terms / rows.weights.sum(), 0, atol=1e-6)
     np.testing.assert_allclose(terms[:, 2], 0, atol=1e-9)
 
 
 def test_what_lies_outside_of_the_training_rows_counts_as_their_end() -> None:
     rows = training_rows()
-    linear = fit_linear(lambda: [rows])
+    linear = fit_linear([rows])
     far = np.array([[1e9, -1e9, 7]], np.float32)
     ends = np.array([[rows.matrix[:, 0].max(), np.nanmin(rows.matrix[:, 1]), 7]], np.float32)
     np.testing.assert_allclose(linear.margin(far), linear.margin(ends), rtol=1e-6)
@@ -88,7 +88,7 @@ def test_what_lies_outside_of_the_training_rows_counts_as_their_end() -> None:
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     rows = training_rows()
-    linear = fit_linear(lambda: [rows])
+    linear = fit_linear([rows])
     linear.save(tmp_path / "linear.json")
     loaded = Linear.load(tmp_path / "linear.json")
     np.testing.assert_array_equal(loaded.margin(rows.matrix), linear.margin(rows.matrix))
