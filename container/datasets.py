@@ -4,12 +4,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
+from container.ahead import ahead
 from container.cluster import ALONE, Cluster
 from container.resources import MIB, Memory, memory_limit, peak_memory_mib
-from container.spool import Page, Spool
+from container.spool import Spool
 
 import numpy as np
 import xgboost as xgb
@@ -22,7 +24,8 @@ PAGE_BYTES_ON_DISK = 16 * MIB  # larger pages take more memory, smaller ones mor
 
 # What XGBoost holds in memory for each cell and each row, and what a page of it takes: measured,
 # see benchmarks/README.md.
-BYTES_PER_CELL = 13
+BYTES_PER_CELL = 2
+BYTES_PER_CELL_IF_SOME_ARE_MISSING = 13
 BYTES_PER_ROW = 60
 WORTH_SAYING_MIB = 64
 
@@ -32,16 +35,20 @@ Prepare = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, obje
 @dataclass(frozen=True)
 class Table:
     """The rows of a spool. `prepare` makes of some of them, and their labels, what XGBoost takes:
-    `data`, a matrix with so many columns, `label`, and `weight` if they have one."""
+    `data`, a matrix with so many columns, `label`, and `weight` if they have one. `missing` says
+    that cells may be NaN, `copies` how many rows a row may become."""
 
     spool: Spool
     prepare: Prepare
     columns: int
+    missing: bool = False
+    copies: int = 1
 
     @property
     def mib(self) -> int:
         """What XGBoost takes to hold it in memory."""
-        return self.spool.rows * (self.columns * BYTES_PER_CELL + BYTES_PER_ROW) // MIB
+        cell = BYTES_PER_CELL_IF_SOME_ARE_MISSING if self.missing else BYTES_PER_CELL
+        return self.spool.rows * self.copies * (self.columns * cell + BYTES_PER_ROW) // MIB
 
 
 class _Pages(xgb.DataIter):
@@ -49,17 +56,18 @@ class _Pages(xgb.DataIter):
 
     def __init__(self, table: Table, cache: Path | None = None, step: int = 1) -> None:
         super().__init__(cache_prefix=str(cache) if cache else None)
-        self._table, self._step = table, step
+        self._table, self._step, self._cached = table, step, cache is not None
         size = PAGE_BYTES_ON_DISK if cache else PAGE_BYTES
         self._rows = max(1, size // (4 * table.columns * step))
-        self._pages: Iterator[Page] = iter(())
+        self._pages: Iterator[Mapping[str, object]] = iter(())
 
     def reset(self) -> None:
-        self._pages = self._table.spool.pages(self._rows, self._step)
+        pages = starmap(self._table.prepare, self._table.spool.pages(self._rows, self._step))
+        self._pages = pages if self._cached else ahead(pages)
 
     def next(self, input_data: Any) -> bool:
-        for rows, labels in self._pages:
-            input_data(**self._table.prepare(rows, labels))
+        for page in self._pages:
+            input_data(**page)
             return True
         return False
 

@@ -20,7 +20,7 @@ Sums = NDArray[np.int32]  # a total is of int64
 # The columns of sums: boys (title Master) count with the women, as they did at the boats.
 WOMEN, WOMEN_SURVIVED, MEN, MEN_SURVIVED = range(4)
 
-MOST_KEYS = 500_000  # of a training channel, two or three a party
+MOST_KEYS = 250_000  # of a training channel, two or three a party
 BETWEEN_MERGES = 100_000
 _NO_KEYS = np.empty(0, np.uint64)
 
@@ -173,4 +173,5 @@ def _sum_by_key(keys: Keys, sums: Sums) -> tuple[Keys, Sums]:
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
     if not len(starts):
         return ordered, sums[:0]
-    return ordered[starts], np.add.reduceat(sums[order], starts, axis=0)
+    by_column = [np.add.reduceat(column[order], starts) for column in sums.T]
+    return ordered[starts], np.column_stack(by_column)

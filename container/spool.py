@@ -42,16 +42,15 @@ class Spool:
         self.positive += int(np.count_nonzero(labels))
 
     def pages(self, most: int, step: int = 1) -> Iterator[Page]:
-        """All rows, or every one in `step`, `most` at a time. A page is overwritten by the next."""
-        rows = np.empty((min(most * step, self.rows), self.width), np.float32)
-        labels = np.empty(len(rows), np.float32)
+        """All rows, or every one in `step`, `most` at a time."""
         for file in self._files:
             file.seek(0)
         for start in range(0, self.rows, most * step):
             count = min(most * step, self.rows - start)
-            for file, array in zip(self._files, (rows[:count], labels[:count]), strict=True):
+            page = np.empty((count, self.width), np.float32), np.empty(count, np.float32)
+            for file, array in zip(self._files, page, strict=True):
                 file.readinto(array.data.cast("B"))  # type: ignore[attr-defined]
-            yield rows[:count:step], labels[:count:step]
+            yield page[0][::step], page[1][::step]
 
     def close(self) -> None:
         for file in self._files:

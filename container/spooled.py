@@ -44,7 +44,8 @@ class SpooledRows:
             weighted = {"weight": made.weights} if features.with_parties else {}
             return {"data": made.matrix, "label": made.labels, **weighted}
 
-        return Table(self._spool, prepare, len(features.names))
+        known = features.with_parties
+        return Table(self._spool, prepare, len(features.names), known, copies=1 + known)
 
     def table(self, features: Features) -> Table:
         """For XGBoost, of other rows."""
@@ -53,7 +54,7 @@ class SpooledRows:
             people = self._encoder.unpacked(rows, labels)
             return {"data": features.matrix(people), "label": labels}
 
-        return Table(self._spool, prepare, len(features.names))
+        return Table(self._spool, prepare, len(features.names), features.with_parties)
 
     def sample(self, features: Features) -> Iterator[TrainingRows]:
         """Batches of training rows: all of them while they are few."""

@@ -110,14 +110,10 @@ def load_artifact(files: dict[str, bytes]) -> Artifact:
 
 
 def importances(artifact: Artifact, passengers: Passengers) -> dict[str, float]:
-    """How much each feature moves the log odds of a passenger, in the mean of their absolute
-    values; the columns of a category (`title=Mr`, `title=Mrs`) are one feature."""
-    sums: dict[str, Any] = {}
-    columns = artifact.contributions(passengers)[:, :-1].T
-    for name, column in zip(artifact.features.names, columns, strict=True):
-        feature = name.partition("=")[0]
-        sums[feature] = sums.get(feature, 0) + column
-    return {feature: float(abs(column).mean()) for feature, column in sums.items()}
+    """How much each feature moves the log odds of a passenger, in the mean of the absolute
+    values."""
+    moved = abs(artifact.contributions(passengers)[:, :-1]).mean(axis=0)
+    return dict(zip(artifact.features.names, moved.tolist(), strict=True))
 
 
 def read_channel(s3: Any, uri: str) -> Passengers:

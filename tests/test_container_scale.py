@@ -10,9 +10,11 @@ from pathlib import Path
 from container import contract
 from container.batches import SMALL_BYTES
 from container.datasets import SAMPLE_ROWS, Table, datasets
+from container.features import Features
 from container.passengers import NUMBERS, TEXTS, Passengers, read_passengers
 from container.resources import Memory
 from container.spool import Spool
+from container.spooled import SpooledRows
 from container.train import fit
 
 import arro3.core as arrow
@@ -91,6 +93,22 @@ def test_batches_give_the_model_of_rows_that_are_together(passengers: Passengers
     np.testing.assert_array_equal(batched.score(passengers), whole.score(passengers))
 
 
+def test_the_rows_that_the_regression_walks_again_and_again_are_all_of_them_while_they_are_few(
+    passengers: Passengers,
+) -> None:
+    strangers = passengers.take([*range(len(passengers))] * 4)  # more than a page
+    for name in ("ticket", "name"):
+        strangers.texts[name][:] = [""] * len(strangers)
+    with SpooledRows(strangers, learning=True) as spooled:
+        features = Features.from_statistics(spooled.statistics)
+        sample = [*spooled.sample(features)]
+    assert len(sample) > 1
+    whole = features.training_rows(strangers)
+    for name in ("matrix", "labels", "weights"):
+        together = np.concatenate([getattr(part, name) for part in sample])
+        np.testing.assert_array_equal(together, getattr(whole, name), err_msg=name)
+
+
 def table(rows: int, seed: int) -> Table:
     random = np.random.default_rng(seed)
     spool = Spool(8)
@@ -124,8 +142,8 @@ def test_a_sample_costs_no_quality() -> None:
     train, validation = table(3 * SAMPLE_ROWS, 1), table(20_000, 2)
     x, y = next(validation.spool.pages(20_000))
     sampled = trained(train, validation, Memory(10_000, "test"))
-    rows = [(page.copy(), labels.copy()) for page, labels in train.spool.pages(10_000)]
-    matrix = xgb.QuantileDMatrix(*(np.concatenate(each) for each in zip(*rows, strict=True)))
+    rows = zip(*train.spool.pages(10_000), strict=True)
+    matrix = xgb.QuantileDMatrix(*map(np.concatenate, rows))
     params = {"objective": "binary:logistic", "tree_method": "hist", "subsample": 0.8}
     full = xgb.train(params, matrix, 5)
     losses = [
