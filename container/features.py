@@ -168,7 +168,6 @@ class Features:
         return TrainingRows(matrix, people.labels[row], weights)
 
     def _columns(self, people: Encoded, *, counted: bool) -> dict[str, NDArray[np.float64]]:
-        age_known = ~np.isnan(people.numbers["age"])
         expected = self.means | {"age": _by_code(people, "title", self.ages, self.means["age"])}
         numbers = {
             name: np.where(np.isnan(column), expected[name], column.astype(np.float64))
@@ -185,12 +184,8 @@ class Features:
             "woman_or_boy": woman,
             "woman_or_boy_in_third_class": woman & (numbers["pclass"] == 3),
             "age": numbers["age"],
-            "age_known": age_known,
-            "sibsp": numbers["sibsp"],
-            "parch": numbers["parch"],
             "family_size": family,
             "large_family": family >= LARGE_FAMILY,
-            "log_fare": np.log1p(numbers["fare"]),
             "log_fare_per_person": np.log1p(numbers["fare"] / party),
         }
         usual = self.parties.survival(*FATE["party_survival"])
