@@ -15,6 +15,7 @@ from pipeline.local_aws.server import LocalAws, start
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import container_engine
+import hypothesis
 import model_server
 import pytest
 import yaml
@@ -23,6 +24,9 @@ from model_server import ModelServer
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = container_engine.ROOT
+
+hypothesis.settings.register_profile("no time is asserted", deadline=None)
+hypothesis.settings.load_profile("no time is asserted")
 
 RunJob = Callable[..., subprocess.CompletedProcess[str]]
 WriteConfig = Callable[..., Path]
