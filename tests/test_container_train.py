@@ -12,6 +12,7 @@ from pathlib import Path
 
 from container import contract
 from container.linear import VECTORS
+from container.passengers import NUMBERS
 
 import pytest
 from conftest import ROOT, SLOW, RunJob
@@ -259,6 +260,9 @@ def test_the_artifact_alone_scores_raw_rows(opt_ml: Path, run_job: RunJob, tmp_p
     assert predict(model, unlabelled).stdout.splitlines()[1] == scored[1]
 
 
+NOTHING_LEARNED = {"categories": {}, "ages": {}, "means": dict.fromkeys(NUMBERS, 0)}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
@@ -268,10 +272,10 @@ def test_the_artifact_alone_scores_raw_rows(opt_ml: Path, run_job: RunJob, tmp_p
         ("features.json", b"{}", "the artifact cannot be read"),
         (
             "features.json",
-            b'{"categories": {"shoe": ["41"]}, "ages": {}}',
-            "the artifact cannot be",
+            json.dumps({**NOTHING_LEARNED, "categories": {"shoe": {"41": 1}}}).encode(),
+            "the artifact cannot be read",
         ),
-        ("features.json", b'{"categories": {}, "ages": {}}', r"model\.ubj has \d+ features, "),
+        ("features.json", json.dumps(NOTHING_LEARNED).encode(), r"model\.ubj has \d+ features, "),
         ("linear.json", b"{", "the artifact cannot be read"),
         ("linear.json", b"{}", "the artifact cannot be read"),
         (
