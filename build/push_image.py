@@ -15,8 +15,8 @@ from typing import Any
 from container.errors import InputError
 from pipeline import cli
 from pipeline.diagnosis import diagnose
+from pipeline.execution.log_stream import LAST_LINES, LogStream
 from pipeline.image import CONTAINER, resolve_image, source_files, source_tag
-from pipeline.log_stream import LAST_LINES, LogStream
 from pipeline.settings import load_settings
 from pipeline.stack import read_stack
 

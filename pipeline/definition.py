@@ -15,10 +15,13 @@ from container.errors import InputError
 from pipeline import cli
 from pipeline.data import prepare
 from pipeline.environment import NO_CREDENTIALS, aws_environment
-from pipeline.graph import mermaid
 from pipeline.image import TAG_CHARACTERS
-from pipeline.parameter_types import ParameterFloat, ParameterInteger, ParameterString
-from pipeline.parameters import (
+from pipeline.sdk import make_session
+from pipeline.settings import SMALLEST, Settings, load_settings
+from pipeline.stack import Stack, example_stack
+from pipeline.workflow.graph import mermaid
+from pipeline.workflow.parameter_types import ParameterFloat, ParameterInteger, ParameterString
+from pipeline.workflow.parameters import (
     CACHE_KEY,
     IMAGE_URI,
     INSTANCE_COUNT,
@@ -28,10 +31,7 @@ from pipeline.parameters import (
     TRAIN_DATA_URI,
     VALIDATION_DATA_URI,
 )
-from pipeline.registration import register_model
-from pipeline.sdk import make_session
-from pipeline.settings import SMALLEST, Settings, load_settings
-from pipeline.stack import Stack, example_stack
+from pipeline.workflow.registration import register_model
 
 import boto3
 from sagemaker.estimator import Estimator

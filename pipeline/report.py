@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
-from pipeline import cli, price_list
-from pipeline.failure import diagnose_run
-from pipeline.page_text import LANGUAGES
-from pipeline.progress import ENDED
-from pipeline.record import RUNS, Record, collect, make_folder, run_folder, save
+from pipeline import cli
+from pipeline.evidence.words import LANGUAGES
+from pipeline.execution.failure import diagnose_run
+from pipeline.execution.progress import ENDED
+from pipeline.execution.record import RUNS, Record, collect, make_folder, run_folder, save
+from pipeline.instances import price_list
 from pipeline.settings import Settings, load_settings
 
 import boto3
@@ -37,9 +38,9 @@ def write_pages(
 ) -> list[Path]:
     """Writes the page in each language into `folder`, and the pictures; the paths of the pages."""
     # They import XGBoost and matplotlib, which takes a second: only when a page is written.
-    from pipeline.evidence import gather
-    from pipeline.page import page
-    from pipeline.pictures import draw
+    from pipeline.evidence.evidence import gather
+    from pipeline.evidence.page import page
+    from pipeline.evidence.pictures import draw
 
     evidence = gather(session, settings, record)
     pictures = draw(folder, evidence.scoring.again, evidence.scoring.importances)

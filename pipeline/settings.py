@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
 from pipeline.service_model import sagemaker_regions, training_instance_types
-from pipeline.tuning_settings import Tuning
+from pipeline.tuning.settings import Tuning
 
 import yaml
 from pydantic import (

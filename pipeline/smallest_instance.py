@@ -11,10 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from container.errors import InputError
-from pipeline import cli, instance_table
-from pipeline.instance_choice import Candidate, Need, choose_smallest, judge
-from pipeline.instance_types import Inquiry, ask_about_instance_types
-from pipeline.record import RUNS, Record, completed_runs
+from pipeline import cli
+from pipeline.execution.record import RUNS, Record, completed_runs
+from pipeline.instances.choice import Candidate, Need, choose_smallest, judge
+from pipeline.instances.inquiry import Inquiry, ask_about_instance_types
+from pipeline.instances.table import choices, proof, table
 from pipeline.settings import Settings, load_settings
 
 import boto3
@@ -73,12 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         candidates = judge(facts, need)
         _keep(inquiry, settings.region, need, candidates)
         print(f"{len(inquiry.answers)} answers are in {EVIDENCE}", file=sys.stderr)
-        print(instance_table.table(candidates))
+        print(table(candidates))
         print()
-        print(instance_table.choices(candidates))
+        print(choices(candidates))
         best = choose_smallest(facts, need, settings.region)
         print()
-        print(instance_table.proof(candidates, best, need, runs))
+        print(proof(candidates, best, need, runs))
         return cli.SUCCEEDED
 
     return cli.run(command)

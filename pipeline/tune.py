@@ -13,17 +13,18 @@ from contextlib import nullcontext
 
 from container.contract import TRAIN_CHANNEL
 from container.errors import InputError
-from pipeline import cli, preflight, price_list
-from pipeline.cost import check_ceiling
+from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.diagnosis import diagnose
+from pipeline.execution.cost import check_ceiling
+from pipeline.execution.record import RUNS, make_folder
 from pipeline.image import resolve_image, source_tag
-from pipeline.record import RUNS, make_folder
+from pipeline.instances import price_list
 from pipeline.settings import SMALLEST, Settings, check_change, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
-from pipeline.trials import TrialFollower, best, block, collect, save, table
-from pipeline.tuning_settings import BAYESIAN, GRID, RANDOM, Tuning
+from pipeline.tuning.settings import BAYESIAN, GRID, RANDOM, Tuning
+from pipeline.tuning.trials import TrialFollower, best, block, collect, save, table
 from pipeline.upsert_and_start import at_local_aws, follow, start_execution
 
 import boto3
@@ -90,7 +91,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import Inputs
-    from pipeline.tuning_definition import build_tuning_pipeline
+    from pipeline.tuning.definition import build_tuning_pipeline
 
     inputs = Inputs(image_uri, revision, dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_tuning_pipeline(settings, tuning, stack, inputs, session)

@@ -14,26 +14,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from pipeline import cli, preflight, price_list
-from pipeline.cost import Ceiling, check_ceiling
+from pipeline import cli, preflight
 from pipeline.data import prepare, upload
-from pipeline.failure import diagnose_run, failure, symptoms
+from pipeline.evidence.words import LANGUAGES
+from pipeline.execution.cost import Ceiling, check_ceiling
+from pipeline.execution.failure import diagnose_run, failure, symptoms
+from pipeline.execution.progress import Follower
+from pipeline.execution.record import RUNS, collect, make_folder, save
+from pipeline.execution.summary import summary
 from pipeline.image import resolve_image, source_tag
-from pipeline.page_text import LANGUAGES
-from pipeline.parameters import (
+from pipeline.instances import price_list
+from pipeline.report import write_pages
+from pipeline.settings import SMALLEST, Settings, load_settings
+from pipeline.smallest_instance import with_smallest
+from pipeline.stack import read_stack
+from pipeline.workflow.parameters import (
     CACHE_KEY,
     IMAGE_URI,
     instances_of,
     other_data,
     parse_overrides,
 )
-from pipeline.progress import Follower
-from pipeline.record import RUNS, collect, make_folder, save
-from pipeline.report import write_pages
-from pipeline.settings import SMALLEST, Settings, load_settings
-from pipeline.smallest_instance import with_smallest
-from pipeline.stack import read_stack
-from pipeline.summary import summary
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError

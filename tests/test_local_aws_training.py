@@ -12,11 +12,11 @@ from typing import Any
 from container import contract
 from pipeline.data import Dataset, split_uri, upload
 from pipeline.definition import build_estimator
+from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.image import resolve_image, source_tag
 from pipeline.local_aws import opt_ml_tree
 from pipeline.local_aws.account import Account
 from pipeline.local_aws.server import LocalAws
-from pipeline.log_stream import TRAINING_LOG_GROUP
 from pipeline.service_model import violations
 from pipeline.settings import Settings
 

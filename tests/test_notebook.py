@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
+from pipeline.local_fit.workbench import PLACES, open_workbench
 from pipeline.settings import Settings
-from pipeline.workbench import PLACES, open_workbench
 
 import container_engine
 import nbformat

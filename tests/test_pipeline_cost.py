@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from container.errors import InputError
-from pipeline.cost import check_ceiling, estimate
-from pipeline.price_list import Price, training_products
+from pipeline.execution.cost import check_ceiling, estimate
+from pipeline.execution.training_job import JobPhases
+from pipeline.instances.price_list import Price, training_products
 from pipeline.settings import Settings
-from pipeline.training_job import JobPhases
 
 import boto3
 import pytest

@@ -1,5 +1,5 @@
 from container.metrics import evaluate
-from pipeline.curves import calibration, precision_recall
+from pipeline.local_fit.curves import calibration, precision_recall
 
 import numpy as np
 import pytest

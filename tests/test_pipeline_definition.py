@@ -15,12 +15,12 @@ from typing import Any
 from container import contract
 from pipeline import definition as definition_module
 from pipeline.definition import example_definition
-from pipeline.expressions import references, resolve
-from pipeline.parameters import parse_overrides
 from pipeline.service_model import violations
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import example_stack
-from pipeline.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
+from pipeline.workflow.expressions import references, resolve
+from pipeline.workflow.parameters import parse_overrides
+from pipeline.workflow.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
 
 import pytest
 from conftest import ROOT, WriteConfig

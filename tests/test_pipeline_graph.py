@@ -6,7 +6,17 @@ import re
 from typing import Any
 
 from pipeline import definition
-from pipeline.graph import DATA, END, FALSE, ORDER, PARAMETERS, TRUE, UNWRAPPED, mermaid, read_graph
+from pipeline.workflow.graph import (
+    DATA,
+    END,
+    FALSE,
+    ORDER,
+    PARAMETERS,
+    TRUE,
+    UNWRAPPED,
+    mermaid,
+    read_graph,
+)
 
 import pytest
 from conftest import ROOT

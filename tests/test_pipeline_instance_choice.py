@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from container.errors import InputError
-from pipeline.instance_choice import (
+from pipeline.instances.choice import (
     Candidate,
     Need,
     cheapest,
@@ -12,9 +12,9 @@ from pipeline.instance_choice import (
     smallest,
     usable,
 )
-from pipeline.instance_table import choices, proof, table
-from pipeline.instance_types import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
-from pipeline.price_list import Price
+from pipeline.instances.inquiry import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
+from pipeline.instances.price_list import Price
+from pipeline.instances.table import choices, proof, table
 from pipeline.service_model import training_instance_types
 
 import pytest

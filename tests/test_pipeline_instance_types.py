@@ -1,6 +1,6 @@
 from typing import Any
 
-from pipeline.instance_types import (
+from pipeline.instances.inquiry import (
     ALL_JOBS,
     FILTER_VALUES,
     ON_DEMAND,

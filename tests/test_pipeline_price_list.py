@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from pipeline.price_list import Price, training_prices
+from pipeline.instances.price_list import Price, training_prices
 
 import pytest
 from botocore.exceptions import ClientError

@@ -1,6 +1,7 @@
 """The map of the README is true."""
 
 import re
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -12,19 +13,41 @@ TREE = re.search(
 )
 
 
-@pytest.mark.parametrize("folder", ["pipeline", "container", "build"])
-def test_the_tree_names_every_program(folder: str) -> None:
+def mapped_paths() -> set[Path]:
+    """Of the entries of the tree: their indentation says in which folder they are."""
     assert TREE
-    named = set(re.findall(r"[\w./-]+\.(?:py|yml|yaml)", TREE[1]))
+    paths = set()
+    folder = [Path()]  # at each depth
+    for indentation, name in re.findall(r"^((?:  )*)([\w./-]+)(?=  |$)", TREE[1], re.MULTILINE):
+        depth = len(indentation) // 2
+        if depth >= len(folder):  # no entry: the description above goes on
+            continue
+        path = folder[depth] / name
+        folder[depth + 1 :] = [path] if name.endswith("/") else []
+        paths.add(path)
+    return paths
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "container", "build"])
+def test_the_tree_has_every_program_in_its_folder(folder: str) -> None:
     present = {
-        path.name
-        for path in (ROOT / folder).rglob("*.*")
-        if path.suffix in (".py", ".yml", ".yaml") and path.name != "__init__.py"
+        path.relative_to(ROOT)
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
     }
-    assert present - named == set()
+    mapped = {path for path in mapped_paths() if path.parts[0] == folder and path.suffix == ".py"}
+    assert mapped == present
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "container", "build"])
+def test_the_tree_names_every_yaml_file(folder: str) -> None:
+    assert TREE
+    present = {path.name for path in (ROOT / folder).rglob("*.y*ml")}
+    assert present - set(re.findall(r"[\w.-]+\.ya?ml", TREE[1])) == set()
 
 
 def test_the_tree_names_nothing_that_is_gone() -> None:
     assert TREE
     present = {path.name for path in ROOT.rglob("*") if ".venv" not in path.parts}
     assert set(re.findall(r"[\w-]+\.(?:py|yml|yaml)", TREE[1])) - present == set()
+    assert [path for path in mapped_paths() if not (ROOT / path).exists()] == []

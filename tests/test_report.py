@@ -13,8 +13,8 @@ from typing import Any
 from container.contract import METRICS, METRICS_FILE, metric_line, metric_name
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
+from pipeline.evidence.words import LANGUAGES, Words
 from pipeline.local_aws.server import LocalAws
-from pipeline.page_text import LANGUAGES, Words
 
 import pytest
 import yaml

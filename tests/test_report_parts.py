@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 
 from pipeline.endpoint import is_aws
-from pipeline.key_code import Commit, Quote, present_commit, quotes
-from pipeline.page_blocks import code, literal, table
-from pipeline.page_text import Words
-from pipeline.policies import allowed_actions
-from pipeline.scoring import largest_difference
+from pipeline.evidence.blocks import code, literal, table
+from pipeline.evidence.key_code import Commit, Quote, present_commit, quotes
+from pipeline.evidence.policies import allowed_actions
+from pipeline.evidence.scoring import largest_difference
+from pipeline.evidence.words import Words
 
 import pytest
 from conftest import ROOT

@@ -8,7 +8,7 @@ from container.errors import InputError
 from pipeline.checks.check import Doubt, settled
 from pipeline.checks.plan import Plan, Services, known
 from pipeline.service_model import violations
-from pipeline.validation import problems
+from pipeline.workflow.validation import problems
 
 from botocore.exceptions import ClientError
 

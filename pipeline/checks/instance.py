@@ -6,8 +6,9 @@ from typing import Any
 from container.errors import InputError
 from pipeline.checks.check import Doubt, settled
 from pipeline.checks.plan import Plan, Services, known
-from pipeline.instance_choice import MEMORY_FACTOR, Need, quota_request
-from pipeline.instance_types import (
+from pipeline.execution.record import RUNS, completed_runs
+from pipeline.instances.choice import MEMORY_FACTOR, Need, quota_request
+from pipeline.instances.inquiry import (
     ALL_JOBS,
     PAGE_SIZE,
     Page,
@@ -15,7 +16,6 @@ from pipeline.instance_types import (
     read_quotas,
     read_sizes,
 )
-from pipeline.record import RUNS, completed_runs
 from pipeline.smallest_instance import job_need
 
 MIB = 1024**2

@@ -6,7 +6,7 @@ A test compares it with build/infrastructure.yml; the README's table says what i
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.log_stream import TRAINING_LOG_GROUP
+from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.settings import Settings
 from pipeline.stack import Stack
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.expressions import Reference, resolve, select
 from pipeline.local_aws.conditions import holds
 from pipeline.local_aws.faults import Faults
 from pipeline.local_aws.model_registry import register
 from pipeline.local_aws.step_cache import StepCache
 from pipeline.local_aws.tuning_step import begin_tuning, end_of_tuning
-from pipeline.validation import dependencies
+from pipeline.workflow.expressions import Reference, resolve, select
+from pipeline.workflow.validation import dependencies
 
 from botocore.exceptions import ClientError
 

@@ -4,7 +4,7 @@ import json
 from typing import Any, ClassVar
 
 from pipeline.image import SINGLE
-from pipeline.instance_types import instance_type_requests
+from pipeline.instances.inquiry import instance_type_requests
 from pipeline.local_aws.account import Account
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.execution import Execution
@@ -16,7 +16,7 @@ from pipeline.local_aws.step_cache import StepCache
 from pipeline.local_aws.supported import spot_problems, unsupported
 from pipeline.local_aws.training import TrainingJob
 from pipeline.local_aws.tuning import TuningJob
-from pipeline.validation import parameter_value, parse_definition
+from pipeline.workflow.validation import parameter_value, parse_definition
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import (

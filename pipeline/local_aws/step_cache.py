@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.validation import duration
+from pipeline.workflow.validation import duration
 
 # The arguments that make a step the same; another instance type, say, does not make it another.
 CACHE_KEY_ARGUMENTS = (

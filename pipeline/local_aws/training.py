@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.local_aws import vpc
 from pipeline.local_aws.account import Account
 from pipeline.local_aws.checkpoint_sync import CheckpointSync
@@ -33,7 +34,6 @@ from pipeline.local_aws.opt_ml_tree import (
     write_config,
 )
 from pipeline.local_aws.runner import Runner
-from pipeline.log_stream import TRAINING_LOG_GROUP
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")  # a metric's value
 SWITCHES = (  # of the request, off unless given

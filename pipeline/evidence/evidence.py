@@ -1,0 +1,155 @@
+"""What the evidence page shows: read back from the services, the artifact and this checkout."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from container.errors import InputError
+from pipeline.data import split_uri
+from pipeline.endpoint import is_aws
+from pipeline.evidence.key_code import Commit, present_commit
+from pipeline.evidence.scoring import Scoring, score_again
+from pipeline.execution.progress import list_steps
+from pipeline.execution.record import RUNS, Record, read_definition, recorded_runs
+from pipeline.execution.training_job import JobLog
+from pipeline.image import source_tag
+from pipeline.instances.choice import Candidate, Need
+from pipeline.instances.inquiry import Quota, Size
+from pipeline.instances.price_list import Price
+from pipeline.settings import Settings
+from pipeline.smallest_instance import EVIDENCE
+from pipeline.stack import Stack, read_stack
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Image:
+    """As ECR has it."""
+
+    tags: Sequence[str]
+    pushed_at: str
+    size: int  # in bytes, compressed
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What smallest-instance.json holds (see pipeline/smallest_instance.py)."""
+
+    region: str
+    endpoint: str
+    asked_at: str
+    answers: int
+    need: Need
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """None, or nothing, for what could not be read."""
+
+    read_at: str
+    record: Record
+    stack: Stack | None
+    definition: Mapping[str, Any] | None  # that the execution carries out
+    steps: Sequence[Mapping[str, Any]]
+    job: Mapping[str, Any]  # DescribeTrainingJob
+    image: Image | None
+    source_tag: str  # of the present container/
+    log: Sequence[str]
+    scoring: Scoring
+    survey: Survey | None
+    runs: Sequence[Record] | None  # of this pipeline recorded here, newest first
+    commit: Commit | None
+
+    @property
+    def on_aws(self) -> bool:
+        return is_aws(self.record["endpoint"])
+
+
+def gather(session: boto3.Session, settings: Settings, record: Record) -> Evidence:
+    """What a service refuses, and what lies here and is not whole, is missing."""
+    sagemaker, s3 = session.client("sagemaker"), session.client("s3")
+    job_name = record["training_job_name"]
+    definition = read_definition(sagemaker, record["execution_arn"])
+    pipeline_name = record["pipeline_arn"].rpartition("/")[2]
+    return Evidence(
+        read_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        record=record,
+        stack=_read(lambda: read_stack(session.client("cloudformation"), settings.stack_name)),
+        definition=json.loads(definition) if definition else None,
+        steps=_read(lambda: list_steps(sagemaker, record["execution_arn"])) or [],
+        job=_read(lambda: sagemaker.describe_training_job(TrainingJobName=job_name)) or {}
+        if job_name
+        else {},
+        image=_image(session.client("ecr"), record["image_uri"]),
+        source_tag=source_tag(),
+        log=_read(JobLog(session.client("logs"), job_name).new_lines) or [] if job_name else [],
+        scoring=score_again(s3, record),
+        survey=read_survey(EVIDENCE),
+        runs=_read(lambda: recorded_runs(RUNS, record["region"], pipeline_name)),
+        commit=present_commit(),
+    )
+
+
+def read_survey(path: Path) -> Survey | None:
+    """None where there is no such file, or it is not whole."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        first = content["answers"][0]
+        return Survey(
+            region=content["region"],
+            endpoint=first["endpoint"],
+            asked_at=first["at"],
+            answers=len(content["answers"]),
+            need=Need(**content["need"]),
+            candidates=[_candidate(each) for each in content["instance_types"]],
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _candidate(content: dict[str, Any]) -> Candidate:
+    def made(kind: Callable[..., Answer], name: str) -> Answer | None:
+        return kind(**content[name]) if content[name] else None
+
+    return Candidate(
+        instance_type=content["instance_type"],
+        size=made(Size, "size"),
+        price=made(Price, "price"),
+        on_demand=made(Quota, "on_demand"),
+        spot=made(Quota, "spot"),
+        problems=tuple(content["problems"]),
+    )
+
+
+def _read(call: Callable[[], Answer]) -> Answer | None:
+    try:
+        return call()
+    except (BotoCoreError, ClientError, InputError):
+        return None
+
+
+def _image(ecr: Any, uri: str | None) -> Image | None:
+    repository, _, digest = (uri or "").partition("@")
+    if not digest:
+        return None
+    found = _read(
+        lambda: ecr.describe_images(
+            repositoryName=split_uri(repository)[1], imageIds=[{"imageDigest": digest}]
+        )
+    )
+    if not found:
+        return None
+    details = found["imageDetails"][0]
+    return Image(
+        tags=details.get("imageTags", []),
+        pushed_at=details["imagePushedAt"].isoformat(timespec="seconds"),
+        size=details["imageSizeInBytes"],
+    )

@@ -1,0 +1,37 @@
+"""The policies of build/infrastructure.yml, as far as their actions go."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TEMPLATE = Path(__file__).parents[2] / "build" / "infrastructure.yml"
+
+
+def allowed_actions(template: Path = TEMPLATE) -> list[str]:
+    """Every action that a statement of a policy allows, sorted; trust policies are left out."""
+    content = yaml.load(template.read_text(encoding="utf-8"), _Template)  # noqa: S506 - a SafeLoader
+    return sorted(set(_actions(content["Resources"])))
+
+
+def _actions(value: Any) -> Iterator[str]:
+    match value:
+        case {"PolicyDocument": {"Statement": list(statements)}}:
+            for statement in statements:
+                action = statement["Action"]
+                if statement["Effect"] == "Allow":
+                    yield from [action] if isinstance(action, str) else action
+        case dict():
+            for item in value.values():
+                yield from _actions(item)
+        case list():
+            for item in value:
+                yield from _actions(item)
+
+
+class _Template(yaml.SafeLoader):
+    """YAML in which CloudFormation's short forms (`!Sub`) are no more than their text."""
+
+
+_Template.add_multi_constructor("!", lambda _loader, _suffix, node: node.value)

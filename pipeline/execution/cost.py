@@ -1,0 +1,71 @@
+"""What a training job may cost, costs and has cost, without storage."""
+
+from typing import Any
+
+from container.errors import InputError
+from pipeline.instances.price_list import SERVICE, Price, ask_price
+from pipeline.settings import Settings
+
+SECONDS_PER_HOUR = 3600
+
+
+def cost_usd(price: Price, seconds: float, instances: int) -> float:
+    """What so many seconds of so many instances cost."""
+    return price.usd_per_hour * seconds * instances / SECONDS_PER_HOUR
+
+
+def check_ceiling(
+    price: Price | None, instance_type: str, instances: int, settings: Settings
+) -> None:
+    """Raises InputError when the training job could cost more than the settings allow."""
+    ceiling, seconds = settings.max_cost_usd, settings.max_run_seconds
+    if ceiling is None:
+        return
+    if price is None:
+        raise InputError(
+            f"max_cost_usd: the price of {instance_type} in {settings.region} cannot be read, so "
+            "what the job could cost is not known",
+            "python pipeline/smallest_instance.py shows the types with a price; "
+            "max_cost_usd: null starts without one",
+        )
+    most = cost_usd(price, seconds, instances)
+    if most > ceiling:
+        raise InputError(
+            f"max_cost_usd: {seconds} s of {instances} x {instance_type} at {price.usd_per_hour} "
+            f"USD an hour could cost {most:.4f} USD, more than {ceiling} USD",
+            "lower max_run_seconds, take a smaller instance_type, or raise max_cost_usd",
+        )
+
+
+class Ceiling:
+    """The most that an execution may cost, watched while it runs: the start is refused for one
+    attempt of `max_run_seconds`; attempts that are repeated, and what is billed before and after
+    the program runs, come on top."""
+
+    def __init__(self, price: Price | None, max_cost_usd: float | None) -> None:
+        self.price = price  # of an instance, when it is known
+        self._most = max_cost_usd
+
+    def reached(self, usd: float) -> str | None:
+        """What is said when so much has been spent; None while more may be."""
+        if self._most is None or usd < self._most:
+            return None
+        return f"about {usd:.6f} USD were spent, which reaches max_cost_usd, {self._most:g} USD"
+
+
+def estimate(pricing: Any, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
+    """What the instances of a training job (DescribeTrainingJob) cost; None when
+    there was none, or the price cannot be read."""
+    if "BillableTimeInSeconds" not in job:
+        return None
+    resources = job["ResourceConfig"]
+    price = ask_price(pricing, region, resources["InstanceType"])
+    if price is None:
+        return None
+    usd = cost_usd(price, job["BillableTimeInSeconds"], resources["InstanceCount"])
+    return {
+        "usd": round(usd, 6),
+        "usd_per_hour": price.usd_per_hour,
+        "source": f"AWS Price List API, {SERVICE}, {price.usage_type}, on demand",
+        "as_of": price.as_of,
+    }

@@ -1,0 +1,59 @@
+"""Says why an execution did not succeed and what mends it, and what may surprise if it did."""
+
+from typing import Any
+
+from pipeline.diagnosis import Diagnosis, diagnose
+from pipeline.execution.log_stream import TRAINING_LOG_GROUP, last_lines
+
+
+def diagnose_run(
+    logs: Any, record: dict[str, Any], because: str | None = None
+) -> tuple[Diagnosis | None, list[str]]:
+    """What it was, if that is known, and of a failure the last lines of the job's log. `because` is
+    why the command itself stopped it: the services do not know."""
+    job = record["training_job_name"]
+    lines = last_lines(logs, job) if job and record["status"] != "Succeeded" else []
+    return diagnose(symptoms(record, lines, because)), lines
+
+
+def symptoms(record: dict[str, Any], last_lines: list[str], because: str | None = None) -> str:
+    """What there is to be diagnosed, one symptom a line; of a success, what may surprise."""
+    if record["status"] == "Succeeded":
+        reused = record["reused_from"]
+        return f"the result was reused from {reused}" if reused else ""
+    lost = record["training_job_status"] == "Completed" and not record["model_artifact"]
+    return "\n".join(
+        [
+            _headline(record, because),
+            f"SecondaryStatus {record['secondary_status']}",
+            *(["the training job completed without a model artifact"] if lost else []),
+            *last_lines,
+        ]
+    )
+
+
+def failure(
+    record: dict[str, Any],
+    diagnosis: Diagnosis | None,
+    last_lines: list[str],
+    because: str | None = None,
+) -> str:
+    """Why the execution did not succeed, and what mends it; else what there is to go on with."""
+    if diagnosis:
+        return f"{_headline(record, because)}\n{diagnosis}"
+    job = record["training_job_name"]
+    if not job:
+        hint = "no training job was started: correct what the reason names, and start again"
+        return f"{_headline(record)}\nhint: {hint}"
+    log = "".join(f"\n  {line}" for line in last_lines) or " empty"
+    return (
+        f"{_headline(record)}\ntraining job {job}: {record['secondary_status']}; the end of its "
+        f"log:{log}\nhint: all of it is in CloudWatch Logs, {TRAINING_LOG_GROUP}: {job}/...; "
+        f"`aws sagemaker describe-training-job --training-job-name {job}` has the rest"
+    )
+
+
+def _headline(record: dict[str, Any], because: str | None = None) -> str:
+    where = f"step {record['failed_step']}: " if record["failed_step"] else ""
+    reason = record["failure_reason"] or because or "no reason was given"
+    return f"execution {record['status']}: {where}{reason}"

@@ -1,0 +1,144 @@
+"""Follows an execution to its end: steps, statuses and the training log as they come."""
+
+import threading
+import time
+import uuid
+from typing import Any
+
+from pipeline.execution.cost import Ceiling
+from pipeline.execution.training_job import JobLog, JobPhases
+
+from rich.console import Console
+
+ENDED = ("Succeeded", "Failed", "Stopped")
+
+WITH_LOG = ("Training", "Uploading", "Stopping")  # the phases that end after the log has begun
+
+FIRST_POLL_SECONDS = 0.2
+LONGEST_POLL_SECONDS = 5.0
+POLL_GROWTH = 1.3
+
+
+class Follower:
+    """Tells on `console` what happens in one execution, each thing once."""
+
+    def __init__(
+        self,
+        sagemaker: Any,
+        logs: Any,
+        execution_arn: str,
+        console: Console,
+        ceiling: Ceiling | None = None,
+    ) -> None:
+        self._sagemaker = sagemaker
+        self._logs = logs
+        self._arn = execution_arn
+        self._ceiling = ceiling or Ceiling(None, None)
+        self.console = console
+        self.stop = threading.Event()  # set by whoever wants the execution to be stopped
+        self.stopped_because: str | None = None  # when it was the ceiling, and nobody's wish
+        self._began = time.monotonic()
+        self._statuses: dict[str, str] = {}  # of the steps
+        self._spending = False  # whether a step that trains is not at its end
+        self._job_logs: dict[str, JobLog] = {}
+        self._job_phases: dict[str, JobPhases] = {}
+
+    def wait(self) -> str:
+        """The final status. It asks often while something happens, and more and more seldom while
+        nothing does."""
+        pause = FIRST_POLL_SECONDS
+        asked_to_stop = False
+        with self.console.status("Executing") as spinner:
+            while True:
+                # The status first: after the end, what steps and logs hold is then complete.
+                execution = self._sagemaker.describe_pipeline_execution(
+                    PipelineExecutionArn=self._arn
+                )
+                status: str = execution["PipelineExecutionStatus"]
+                news = self._news()
+                for line in news:
+                    self._tell(line)
+                if status in ENDED:
+                    self._tell(f"execution: {status}")
+                    return status
+                running = [name for name, s in self._statuses.items() if s == "Executing"]
+                elapsed = time.monotonic() - self._began
+                spinner.update(f"{status}: {', '.join(running)}, {elapsed:.0f} s{self._spent()}")
+                longer = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+                pause = FIRST_POLL_SECONDS if news else longer
+                if asked_to_stop:
+                    time.sleep(pause)
+                    continue
+                if self._spending:
+                    self.stopped_because = self._ceiling.reached(self._cost())
+                if self.stopped_because or self.stop.wait(pause):
+                    asked_to_stop = True
+                    again = "stopping the execution (Ctrl-C again leaves without waiting)"
+                    because = self.stopped_because
+                    self._tell(f"{because}: stopping the execution" if because else again)
+                    self._sagemaker.stop_pipeline_execution(
+                        PipelineExecutionArn=self._arn, ClientRequestToken=uuid.uuid4().hex
+                    )
+
+    def _news(self) -> list[str]:
+        """New log lines, and steps whose status has changed."""
+        news = []
+        self._spending = False
+        for step in list_steps(self._sagemaker, self._arn):
+            name, job = step["StepName"], training_job_name(step)
+            reused = "CacheHitResult" in step
+            if job and not reused:
+                log = self._job_logs.setdefault(job, JobLog(self._logs, job))
+                phases = self._job_phases.setdefault(job, JobPhases())
+                self._update_jobs()
+                # Between two attempts as well: the next one costs again.
+                self._spending |= step["StepStatus"] == "Executing"
+                lines = [f"  {line}" for line in log.new_lines()]
+                ended = [(phase, f"  phase {phase}: {s:.0f} s") for phase, s in phases.news()]
+                news += [text for phase, text in ended if phase not in WITH_LOG]
+                news += lines
+                news += [text for phase, text in ended if phase in WITH_LOG]
+            if self._statuses.get(name) != step["StepStatus"]:
+                self._statuses[name] = step["StepStatus"]
+                how = " (result reused from an earlier execution)" if reused else ""
+                news.append(f"step {name}: {step['StepStatus']}{how}")
+        return news
+
+    def _update_jobs(self) -> None:
+        """Also those whose step has another job by now: what they cost must not grow for ever."""
+        for job, phases in self._job_phases.items():
+            if not phases.ended:
+                phases.update(self._sagemaker.describe_training_job(TrainingJobName=job))
+
+    def _cost(self) -> float:
+        """So far, in USD, as an estimate: of all jobs, also of those that are tried again."""
+        price = self._ceiling.price
+        return sum(job.cost_usd(price) for job in self._job_phases.values()) if price else 0.0
+
+    def _spent(self) -> str:
+        known = self._ceiling.price is not None and self._job_phases
+        return f", about {self._cost():.4f} USD" if known else ""
+
+    def _tell(self, text: str) -> None:
+        clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))
+        self.console.print(f"{clock} {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def list_steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:
+    """All steps begun so far, the oldest first; every page is read."""
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+        PipelineExecutionArn=execution_arn, SortOrder="Ascending"
+    )
+    return [step for page in pages for step in page["PipelineExecutionSteps"]]
+
+
+def training_job_name(step: dict[str, Any]) -> str | None:
+    """The name of a step's training job, once it has one."""
+    arn: str = step.get("Metadata", {}).get("TrainingJob", {}).get("Arn", "")
+    return arn.rpartition("/")[2] or None
+
+
+def model_package_arn(step: dict[str, Any]) -> str | None:
+    """Of the version that a step has registered."""
+    arn: str | None = step.get("Metadata", {}).get("RegisterModel", {}).get("Arn")
+    return arn

@@ -1,0 +1,211 @@
+"""The facts of an execution, as read back from the services, and the folder that keeps them."""
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from container.contract import METRICS_FILE, PEAK_MEMORY, RESOURCES_FILE
+from container.errors import InputError
+from pipeline.data import split_uri
+from pipeline.execution import cost
+from pipeline.execution.progress import list_steps, model_package_arn, training_job_name
+from pipeline.execution.training_job import phase_seconds
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+RUNS = Path("runs")  # below the folder in which a command is given
+ARTIFACT_FILE = "model.tar.gz"
+OUTPUT_FILE = "output.tar.gz"  # the output data; SageMaker puts it beside the artifact
+
+Record = dict[str, Any]
+
+
+def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record:
+    """Everything the services say about an execution; None for what they do not say."""
+    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
+    steps = list_steps(sagemaker, execution_arn)
+    failed = next((step for step in steps if "FailureReason" in step), {})
+    trained = next((step for step in steps if training_job_name(step)), {})
+    job = (
+        sagemaker.describe_training_job(TrainingJobName=training_job_name(trained))
+        if trained
+        else {}
+    )
+    resources = job.get("ResourceConfig", {})
+    region = execution_arn.split(":")[3]
+    reused = trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
+    return {
+        "endpoint": sagemaker.meta.endpoint_url,
+        "region": region,
+        "account": execution_arn.split(":")[4],
+        "pipeline_arn": execution["PipelineArn"],
+        "execution_arn": execution_arn,
+        "definition_sha256": _sha256(read_definition(sagemaker, execution_arn)),
+        "status": execution["PipelineExecutionStatus"],
+        "started_at": execution["CreationTime"].isoformat(),
+        "ended_at": execution["LastModifiedTime"].isoformat(),
+        "parameters": _parameters(sagemaker, execution_arn),
+        "image_uri": job.get("AlgorithmSpecification", {}).get("TrainingImage"),
+        "data": {
+            channel["ChannelName"]: _data(s3, channel["DataSource"]["S3DataSource"]["S3Uri"])
+            for channel in job.get("InputDataConfig", [])
+        },
+        "training_job_name": job.get("TrainingJobName"),
+        "training_job_status": job.get("TrainingJobStatus"),
+        "secondary_status": job.get("SecondaryStatus"),
+        "reused_from": reused,
+        "instance_type": resources.get("InstanceType"),
+        "instance_count": resources.get("InstanceCount"),
+        "spot": job.get("EnableManagedSpotTraining"),
+        "training_seconds": job.get("TrainingTimeInSeconds"),
+        "billable_seconds": job.get("BillableTimeInSeconds"),
+        "phase_seconds": [list(each) for each in phase_seconds(job)] or None,
+        "peak_memory_mib": _peak_memory(s3, job),
+        # What was reused cost something then, not in this execution.
+        "cost_estimate": None if reused else cost.estimate(pricing, region, job),
+        "model_artifact": _artifact(s3, job),
+        "model_package_arn": next(filter(None, map(model_package_arn, steps)), None),
+        "metrics": {
+            metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])
+        }
+        or None,
+        "failed_step": failed.get("StepName"),
+        "failure_reason": failed.get("FailureReason") or execution.get("FailureReason"),
+    }
+
+
+def read_definition(sagemaker: Any, execution_arn: str) -> str | None:
+    """The JSON that the execution carries out; None when it cannot be read."""
+    try:
+        answer = sagemaker.describe_pipeline_definition_for_execution(
+            PipelineExecutionArn=execution_arn
+        )
+    except (BotoCoreError, ClientError):
+        return None
+    return str(answer["PipelineDefinition"])
+
+
+def make_folder(runs: Path) -> None:
+    """Raises InputError when it cannot be made or written to: before anything is billed."""
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=runs).close()
+    except OSError as error:
+        raise InputError(
+            f"{runs.absolute()}: cannot be written to: {error.strerror}",
+            "the record of the run is kept there: start in a folder that can be written to",
+        ) from None
+
+
+def run_folder(execution_arn: str, runs: Path) -> Path:
+    return runs / execution_arn.rpartition("/")[2]
+
+
+def save(s3: Any, record: Record, runs: Path) -> Path:
+    """Writes run.json and, when there is an artifact, model.tar.gz and its metrics.json into
+    `runs/<execution id>/`: the whole folder, or nothing."""
+    folder = run_folder(record["execution_arn"], runs)
+    with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:
+        unfinished = Path(temporary) / "run"
+        unfinished.mkdir()
+        if record["model_artifact"]:
+            bucket, key = split_uri(record["model_artifact"]["uri"])
+            content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            (unfinished / ARTIFACT_FILE).write_bytes(content)
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                inside = METRICS_FILE in archive.getnames()
+                metrics = archive.extractfile(METRICS_FILE) if inside else None
+                if metrics:
+                    (unfinished / METRICS_FILE).write_bytes(metrics.read())
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        (unfinished / "run.json").write_text(text, encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    return folder
+
+
+def recorded_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
+    """The records in `runs` of executions of this pipeline, newest first.
+
+    Raises InputError for a record that cannot be read.
+    """
+    records = []
+    for path in runs.glob("*/run.json"):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if (record["region"], record["pipeline_arn"].rpartition("/")[2]) == (
+                region,
+                pipeline_name,
+            ):
+                records.append((record["ended_at"], record))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not the record of a run: {error}", "remove it") from None
+    return [record for _, record in sorted(records, key=lambda each: each[0], reverse=True)]
+
+
+def completed_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
+    """Those of `recorded_runs` whose training job completed."""
+    found = recorded_runs(runs, region, pipeline_name)
+    return [record for record in found if record.get("training_job_status") == "Completed"]
+
+
+def _sha256(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:
+    pages = sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+        PipelineExecutionArn=execution_arn
+    )
+    return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+
+
+def _data(s3: Any, uri: str) -> dict[str, Any]:
+    """The files under a channel's URI with their SHA-256 (hexadecimal), as S3 checked them."""
+    bucket, prefix = split_uri(uri)
+    files: dict[str, str | None] = {}
+    try:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for item in (item for page in pages for item in page.get("Contents", [])):
+            head = s3.head_object(Bucket=bucket, Key=item["Key"], ChecksumMode="ENABLED")
+            checksum = head.get("ChecksumSHA256")
+            sha256 = base64.b64decode(checksum).hex() if checksum else None
+            files[item["Key"].removeprefix(prefix)] = sha256
+    except (BotoCoreError, ClientError):
+        return {"uri": uri, "sha256": None}
+    return {"uri": uri, "sha256": files}
+
+
+def _peak_memory(s3: Any, job: dict[str, Any]) -> int | None:
+    """In MiB, as the training program measured it."""
+    uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    if not uri:
+        return None
+    bucket, key = split_uri(uri)
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=f"{key.rpartition('/')[0]}/{OUTPUT_FILE}")
+        with tarfile.open(fileobj=io.BytesIO(answer["Body"].read())) as archive:
+            file = archive.extractfile(RESOURCES_FILE)
+            peak: int | None = json.load(file)[PEAK_MEMORY] if file else None
+    except (BotoCoreError, ClientError, tarfile.TarError, KeyError, ValueError):
+        return None
+    return peak
+
+
+def _artifact(s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the model is and its size in bytes, if it is there."""
+    uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    if not uri:
+        return None
+    bucket, key = split_uri(uri)
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError:
+        return None
+    return {"uri": uri, "bytes": head["ContentLength"]}

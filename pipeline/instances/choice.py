@@ -1,0 +1,179 @@
+"""Which instance types a training job can have, and which of them is the smallest."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from container.errors import InputError
+from pipeline.instances.inquiry import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
+from pipeline.instances.price_list import Price
+from pipeline.service_model import training_instance_types
+
+# Their training hours are free for a time in the free tier, where an account has it ("Amazon
+# SageMaker pricing", Free Tier).
+FREE_TIER = ("ml.m4.xlarge", "ml.m5.xlarge")
+
+# The memory of an instance must be so many times the peak of the training program: a choice of this
+# project, for what else runs on the instance and for data that grows.
+MEMORY_FACTOR = 2
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the job asks of its instance type."""
+
+    instances: int
+    spot: bool
+    peak_memory_mib: int | None  # None: not measured yet
+
+    @property
+    def purchase(self) -> str:
+        return SPOT if self.spot else ON_DEMAND
+
+    @property
+    def memory_mib(self) -> int:
+        return MEMORY_FACTOR * (self.peak_memory_mib or 0)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An instance type as this account has it; None for what AWS does not say."""
+
+    instance_type: str
+    size: Size | None
+    price: Price | None
+    on_demand: Quota | None
+    spot: Quota | None
+    problems: tuple[str, ...]  # why the job cannot have it
+
+    @property
+    def usable(self) -> bool:
+        return not self.problems
+
+    def quota(self, purchase: str) -> Quota | None:
+        return self.spot if purchase == SPOT else self.on_demand
+
+    @property
+    def by_size(self) -> tuple[float, ...]:
+        """Smaller is: less memory, then fewer vCPU, then a lower price."""
+        price = self.price.usd_per_hour if self.price else float("inf")
+        size = (self.size.memory_mib, self.size.vcpus) if self.size else (float("inf"),) * 2
+        return (*size, price)
+
+    @property
+    def by_price(self) -> tuple[float, ...]:
+        """Those without a price last."""
+        return (self.by_size[-1], *self.by_size)
+
+
+def judge(facts: Facts, need: Need) -> list[Candidate]:
+    """Every training instance type with what rules it out for the job, cheapest first."""
+    found = []
+    for each in training_instance_types():
+        size = facts.sizes.get(each)
+        problems = [
+            _quota_problem(facts.quotas.get((each, need.purchase)), need),
+            _all_jobs_problem(_all_jobs_quota(facts, need), need),
+            None if size else "not in the region",
+            _memory_problem(size, need),
+            None if each in facts.prices else "not in the price list",
+        ]
+        found.append(
+            Candidate(
+                instance_type=each,
+                size=size,
+                price=facts.prices.get(each),
+                on_demand=facts.quotas.get((each, ON_DEMAND)),
+                spot=facts.quotas.get((each, SPOT)),
+                problems=tuple(problem for problem in problems if problem),
+            )
+        )
+    return sorted(found, key=lambda each: (each.by_price, each.instance_type))
+
+
+def _quota_problem(quota: Quota | None, need: Need) -> str | None:
+    if quota is None:
+        return f"no quota code {need.purchase}"
+    if quota.instances < need.instances:
+        return f"quota {quota.instances:g} {need.purchase}"
+    return None
+
+
+def _all_jobs_quota(facts: Facts, need: Need) -> Quota | None:
+    return facts.quotas.get((ALL_JOBS[need.purchase], need.purchase))
+
+
+def _all_jobs_problem(quota: Quota | None, need: Need) -> str | None:
+    if quota is None or quota.instances >= need.instances:
+        return None
+    return f"quota {quota.instances:g} {need.purchase} for all jobs together"
+
+
+def _memory_problem(size: Size | None, need: Need) -> str | None:
+    if size is None or size.memory_mib >= need.memory_mib:
+        return None
+    return f"less memory than the {need.memory_mib} MiB needed"
+
+
+def smallest(candidates: Iterable[Candidate]) -> Candidate | None:
+    return min(candidates, key=lambda each: each.by_size, default=None)
+
+
+def cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
+    priced = (each for each in candidates if each.price)
+    return min(priced, key=lambda each: each.by_price, default=None)
+
+
+def usable(candidates: Iterable[Candidate]) -> list[Candidate]:
+    return [each for each in candidates if each.usable]
+
+
+def choose_smallest(facts: Facts, need: Need, region: str) -> Candidate:
+    """Raises InputError with all reasons, and how to change that, when no type is usable."""
+    candidates = judge(facts, need)
+    best = smallest(usable(candidates))
+    if best is None:
+        raise InputError(
+            f"no instance type can train {need.purchase} in {region}: {reasons(candidates)}",
+            _way_out(facts, candidates, need, region),
+        )
+    return best
+
+
+def reasons(candidates: Iterable[Candidate]) -> str:
+    """How many are ruled out for which reason; one type can have several."""
+    counts = Counter(problem for each in candidates for problem in each.problems)
+    return ", ".join(f"{count} {problem}" for problem, count in counts.most_common())
+
+
+def _way_out(facts: Facts, candidates: Iterable[Candidate], need: Need, region: str) -> str:
+    quota = _quota_to_raise(facts, candidates, need)
+    if quota is None:
+        return "choose another region in pipeline.yaml, or a smaller data_file"
+    request = quota_request(quota, need, region)
+    other = smallest(usable(judge(facts, replace(need, spot=not need.spot))))
+    if other is None:
+        return request
+    spot = str(not need.spot).lower()
+    return f"{request}; or set spot: {spot} in pipeline.yaml, which can have {other.instance_type}"
+
+
+def quota_request(quota: Quota, need: Need, region: str) -> str:
+    """The command that asks AWS for a quota which is enough."""
+    return (
+        "aws service-quotas request-service-quota-increase --service-code sagemaker "
+        f"--quota-code {quota.code} --desired-value {need.instances} --region {region}"
+    )
+
+
+def _quota_to_raise(facts: Facts, candidates: Iterable[Candidate], need: Need) -> Quota | None:
+    """The one for all jobs, or that of the smallest type which lacks nothing else."""
+    all_jobs = _all_jobs_quota(facts, need)
+    if _all_jobs_problem(all_jobs, need):
+        return all_jobs
+    lacking = smallest(
+        each
+        for each in candidates
+        if each.problems == (_quota_problem(quota := each.quota(need.purchase), need),) and quota
+    )
+    return lacking.quota(need.purchase) if lacking else None

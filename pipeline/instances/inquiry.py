@@ -1,0 +1,140 @@
+"""What AWS says of the instance types that a training job may have: quota, price, memory and vCPU.
+
+The readings are pure functions of the answers, which `ask` gives page by page and keeps.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.instances import price_list
+from pipeline.instances.price_list import Price
+from pipeline.service_model import training_instance_types
+
+import boto3
+
+FILTER_VALUES = 200  # most in a request, "List and filter using the CLI and API", EC2 user guide
+PAGE_SIZE = 100  # the most of DescribeInstanceTypes and of Service Quotas
+
+ON_DEMAND = "on demand"
+SPOT = "spot"
+
+_QUOTA_NAMES = {
+    re.compile(r"(ml\.\S+) for training job usage"): ON_DEMAND,
+    re.compile(r"(ml\.\S+) for spot training job usage"): SPOT,
+    re.compile("(Number of instances across all training jobs)"): ON_DEMAND,
+    re.compile("(Number of instances across all spot training jobs)"): SPOT,
+}
+ALL_JOBS = {
+    ON_DEMAND: "Number of instances across all training jobs",
+    SPOT: "Number of instances across all spot training jobs",
+}
+
+Page = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Quota:
+    code: str
+    instances: float  # most at a time
+
+
+@dataclass(frozen=True)
+class Size:
+    memory_mib: int
+    vcpus: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a region of an account has; what AWS does not say is missing."""
+
+    quotas: Mapping[tuple[str, str], Quota]  # by type, or name in ALL_JOBS, and ON_DEMAND or SPOT
+    prices: Mapping[str, Price]
+    sizes: Mapping[str, Size]
+
+
+class Inquiry:
+    """Asks, and keeps every answer as it came, with its time."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+
+    def ask(self, client: Any, operation: str, **parameters: Any) -> list[Page]:
+        """All pages of the answer; botocore's errors are raised."""
+        pages = []
+        for page in client.get_paginator(operation).paginate(**parameters):
+            content = {key: value for key, value in page.items() if key != "ResponseMetadata"}
+            self.answers.append(
+                {
+                    "service": client.meta.service_model.service_name,
+                    "operation": operation,
+                    "parameters": parameters,
+                    "endpoint": client.meta.endpoint_url,
+                    "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "answer": content,
+                }
+            )
+            pages.append(content)
+        return pages
+
+
+def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: str) -> Facts:
+    quotas = session.client("service-quotas")
+    pricing = session.client("pricing", region_name=price_list.REGION)
+    ec2 = session.client("ec2")
+    sagemaker = {"ServiceCode": "sagemaker", "MaxResults": PAGE_SIZE}
+    defaults = inquiry.ask(quotas, "list_aws_default_service_quotas", **sagemaker)
+    applied = inquiry.ask(quotas, "list_service_quotas", **sagemaker)
+    products = inquiry.ask(pricing, "get_products", **price_list.training_products(region))
+    described = [
+        page
+        for request in instance_type_requests(training_instance_types())
+        for page in inquiry.ask(ec2, "describe_instance_types", **request)
+    ]
+    return Facts(
+        read_quotas(defaults, applied),
+        price_list.training_prices(products),
+        read_sizes(described),
+    )
+
+
+def instance_type_requests(types: Sequence[str]) -> list[dict[str, Any]]:
+    """DescribeInstanceTypes requests for all of them. By filter, not by name: EC2 refuses a request
+    that names a type it does not have in the region, and leaves it out of a filter's answer."""
+    names = [each.removeprefix("ml.") for each in types]
+    return [
+        {
+            "Filters": [{"Name": "instance-type", "Values": names[begin : begin + FILTER_VALUES]}],
+            "MaxResults": PAGE_SIZE,
+        }
+        for begin in range(0, len(names), FILTER_VALUES)
+    ]
+
+
+def read_sizes(pages: Iterable[Page]) -> dict[str, Size]:
+    """By SageMaker's name; what is missing is not in the region."""
+    return {
+        f"ml.{each['InstanceType']}": Size(
+            each["MemoryInfo"]["SizeInMiB"], each["VCpuInfo"]["DefaultVCpus"]
+        )
+        for page in pages
+        for each in page["InstanceTypes"]
+    }
+
+
+def read_quotas(defaults: Iterable[Page], applied: Iterable[Page]) -> dict[tuple[str, str], Quota]:
+    """As in Facts.
+
+    ListServiceQuotas leaves out quotas to which no value of the account's own is applied: for them
+    AWS's default counts ("ListServiceQuotas", Service Quotas API reference).
+    """
+    quotas = {}
+    for page in (*defaults, *applied):
+        for each in page["Quotas"]:
+            for pattern, purchase in _QUOTA_NAMES.items():
+                if match := pattern.fullmatch(each["QuotaName"]):
+                    quotas[match[1], purchase] = Quota(each["QuotaCode"], each["Value"])
+    return quotas

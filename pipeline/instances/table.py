@@ -1,0 +1,111 @@
+"""Says which instance types an account can train on, and which is the smallest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.instances.choice import (
+    FREE_TIER,
+    MEMORY_FACTOR,
+    Candidate,
+    Need,
+    cheapest,
+    reasons,
+    smallest,
+    usable,
+)
+from pipeline.instances.inquiry import Quota
+
+UNKNOWN = "-"
+HEADER = ("instance type", "USD/hour", "GiB", "vCPU", "on demand", "spot", "usable")
+
+
+def table(candidates: Sequence[Candidate]) -> str:
+    """One line for each type, in the order given; quotas are instances at a time."""
+    rows = [HEADER, *(_row(each) for each in candidates)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:], strict=True)]
+            + [row[-1]]
+        )
+        for row in rows
+    )
+
+
+def _row(each: Candidate) -> tuple[str, ...]:
+    return (
+        each.instance_type,
+        f"{each.price.usd_per_hour:g}" if each.price else UNKNOWN,
+        f"{each.size.memory_mib / 1024:g}" if each.size else UNKNOWN,
+        str(each.size.vcpus) if each.size else UNKNOWN,
+        _instances(each.on_demand),
+        _instances(each.spot),
+        _usable(each),
+    )
+
+
+def _instances(quota: Quota | None) -> str:
+    return f"{quota.instances:g}" if quota else UNKNOWN
+
+
+def _usable(each: Candidate) -> str:
+    return "yes" if each.usable else "no: " + "; ".join(each.problems)
+
+
+def choices(candidates: Sequence[Candidate]) -> str:
+    """The smallest, the cheapest and the free type: they can be three."""
+    rows = [
+        ("smallest", smallest(candidates)),
+        ("smallest usable", smallest(usable(candidates))),
+        ("cheapest", cheapest(candidates)),
+        ("cheapest usable", cheapest(usable(candidates))),
+        *(("free tier", each) for each in candidates if each.instance_type in FREE_TIER),
+    ]
+    return "\n".join(f"{name:<15}  {_choice(each)}" for name, each in rows)
+
+
+def _choice(each: Candidate | None) -> str:
+    if each is None:
+        return "none"
+    _, price, memory, vcpus, *_ = _row(each)
+    size = f"{memory} GiB, {vcpus} vCPU, {price} USD/hour"
+    verdict = "usable" if each.usable else f"not usable: {'; '.join(each.problems)}"
+    return f"{each.instance_type}, {size}; {verdict}"
+
+
+def proof(
+    candidates: Sequence[Candidate], best: Candidate, need: Need, runs: Sequence[dict[str, Any]]
+) -> str:
+    """Why `best` is the smallest usable one, and what is still to be shown."""
+    quota = best.quota(need.purchase)
+    smaller = [each for each in candidates if each.size and each.by_size < best.by_size]
+    sentences = [
+        f"{best.instance_type} is the smallest: of {len(candidates)} training instance types "
+        f"{len(smaller)} are smaller, and none of them is usable"
+        + (f" ({reasons(smaller)})." if smaller else "."),
+        f"The account may have {_instances(quota)} of it {need.purchase} "
+        f"(quota {quota.code if quota else UNKNOWN}).",
+        _memory_sentence(need),
+        _run_sentence(best.instance_type, runs),
+    ]
+    return "\n".join(sentences)
+
+
+def _memory_sentence(need: Need) -> str:
+    if need.peak_memory_mib is None:
+        return "What memory the job needs is not known before its first run: no type is too small."
+    return (
+        f"The training program held at most {need.peak_memory_mib} MiB; {MEMORY_FACTOR} times that "
+        "must fit."
+    )
+
+
+def _run_sentence(instance_type: str, runs: Sequence[dict[str, Any]]) -> str:
+    run = next((run for run in runs if run["instance_type"] == instance_type), None)
+    if run is None:
+        return f"Not proved yet: no run on {instance_type} has completed; start one, and ask again."
+    return (
+        f"Training job {run['training_job_name']} completed on it in {run['training_seconds']} s, "
+        f"at {run['endpoint']}."
+    )

@@ -1,0 +1,1 @@
+"""What notebooks/local_fit.ipynb trains with and draws."""

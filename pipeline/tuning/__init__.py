@@ -1,0 +1,1 @@
+"""The search for hyperparameters: what is searched, its pipeline, its training jobs."""

@@ -1,0 +1,97 @@
+"""The pipeline that searches for hyperparameters: one TuningStep.
+
+Its training jobs are those of the estimator that trains, in the same image, but they only measure:
+by cross-validation inside the training channel. The validation channel is not given to them, and
+stays what the quality gate judges a model by.
+"""
+
+from container import contract
+from container.contract import CROSS_VALIDATION, FOLDS, HYPERPARAMETERS, METRICS, SPREAD
+from pipeline.definition import Inputs, build_estimator
+from pipeline.sdk import make_session
+from pipeline.settings import Settings
+from pipeline.stack import Stack
+from pipeline.tuning.settings import Range, Tuning
+from pipeline.workflow.parameters import IMAGE_URI, INSTANCE_TYPE, TRAIN_DATA_URI
+
+import boto3
+from sagemaker.inputs import TrainingInput
+from sagemaker.parameter import (
+    CategoricalParameter,
+    ContinuousParameter,
+    IntegerParameter,
+    ParameterRange,
+)
+from sagemaker.tuner import HyperparameterTuner
+from sagemaker.workflow.parameters import ParameterString
+from sagemaker.workflow.pipeline import Pipeline
+from sagemaker.workflow.pipeline_context import PipelineSession
+from sagemaker.workflow.steps import TuningStep
+
+# Part of the names of the jobs, by which the policies of build/infrastructure.yml know them.
+TUNE_STEP = "Tune"
+OBJECTIVE = contract.metric_name("auc", CROSS_VALIDATION)
+
+
+def build_tuning_pipeline(
+    settings: Settings, tuning: Tuning, stack: Stack, inputs: Inputs, boto_session: boto3.Session
+) -> Pipeline:
+    """Nothing is sent: the result's `definition()` is the JSON, its `upsert()` sends it."""
+    session = make_session(PipelineSession, boto_session, stack.bucket)
+    instance_type = ParameterString(INSTANCE_TYPE, default_value=settings.instance_type)
+    image_uri = ParameterString(IMAGE_URI, default_value=inputs.image_uri)
+    data_uri = ParameterString(
+        TRAIN_DATA_URI, default_value=inputs.data_uris[contract.TRAIN_CHANNEL]
+    )
+    estimator = build_estimator(
+        settings,
+        stack,
+        session,
+        image_uri=image_uri,
+        instance_type=instance_type,
+        instance_count=1,
+        hyperparameters={**settings.hyperparameters, FOLDS: tuning.folds},
+    )
+    tuner = HyperparameterTuner(
+        estimator,
+        OBJECTIVE,
+        {name: _range(name, each) for name, each in tuning.ranges.items()},
+        metric_definitions=[
+            {
+                "Name": contract.metric_name(metric, CROSS_VALIDATION),
+                "Regex": contract.metric_regex(metric, CROSS_VALIDATION),
+            }
+            for metric in (*METRICS, SPREAD)
+        ],
+        strategy=tuning.strategy,
+        objective_type="Maximize",
+        max_jobs=tuning.trials,
+        max_parallel_jobs=tuning.at_once,
+        random_seed=tuning.seed,
+        early_stopping_type="Off",  # the objective comes at the end of a job, never before
+    )
+    channels = {contract.TRAIN_CHANNEL: TrainingInput(data_uri, content_type="text/csv")}
+    step = TuningStep(
+        name=TUNE_STEP,
+        display_name="Search for hyperparameters",
+        description=f"{tuning.strategy} search for the highest {OBJECTIVE}.",
+        step_args=tuner.fit(channels),
+    )
+    return Pipeline(
+        name=pipeline_name(settings),
+        parameters=[instance_type, image_uri, data_uri],
+        pipeline_experiment_config=None,
+        steps=[step],
+        sagemaker_session=session,
+    )
+
+
+def pipeline_name(settings: Settings) -> str:
+    return f"{settings.pipeline_name}-tuning"
+
+
+def _range(name: str, searched: Range | list[int | float]) -> ParameterRange:
+    if isinstance(searched, list):
+        return CategoricalParameter(searched)  # type: ignore[no-untyped-call]
+    kind = IntegerParameter if HYPERPARAMETERS[name].type is int else ContinuousParameter
+    return kind(searched.min, searched.max, searched.scale)

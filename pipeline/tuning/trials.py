@@ -1,0 +1,167 @@
+"""The training jobs of a search for hyperparameters: followed, read back, said."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from container.contract import HYPERPARAMETERS
+from container.errors import InputError
+from pipeline.execution.progress import Follower, list_steps
+from pipeline.execution.record import run_folder
+
+RECORD_FILE = "tuning.json"
+RUNNING = ("InProgress", "Stopping")
+
+Trial = Mapping[str, Any]  # as ListTrainingJobsForHyperParameterTuningJob shows a training job
+
+
+class TrialFollower(Follower):
+    """Tells of each training job of the search as it ends."""
+
+    def __init__(self, sagemaker: Any, logs: Any, execution_arn: str, console: Any) -> None:
+        super().__init__(sagemaker, logs, execution_arn, console)
+        self._trials: set[str] = set()
+
+    def _news(self) -> list[str]:
+        ended = []
+        for step in list_steps(self._sagemaker, self._arn):
+            name = tuning_job_name(step)
+            for trial in list_trials(self._sagemaker, name) if name else []:
+                job = trial["TrainingJobName"]
+                if trial["TrainingJobStatus"] in RUNNING or job in self._trials:
+                    continue
+                self._trials.add(job)
+                ended.append(f"  {len(self._trials):>3} {said(trial)}")
+        return [*ended, *super()._news()]
+
+
+def tuning_job_name(step: Mapping[str, Any]) -> str | None:
+    """The name of a step's tuning job, once it has one."""
+    arn: str = step.get("Metadata", {}).get("TuningJob", {}).get("Arn", "")
+    return arn.rpartition("/")[2] or None
+
+
+def list_trials(sagemaker: Any, tuning_job: str) -> list[dict[str, Any]]:
+    """All training jobs begun so far, the oldest first; every page is read."""
+    pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
+        HyperParameterTuningJobName=tuning_job, SortBy="CreationTime", SortOrder="Ascending"
+    )
+    return [trial for page in pages for trial in page["TrainingJobSummaries"]]
+
+
+def objective(trial: Trial) -> float | None:
+    """Its cross-validated AUC; None when it has none."""
+    final = trial.get("FinalHyperParameterTuningJobObjectiveMetric")
+    return None if final is None else float(final["Value"])
+
+
+def values(trial: Trial) -> dict[str, int | float]:
+    """The hyperparameters that were searched, as pipeline.yaml has them; SageMaker has texts.
+
+    Raises InputError when one of them is none of this project's.
+    """
+    tuned = trial["TunedHyperParameters"]
+    try:
+        return {name: HYPERPARAMETERS[name].parse(tuned[name]) for name in sorted(tuned)}
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"training job {trial['TrainingJobName']}: {error}", "search again"
+        ) from None
+
+
+def said(trial: Trial) -> str:
+    """One line of progress."""
+    auc = objective(trial)
+    result = trial["TrainingJobStatus"] if auc is None else f"AUC {auc:.4f}"
+    shown = " ".join(f"{name}={value:.4g}" for name, value in values(trial).items())
+    reason = trial.get("FailureReason", "").splitlines()[:1]
+    return "; ".join([f"{result}  {shown}", *reason])
+
+
+def collect(sagemaker: Any, execution_arn: str) -> dict[str, Any]:
+    """The facts of a search, as the services say them; None for what they do not say."""
+    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
+    steps = list_steps(sagemaker, execution_arn)
+    name = next((name for step in steps if (name := tuning_job_name(step))), None)
+    failed = next((step for step in steps if "FailureReason" in step), {})
+    job: dict[str, Any] = (
+        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        if name
+        else {}
+    )
+    definition = job.get("TrainingJobDefinition", {})
+    config = job.get("HyperParameterTuningJobConfig", {})
+    return {
+        "endpoint": sagemaker.meta.endpoint_url,
+        "execution_arn": execution_arn,
+        "status": execution["PipelineExecutionStatus"],
+        "ended_at": _time(job.get("HyperParameterTuningEndTime")),
+        "failure_reason": failed.get("FailureReason") or execution.get("FailureReason"),
+        "tuning_job_name": name,
+        "strategy": config.get("Strategy"),
+        "seed": config.get("RandomSeed"),
+        "objective": config.get("HyperParameterTuningJobObjective"),
+        "ranges": config.get("ParameterRanges"),
+        "static_hyperparameters": definition.get("StaticHyperParameters"),
+        "image_uri": definition.get("AlgorithmSpecification", {}).get("TrainingImage"),
+        "data_uris": [
+            channel["DataSource"]["S3DataSource"]["S3Uri"]
+            for channel in definition.get("InputDataConfig", [])
+        ],
+        "best_training_job": job.get("BestTrainingJob", {}).get("TrainingJobName"),
+        "trials": [_facts(trial) for trial in (list_trials(sagemaker, name) if name else [])],
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _facts(trial: Trial) -> dict[str, Any]:
+    return {
+        "training_job_name": trial["TrainingJobName"],
+        "status": trial["TrainingJobStatus"],
+        "objective": objective(trial),
+        "hyperparameters": values(trial),
+        "failure_reason": trial.get("FailureReason"),
+    }
+
+
+def save(record: Mapping[str, Any], runs: Path) -> Path:
+    """Writes `runs/<execution id>/tuning.json`: the whole file, or nothing."""
+    folder = run_folder(record["execution_arn"], runs)
+    folder.mkdir(exist_ok=True)
+    unfinished = folder / f".{RECORD_FILE}"
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    unfinished.write_text(text, encoding="utf-8")
+    return unfinished.replace(folder / RECORD_FILE)
+
+
+def best(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The facts of the best training job, when there is one."""
+    name = record["best_training_job"]
+    found = (each for each in record["trials"] if each["training_job_name"] == name)
+    return next(found, None)
+
+
+def table(trials: Sequence[Mapping[str, Any]]) -> str:
+    """The best first; those without an objective last."""
+    names = sorted({name for each in trials for name in each["hyperparameters"]})
+    order = sorted(trials, key=lambda each: (each["objective"] is None, -(each["objective"] or 0)))
+    rows = [["AUC", *names]]
+    for each in order:
+        auc = each["status"] if each["objective"] is None else f"{each['objective']:.4f}"
+        rows.append([auc, *(f"{each['hyperparameters'][name]:.4g}" for name in names)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+
+
+def block(hyperparameters: Mapping[str, int | float]) -> str:
+    """In the form that pipeline.yaml takes: every value, so that it replaces what stands there."""
+    lines = [f"  {name}: {value}" for name, value in hyperparameters.items()]
+    return "\n".join(["hyperparameters:", *lines])

@@ -1,0 +1,107 @@
+"""The pipeline's parameters, and the --parameter NAME=VALUE arguments: checked as pipeline.yaml is,
+before anything is sent."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from container.contract import HYPERPARAMETERS, TRAIN_CHANNEL, VALIDATION_CHANNEL
+from container.errors import InputError, did_you_mean
+from pipeline.settings import Settings, check_change
+from pipeline.workflow.validation import parameter_value, problems
+
+# Names of the parameters that are not hyperparameters (those bear the hyperparameter's own name).
+# They stand here because pipeline/definition.py imports the SDK.
+INSTANCE_TYPE = "InstanceType"
+INSTANCE_COUNT = "InstanceCount"
+IMAGE_URI = "ImageUri"
+SOURCE_REVISION = "SourceRevision"
+TRAIN_DATA_URI = "TrainDataUri"
+VALIDATION_DATA_URI = "ValidationDataUri"
+MIN_VALIDATION_AUC = "MinValidationAuc"
+CACHE_KEY = "CacheKey"
+
+DATA_URIS = {TRAIN_CHANNEL: TRAIN_DATA_URI, VALIDATION_CHANNEL: VALIDATION_DATA_URI}
+
+UNKNOWN_REVISION = "unknown"
+
+DESCRIPTIONS = {  # as SageMaker Studio shows them in the form of a start
+    INSTANCE_TYPE: "Instance type of the training job.",
+    INSTANCE_COUNT: "Number of instances of the training job.",
+    IMAGE_URI: "Image that trains and serves, pinned by its digest.",
+    SOURCE_REVISION: "Tag of the image: the hash of the source that it was built from.",
+    TRAIN_DATA_URI: "S3 prefix of the training data, under the hash of their content.",
+    VALIDATION_DATA_URI: "S3 prefix of the validation data, under the hash of their content.",
+    MIN_VALIDATION_AUC: "The execution fails when the validation AUC is below this, from 0 to 1.",
+    CACHE_KEY: "Any new value trains anew, even if an equal training job has succeeded.",
+    **{
+        name: f"{spec.help[0].upper()}{spec.help[1:]}; {spec.allowed}."
+        for name, spec in HYPERPARAMETERS.items()
+    },
+}
+
+SETTINGS = {  # parameters that pipeline.yaml has under another name
+    INSTANCE_TYPE: "instance_type",
+    INSTANCE_COUNT: "instance_count",
+    MIN_VALIDATION_AUC: "min_validation_auc",
+}
+
+
+def parse_overrides(
+    texts: Sequence[str], definition: dict[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """Raises InputError listing every unknown name and every value that does not fit."""
+    declared = {parameter["Name"]: parameter for parameter in definition["Parameters"]}
+    values: dict[str, Any] = {}
+    found = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            found.append(f"--parameter {text}: NAME=VALUE is needed")
+        elif name not in declared:
+            found.append(f"--parameter {name}: unknown{did_you_mean(name, declared)}")
+        elif name in values:
+            found.append(f"--parameter {name}: given twice")
+        else:
+            try:
+                values[name] = _checked(name, value, declared[name], settings)
+            except ValueError as error:
+                found.append(f"--parameter {error}")
+    if IMAGE_URI in values:  # whose revision is another one
+        values.setdefault(SOURCE_REVISION, UNKNOWN_REVISION)
+    found = found or problems(_with_defaults(definition, values))
+    if found:
+        raise InputError("\n".join(found), f"the parameters are {', '.join(declared)}")
+    return values
+
+
+def instances_of(definition: dict[str, Any], overrides: dict[str, Any]) -> tuple[str, int]:
+    """Type and number of the training job's instances, as the execution will have them."""
+    values = {each["Name"]: each["DefaultValue"] for each in definition["Parameters"]} | overrides
+    return str(values[INSTANCE_TYPE]), int(values[INSTANCE_COUNT])
+
+
+def other_data(overrides: dict[str, Any]) -> dict[str, str]:
+    """Channel -> S3 URI of the channels that are given other data."""
+    return {
+        channel: str(overrides[name]) for channel, name in DATA_URIS.items() if name in overrides
+    }
+
+
+def _checked(name: str, text: str, parameter: dict[str, Any], settings: Settings) -> Any:
+    if name in HYPERPARAMETERS:
+        try:
+            return HYPERPARAMETERS[name].parse(text)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    value = parameter_value(parameter, text)
+    if name in SETTINGS:
+        check_change(settings, SETTINGS[name], value)
+    return value
+
+
+def _with_defaults(definition: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    changed = copy.deepcopy(definition)
+    for parameter in changed["Parameters"]:
+        parameter["DefaultValue"] = values.get(parameter["Name"], parameter["DefaultValue"])
+    return changed
