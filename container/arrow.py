@@ -65,13 +65,15 @@ def floats(column: arrow.Array) -> tuple[NDArray[np.float64], Places]:
     return values, np.flatnonzero(np.isnan(values) & filled)
 
 
-def parsed(data: Bytes, starts: Places, ends: Places) -> tuple[NDArray[np.float64], Places]:
+def parsed(
+    data: Bytes, starts: NDArray[np.integer], ends: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], Places]:
     """Of texts in UTF-8, one after the other in `data`, what `floats` gives; the shape is that of
     `starts`, the rows are counted as if it were flat.
 
     Between two texts there is something that does not begin a number, such as a comma.
     """
-    offsets = np.stack([starts, ends], axis=-1).astype(np.int32).ravel()
+    offsets = np.stack([starts, ends], axis=-1, dtype=np.int32, casting="same_kind").ravel()
     if not len(offsets):
         return np.empty(starts.shape), np.empty(0, np.intp)
     numbers = _cast(data, offsets)  # the texts, and in every second place what stands between

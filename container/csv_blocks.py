@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 2**20
+BLOCK_BYTES = 2**19
 
 QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
 

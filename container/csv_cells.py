@@ -7,6 +7,7 @@ from container.csv_blocks import COMMA, LINE_FEED, QUOTE, RETURN, Block
 from container.texts import PADDING, Bytes, Places, odd_bytes
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,8 +15,8 @@ class Cells:
     """From `starts` to before `ends` in `data`, without their quotes; shape (rows, columns)."""
 
     data: Bytes  # with PADDING
-    starts: Places
-    ends: Places
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
     only_quoted: Places  # line feeds, and the second of doubled quotes
 
     def odd(self) -> Places:
@@ -34,9 +35,9 @@ def cells_of(block: Block, width: int, *, header: bool) -> Cells | None:
     end = b"" if content.endswith(b"\n") else b"\n"
     data = np.frombuffer(content + end + PADDING, np.uint8)
     line_feed = data == LINE_FEED
-    separators = np.flatnonzero(line_feed | (data == COMMA))
+    separators = np.flatnonzero(line_feed | (data == COMMA)).astype(np.int32)
     opening, closing = block.quotes[0::2], block.quotes[1::2]
-    inner = opening[:0]  # line feeds in quotes
+    inner = separators[:0]  # line feeds in quotes
     if len(opening):
         quoted = _between(separators, opening, closing)
         inner = separators[quoted]
@@ -48,7 +49,7 @@ def cells_of(block: Block, width: int, *, header: bool) -> Cells | None:
     ends = separators.reshape(lines, width)
     if not line_feed[ends[:, -1]].all():
         return None
-    starts = np.append(0, separators[:-1] + 1).reshape(lines, width)
+    starts = np.append(np.int32(0), separators[:-1] + np.int32(1)).reshape(lines, width)
     if (ends[:, -1] - starts[:, 0]).max(initial=0) > csv.field_size_limit():
         return None
     if b"\r" in content:
@@ -62,7 +63,7 @@ def cells_of(block: Block, width: int, *, header: bool) -> Cells | None:
         ends -= quoted
     doubled = opening[1:][opening[1:] == closing[:-1] + 1]
     first = int(header)
-    return Cells(data, starts[first:], ends[first:], np.append(inner, doubled))
+    return Cells(data, starts[first:], ends[first:], np.append(doubled, inner))
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -72,7 +73,7 @@ def _is_utf8(content: bytes) -> bool:
         return False
 
 
-def _between(separators: Places, opening: Places, closing: Places) -> np.ndarray:
+def _between(separators: NDArray[np.int32], opening: Places, closing: Places) -> NDArray[np.bool_]:
     """Which of the separators stand between quotes."""
     first, last = np.searchsorted(separators, opening), np.searchsorted(separators, closing)
     some = first < last

@@ -133,26 +133,28 @@ class _Codes(dict[str, int]):
         return np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))
 
     def _of_bytes(self, texts: Texts) -> NDArray[np.intp]:
-        """Each key is looked at once, the first text that has it, in the order of the rows."""
+        """Of each key only the first text is looked at, in the order of the rows."""
         found, without = keys(texts)
-        new = np.flatnonzero(self._keys[self._nearest(found)] != found)
-        if len(new) and len(self._keys) >= MOST_REMEMBERED:
-            self._keys, self._numbers = _NO_TEXT
-            new = np.flatnonzero(found)
-        new_keys, first = np.unique(found[new], return_index=True)
-        first = new[first]
-        numbers = {row: self[texts[row]] for row in np.union1d(first, without).tolist()}
-        if len(first):
-            known = np.append(self._keys, new_keys)
+        places = self._places(found)
+        new = np.flatnonzero(self._keys[places] != found)
+        if len(new) or len(without):
+            if len(self._keys) >= MOST_REMEMBERED:
+                self._keys, self._numbers = _NO_TEXT
+                new = np.flatnonzero(found)
+            _, first = np.unique(found[new], return_index=True)
+            first = np.sort(new[first])
+            numbers = {row: self[texts[row]] for row in np.union1d(first, without).tolist()}
+            known = np.append(self._keys, found[first])
             order = np.argsort(known)
             self._keys = known[order]
-            new_numbers = [numbers[row] for row in first.tolist()]
-            self._numbers = np.append(self._numbers, new_numbers)[order]
-        codes = self._numbers[self._nearest(found)]
-        codes[without] = [numbers[row] for row in without.tolist()]
+            self._numbers = np.append(self._numbers, [numbers[n] for n in first.tolist()])[order]
+            places = self._places(found)
+        codes = self._numbers[places]
+        if len(without):
+            codes[without] = [numbers[row] for row in without.tolist()]
         return codes
 
-    def _nearest(self, found: Keys) -> NDArray[np.intp]:
+    def _places(self, found: Keys) -> NDArray[np.intp]:
         return np.minimum(np.searchsorted(self._keys, found), len(self._keys) - 1)
 
 

@@ -89,7 +89,8 @@ class _CsvColumn:
 
     def __init__(self, cells: Cells, position: int, odd: Places) -> None:
         self._data, self._odd = cells.data, odd
-        self._starts, self._ends = cells.starts[:, position], cells.ends[:, position]
+        self._starts = cells.starts[:, position].astype(np.intp)
+        self._ends = cells.ends[:, position].astype(np.intp)
 
     def floats(self) -> tuple[NDArray[np.float64], Places]:
         return parsed(self._data, self._starts, self._ends)

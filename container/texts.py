@@ -21,6 +21,8 @@ _MASKS = np.array([2 ** (8 * count) - 1 for count in range(WORD + 1)], np.uint64
 _LOWER_CASE = np.uint64(0x2020202020202020)  # the bit of a letter; other printable ones in MISSING
 # have it too, and of those that get it none becomes one of these
 _MISSING = np.array([int.from_bytes(text.encode(), "little") for text in MISSING if text], "<u8")
+_BEGINS_MISSING = np.zeros(256, bool)
+_BEGINS_MISSING[[ord(case[0]) for text in MISSING if text for case in (text, text.upper())]] = True
 _LONGEST_MISSING = max(map(len, MISSING))
 
 
@@ -43,15 +45,15 @@ class Texts:
         last = np.searchsorted(starts, odd, "right") - 1  # to start before an odd byte
         last, odd = last[last >= 0], odd[last >= 0]
         rows = last[odd < ends[last]]
-        around = (data[starts] == _BLANK) | (data[ends - 1] == _BLANK)
+        first = data[starts]
+        around = (first == _BLANK) | (data[ends - 1] == _BLANK)
         others = {}
         for row in np.union1d(rows, np.flatnonzero(around & (starts < ends))).tolist():
             text = data[starts[row] : ends[row]].tobytes().decode()
             others[row] = clean(text.replace('""', '"') if doubled_quotes else text)
-        short = np.flatnonzero(ends - starts <= _LONGEST_MISSING)
-        lower = (cls(data, starts, ends).words(0, short) | _LOWER_CASE) & _masks(
-            (ends - starts)[short]
-        )
+        short = np.flatnonzero((ends - starts <= _LONGEST_MISSING) & _BEGINS_MISSING[first])
+        words = cls(data, starts, ends).words(0, short)
+        lower = (words | _LOWER_CASE) & _masks(ends[short] - starts[short])
         missing = short[np.isin(lower, _MISSING)]
         if len(missing):
             ends = ends.copy()
