@@ -1,8 +1,8 @@
 """Reads passengers from CSV and Parquet files, batch after batch, in memory that does not grow.
 
 A small CSV file is read by the csv module (`passengers.py`), so that Arrow need not be loaded. Of a
-large one Arrow reads what is plain. A block with anything else in it is left to the csv module too,
-which names the line of what it cannot use: both read the same from the same file.
+large one, numpy finds the cells of what is plain. A block with anything else in it is left to the
+csv module too, which names the line of what it cannot use: both read the same from the same file.
 """
 
 import itertools

@@ -52,7 +52,7 @@ class Channel:
             for batch in read_batches(file, labelled=True):
                 share = self._share(batch, rows)
                 rows += len(batch)
-                labels.update(share.labels)
+                labels.update(label for label in (0, 1) if label in share.labels)
                 if len(share):
                     yield share
         if not labels:

@@ -9,21 +9,23 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 2 * 2**20
+BLOCK_BYTES = 2**19
 
-_QUOTE, _COMMA, _LINE_FEED, _RETURN = b'",\n\r'
-_AROUND_QUOTES = np.zeros(
-    256, bool
-)  # what may stand before an opening quote or after a closing one
-_AROUND_QUOTES[[_QUOTE, _COMMA, _LINE_FEED, _RETURN]] = True
+QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
+
+# What may stand before an opening quote or after a closing one.
+_AROUND_QUOTES = np.zeros(256, bool)
+_AROUND_QUOTES[[QUOTE, COMMA, LINE_FEED, RETURN]] = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
-    """Whole records; or, with `rest`, the start of all that is left, where no cut is safe."""
+    """Whole records, in which quotes stand around whole cells only, and doubled in them; or, with
+    `rest`, the start of all that is left, where no cut is safe."""
 
     content: bytes
     first_line: int  # in the file, from 1
+    quotes: NDArray[np.intp]  # where they are; one that opens a cell, or a part of it, comes first
     rest: BinaryIO | None = None
 
     def lines(self) -> Iterator[bytes]:
@@ -48,35 +50,33 @@ def blocks(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:
         content = kept + read
         if line == 1:
             content = content.removeprefix(codecs.BOM_UTF8)
-        end = len(content) if not read else _last_end(content)
-        if not _plainly_quoted(content, end):
-            yield Block(content, line, stream)
+        data = np.frombuffer(content, np.uint8)
+        quotes = np.flatnonzero(data == QUOTE)
+        end = len(content) if not read else _last_end(content, quotes)
+        quotes = quotes[: np.searchsorted(quotes, end)]
+        if (content and not end) or not _around_cells(quotes, data):
+            yield Block(content, line, quotes, stream)
             return
         if end:
-            block = content[:end]
-            yield Block(block, line)
-            line += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n")
+            yield Block(content[:end], line, quotes)
+            line += _line_ends(content[:end])
         kept = content[end:]
         if not read:
             return
 
 
-def _last_end(content: bytes) -> int:
+def _last_end(content: bytes, quotes: NDArray[np.intp]) -> int:
     """Where the last whole record ends; 0 when that cannot be seen."""
-    quotes = _positions(content)
     end = content.rfind(b"\n") + 1
     while end and (before := int(np.searchsorted(quotes, end))) % 2:  # inside a quoted cell
         end = content.rfind(b"\n", 0, int(quotes[before - 1])) + 1
     return end
 
 
-def _plainly_quoted(content: bytes, end: int) -> bool:
-    """Whether there are records before `end` in which quotes stand around whole cells only, and
-    doubled in them, so that every reader of CSV understands them alike."""
-    data, quotes = np.frombuffer(content, np.uint8), _positions(content)
-    quotes = quotes[quotes < end]
-    if not end or len(quotes) % 2:
-        return not content
+def _around_cells(quotes: NDArray[np.intp], data: NDArray[np.uint8]) -> bool:
+    """Whether every reader of CSV understands the quotes alike."""
+    if len(quotes) % 2:
+        return False
     before, after = quotes[0::2] - 1, quotes[1::2] + 1
     return bool(
         _AROUND_QUOTES[data[before[before >= 0]]].all()
@@ -84,5 +84,8 @@ def _plainly_quoted(content: bytes, end: int) -> bool:
     )
 
 
-def _positions(content: bytes) -> NDArray[np.int64]:
-    return np.flatnonzero(np.frombuffer(content, np.uint8) == _QUOTE)
+def _line_ends(content: bytes) -> int:
+    feeds = int(np.count_nonzero(np.frombuffer(content, np.uint8) == LINE_FEED))
+    if b"\r" not in content:
+        return feeds
+    return feeds + content.count(b"\r") - content.count(b"\r\n")

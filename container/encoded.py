@@ -8,17 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from container.hashes import NO_KEY, Keys, hashes, keys, mixed
 from container.passengers import NUMBERS, Passengers
+from container.texts import Texts
 
 import numpy as np
 from numpy.typing import NDArray
 
-Keys = NDArray[np.uint64]
-
-NO_KEY = np.uint64(0)
 MOST_VALUES = 2**16  # of a category that are told apart while they are counted
 MOST_REMEMBERED = 2**16  # texts whose value is not worked out again
-HASHED_CHARACTERS = 64
 
 
 def title(name: str) -> str:
@@ -31,6 +29,26 @@ def _name_parts(name: str) -> tuple[str, str]:
     before, comma, given = name.partition(",")
     form, point, _ = given.partition(".")
     return before if comma else "", form if point else ""
+
+
+def _surnames_and_forms(
+    names: Sequence[str] | Texts,
+) -> tuple[Sequence[str] | Texts, Sequence[str] | Texts]:
+    """The parts of each name, the first one without white space around it."""
+    if not isinstance(names, Texts):
+        parts = [_name_parts(name) for name in names]
+        return [before.strip() for before, _ in parts], [form for _, form in parts]
+    comma = names.find(",", names.starts)
+    before = np.where(comma < names.ends, comma, names.starts)
+    before -= (before > names.starts) & (names.data[before - 1] == ord(" "))
+    given = np.minimum(comma + 1, names.ends)
+    point = names.find(".", given)
+    form = np.where(point < names.ends, point, given)
+    others = {row: _name_parts(name) for row, name in names.others.items()}
+    return (
+        Texts(names.data, names.starts, before, {row: b.strip() for row, (b, _) in others.items()}),
+        Texts(names.data, given, form, {row: form for row, (_, form) in others.items()}),
+    )
 
 
 def _title(form: str) -> str:
@@ -98,6 +116,7 @@ class _Codes(dict[str, int]):
     def __init__(self, function: Callable[[str], str], values: dict[str, int]) -> None:
         super().__init__()
         self._function, self._values = function, values
+        self._keys, self._numbers = _NO_TEXT
 
     def __missing__(self, text: str) -> int:
         if len(self) >= MOST_REMEMBERED:
@@ -107,6 +126,39 @@ class _Codes(dict[str, int]):
             self._values.setdefault(value, len(self._values))
         self[text] = number = self._values.get(value, 0)
         return number
+
+    def of(self, texts: Sequence[str] | Texts) -> NDArray[np.intp]:
+        if isinstance(texts, Texts):
+            return self._of_bytes(texts)
+        return np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))
+
+    def _of_bytes(self, texts: Texts) -> NDArray[np.intp]:
+        """Of each key only the first text is looked at, in the order of the rows."""
+        found, without = keys(texts)
+        places = self._places(found)
+        new = np.flatnonzero(self._keys[places] != found)
+        if len(new) or len(without):
+            if len(self._keys) >= MOST_REMEMBERED:
+                self._keys, self._numbers = _NO_TEXT
+                new = np.flatnonzero(found)
+            _, first = np.unique(found[new], return_index=True)
+            first = np.sort(new[first])
+            numbers = {row: self[texts[row]] for row in np.union1d(first, without).tolist()}
+            known = np.append(self._keys, found[first])
+            order = np.argsort(known)
+            self._keys = known[order]
+            self._numbers = np.append(self._numbers, [numbers[n] for n in first.tolist()])[order]
+            places = self._places(found)
+        codes = self._numbers[places]
+        if len(without):
+            codes[without] = [numbers[row] for row in without.tolist()]
+        return codes
+
+    def _places(self, found: Keys) -> NDArray[np.intp]:
+        return np.minimum(np.searchsorted(self._keys, found), len(self._keys) - 1)
+
+
+_NO_TEXT = np.zeros(1, np.uint64), np.zeros(1, np.intp)  # the key of "", and its number
 
 
 class Encoder:
@@ -119,20 +171,17 @@ class Encoder:
         }
 
     def encode(self, passengers: Passengers) -> Encoded:
-        parts = [_name_parts(name) for name in passengers.texts["name"]]
-        texts = {**passengers.texts, "form": [form for _, form in parts]}
-        surname = hashes([before.strip().upper() for before, _ in parts])
+        surnames, forms = _surnames_and_forms(passengers.texts["name"])
+        texts = {**passengers.texts, "form": forms}
+        surname = hashes(surnames)
         fare = np.asarray(passengers.numbers["fare"], np.float64)
         family = mixed(surname, fare.view(np.uint64))
         family[(surname == NO_KEY) | np.isnan(fare)] = NO_KEY
         return Encoded(
             {name: np.asarray(passengers.numbers[name], np.float32) for name in NUMBERS},
-            {
-                name: np.fromiter(map(self._codes[name].__getitem__, texts[text]), np.intp)
-                for name, (text, _) in CATEGORIES.items()
-            },
+            {name: self._codes[name].of(texts[text]) for name, (text, _) in CATEGORIES.items()},
             self.values,
-            hashes([ticket.upper() for ticket in texts["ticket"]]),
+            hashes(texts["ticket"]),
             family,
             np.array(passengers.labels, np.float32),
         )
@@ -149,34 +198,3 @@ class Encoder:
             keys[:, 1],
             labels,
         )
-
-
-def hashes(texts: Sequence[str]) -> Keys:
-    """Of the first HASHED_CHARACTERS of each, the same on every machine; NO_KEY for "".
-
-    A sum of the characters times a random odd factor for each place, mixed: for all texts at once.
-    """
-    longest = min(max(map(len, texts), default=0), HASHED_CHARACTERS)
-    if not longest:
-        return np.full(len(texts), NO_KEY)
-    characters = np.array(texts, f"<U{longest}").view("<u4").reshape(len(texts), longest)
-    sums = np.zeros(len(texts), np.uint64)
-    for place in range(longest):
-        sums += characters[:, place] * _FACTORS[place]
-    result = mixed(sums, np.zeros_like(sums))
-    result[sums == 0] = NO_KEY
-    return result
-
-
-def mixed(one: Keys, other: Keys) -> Keys:
-    """A hash of two (the finalizer of SplitMix64: Steele, Lea and Flood, 2014)."""
-    result: Keys = one + other * np.uint64(0x9E3779B97F4A7C15)
-    result = (result ^ (result >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    result = (result ^ (result >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    result ^= result >> np.uint64(31)
-    return result
-
-
-_FACTORS = mixed(
-    np.zeros(HASHED_CHARACTERS, np.uint64), np.arange(1, HASHED_CHARACTERS + 1).astype(np.uint64)
-) | np.uint64(1)

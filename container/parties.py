@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container.cluster import Cluster
-from container.encoded import NO_KEY, Encoded, Keys, People, mixed
+from container.encoded import Encoded, People
+from container.hashes import NO_KEY, Keys, mixed
 from container.passengers import Passengers
 
 import numpy as np

@@ -1,17 +1,15 @@
-"""Passengers from an Arrow table, column by column, by the rules of `passengers.py`."""
+"""Passengers from large tables, column by column, by the rules of `passengers.py`."""
 
-import functools
-import itertools
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from container.arrow import floats, texts
+from container.arrow import floats, is_numeric, parsed, strings
 from container.csv_blocks import Block
+from container.csv_cells import Cells, cells_of
 from container.errors import InputError
 from container.passengers import (
     LABEL,
     LARGEST,
-    MISSING,
     NUMBERS,
     SHOWN_CHARACTERS,
     TEXTS,
@@ -20,15 +18,12 @@ from container.passengers import (
     clean,
     column_positions,
 )
-from container.tables import csv_table, parquet_tables
+from container.tables import parquet_tables
+from container.texts import Places, Texts, odd_bytes
 
 import arro3.core as arrow
 import numpy as np
 from numpy.typing import NDArray
-
-LONGEST_MISSING = max(map(len, MISSING))
-
-_clean = functools.lru_cache(1024)(clean)
 
 
 class OddCell(Exception):
@@ -39,13 +34,29 @@ class OddCell(Exception):
         self.row = row
 
 
+class Column(Protocol):
+    numeric: bool  # else its cells are texts
+
+    def floats(self) -> tuple[NDArray[np.float64], Places]:
+        """Numbers, NaN where there is none, and the rows with a text that is no number."""
+
+    def texts(self) -> Texts: ...
+
+    def stored(self, row: int) -> object: ...
+
+
 def passengers_of_csv(
     block: Block, positions: Mapping[str, int], width: int, *, header: bool
 ) -> Passengers | None:
     """The rows of a block, after its header if it has one; none when not all of it is plain."""
-    table = None if block.rest else csv_table(block.content, width, header=header)
+    cells = cells_of(block, width, header=header)
+    if cells is None:
+        return None
+    odd = cells.odd()
     try:
-        return _passengers(table, positions) if table else None
+        return _passengers(
+            {name: _CsvColumn(cells, position, odd) for name, position in positions.items()}
+        )
     except OddCell:
         return None
 
@@ -58,7 +69,9 @@ def passengers_of_parquet(
     for table in parquet_tables(content, source):
         try:
             positions = column_positions(table.column_names, source, labelled=labelled)
-            passengers = _passengers(table, positions)
+            passengers = _passengers(
+                {name: _ArrowColumn(table.column(n)) for name, n in positions.items()}
+            )
         except NoHeader as error:
             shown = ", ".join(table.column_names)[:SHOWN_CHARACTERS]
             raise InputError(f"{source}: its columns are others: {shown}", error.hint) from None
@@ -71,40 +84,74 @@ def passengers_of_parquet(
         yield passengers
 
 
-def _passengers(table: arrow.RecordBatch, positions: Mapping[str, int]) -> Passengers:
+class _CsvColumn:
+    numeric = False
+
+    def __init__(self, cells: Cells, position: int, odd: Places) -> None:
+        self._data, self._odd = cells.data, odd
+        self._starts = cells.starts[:, position].astype(np.intp)
+        self._ends = cells.ends[:, position].astype(np.intp)
+
+    def floats(self) -> tuple[NDArray[np.float64], Places]:
+        return parsed(self._data, self._starts, self._ends)
+
+    def texts(self) -> Texts:
+        return Texts.cleaned(self._data, self._starts, self._ends, self._odd, doubled_quotes=True)
+
+    def stored(self, row: int) -> str:
+        return self._data[self._starts[row] : self._ends[row]].tobytes().decode()
+
+
+class _ArrowColumn:
+    def __init__(self, column: arrow.Array) -> None:
+        self._column = column
+        self.numeric = is_numeric(column)
+
+    def floats(self) -> tuple[NDArray[np.float64], Places]:
+        return floats(self._column)
+
+    def texts(self) -> Texts:
+        data, starts, ends = strings(self._column)
+        return Texts.cleaned(data, starts, ends, odd_bytes(data))
+
+    def stored(self, row: int) -> object:
+        return self._column[row].as_py()
+
+
+def _passengers(columns: Mapping[str, Column]) -> Passengers:
     """Raises OddCell for the first cell that is not what its column needs."""
-    columns = {name: table.column(position) for name, position in positions.items()}
     return Passengers(
         {name: _numbers(columns[name], name) for name in NUMBERS},
-        {name: _texts(columns[name]) for name in TEXTS},
+        {name: columns[name].texts() for name in TEXTS},
         _labels(columns[LABEL]) if LABEL in columns else [],
     )
 
 
-def _numbers(column: arrow.Array, name: str) -> NDArray[np.float64]:
-    values, unread = floats(column)
-    outside = np.flatnonzero((values < 0) | (values > LARGEST))
-    for row in itertools.chain(outside.tolist(), unread.tolist()):
-        text = clean(str(column[row].as_py()))
-        if text:
-            allowed = f"not a number from 0 to {LARGEST:g}"
-            raise OddCell(row, f"{name} is {text[:SHOWN_CHARACTERS]!r}, {allowed}")
+def _numbers(column: Column, name: str) -> NDArray[np.float64]:
+    values, unread = column.floats()
+    odd = np.flatnonzero((values < 0) | (values > LARGEST))
+    if not len(odd) and len(unread):
+        odd = unread[column.texts().filled()[unread]]
+    if len(odd):
+        row = int(odd[0])
+        text = clean(str(column.stored(row)))[:SHOWN_CHARACTERS]
+        raise OddCell(row, f"{name} is {text!r}, not a number from 0 to {LARGEST:g}")
     return values + 0.0  # makes 0 of -0, as the csv module's reader does
 
 
-def _texts(column: arrow.Array) -> list[str]:
-    return texts(column, _clean, LONGEST_MISSING)
-
-
-def _labels(column: arrow.Array) -> list[int]:
+def _labels(column: Column) -> NDArray[np.int8]:
     """Raises OddCell for what is not 0 or 1; a text must be just that digit."""
-    values, _ = floats(column)
-    if arrow.DataType.is_numeric(column.type) or arrow.DataType.is_boolean(column.type):
-        odd = np.flatnonzero((values != 0) & (values != 1))
-    else:
-        cells = _texts(column)
-        odd = np.array([row for row, cell in enumerate(cells) if cell not in ("0", "1")], np.int64)
+    labels = column.floats()[0] if column.numeric else _digits(column.texts())
+    odd = np.flatnonzero((labels != 0) & (labels != 1))
     if len(odd):
         row = int(odd[0])
-        raise OddCell(row, f"{LABEL} is {column[row].as_py()!r}, not 0 or 1")
-    return [int(value) for value in values.tolist()]
+        raise OddCell(row, f"{LABEL} is {column.stored(row)!r}, not 0 or 1")
+    return labels.astype(np.int8)
+
+
+def _digits(texts: Texts) -> NDArray[np.float64]:
+    """0 or 1, and something else for another text."""
+    digits = texts.words(0).astype(np.float64) - ord("0")
+    for row, text in texts.others.items():
+        digits[row] = int(text) if text in ("0", "1") else np.nan
+    return digits

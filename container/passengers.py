@@ -24,7 +24,9 @@ LARGEST = 1e9
 LINES_SHOWN = 10
 SHOWN_CHARACTERS = 60
 
-Numbers: TypeAlias = Any  # list[float], or a numpy array of float64 in a batch of many rows
+# A list. In a batch of many rows: of numbers an array of float64, of texts `container.texts.Texts`,
+# of labels an array of int8.
+Column: TypeAlias = Any
 Record = tuple[int, list[str]]  # the line on which it begins (from 1), and its cells
 
 
@@ -39,9 +41,9 @@ class Passengers:
     `labels` holds a 0 or 1 for each row, or nothing when the rows were read without labels.
     """
 
-    numbers: dict[str, Numbers] = field(default_factory=lambda: {name: [] for name in NUMBERS})
-    texts: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in TEXTS})
-    labels: list[int] = field(default_factory=list)
+    numbers: dict[str, Column] = field(default_factory=lambda: {name: [] for name in NUMBERS})
+    texts: dict[str, Column] = field(default_factory=lambda: {name: [] for name in TEXTS})
+    labels: Column = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.texts["name"])
@@ -51,15 +53,19 @@ class Passengers:
             self.numbers[name] = [*self.numbers[name], *numbers]
         for name, texts in other.texts.items():
             self.texts[name].extend(texts)
-        self.labels.extend(other.labels)
+        self.labels.extend(map(int, other.labels))
 
     def take(self, rows: list[int]) -> "Passengers":
         """The rows with these indices, in this order."""
         return Passengers(
-            {name: [column[row] for row in rows] for name, column in self.numbers.items()},
-            {name: [column[row] for row in rows] for name, column in self.texts.items()},
-            [self.labels[row] for row in rows] if self.labels else [],
+            {name: _take(column, rows) for name, column in self.numbers.items()},
+            {name: _take(column, rows) for name, column in self.texts.items()},
+            _take(self.labels, rows if len(self.labels) else []),
         )
+
+
+def _take(column: Column, rows: list[int]) -> Column:
+    return [column[row] for row in rows] if isinstance(column, list) else column.take(rows)
 
 
 def read_passengers(content: bytes, source: str, *, labelled: bool) -> Passengers:
@@ -119,7 +125,7 @@ def passengers_of(
             else:
                 bad_labels[line] = cell
     _refuse_labels(bad_labels, source)
-    return Passengers({**numbers}, texts, labels)
+    return Passengers({**numbers}, {**texts}, labels)
 
 
 def canonical_rows(passengers: Passengers) -> list[tuple[str, ...]]:
@@ -128,7 +134,7 @@ def canonical_rows(passengers: Passengers) -> list[tuple[str, ...]]:
     The same passenger gives the same texts, however the file it came from orders its columns and
     spells its numbers.
     """
-    labels = [[str(label) for label in passengers.labels]] if passengers.labels else []
+    labels = [[str(label) for label in passengers.labels]] if len(passengers.labels) else []
     numbers = [[_number_text(v) for v in passengers.numbers[name]] for name in NUMBERS]
     texts = [passengers.texts[name] for name in TEXTS]
     return list(zip(*labels, *numbers, *texts, strict=True))
@@ -138,7 +144,7 @@ def write_passengers(passengers: Passengers) -> bytes:
     """The rows as CSV in their one canonical form, with a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([LABEL, *NUMBERS, *TEXTS] if passengers.labels else [*NUMBERS, *TEXTS])
+    writer.writerow([LABEL, *NUMBERS, *TEXTS] if len(passengers.labels) else [*NUMBERS, *TEXTS])
     writer.writerows(canonical_rows(passengers))
     return text.getvalue().encode()
 

@@ -65,12 +65,14 @@ def test_a_gzipped_file_is_known_by_its_content(settings: Settings, tmp_path: Pa
 
 
 numbers = (
-    st.sampled_from(["3", "0.5", "1e3", ".5", "5.", "+7", "007", "1e05", "-0", "0.1", "1e9"])
+    st.sampled_from(
+        ["3", "0.5", "1e3", "+.5E+1", ".5", "5.", "+7", "007", "1e05", "-0", "0.1", "1e9"]
+    )
     | st.sampled_from(["", "NaN", "na", "?", " None ", "  ", "<NA>"])
     | st.floats(0, 1e9).map(repr)
 )
 bad_numbers = st.sampled_from(
-    ["inf", "-1", "1_0", "0x10", "old", "1e400", "\uff12", "2e9", "1e", "1 0"]
+    ["inf", "-1", "1_0", "0x10", "old", "1e400", "\uff12", "\u0665", "2e9", "1e", "1 0", "."]
 )
 texts = st.text(
     st.characters(codec="utf-8", exclude_characters="\x00")

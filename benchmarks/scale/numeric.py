@@ -7,44 +7,49 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from container.arrow import floats
+from container.arrow import floats, parsed
 from container.csv_blocks import blocks
+from container.csv_cells import cells_of
 from container.data_file import is_parquet, opened
 from container.datasets import Table, datasets
 from container.resources import peak_memory_mib
 from container.spool import Spool
-from container.tables import csv_table, parquet_tables
+from container.tables import parquet_tables
 
-import arro3.core as arrow
 import numpy as np
 import xgboost as xgb
+from numpy.typing import NDArray
 from xgboost_parameters import parameters
 
+Matrix = NDArray[np.float32]
 
-def tables(path: Path) -> Iterator[arrow.RecordBatch]:
+
+def matrices(path: Path) -> Iterator[Matrix]:
+    """Batches of rows with all columns."""
     with opened(path) as content:
         if is_parquet(content):
-            yield from parquet_tables(content, str(path))
+            for table in parquet_tables(content, str(path)):
+                matrix = np.empty((table.num_rows, table.num_columns), np.float32)
+                for place in range(table.num_columns):
+                    matrix[:, place] = floats(table.column(place))[0]
+                yield matrix
             return
-        names: list[bytes] = []
+        width = 0
         for block in blocks(content):
-            first = not names
-            names = names or block.content.partition(b"\n")[0].split(b",")
-            table = csv_table(block.content, len(names), header=first)
-            if table is None:
-                raise SystemExit(f"{path}: not plain numeric CSV from line {block.first_line} on")
-            yield table
+            header = not width
+            width = width or block.content.partition(b"\n")[0].count(b",") + 1
+            cells = cells_of(block, width, header=header)
+            if cells is None:
+                raise SystemExit(f"{path}: not plain CSV from line {block.first_line} on")
+            yield parsed(cells.data, cells.starts, cells.ends)[0].astype(np.float32)
 
 
 def spooled(folder: Path) -> Spool:
     spool: Spool | None = None
     for path in sorted(folder.iterdir()):
-        for table in tables(path):
-            rows = np.empty((table.num_rows, table.num_columns - 1), np.float32)
-            for place in range(rows.shape[1]):
-                rows[:, place] = floats(table.column(place + 1))[0]
-            spool = spool or Spool(rows.shape[1])
-            spool.append(rows, floats(table.column(0))[0].astype(np.float32))
+        for matrix in matrices(path):
+            spool = spool or Spool(matrix.shape[1] - 1)
+            spool.append(matrix[:, 1:], matrix[:, 0])
     assert spool
     return spool
 

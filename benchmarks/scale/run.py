@@ -30,8 +30,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 MIB = 2**20
 OF_THE_IMAGE = {
-    "MALLOC_MMAP_THRESHOLD_": "131072",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
     "OPENBLAS_NUM_THREADS": "1",
 }
 # Its entry without sagemaker-containers, which does nothing but set the variables given here.
