@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from container.errors import InputError
 from pipeline.data import split_uri
 from pipeline.endpoint import is_aws
-from pipeline.image import source_tag
+from pipeline.image import image_tag
 from pipeline.instance_choice import Candidate, Need
 from pipeline.instance_types import Quota, Size
 from pipeline.key_code import Commit, present_commit
@@ -61,7 +61,7 @@ class Evidence:
     steps: Sequence[Mapping[str, Any]]
     job: Mapping[str, Any]  # DescribeTrainingJob
     image: Image | None
-    source_tag: str  # of the present container/
+    image_tag: str  # of the present container/ and accelerator
     log: Sequence[str]
     scoring: Scoring
     survey: Survey | None
@@ -89,7 +89,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
         if job_name
         else {},
         image=_image(session.client("ecr"), record["image_uri"]),
-        source_tag=source_tag(),
+        image_tag=image_tag(settings.accelerator),
         log=_read(JobLog(session.client("logs"), job_name).new_lines) or [] if job_name else [],
         scoring=score_again(s3, record),
         survey=read_survey(EVIDENCE),

@@ -18,7 +18,7 @@ from pipeline import cli, preflight, price_list
 from pipeline.cost import Ceiling, check_ceiling
 from pipeline.data import prepare, upload
 from pipeline.failure import diagnose_run, failure, symptoms
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.page_text import LANGUAGES
 from pipeline.parameters import (
     CACHE_KEY,
@@ -102,13 +102,13 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
         console.print(f"smallest instance: {settings.instance_type}", highlight=False)
-    revision = source_tag()
-    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, revision)
+    tag = image_tag(settings.accelerator)
+    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import DESCRIPTION, Inputs, build_pipeline
 
-    inputs = Inputs(image_uri, revision, dataset.uris(stack.bucket, settings.prefix))
+    inputs = Inputs(image_uri, source_tag(), dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)
     definition = json.loads(pipeline.definition())
     parameters = parse_overrides(arguments.parameter, definition, settings)
