@@ -28,12 +28,15 @@ lint: .venv/ready-dev .venv-checkov/ready
 	.venv-checkov/bin/checkov --file build/infrastructure.yml --framework cloudformation \
 		--skip-download --compact --quiet
 
-# Needs uv. The locks hold for every Python from 3.11 on, and for Linux, macOS and Windows.
+# Needs uv. The locks hold for every Python from 3.11 on, and for Linux, macOS and Windows. That of
+# the image for GPUs has the versions of the other one, with XGBoost's CUDA build.
 lock:
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile $(LOCK_OPTIONS) --no-annotate container/requirements.in -c requirements.lock \
 		-o container/requirements.lock
+	sed -n 's/^xgboost-cpu==/xgboost==/; s/^\([a-z0-9-]*==[^\\]*\).*/\1/p' container/requirements.lock \
+		| uv pip compile $(LOCK_OPTIONS) --no-annotate - -o container/requirements-cuda.lock
 	echo checkov | uv pip compile $(LOCK_OPTIONS) - -o build/checkov.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --fork-strategy fewest \

@@ -16,8 +16,8 @@ from container.errors import InputError
 from pipeline import cli
 from pipeline.diagnosis import diagnose
 from pipeline.execution.log_stream import LAST_LINES, LogStream
-from pipeline.image import CONTAINER, resolve_image, source_files, source_tag
-from pipeline.settings import load_settings
+from pipeline.image import CONTAINER, REQUIREMENTS, image_tag, resolve_image, source_files
+from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
 
 import boto3
@@ -39,20 +39,19 @@ def _push(config: Path, console: Console) -> int:
     settings = load_settings(config)
     session = boto3.Session(region_name=settings.region)
     stack = read_stack(session.client("cloudformation"), settings.stack_name)
-    ecr, tag = session.client("ecr"), source_tag()
+    ecr, tag = session.client("ecr"), image_tag(settings.accelerator)
     try:
         image_uri = resolve_image(ecr, stack.repository_uri, tag)
         console.print(f"image {tag}: already there, nothing is built", highlight=False)
     except InputError:
         key = f"build/{tag}.zip"
         session.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=pack())
-        variables = {"IMAGE_TAG": tag, "BASE_IMAGE": settings.base_image, **source_revision()}
         build(
             session.client("codebuild"),
             session.client("logs"),
             stack.build_project,
             f"{stack.bucket}/{key}",
-            variables,
+            build_variables(settings),
             console,
         )
         image_uri = resolve_image(ecr, stack.repository_uri, tag)
@@ -70,6 +69,16 @@ def pack() -> bytes:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()
+
+
+def build_variables(settings: Settings) -> dict[str, str]:
+    """What build/buildspec.yml reads of pipeline.yaml and of the checkout."""
+    return {
+        "IMAGE_TAG": image_tag(settings.accelerator),
+        "BASE_IMAGE": settings.base_image,
+        "REQUIREMENTS": REQUIREMENTS[settings.accelerator],
+        **source_revision(),
+    }
 
 
 def source_revision() -> dict[str, str]:

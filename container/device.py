@@ -5,7 +5,10 @@ Whether there is one is read from the device files that NVIDIA's driver makes in
 variable SM_NUM_GPUS comes from its toolkits, which are not in this image.
 """
 
+import json
+import warnings
 from pathlib import Path
+from typing import Any
 
 from container.cluster import Cluster
 
@@ -13,14 +16,17 @@ import numpy as np
 import xgboost as xgb
 
 CPU, GPU = "cpu", "cuda"
+FOR_GPU: bool = xgb.build_info()["USE_CUDA"]
 
 
-def find_device(devices: Path = Path("/dev")) -> str:
+def find_device(devices: Path = Path("/dev"), for_gpu: bool = FOR_GPU) -> str:
     """That of this host, before it joins others: a GPU is tried. Why one is not used is said."""
     gpus = sorted(path.name for path in devices.glob("nvidia[0-9]*"))
     if not gpus:
+        if for_gpu:
+            print("device cpu: there is no GPU here, for which this image is made", flush=True)
         return CPU
-    problem = _problem()
+    problem = _problem(for_gpu)
     if problem:
         print(f"device cpu: {', '.join(gpus)} cannot be used: {problem}", flush=True)
         return CPU
@@ -38,13 +44,25 @@ def common_device(own: str, hosts: Cluster) -> str:
     return own
 
 
-def _problem() -> str | None:
-    if not xgb.build_info()["USE_CUDA"]:
-        return "this image has not XGBoost's CUDA build (see container/Dockerfile)"
+def device_for(data: Any, device: str) -> str:
+    """That on which XGBoost trains on `data`, one of its matrices: what lies on disk was made by
+    the CPU, and is of no use to a GPU (`ExtMemQuantileDMatrix` in XGBoost 3.2 refuses it)."""
+    if device == GPU and isinstance(data, xgb.ExtMemQuantileDMatrix):
+        print("device cpu: a GPU does not train on data on disk", flush=True)
+        return CPU
+    return device
+
+
+def _problem(for_gpu: bool) -> str | None:
+    if not for_gpu:
+        return "this image is not made for a GPU (see accelerator in pipeline.yaml)"
     rows = np.arange(8, dtype=np.float32).reshape(-1, 1)
     try:
         data = xgb.QuantileDMatrix(rows, rows[:, 0] > 3)
-        xgb.train({"device": GPU, "tree_method": "hist"}, data, 1)
+        with warnings.catch_warnings(action="ignore"):  # said below
+            booster = xgb.train({"device": GPU, "tree_method": "hist"}, data, 1)
     except xgb.core.XGBoostError as error:
         return next(line for line in str(error).splitlines()[1:] or [str(error)] if line.strip())
-    return None
+    # Without a driver that fits, XGBoost trains on the CPU instead.
+    trained_on = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+    return None if trained_on.startswith(GPU) else "XGBoost finds none that its driver offers"

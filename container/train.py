@@ -17,7 +17,7 @@ from container.channel import Channel, data_files
 from container.checkpoint import Checkpoints, fingerprint
 from container.cluster import ALONE, Cluster
 from container.datasets import ROWS_FOR_THREADS, datasets
-from container.device import CPU, common_device, find_device
+from container.device import CPU, common_device, device_for, find_device
 from container.errors import InputError
 from container.features import Features
 from container.linear import fit_linear
@@ -110,7 +110,6 @@ def fit(
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
     params |= {"objective": "binary:logistic", "eval_metric": "logloss"}
-    params["device"] = device
     with (
         SpooledRows(train_rows, hosts, learning=True) as train,
         SpooledRows(validation_rows, hosts) as validation,
@@ -119,6 +118,7 @@ def fit(
         linear = fit_linear([*train.sample(features)], hosts)
         tables = train.training_table(features), validation.table(features)
         with datasets(*tables, hosts=hosts) as data:
+            params["device"] = device_for(data["train"], device)
             if data["train"].num_row() < ROWS_FOR_THREADS:
                 params["nthread"] = 1
             stage = (checkpoints or Checkpoints()).stage("booster")

@@ -15,6 +15,9 @@ SINGLE = (  # media types of a manifest of one image; an index or a list holds s
 )
 TAG_CHARACTERS = 16  # hexadecimal; 64 bits tell any two contents apart
 
+NONE, CUDA = "none", "cuda"  # `accelerator` of pipeline.yaml
+REQUIREMENTS = {NONE: "requirements.lock", CUDA: "requirements-cuda.lock"}  # what is in its image
+
 
 def source_files(folder: Path = CONTAINER) -> list[Path]:
     """The files that make the image, sorted; no byte code, nothing hidden."""
@@ -29,12 +32,18 @@ def source_files(folder: Path = CONTAINER) -> list[Path]:
 
 
 def source_tag(folder: Path = CONTAINER) -> str:
-    """The tag of the image made from `folder`: the same content gives the same tag."""
+    """Of the content of `folder`: the same content gives the same tag."""
     digest = hashlib.sha256()
     for path in source_files(folder):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()[:TAG_CHARACTERS]
+
+
+def image_tag(accelerator: str, folder: Path = CONTAINER) -> str:
+    """The tag of the image made from `folder` for an accelerator: one for each."""
+    tag = source_tag(folder)
+    return tag if accelerator == NONE else f"{tag}-{accelerator}"
 
 
 def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:

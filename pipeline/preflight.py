@@ -17,7 +17,7 @@ from pipeline.checks import account, definition, image, instance, roles, storage
 from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks
 from pipeline.checks.plan import Plan, Services, attempt, identity, known, make_services
 from pipeline.data import Dataset, prepare
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import Stack, read_stack
@@ -41,6 +41,7 @@ CHECKS: dict[str, Function] = {
     "image scan": image.scan,
     "quota": instance.quota,
     "memory": instance.memory,
+    "accelerator": instance.accelerator,
     "definition": definition.definition,
 }
 DRIFT = {"drift": definition.drift}  # of interest to who only looks: a start mends it
@@ -66,7 +67,8 @@ def find_plan(settings: Settings, session: boto3.Session, services: Services) ->
     stack, instance_type = attempt(find_stack), attempt(find_instance_type)
 
     def find_image() -> str:
-        return resolve_image(services.ecr, known(stack, "stack").repository_uri, source_tag())
+        tag = image_tag(settings.accelerator)
+        return resolve_image(services.ecr, known(stack, "stack").repository_uri, tag)
 
     image_uri = attempt(find_image)
 

@@ -1,7 +1,7 @@
 """pipeline.yaml as one frozen, typed object; all mistakes in it are reported together."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
@@ -43,6 +43,7 @@ class Settings(BaseModel):
     pipeline_name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$")]
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     base_image: Annotated[str, Field(pattern=r"^[^\s]+$")]
+    accelerator: Literal["none", "cuda"]
     data_file: Path
     validation_fraction: Annotated[float, Number, Field(gt=0, lt=1)]
     split_seed: Annotated[int, Number, Field(ge=0)]

@@ -18,7 +18,7 @@ from pipeline.data import prepare, upload
 from pipeline.diagnosis import diagnose
 from pipeline.execution.cost import check_ceiling
 from pipeline.execution.record import RUNS, make_folder
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances import price_list
 from pipeline.settings import SMALLEST, Settings, check_change, load_settings
 from pipeline.smallest_instance import with_smallest
@@ -83,8 +83,8 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     stack = read_stack(session.client("cloudformation"), settings.stack_name)
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
-    revision = source_tag()
-    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, revision)
+    tag = image_tag(settings.accelerator)
+    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
     pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
     price = price_list.ask_price(pricing, settings.region, settings.instance_type)
     check_ceiling(price, settings.instance_type, tuning.trials, settings)
@@ -93,7 +93,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     from pipeline.definition import Inputs
     from pipeline.tuning.definition import build_tuning_pipeline
 
-    inputs = Inputs(image_uri, revision, dataset.uris(stack.bucket, settings.prefix))
+    inputs = Inputs(image_uri, source_tag(), dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_tuning_pipeline(settings, tuning, stack, inputs, session)
     if not unchecked:
         code = preflight.before_start(

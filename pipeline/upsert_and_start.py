@@ -22,7 +22,7 @@ from pipeline.execution.failure import diagnose_run, failure, symptoms
 from pipeline.execution.progress import Follower
 from pipeline.execution.record import RUNS, collect, make_folder, save
 from pipeline.execution.summary import summary
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances import price_list
 from pipeline.report import write_pages
 from pipeline.settings import SMALLEST, Settings, load_settings
@@ -103,13 +103,13 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
         console.print(f"smallest instance: {settings.instance_type}", highlight=False)
-    revision = source_tag()
-    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, revision)
+    tag = image_tag(settings.accelerator)
+    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import DESCRIPTION, Inputs, build_pipeline
 
-    inputs = Inputs(image_uri, revision, dataset.uris(stack.bucket, settings.prefix))
+    inputs = Inputs(image_uri, source_tag(), dataset.uris(stack.bucket, settings.prefix))
     pipeline = build_pipeline(settings, stack, inputs, session)
     definition = json.loads(pipeline.definition())
     parameters = parse_overrides(arguments.parameter, definition, settings)

@@ -1,9 +1,11 @@
-from container.metrics import CALIBRATION_BINS, evaluate
+import json
+
+from container.metrics import CALIBRATION_BINS, MOST_ROC_POINTS, evaluate
 
 import numpy as np
 import pytest
 import xgboost as xgb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 # Few distinct probabilities, so that ties are common; none at 0 or 1, where log loss is a matter
@@ -65,6 +67,36 @@ def test_the_roc_curve_leads_from_corner_to_corner_and_never_falls() -> None:
     assert points[-1] == (1.0, 1.0)
     assert points == sorted(points)
     assert len(roc["threshold"]) == len(points)
+
+
+def test_the_curve_of_few_rows_has_a_point_for_each_probability() -> None:
+    rows = MOST_ROC_POINTS - 1
+    p = np.arange(rows, dtype=np.float32)[::-1] / rows
+    roc = evaluate(np.arange(rows) % 3 // 2, p)["roc"]
+    assert roc["threshold"] == [None, *np.round(p.astype(float), 6)]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(MOST_ROC_POINTS, 20_000))
+@settings(max_examples=20, deadline=None)
+def test_the_curve_of_many_rows_is_thinned_and_its_area_is_not(seed: int, rows: int) -> None:
+    random = np.random.default_rng(seed)
+    p = (random.integers(1, 2**16, rows) / 2**16).astype(np.float32)
+    labels = (random.random(rows) < p).astype(np.int64)
+    metrics = evaluate(labels, p)
+    roc = metrics["roc"]
+    points = list(zip(roc["false_positive_rate"], roc["true_positive_rate"], strict=True))
+    assert len(points) <= MOST_ROC_POINTS
+    assert (points[0], points[-1]) == ((0.0, 0.0), (1.0, 1.0))
+    assert len(json.dumps(metrics)) < 50 * MOST_ROC_POINTS
+
+    died, survived = np.sort(p[labels == 0]), p[labels == 1]
+    below = np.searchsorted(died, survived) + np.searchsorted(died, survived, side="right")
+    assert metrics["auc"] == pytest.approx(below.mean() / 2 / len(died), abs=1e-6)
+    for (fpr, tpr), threshold in zip(points[1:], roc["threshold"][1:], strict=True):
+        assert fpr == pytest.approx(np.mean(died > threshold - 1e-6), abs=1e-6)
+        assert tpr == pytest.approx(np.mean(survived > threshold - 1e-6), abs=1e-6)
+    area = np.trapezoid(roc["true_positive_rate"], roc["false_positive_rate"])
+    assert area == pytest.approx(metrics["auc"], abs=2e-3)
 
 
 def test_probabilities_that_come_true_are_calibrated() -> None:

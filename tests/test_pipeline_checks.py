@@ -446,6 +446,49 @@ def test_the_memory_that_a_run_held_counts_more_than_the_data(
     assert check("memory", services, plan).message.endswith(" the data has 0 MiB")
 
 
+NO_USE = (
+    "ml.g5.xlarge has 1 GPU, the image is for none: what costs most would stand idle",
+    "set accelerator: cuda in pipeline.yaml and run `python build/push_image.py`, or choose an "
+    "instance_type without a GPU",
+)
+ONE_OF_MANY = (
+    "ml.g5.12xlarge has 4 GPUs, the image is for cuda: the program uses one on each instance",
+    "choose an instance_type with one GPU, and more of them with instance_count",
+)
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "accelerator", "status", "said"),
+    [
+        ("ml.m5.large", "none", OK, ("ml.m5.large has no GPU, the image is for none", None)),
+        ("ml.g5.xlarge", "cuda", OK, ("ml.g5.xlarge has 1 GPU, the image is for cuda", None)),
+        ("ml.g5.xlarge", "none", WARNING, NO_USE),
+        ("ml.g5.12xlarge", "cuda", WARNING, ONE_OF_MANY),
+        (
+            "ml.m5.large",
+            "cuda",
+            OK,
+            ("ml.m5.large has no GPU, the image is for cuda: it will train on the CPU", None),
+        ),
+        ("ml.p2.xlarge", "cuda", NOT_CHECKED, ("EC2 does not have ml.p2.xlarge", None)),
+    ],
+)
+def test_a_gpu_that_the_image_does_not_use_is_told_before_it_is_paid_for(
+    instance_type: str,
+    accelerator: str,
+    status: str,
+    said: tuple[str, str | None],
+    services: Services,
+    plan: Plan,
+    settings: Settings,
+) -> None:
+    other = settings.model_copy(update={"accelerator": accelerator})
+    found = check(
+        "accelerator", services, replace(plan, settings=other, instance_type=instance_type)
+    )
+    assert (found.status, (found.message, found.hint)) == (status, said)
+
+
 # The image.
 
 

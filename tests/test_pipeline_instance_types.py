@@ -70,6 +70,20 @@ def test_sizes_bear_sagemakers_names() -> None:
     }
 
 
+def test_only_the_gpus_that_xgboost_can_use_are_counted() -> None:
+    def described(*gpus: tuple[str, int]) -> dict[str, Any]:
+        return {
+            "InstanceType": "g.large",
+            "MemoryInfo": {"SizeInMiB": 8192},
+            "VCpuInfo": {"DefaultVCpus": 2},
+            "GpuInfo": {"Gpus": [{"Manufacturer": name, "Count": count} for name, count in gpus]},
+        }
+
+    for gpus, number in (((("NVIDIA", 4),), 4), ((("AMD", 1),), 0), ((), 0)):
+        sizes = read_sizes([{"InstanceTypes": [described(*gpus)]}])
+        assert sizes["ml.g.large"].gpus == number
+
+
 def test_every_type_is_asked_for_within_what_a_request_takes(local_aws: LocalAws) -> None:
     requests = instance_type_requests(training_instance_types())
     values = [request["Filters"][0]["Values"] for request in requests]

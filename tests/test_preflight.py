@@ -112,7 +112,7 @@ def test_with_the_operator_policy_nothing_is_wrong(
         ("ecr:DescribeImageScanFindings", {"image scan"}),
         ("sagemaker:DescribePipeline", {"drift"}),
         ("servicequotas:ListServiceQuotas", {"quota"}),
-        ("ec2:DescribeInstanceTypes", {"memory"}),
+        ("ec2:DescribeInstanceTypes", {"memory", "accelerator"}),
     ],
 )
 def test_what_only_a_check_needs_is_a_warning_that_names_it(
@@ -148,7 +148,7 @@ def test_what_the_run_needs_is_refused_before_it_starts(
         "sagemaker:StartPipelineExecution on "
         "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival\n"
         "hint: ask for the policy OperatorPolicyArn of stack titanic-pipeline\n"
-        "preflight: 15 ok, 1 failure, 1 not checked\n"
+        "preflight: 16 ok, 1 failure, 1 not checked\n"
     )
     assert not (here / "runs").exists()
 
@@ -249,14 +249,14 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
 ) -> None:
     name = "p-preflight-drift"
     assert upsert_and_start.main(["--config", str(write_config(pipeline_name=name))]) == 0
-    assert "\npreflight: 15 ok, 2 not checked\n" in f"\n{capsys.readouterr().err}"
+    assert "\npreflight: 16 ok, 2 not checked\n" in f"\n{capsys.readouterr().err}"
     changed = str(write_config(pipeline_name=name, max_run_seconds=600))
     assert preflight.main(["--config", changed]) == 0
     out, err = capsys.readouterr()
     local_aws.clients.client("sagemaker").delete_pipeline(
         PipelineName=name, ClientRequestToken="x" * 32
     )
-    assert err == "preflight: 15 ok, 1 warning, 2 not checked\n"
+    assert err == "preflight: 16 ok, 1 warning, 2 not checked\n"
     assert "warning      drift                 the deployed p-preflight-drift is another one" in out
     assert '\n             -          "MaxRuntimeInSeconds": 900\n' in out
     assert '\n             +          "MaxRuntimeInSeconds": 600\n' in out
@@ -278,7 +278,7 @@ def test_a_start_that_would_fail_sends_nothing(
     assert err.startswith(
         f"error: roles: {arn} does not trust sagemaker.amazonaws.com for account "
     )
-    assert "preflight: 14 ok, 1 failure, 2 not checked\n" in err
+    assert "preflight: 15 ok, 1 failure, 2 not checked\n" in err
     assert not (here / "runs").exists()
     sent = local_aws.clients.client("s3").list_objects_v2(
         Bucket=local_aws.stack.bucket, Prefix="never/"

@@ -17,7 +17,7 @@ from typing import Any
 
 from container import contract
 from pipeline.data import Dataset, split_uri
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.local_aws.server import LocalAws
 from pipeline.local_aws.source_image import put_source_image
 from pipeline.upsert_and_start import main
@@ -336,6 +336,18 @@ def test_an_image_that_was_not_pushed_is_named_with_its_tag(
     err = capsys.readouterr().err
     assert err.startswith(f"error: image {local_aws.stack.repository_uri}:{tag}: not there")
     assert "\nhint: " in err
+
+
+def test_a_gpu_gets_the_image_that_is_made_for_it(
+    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
+    images = {resolve_image(ecr, uri, image_tag(each)) for each in ("none", "cuda")}
+    assert len(images) == 2
+    assert start("--dry-run", accelerator="cuda") == 0
+    parameters = json.loads(capsys.readouterr().out)["Parameters"]
+    (used,) = [each["DefaultValue"] for each in parameters if each["Name"] == "ImageUri"]
+    assert used == resolve_image(ecr, uri, image_tag("cuda"))
 
 
 def test_local_without_waiting_makes_no_sense(capsys: pytest.CaptureFixture[str]) -> None:

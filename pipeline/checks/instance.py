@@ -1,17 +1,19 @@
-"""The instance: whether the account may have it, and whether the job fits."""
+"""The instance: whether the account may have it, whether the job fits, and what its GPU is for."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from container.errors import InputError
 from pipeline.checks.check import Doubt, settled
-from pipeline.checks.plan import Plan, Services, known
+from pipeline.checks.plan import NotChecked, Plan, Services, known
 from pipeline.execution.record import RUNS, completed_runs
+from pipeline.image import CUDA, NONE
 from pipeline.instances.choice import MEMORY_FACTOR, Need, quota_request
 from pipeline.instances.inquiry import (
     ALL_JOBS,
     PAGE_SIZE,
     Page,
+    Size,
     instance_type_requests,
     read_quotas,
     read_sizes,
@@ -59,9 +61,8 @@ def memory(services: Services, plan: Plan) -> str:
     known(plan.identity, "identity")
     instance_type = known(plan.instance_type, "instance type")
     channels = known(plan.dataset, "data").channels
-    (request,) = instance_type_requests([instance_type])
-    sizes = read_sizes([services.ec2.describe_instance_types(**request)])
-    if instance_type not in sizes:
+    size = _size(services, instance_type)
+    if size is None:
         raise Doubt(
             f"EC2 does not have {instance_type} in {plan.settings.region}: a job on it is refused, "
             "or its memory is not known",
@@ -73,13 +74,44 @@ def memory(services: Services, plan: Plan) -> str:
         if peak is None
         else (peak, "the training program held")
     )
-    there = sizes[instance_type].memory_mib
+    there = size.memory_mib
     finding = f"{instance_type} has {there:,} MiB, {source} {held:,} MiB"
     if there < held:
         raise InputError(finding, "choose a larger instance_type, or a smaller data_file")
     if there < MEMORY_FACTOR * held:
         raise Doubt(finding, f"{MEMORY_FACTOR} times that should fit: a larger instance_type")
     return finding
+
+
+def accelerator(services: Services, plan: Plan) -> str:
+    """Whether the image computes on the GPUs that are paid for; without one it takes the CPU."""
+    known(plan.identity, "identity")
+    instance_type = known(plan.instance_type, "instance type")
+    size = _size(services, instance_type)
+    if size is None:
+        raise NotChecked(f"EC2 does not have {instance_type}")
+    gpus = "no GPU" if not size.gpus else f"{size.gpus} GPU{'s' * (size.gpus > 1)}"
+    finding = f"{instance_type} has {gpus}, the image is for {plan.settings.accelerator}"
+    if size.gpus and plan.settings.accelerator == NONE:
+        raise Doubt(
+            f"{finding}: what costs most would stand idle",
+            f"set accelerator: {CUDA} in pipeline.yaml and run `python build/push_image.py`, or "
+            "choose an instance_type without a GPU",
+        )
+    if size.gpus > 1:
+        raise Doubt(
+            f"{finding}: the program uses one on each instance",
+            "choose an instance_type with one GPU, and more of them with instance_count",
+        )
+    if not size.gpus and plan.settings.accelerator == CUDA:
+        return f"{finding}: it will train on the CPU"
+    return finding
+
+
+def _size(services: Services, instance_type: str) -> Size | None:
+    """None where the region does not have it."""
+    (request,) = instance_type_requests([instance_type])
+    return read_sizes([services.ec2.describe_instance_types(**request)]).get(instance_type)
 
 
 def _pages(client: Any, operation: str, wanted: set[tuple[str, str]]) -> list[Page]:

@@ -83,8 +83,8 @@ def _image(evidence: Evidence) -> Check:
     if image is None:
         return Check("image", False, "image_no")
     values = {"tags": literal(", ".join(image.tags)), "pushed": image.pushed_at}
-    if evidence.source_tag not in image.tags:
-        values["present"] = literal(evidence.source_tag)
+    if evidence.image_tag not in image.tags:
+        values["present"] = literal(evidence.image_tag)
         return Check("image", False, "image_other", values)
     return Check("image", True, "image_yes", values)
 

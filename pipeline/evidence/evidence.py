@@ -15,7 +15,7 @@ from pipeline.evidence.scoring import Scoring, score_again
 from pipeline.execution.progress import list_steps
 from pipeline.execution.record import RUNS, Record, read_definition, recorded_runs
 from pipeline.execution.training_job import JobLog
-from pipeline.image import source_tag
+from pipeline.image import image_tag
 from pipeline.instances.choice import Candidate, Need
 from pipeline.instances.inquiry import Quota, Size
 from pipeline.instances.price_list import Price
@@ -61,7 +61,7 @@ class Evidence:
     steps: Sequence[Mapping[str, Any]]
     job: Mapping[str, Any]  # DescribeTrainingJob
     image: Image | None
-    source_tag: str  # of the present container/
+    image_tag: str  # of the present container/ and accelerator
     log: Sequence[str]
     scoring: Scoring
     survey: Survey | None
@@ -89,7 +89,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
         if job_name
         else {},
         image=_image(session.client("ecr"), record["image_uri"]),
-        source_tag=source_tag(),
+        image_tag=image_tag(settings.accelerator),
         log=_read(JobLog(session.client("logs"), job_name).new_lines) or [] if job_name else [],
         scoring=score_again(s3, record),
         survey=read_survey(EVIDENCE),

@@ -45,6 +45,7 @@ class Quota:
 class Size:
     memory_mib: int
     vcpus: int
+    gpus: int = 0  # of NVIDIA's: XGBoost computes on no others
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,13 @@ def read_sizes(pages: Iterable[Page]) -> dict[str, Size]:
     """By SageMaker's name; what is missing is not in the region."""
     return {
         f"ml.{each['InstanceType']}": Size(
-            each["MemoryInfo"]["SizeInMiB"], each["VCpuInfo"]["DefaultVCpus"]
+            each["MemoryInfo"]["SizeInMiB"],
+            each["VCpuInfo"]["DefaultVCpus"],
+            sum(
+                gpu["Count"]
+                for gpu in each.get("GpuInfo", {}).get("Gpus", ())
+                if gpu["Manufacturer"] == "NVIDIA"
+            ),
         )
         for page in pages
         for each in page["InstanceTypes"]

@@ -15,7 +15,7 @@ from unittest import mock
 
 from container.errors import InputError
 from pipeline.environment import NO_CREDENTIALS, aws_environment
-from pipeline.image import CONTAINER
+from pipeline.image import CONTAINER, REQUIREMENTS
 from pipeline.local_aws import account_apis, interrupt, moto_gaps, users
 from pipeline.local_aws.account import DEFAULT_KIND, Account
 from pipeline.local_aws.authorization import Authorization
@@ -77,9 +77,9 @@ def start(
     credentials. moto's state belongs to the process: one at a time, and each one begins empty.
 
     With `containers` there is a registry, to be filled by build/push_image.py, and jobs run in
-    their image; else an image of the present container/ is there from the start, and jobs run as
-    child processes. `account` is one of account.KINDS: what quotas there are. `faults` are names of
-    faults.FAULTS: what goes wrong from the start.
+    their image; else images of the present container/ are there from the start, one for each
+    accelerator, and jobs run as child processes. `account` is one of account.KINDS: what quotas
+    there are. `faults` are names of faults.FAULTS: what goes wrong from the start.
 
     With `enforce_iam` the environment is that of a user who has the stack's operator policy and
     nothing else, and what no policy allows is refused: to the user and to the roles.
@@ -129,7 +129,9 @@ def start(
         ending.callback(LocalCodeBuild.builds.end)
         stack = _deploy(clients, stack_name)
         if not containers:
-            put_source_image(clients.client("ecr"), stack.repository_uri, source / CONTAINER.name)
+            ecr, folder = clients.client("ecr"), source / CONTAINER.name
+            for accelerator in REQUIREMENTS:
+                put_source_image(ecr, stack.repository_uri, folder, accelerator)
         if enforce_iam:
             users.make_administrator(clients)
             environment |= users.make_operator(clients, stack_name).environment()

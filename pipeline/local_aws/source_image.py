@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.image import CONTAINER, source_files, source_tag
+from pipeline.image import CONTAINER, NONE, REQUIREMENTS, image_tag, source_files
 
 from botocore.exceptions import ClientError, ParamValidationError
 
@@ -25,9 +25,12 @@ CONFIG = {
 }
 
 
-def put_source_image(ecr: Any, repository_uri: str, folder: Path = CONTAINER) -> str:
-    """Puts the manifest under the tag of `folder`; its digest."""
-    return put_image(ecr, repository_uri, source_tag(folder), _layer(folder), CONFIG)
+def put_source_image(
+    ecr: Any, repository_uri: str, folder: Path = CONTAINER, accelerator: str = NONE
+) -> str:
+    """Puts the manifest under the tag of `folder` for an accelerator; its digest."""
+    layer = _layer(folder, accelerator)
+    return put_image(ecr, repository_uri, image_tag(accelerator, folder), layer, CONFIG)
 
 
 def put_image(
@@ -79,11 +82,15 @@ def media_type(ecr: Any, image_uri: str) -> str | None:
     return kind if repository["repositoryUri"] == repository_uri else None
 
 
-def _layer(folder: Path) -> bytes:
-    """The files as a tar archive: the same content gives the same bytes."""
+def _layer(folder: Path, accelerator: str) -> bytes:
+    """The files, but for the locks of other accelerators, as a tar archive: the same content gives
+    the same bytes."""
+    others = set(REQUIREMENTS.values()) - {REQUIREMENTS[accelerator]}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in source_files(folder):
+            if path.name in others:
+                continue
             content = path.read_bytes()
             entry = tarfile.TarInfo(f"container/{path.relative_to(folder).as_posix()}")
             entry.size = len(content)

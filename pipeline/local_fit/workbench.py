@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from container.errors import InputError, did_you_mean
 from pipeline.data import Dataset, prepare, upload
-from pipeline.image import CONTAINER, resolve_image, source_tag
+from pipeline.image import CONTAINER, REQUIREMENTS, image_tag, resolve_image
 from pipeline.sdk import make_session
 from pipeline.settings import SMALLEST, Settings
 from pipeline.smallest_instance import with_smallest
@@ -72,7 +72,9 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
         make_session(LocalSession if in_docker else Session, session, stack.bucket),
         build_here(settings)
         if in_docker
-        else resolve_image(session.client("ecr"), stack.repository_uri, source_tag()),
+        else resolve_image(
+            session.client("ecr"), stack.repository_uri, image_tag(settings.accelerator)
+        ),
         DOCKER_INSTANCE if in_docker else settings.instance_type,
         dataset,
         ending.close,
@@ -84,9 +86,10 @@ def build_here(settings: Settings) -> str:
 
     Raises InputError when that fails.
     """
-    name = f"{settings.stack_name}:{source_tag()}"
+    name = f"{settings.stack_name}:{image_tag(settings.accelerator)}"
     command = ["docker", "build", "--quiet", "--platform", "linux/amd64", "--tag", name]
-    command += ["--build-arg", f"BASE_IMAGE={settings.base_image}", str(CONTAINER)]
+    command += ["--build-arg", f"BASE_IMAGE={settings.base_image}"]
+    command += ["--build-arg", f"REQUIREMENTS={REQUIREMENTS[settings.accelerator]}", str(CONTAINER)]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     except FileNotFoundError:
