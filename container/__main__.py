@@ -1,73 +1,37 @@
 """What SageMaker starts: `python -m container [train]`, or `serve`.
 
-Here is the behaviour of the process that trains; the work is in `train.py`, which is imported
-inside the guarded part so that even a missing library ends with a failure file. Neither of the two
-imports what only the other needs.
+The first process of a container trains in a child and outlives it: the kernel kills the largest
+process when memory runs out, and what is killed writes no failure file. To stay small it imports
+next to nothing.
 """
 
 import os
-import signal
 import sys
-import traceback
-from collections.abc import Sequence
-from pathlib import Path
 
-from container import termination
-from container.errors import InputError
-from container.opt_ml import OptMl
+from container.supervisor import supervised
 
 
-def main(argv: Sequence[str], root: Path) -> int:
-    """The exit code. For every failure of a training job there is a failure file under `root`."""
-    opt_ml = OptMl(root)
-    if list(argv) == ["serve"]:
-        return _serve(opt_ml)
-    termination.listen()
-    # Read by numpy: products of narrow matrices gain nothing from threads, and lose a second where
-    # the processors are busy.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    try:
-        if list(argv) not in ([], ["train"]):
-            raise InputError(
-                f"unknown argument: {' '.join(argv)}",
-                "run the image with `train`, with `serve`, or with none, which trains",
-            )
-        from container.train import train
+def run() -> int:
+    """The exit code."""
+    from container.process import main, root
 
-        train(opt_ml)
-    except InputError as error:
-        return _fail(opt_ml, str(error), 1)
-    except termination.Terminated:
-        text = "stopped by SIGTERM before the model was complete"
-        return _fail(opt_ml, text, termination.EXIT_CODE)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must reach FailureReason
-        message = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-        return _fail(opt_ml, message, 1)
-    return 0
+    return main(sys.argv[1:], root())
 
 
-def _serve(opt_ml: OptMl) -> int:
-    # Until it listens there is nothing to end well, and an exception may be lost inside an import.
-    signal.signal(signal.SIGTERM, lambda _signum, _frame: os._exit(0))
-    # Read when XGBoost is loaded. Requests run beside each other, each of them on one thread: more
-    # for one wait for each other longer than it takes to score.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from container.serve import serve
+def run_supervised() -> int:
+    """The exit code, of a child that was killed too."""
+    code = supervised(run)
+    if code >= 0:
+        return code
+    from container.process import killed, root
 
-    return serve(opt_ml.model)
-
-
-def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:
-    print(f"error: {text}", file=sys.stderr, flush=True)
-    try:
-        opt_ml.write_failure(text)
-    except OSError as error:
-        print(f"error: the failure file cannot be written: {error}", file=sys.stderr, flush=True)
-    return exit_code
+    return killed(-code, root())
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:], Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")))
+    # Another process than the first is seen by whoever started it, and killed by it alone.
+    trains_first = os.getpid() == 1 and sys.argv[1:] != ["serve"]
+    code = run_supervised() if trains_first else run()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # at once: XGBoost would wait for hosts that are lost

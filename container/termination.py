@@ -13,8 +13,10 @@ class Terminated(BaseException):
 
 
 def listen() -> None:
-    """From now on the first SIGTERM raises Terminated in the main thread."""
+    """From now on the first SIGTERM raises Terminated in the main thread, here too if it came while
+    it was blocked."""
     signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def check() -> None:

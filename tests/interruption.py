@@ -59,8 +59,8 @@ def _log_of(root: Path) -> Path:
 
 def _serve() -> None:
     import container.train  # noqa: F401 - once, for all jobs
-    from container.__main__ import main
     from container.checkpoint import SECONDS_VARIABLE
+    from container.process import main
 
     import xgboost as xgb
 

@@ -379,7 +379,7 @@ def test_training_and_serving_do_not_import_each_other(program: str, other: str)
         "train": {"container.train"},
         "serve": {"waitress", "container.serve", "container.invocations", "container.rows"},
     }
-    code = f"import sys, container.__main__, container.{program}; print(*sys.modules)"
+    code = f"import sys, container.process, container.{program}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = set(done.stdout.split())
     assert f"container.{program}" in imported

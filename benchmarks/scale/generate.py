@@ -4,10 +4,11 @@
 fare, class, port and cabin; who they are is drawn from pipeline/titanic/titanic.csv. `numeric`: 28
 normally distributed features and a label, as in the HIGGS data set. The last tenth of the rows, but
 at most 200,000, is the validation channel; both channels come as CSV and as Parquet, numbers also
-as `train.npy` and `validation.npy` (float32, the label last).
+as `train.npy` and `validation.npy` (float32, the label last). Batch after batch: no more is held.
 """
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,22 +105,64 @@ def numeric(rows: int, seed: int) -> Iterator[Columns]:
         }
 
 
-def _part(batches: list[arrow.RecordBatch], first: int, last: int) -> arrow.RecordBatchReader:
-    """The rows from `first` to before `last`."""
-    start, part = 0, []
-    for batch in batches:
-        a, b = max(first - start, 0), min(last - start, batch.num_rows)
-        if a < b:
-            part.append(batch.slice(a, b - a))
-        start += batch.num_rows
-    return arrow.RecordBatchReader.from_batches(batches[0].schema, part)
+def _channels(
+    batches: Iterator[Columns], rows: int
+) -> Iterator[tuple[str, int, Iterator[arrow.RecordBatch]]]:
+    """The name of each, its rows, and these in batches, to be read before the next is asked for."""
+    validation_rows = min(rows // 10, MOST_VALIDATION_ROWS)
+    lengths = {"train": rows - validation_rows, "validation": validation_rows}
+
+    def parts() -> Iterator[tuple[str, arrow.RecordBatch]]:
+        left = lengths["train"]
+        for columns in batches:
+            batch = arrow.RecordBatch.from_pydict({**columns})
+            cut = min(left, batch.num_rows)
+            left -= cut
+            for channel, part in (
+                ("train", batch.slice(0, cut)),
+                ("validation", batch.slice(cut, batch.num_rows - cut)),
+            ):
+                if part.num_rows:
+                    yield channel, part
+
+    for channel, group in itertools.groupby(parts(), key=lambda part: part[0]):
+        yield channel, lengths[channel], (part for _, part in group)
 
 
-def _label_last(part: arrow.RecordBatchReader) -> np.ndarray:
-    """Shape (rows, FEATURES + 1)."""
+def _write(folder: Path, channel: str, parts: Iterator[arrow.RecordBatch]) -> None:
+    """Both forms at once, batch after batch."""
+    paths = {form: folder / form / channel / f"{channel}.{form}" for form in ("csv", "parquet")}
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    first = next(parts)
+    with paths["csv"].open("wb") as csv:
+
+        def written() -> Iterator[arrow.RecordBatch]:
+            for part in itertools.chain([first], parts):
+                arro3.io.write_csv(part, csv, header=part is first)
+                yield part
+
+        arro3.io.write_parquet(
+            arrow.RecordBatchReader.from_batches(first.schema, written()),
+            paths["parquet"],
+            compression="snappy",
+            max_row_group_size=CHUNK_ROWS,
+        )
+
+
+def _saved(
+    path: Path, rows: int, parts: Iterator[arrow.RecordBatch]
+) -> Iterator[arrow.RecordBatch]:
+    """Writes what passes as an array of shape (rows, FEATURES + 1), the label last."""
+    shape = (rows, FEATURES + 1)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
     places = [*range(1, FEATURES + 1), 0]
-    tables = [np.column_stack([np.array(b.column(n)) for n in places]) for b in part]
-    return np.concatenate(tables).astype(np.float32)
+    start = 0
+    for part in parts:
+        for column, place in enumerate(places):
+            array[start : start + part.num_rows, column] = np.array(part.column(place))
+        start += part.num_rows
+        yield part
 
 
 def main() -> None:
@@ -130,22 +173,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     generate = {"titanic": titanic, "numeric": numeric}[arguments.kind]
-    rows = arguments.rows
-    batches = [arrow.RecordBatch.from_pydict({**c}) for c in generate(rows, arguments.seed)]
-    cut = rows - min(rows // 10, MOST_VALIDATION_ROWS)
-    for channel, first, last in (("train", 0, cut), ("validation", cut, rows)):
-        for form in ("csv", "parquet"):
-            folder = arguments.folder / form / channel
-            folder.mkdir(parents=True, exist_ok=True)
-            path, part = folder / f"{channel}.{form}", _part(batches, first, last)
-            if form == "csv":
-                arro3.io.write_csv(part, path, header=True)
-            else:
-                arro3.io.write_parquet(
-                    part, path, compression="snappy", max_row_group_size=CHUNK_ROWS
-                )
+    batches = generate(arguments.rows, arguments.seed)
+    for channel, rows, parts in _channels(batches, arguments.rows):
         if generate is numeric:
-            np.save(arguments.folder / f"{channel}.npy", _label_last(_part(batches, first, last)))
+            arguments.folder.mkdir(parents=True, exist_ok=True)
+            parts = _saved(arguments.folder / f"{channel}.npy", rows, parts)
+        _write(arguments.folder, channel, parts)
 
 
 if __name__ == "__main__":
