@@ -28,7 +28,7 @@ MakeHosts = Callable[..., "Hosts"]
 FIRST = "127.0.0.1"  # its name, by which the others find it
 NO_SAMPLING = {"subsample": "1", "colsample_bytree": "1", "num_round": "40", "eta": "0.3"}
 SUMMED_IN_ANOTHER_ORDER = 1e-5  # of a leaf, in log odds
-# Of AUC and log loss: five standard deviations of what another seed changes (benchmarks/README.md).
+# Of AUC and log loss: five standard deviations of other seeds ("Hosts", benchmarks/README.md).
 AS_ANOTHER_SEED = 0.005
 LONG = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001"}
 

@@ -4,17 +4,18 @@
     .venv/bin/python benchmarks/hosts/same_model.py FOLDER   channels, as of generate.py
 
 The hosts are processes of this machine, each the image's program on an /opt/ml of its own, with the
-hyperparameters of pipeline.yaml: once as they are, once without sampling of rows and columns. Each
-takes its share of the channels' rows. Trees are compared with those of one host.
+hyperparameters of pipeline.yaml: as they are, with several seeds, and without sampling of rows and
+columns. Each takes its share of the channels' rows. Trees are compared with those of one host.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from container import contract
@@ -59,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("channels", type=Path, nargs="?")
     parser.add_argument("--hosts", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--seeds", type=int, default=6, help="of the sampling")
     given = parser.parse_args()
     settings = load_settings(DEFAULT_CONFIG)
     print("| sampling | hosts | AUC | log loss | same trees | leaves differ by at most |")
@@ -70,20 +72,31 @@ def main() -> None:
             for channel, content in prepare(settings).channels.items():
                 (channels / channel).mkdir(parents=True)
                 (channels / channel / f"{channel}.csv").write_bytes(content)
-        for sampling, changes in (("yes", {}), ("no", NO_SAMPLING)):
+        for sampling, changes, seeds in (("yes", {}, given.seeds), ("no", NO_SAMPLING, 1)):
             alone: xgb.Booster | None = None
             for count in given.hosts:
-                folder = Path(name) / f"{sampling}-{count}"
-                model = train(folder, channels, count, {**settings.hyperparameters, **changes})
-                metrics = json.loads((model / contract.METRICS_FILE).read_text())
-                booster = xgb.Booster(model_file=model / contract.MODEL_FILE)
+                models = [
+                    train(
+                        Path(name) / f"{sampling}-{count}-{seed}",
+                        channels,
+                        count,
+                        {**settings.hyperparameters, **changes, "seed": seed},
+                    )
+                    for seed in range(seeds)
+                ]
+                found = [json.loads((m / contract.METRICS_FILE).read_text()) for m in models]
+                cells = [spread([each[key] for each in found]) for key in ("auc", "log_loss")]
+                booster = xgb.Booster(model_file=models[0] / contract.MODEL_FILE)
                 alone = alone or booster
                 same, trees, leaves = likeness(alone, booster)
-                print(
-                    f"| {sampling} | {count} | {metrics['auc']:.5f} | {metrics['log_loss']:.5f} "
-                    f"| {same} of {trees} | {leaves:.0e} |",
-                    flush=True,
-                )
+                cells += [f"{same} of {trees}", f"{leaves:.0e}"]
+                print(f"| {sampling} | {count} | {' | '.join(cells)} |", flush=True)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean, and standard deviation if there are several."""
+    mean = f"{statistics.mean(values):.4f}"
+    return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean
 
 
 if __name__ == "__main__":
