@@ -56,6 +56,18 @@ def test_a_large_file_is_read_as_a_small_one_is(settings: Settings, block: int) 
     assert write_passengers(large) == write_passengers(small)
 
 
+def test_rows_that_are_taken_of_a_large_file_are_those_rows(settings: Settings) -> None:
+    """So the hosts of a training share a channel."""
+    small = read_passengers(settings.data_file.read_bytes(), "titanic.csv", labelled=True)
+    before = 0
+    for batch in read_batches(settings.data_file, labelled=True, small=0, block=30_000):
+        rows = list(range(len(batch) - 1, 0, -3))
+        expected = small.take([before + row for row in rows])
+        assert write_passengers(batch.take(rows)) == write_passengers(expected)
+        before += len(batch)
+    assert before == len(small)
+
+
 def test_a_gzipped_file_is_known_by_its_content(settings: Settings, tmp_path: Path) -> None:
     packed = tmp_path / "titanic.data"
     packed.write_bytes(gzip.compress(settings.data_file.read_bytes()))
