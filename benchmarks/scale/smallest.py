@@ -1,8 +1,8 @@
 """The least memory in which each program still finishes: `smallest.py titanic|numeric FOLDER`.
 
-As in `run.py`, but each runs inside a limit (`limited.py`), which is bisected in steps; in the one
-found it finished twice. Prints a table, and on stderr what a program said last before it was
-killed. Needs root.
+As in `run.py`, but each runs inside a limit (`limited.py`), which is bisected in steps; the limit
+found is tried again, and a larger one where that fails. Prints a table, and on stderr what a
+program said last before it was killed. Needs root.
 """
 
 import os

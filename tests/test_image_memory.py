@@ -1,0 +1,66 @@
+"""The image in little memory: data that do not fit are kept on disk, and what is killed says so."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from container import contract
+
+import pytest
+from container_engine import NEEDS_ENGINE, Image, docker
+
+pytestmark = NEEDS_ENGINE
+
+TrainIn: TypeAlias = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def train_in(image: Image, opt_ml: Path) -> TrainIn:
+    """Trains ten times the Titanic's rows in so many MiB; the exit code and the log."""
+    name = image.pull()
+    config = opt_ml / "input" / "config" / "hyperparameters.json"
+    config.write_text(json.dumps({"num_round": "5"}))
+    path = opt_ml / "input" / "data" / "train" / "train.csv"
+    header, *lines = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([header, *lines * 10]), encoding="utf-8")
+
+    def run(mib: int) -> tuple[int, str]:
+        limits = (f"--memory={mib}m", f"--memory-swap={mib}m", "--network=none")
+        container = docker("run", "--detach", *limits, f"--volume={opt_ml}:/opt/ml", name, "train")
+        try:
+            return int(docker("wait", container)), docker("logs", container)
+        finally:
+            docker("rm", "--force", container)
+
+    return run
+
+
+def test_on_disk_the_image_makes_the_artifact_that_it_makes_in_memory(train_in: TrainIn) -> None:
+    hashes = []
+    for mib, on_disk in ((66, True), (500, False)):
+        code, log = train_in(mib)
+        assert code == 0, log
+        said = re.search(
+            r"^data on disk: about (\d+) MiB .*, the limit is 66 MiB \(cgroup", log, re.M
+        )
+        assert bool(said) == on_disk, log
+        hashes += re.findall(r"^model sha256 (\w+)$", log, re.MULTILINE)
+    assert len(hashes) == 2
+    assert hashes[0] == hashes[1]
+
+
+def test_what_is_killed_for_memory_leaves_a_failure_file_and_no_model(
+    train_in: TrainIn, opt_ml: Path
+) -> None:
+    code, _ = train_in(36)
+    assert code == 137
+    first, second = (opt_ml / "output" / "failure").read_text("utf-8").splitlines()
+    assert re.fullmatch(
+        r"training was ended by SIGKILL, as the kernel does when memory runs out: "
+        r"the limit is 36 MiB \(cgroup v[12]\)",
+        first,
+    )
+    assert second == "hint: take an instance type with more memory, or train on less data"
+    assert not (opt_ml / "model" / contract.MODEL_FILE).exists()
