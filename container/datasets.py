@@ -10,7 +10,8 @@ from typing import Any
 
 from container.ahead import ahead
 from container.cluster import ALONE, Cluster
-from container.resources import MIB, Memory, memory_limit, peak_memory_mib
+from container.disk import need
+from container.resources import MIB, Memory, held_memory_mib, memory_limit
 from container.spool import Spool
 
 import numpy as np
@@ -19,17 +20,17 @@ from numpy.typing import NDArray
 
 SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th says where the bins end
 ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
-PAGE_BYTES = 4 * MIB  # of the matrix
-PAGE_BYTES_ON_DISK = 16 * MIB  # larger pages take more memory, smaller ones more time
+PAGE_BYTES = 4 * MIB  # of the matrix: larger pages take more memory, smaller ones more time
 
 # What XGBoost holds in memory for each cell and each row, and what a page of it takes: measured,
 # see benchmarks/README.md.
 BYTES_PER_CELL = 2
 BYTES_PER_CELL_IF_SOME_ARE_MISSING = 13
 BYTES_PER_ROW = 60
+CACHED_BYTES_PER_CELL = 20  # at most: with missing cells, it keeps the rows of those that are not
 WORTH_SAYING_MIB = 64
 
-Prepare = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, object]]
+Prepare = Callable[[NDArray[np.float32], NDArray[np.float32]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,18 @@ class _Pages(xgb.DataIter):
 
     def __init__(self, table: Table, cache: Path | None = None, step: int = 1) -> None:
         super().__init__(cache_prefix=str(cache) if cache else None)
-        self._table, self._step, self._cached = table, step, cache is not None
-        size = PAGE_BYTES_ON_DISK if cache else PAGE_BYTES
-        self._rows = max(1, size // (4 * table.columns * step))
-        self._pages: Iterator[Mapping[str, object]] = iter(())
+        self._table, self._step, self._cache = table, step, cache
+        self._rows = max(1, PAGE_BYTES // (4 * table.columns * step))
+        self._pages: Iterator[Mapping[str, Any]] = iter(())
 
     def reset(self) -> None:
         pages = starmap(self._table.prepare, self._table.spool.pages(self._rows, self._step))
-        self._pages = pages if self._cached else ahead(pages)
+        self._pages = pages if self._cache else ahead(pages)
 
     def next(self, input_data: Any) -> bool:
         for page in self._pages:
+            if self._cache:  # XGBoost writes it after this call, and aborts where the disk is full
+                need(self._cache.parent, CACHED_BYTES_PER_CELL * page["data"].size)
             input_data(**page)
             return True
         return False
@@ -82,7 +84,7 @@ def datasets(
     what one has no room for, all keep on disk.
     """
     limit, tables = limit or memory_limit(), train.mib + validation.mib
-    needed = peak_memory_mib() + tables
+    needed = held_memory_mib() + tables
     in_memory = all(hosts.merge(needed <= limit.mib))
     if tables >= WORTH_SAYING_MIB or not in_memory:
         place = "in memory" if in_memory else "on disk"

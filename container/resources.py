@@ -26,6 +26,12 @@ def peak_memory_mib(status: Path = PROC / "self" / "status") -> int:
     return -(-kib // 1024)
 
 
+def held_memory_mib(status: Path = PROC / "self" / "status") -> int:
+    """What it holds now (VmRSS); where nobody says, the most that it has held."""
+    kib = _kib(status, "VmRSS")
+    return peak_memory_mib(status) if kib is None else -(-kib // 1024)
+
+
 @dataclass(frozen=True)
 class Memory:
     """How much this process may hold, in MiB, and who says so."""

@@ -17,6 +17,17 @@ def test_the_peak_counts_what_was_given_back_too() -> None:
     assert 200 < peak < 300
 
 
+def test_what_is_held_now_does_not_count_what_was_given_back() -> None:
+    program = (
+        "from container.resources import held_memory_mib;"
+        f"held = b'x' * {200 * MIB}; print(held_memory_mib()); del held; print(held_memory_mib())"
+    )
+    output = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
+    before, after = map(int, output.split())
+    assert 200 < before < 300
+    assert 0 < after < 100
+
+
 def test_the_peak_of_the_program_that_started_the_job_is_not_the_jobs() -> None:
     program = (
         f"import subprocess, sys; held = b'x' * {200 * MIB};"

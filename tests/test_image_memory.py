@@ -18,7 +18,8 @@ TrainIn: TypeAlias = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def train_in(image: Image, opt_ml: Path) -> TrainIn:
-    """Trains ten times the Titanic's rows in so many MiB; the exit code and the log."""
+    """Trains ten times the Titanic's rows in so many MiB, with other options of `docker run`; the
+    exit code and the log."""
     name = image.pull()
     config = opt_ml / "input" / "config" / "hyperparameters.json"
     config.write_text(json.dumps({"num_round": "5"}))
@@ -26,9 +27,10 @@ def train_in(image: Image, opt_ml: Path) -> TrainIn:
     header, *lines = path.read_text("utf-8").splitlines()
     path.write_text("\n".join([header, *lines * 10]), encoding="utf-8")
 
-    def run(mib: int) -> tuple[int, str]:
+    def run(mib: int, *options: str) -> tuple[int, str]:
         limits = (f"--memory={mib}m", f"--memory-swap={mib}m", "--network=none")
-        container = docker("run", "--detach", *limits, f"--volume={opt_ml}:/opt/ml", name, "train")
+        volume = f"--volume={opt_ml}:/opt/ml"
+        container = docker("run", "--detach", *limits, volume, *options, name, "train")
         try:
             return int(docker("wait", container)), docker("logs", container)
         finally:
@@ -63,4 +65,15 @@ def test_what_is_killed_for_memory_leaves_a_failure_file_and_no_model(
         first,
     )
     assert second == "hint: take an instance type with more memory, or train on less data"
+    assert not (opt_ml / "model" / contract.MODEL_FILE).exists()
+
+
+def test_a_disk_too_small_for_the_data_is_named_and_no_model_is_left(
+    train_in: TrainIn, opt_ml: Path
+) -> None:
+    code, log = train_in(66, "--tmpfs=/tmp:size=128k")
+    assert code == 1, log
+    first, second = (opt_ml / "output" / "failure").read_text("utf-8").splitlines()
+    assert re.match(r"/tmp/\w+: No space left on device: 0 MiB are free, the next data", first)
+    assert second.startswith("hint: train with a larger volume")
     assert not (opt_ml / "model" / contract.MODEL_FILE).exists()
