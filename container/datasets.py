@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th says where the bins end
 ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
-PAGE_BYTES = 4 * MIB  # of the matrix: larger pages take more memory, smaller ones more time
+PAGE_BYTES = MIB  # of the matrix: what is made of one stays in the processor's cache
+PAGE_BYTES_ON_DISK = 4 * MIB  # larger pages take more memory, smaller ones more time
 
 # What XGBoost holds in memory for each cell and each row, and what a page of it takes: measured,
 # see benchmarks/README.md.
@@ -58,7 +59,8 @@ class _Pages(xgb.DataIter):
     def __init__(self, table: Table, cache: Path | None = None, step: int = 1) -> None:
         super().__init__(cache_prefix=str(cache) if cache else None)
         self._table, self._step, self._cache = table, step, cache
-        self._rows = max(1, PAGE_BYTES // (4 * table.columns * step))
+        size = PAGE_BYTES_ON_DISK if cache else PAGE_BYTES
+        self._rows = max(1, size // (4 * table.columns * step))
         self._pages: Iterator[Mapping[str, Any]] = iter(())
 
     def reset(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from container.hashes import NO_KEY, Keys, hashes, keys, mixed
-from container.passengers import NUMBERS, Passengers
+from container.passengers import NUMBERS, Column, Passengers
 from container.texts import Texts
 
 import numpy as np
@@ -161,6 +161,13 @@ class _Codes(dict[str, int]):
 _NO_TEXT = np.zeros(1, np.uint64), np.zeros(1, np.intp)  # the key of "", and its number
 
 
+def _family(surname: Keys, fares: Column) -> Keys:
+    fare = np.asarray(fares, np.float64)
+    family = mixed(surname, fare.view(np.uint64))
+    family[(surname == NO_KEY) | np.isnan(fare)] = NO_KEY
+    return family
+
+
 class Encoder:
     """Encodes batch after batch; the numbers of values are the same in all of them."""
 
@@ -170,18 +177,19 @@ class Encoder:
             name: _Codes(function, self.values[name]) for name, (_, function) in CATEGORIES.items()
         }
 
-    def encode(self, passengers: Passengers) -> Encoded:
+    def encode(self, passengers: Passengers, *, keys: bool = True) -> Encoded:
+        """`keys` says whether tickets and families will be asked for."""
         surnames, forms = _surnames_and_forms(passengers.texts["name"])
         texts = {**passengers.texts, "form": forms}
-        surname = hashes(surnames)
-        fare = np.asarray(passengers.numbers["fare"], np.float64)
-        family = mixed(surname, fare.view(np.uint64))
-        family[(surname == NO_KEY) | np.isnan(fare)] = NO_KEY
+        ticket = family = np.full(len(passengers), NO_KEY)
+        if keys:
+            ticket = hashes(texts["ticket"])
+            family = _family(hashes(surnames), passengers.numbers["fare"])
         return Encoded(
             {name: np.asarray(passengers.numbers[name], np.float32) for name in NUMBERS},
             {name: self._codes[name].of(texts[text]) for name, (text, _) in CATEGORIES.items()},
             self.values,
-            hashes(texts["ticket"]),
+            ticket,
             family,
             np.array(passengers.labels, np.float32),
         )

@@ -27,7 +27,7 @@ class SpooledRows:
         self._encoder, self._spool = Encoder(), Spool(WIDTH)
         parties = Tally()
         for batch in batches(rows):
-            people = self._encoder.encode(batch)
+            people = self._encoder.encode(batch, keys=not parties.given_up)
             self._spool.append(people.packed(), people.labels)
             if learning:
                 parties.add(people)

@@ -25,8 +25,8 @@ import numpy as np
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 OF_THE_IMAGE = {
-    "MALLOC_MMAP_THRESHOLD_": "1048576",
-    "MALLOC_TRIM_THRESHOLD_": "1048576",
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "8388608",
     "OPENBLAS_NUM_THREADS": "1",
 }
 OF_AWS = {"objective": "binary:logistic", "tree_method": "hist", "eval_metric": "logloss"}
