@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from container.arrow import floats, parsed
+from container.checkpoint import Checkpoints
 from container.csv_blocks import blocks
 from container.csv_cells import cells_of
 from container.data_file import is_parquet, opened
 from container.datasets import Table, datasets
 from container.resources import peak_memory_mib
+from container.rounds import boost
 from container.spool import Spool
 from container.tables import parquet_tables
 
 import numpy as np
-import xgboost as xgb
 from numpy.typing import NDArray
 from xgboost_parameters import parameters
 
@@ -60,13 +61,7 @@ def main(channels: Path, rounds: int, depth: int, model: Path) -> None:
         for spool in map(spooled, (channels / "train", channels / "validation"))
     )
     with datasets(train, validation) as data:
-        booster = xgb.train(
-            parameters(depth),
-            data["train"],
-            rounds,
-            evals=[(each, name) for name, each in data.items()],
-            verbose_eval=rounds - 1,
-        )
+        booster = boost(parameters(depth), data, rounds, 0, Checkpoints().stage("booster"))
     booster.save_model(model)
     print(f"peak memory {peak_memory_mib()} MiB")
 

@@ -25,6 +25,7 @@ import numpy as np
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 OF_THE_IMAGE = {
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "4194304",
     "MALLOC_TRIM_THRESHOLD_": "8388608",
     "OPENBLAS_NUM_THREADS": "1",
