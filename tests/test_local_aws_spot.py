@@ -24,7 +24,7 @@ from sagemaker.session import Session
 from test_local_aws_training import Jobs
 
 # A training of some seconds.
-SECONDS = {"num_round": "1500", "early_stopping_rounds": "1000", "eta": "0.001", "max_depth": "6"}
+SECONDS = {"num_round": "4000", "early_stopping_rounds": "1000", "eta": "0.001", "max_depth": "6"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
