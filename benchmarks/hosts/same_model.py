@@ -89,7 +89,7 @@ def main() -> None:
                 booster = xgb.Booster(model_file=models[0] / contract.MODEL_FILE)
                 alone = alone or booster
                 same, trees, leaves = likeness(alone, booster)
-                cells += [f"{same} of {trees}", f"{leaves:.0e}"]
+                cells += [f"{same} of {trees}", f"{leaves:.0e}" if same else ""]
                 print(f"| {sampling} | {count} | {' | '.join(cells)} |", flush=True)
 
 
