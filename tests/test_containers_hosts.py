@@ -19,7 +19,7 @@ from container_jobs import Jobs, channel, end, jobs_of
 pytestmark = NEEDS_ENGINE
 
 LONG = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001", "max_depth": "8"}
-SOME_SECONDS = {"early_stopping_rounds": "0", "eta": "0.001", "max_depth": "3"}
+SOME_SECONDS = {"early_stopping_rounds": "1000", "eta": "0.0001", "max_depth": "3"}
 ROUNDS = {1: "9000", 2: "1500"}  # by hosts
 SPOT = {
     "EnableManagedSpotTraining": True,
