@@ -36,6 +36,7 @@ Enter = Callable[[Environment], None]
 # Hyperparameters of a training that no test sees the end of.
 SLOW = {
     "num_round": 10000,
+    "early_stopping_rounds": 1000,
     "eta": 0.0001,
     "max_depth": 16,
     "min_child_weight": 0,
