@@ -30,6 +30,7 @@ from container.spooled import SpooledRows
 import numpy as np
 import xgboost as xgb
 
+OBJECTIVE = {"objective": "binary:logistic", "eval_metric": "logloss"}
 PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
 
 
@@ -109,7 +110,7 @@ def fit(
     params: dict[str, int | float | str] = dict(hyperparameters)
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
-    params |= {"objective": "binary:logistic", "eval_metric": "logloss"}
+    params |= OBJECTIVE
     with (
         SpooledRows(train_rows, hosts, learning=True) as train,
         SpooledRows(validation_rows, hosts) as validation,

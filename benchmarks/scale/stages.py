@@ -19,7 +19,7 @@ from container.linear import fit_linear
 from container.resources import held_memory_mib, peak_memory_mib
 from container.rounds import boost
 from container.spooled import SpooledRows
-from container.train import measure
+from container.train import OBJECTIVE, measure
 
 
 class Stages:
@@ -53,7 +53,6 @@ def run(channels: Path, trees: int, depth: int) -> str:
     params = parse_hyperparameters({"num_round": trees, "max_depth": depth})
     for name in ("num_round", "early_stopping_rounds"):
         del params[name]
-    objective = {"objective": "binary:logistic", "eval_metric": "logloss"}
     with (
         SpooledRows(train, learning=True) as train_rows,
         SpooledRows(validation) as validation_rows,
@@ -66,7 +65,7 @@ def run(channels: Path, trees: int, depth: int) -> str:
         with datasets(*tables) as data:
             stages.end("features, bins")
             stage = Checkpoints().stage("booster")
-            booster = boost(params | objective, data, trees, 0, stage)
+            booster = boost(params | OBJECTIVE, data, trees, 0, stage)
             stages.end(f"{trees} trees")
     measure(Artifact(booster, linear, features), validation)
     stages.end("evaluation")
