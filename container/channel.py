@@ -1,29 +1,43 @@
 """A channel of a training job: the files that SageMaker has put into its folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from container.batches import read_batches
-from container.cluster import ALONE, Cluster
+from container.cluster import SINGLE_HOST, Cluster
 from container.errors import InputError
-from container.opt_ml import OptMl
-from container.passengers import Passengers
+from container.opt_ml import OptMl, data_files
+from container.reading import read_chunks
+from container.schema import LABEL
+
+import pandas as pd
+
+# Labelled rows: at once, or in chunks that can be read again and again.
+Rows: TypeAlias = pd.DataFrame | Iterable[pd.DataFrame]
+
+
+def chunks(rows: Rows) -> Iterator[pd.DataFrame]:
+    """Yield the chunks; rows that are given at once are one."""
+    return iter([rows]) if isinstance(rows, pd.DataFrame) else iter(rows)
 
 
 @dataclass
 class Channel:
-    """Its rows, batch after batch, in the order of the files' names, each time it is walked."""
+    """The rows of a channel in chunks, in the order of the files' names."""
 
     folder: Path
     files: list[Path]
-    hosts: Cluster = ALONE
-    sharded: bool = False  # else each host has all rows, and takes every so many of them
-    rows: int | None = None  # known after the first walk, which says it
+    cluster: Cluster = SINGLE_HOST
+    sharded: bool = False  # each host has its own files; else all have all, and share the rows
+    reported: bool = False
 
     @classmethod
-    def of_job(cls, opt_ml: OptMl, name: str, hosts: Cluster = ALONE) -> "Channel":
-        """This host's share of it. Raises InputError when it is missing or holds no file."""
+    def of_job(cls, opt_ml: OptMl, name: str, cluster: Cluster = SINGLE_HOST) -> "Channel":
+        """Return this host's share of a channel.
+
+        Raises InputError when the channel is missing or holds no file.
+        """
         channels, folder, sharded = opt_ml.channels, opt_ml.channels / name, opt_ml.is_sharded(name)
         if not folder.is_dir():
             found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
@@ -35,7 +49,7 @@ class Channel:
         files = data_files(folder)
         if not files and sharded:
             raise InputError(
-                f"channel {name}: no file for {hosts.current}, one of {len(hosts.hosts)} hosts",
+                f"channel {name}: no file for {cluster.host}, one of {len(cluster.hosts)} hosts",
                 "give at least as many objects as instances, or fewer instances, or do not shard",
             )
         if not files:
@@ -43,40 +57,37 @@ class Channel:
                 f"channel {name}: no file in {folder}",
                 "check that CSV or Parquet files are under the S3 URI of the channel",
             )
-        return cls(folder, files, hosts, sharded)
+        return cls(folder, files, cluster, sharded)
 
-    def __iter__(self) -> Iterator[Passengers]:
-        """Raises InputError when a file is not usable, or all rows have the same label."""
-        name, rows, labels = self.folder.name, 0, set[int]()
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Yield this host's rows. The first time, count them and look at the labels.
+
+        Raises InputError when a file is not usable, or all rows have the same label.
+        """
+        name, rows, own, empty, labels = self.folder.name, 0, 0, 0, set[int]()
+        every = 1 if self.sharded else self.cluster.size
         for file in self.files:
-            for batch in read_batches(file, labelled=True):
-                share = self._share(batch, rows)
-                rows += len(batch)
-                labels.update(label for label in (0, 1) if label in share.labels)
+            before = rows
+            for chunk in read_chunks(file, labelled=True):
+                share = chunk.iloc[(self.cluster.rank - rows) % every :: every]
+                rows += len(chunk)
+                own += len(share)
+                labels.update(share[LABEL].unique())
                 if len(share):
-                    yield share
-        if not labels:
+                    yield share.reset_index(drop=True)
+            empty += rows == before
+        if self.reported:
+            return
+        if not all(self.cluster.allgather(own)):
             raise InputError(
-                f"channel {name}: {rows} rows, none for {self.hosts.current}",
+                f"channel {name}: {rows} rows for {self.cluster.size} hosts",
                 "give at least as many rows as instances",
             )
-        if self.rows is None:
-            if len(set().union(*self.hosts.merge(labels))) < 2:
-                raise InputError(
-                    f"channel {name}: every row of {self.folder} has the same label",
-                    "give rows of both classes, 0 and 1",
-                )
-            print(f"channel {name}: {rows} rows from {len(self.files)} file(s)", flush=True)
-        self.rows = rows
-
-    def _share(self, batch: Passengers, before: int) -> Passengers:
-        """This host's rows of a batch that comes after so many rows."""
-        every = len(self.hosts.hosts)
-        if self.sharded or every == 1:
-            return batch
-        return batch.take(list(range((self.hosts.number - before) % every, len(batch), every)))
-
-
-def data_files(folder: Path) -> list[Path]:
-    """Sorted; without the marks of other programs, which begin so: `_SUCCESS`, `.DS_Store`."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] not in "._")
+        if len(set().union(*self.cluster.allgather(labels))) < 2:
+            raise InputError(
+                f"channel {name}: every row has the same label, {LABEL}={labels.pop()}",
+                f"give rows of both classes, {LABEL} 0 and 1",
+            )
+        without = f", {empty} of them without rows" if empty else ""
+        print(f"channel {name}: {rows} rows from {len(self.files)} file(s){without}", flush=True)
+        self.reported = True

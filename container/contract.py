@@ -4,9 +4,10 @@ Standard library only, because both sides import it: channel and artifact names,
 a metric and the regular expression that finds it, and the hyperparameters.
 """
 
+import argparse
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from container.errors import InputError, did_you_mean
@@ -16,9 +17,8 @@ VALIDATION_CHANNEL = "validation"
 
 MODEL_FILE = "model.ubj"  # XGBoost's own binary JSON
 LINEAR_FILE = "linear.json"
-FEATURES_FILE = "features.json"
-PARTIES_FILE = "parties.npy"
-ARTIFACT_FILES = (MODEL_FILE, LINEAR_FILE, FEATURES_FILE, PARTIES_FILE)  # what scoring needs
+TABLES_FILE = "tables.csv"
+ARTIFACT_FILES = (MODEL_FILE, LINEAR_FILE, TABLES_FILE)  # what scoring needs
 METRICS_FILE = "metrics.json"
 RESOURCES_FILE = "resources.json"  # beside the metrics in the output data, not in the artifact
 PEAK_MEMORY = "peak_memory_mib"  # its one key
@@ -33,17 +33,17 @@ CROSS_VALIDATION_FILE = "cross_validation.json"  # in the output data
 
 
 def metric_name(metric: str, on: str = VALIDATION_CHANNEL) -> str:
-    """The name under which SageMaker shows a metric, as in `validation:auc`."""
+    """Return the name under which SageMaker shows a metric, as in `validation:auc`."""
     return f"{on}:{metric}"
 
 
 def metric_line(metric: str, value: float, on: str = VALIDATION_CHANNEL) -> str:
-    """The one log line that carries a final metric, as in `metric validation:auc=0.871658`."""
+    """Return the one log line of a final metric, as in `metric validation:auc=0.871658`."""
     return f"metric {metric_name(metric, on)}={value:.6f}"
 
 
 def metric_regex(metric: str, on: str = VALIDATION_CHANNEL) -> str:
-    """Finds the value in `metric_line`, and in no other line of the log."""
+    """Return what finds the value in `metric_line`, and in no other line of the log."""
     return rf"^metric {metric_name(metric, on)}=([0-9]+\.[0-9]+)$"
 
 
@@ -53,7 +53,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 def parse_number(value: object) -> int | float:
-    """A number from a number or its text, as in `3`, `0.5` or `1e-3`; an int where it is whole.
+    """Parse a number or its text, as in `3`, `0.5` or `1e-3`, to an int where it is whole.
 
     Raises ValueError for anything else: true, nan, 1_000, other scripts' digits.
     """
@@ -77,11 +77,12 @@ class Hyperparameter:
 
     @property
     def allowed(self) -> str:
+        """Return what a value may be, for an error message."""
         kind = "an integer" if self.type is int else "a number"
         return f"{kind} from {self.minimum} to {self.maximum}"
 
     def parse(self, value: object) -> int | float:
-        """The value as a number; SageMaker delivers every hyperparameter as a string.
+        """Parse a value; SageMaker delivers every hyperparameter as a string.
 
         Raises ValueError saying what is allowed.
         """
@@ -101,8 +102,8 @@ HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
         0,
         0,
         1_000,
-        "stop after so many rounds without a better validation log loss of XGBoost alone, and keep "
-        "the best; 0: never",
+        "stop after so many rounds without a better validation log loss of the trees, and keep the "
+        "best; 0: never",
     ),
     "eta": Hyperparameter(float, 0.05, 0.0001, 1.0, "learning rate: the weight of each new tree"),
     "max_depth": Hyperparameter(int, 3, 1, 16, "most levels of a tree"),
@@ -127,7 +128,7 @@ _FOLDS = Hyperparameter(int, 5, 3, 20, "folds of the cross-validation")
 
 
 def parse_folds(value: object) -> int:
-    """The value of FOLDS; 0 for None. Raises InputError when it is not allowed."""
+    """Return the value of FOLDS, 0 for None. Raises InputError when it is not allowed."""
     try:
         return 0 if value is None else int(_FOLDS.parse(value))
     except ValueError as error:
@@ -135,7 +136,7 @@ def parse_folds(value: object) -> int:
 
 
 def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]:
-    """Every declared hyperparameter, from `given` or by default.
+    """Return every declared hyperparameter, from `given` or by default.
 
     Raises InputError naming all unknown names and bad values together.
     """
@@ -156,3 +157,19 @@ def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]
             f"the known ones are {', '.join(HYPERPARAMETERS)}",
         )
     return values
+
+
+def parse_arguments(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the hyperparameters given as `--eta 0.1`. `--help` explains all, and exits."""
+    parser = argparse.ArgumentParser(
+        prog="train",
+        description="Train on the channels under /opt/ml/input/data. What is given here goes before "
+        "hyperparameters.json.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    for name, spec in {**HYPERPARAMETERS, FOLDS: _FOLDS}.items():
+        default = "none" if name == FOLDS else spec.default
+        text = f"{spec.help}; {spec.allowed} (default: {default})"
+        parser.add_argument(f"--{name}", metavar="N", help=text.replace("%", "%%"))
+    return vars(parser.parse_args(arguments))

@@ -1,7 +1,9 @@
-"""The one error that a user can mend. Standard library only: `pipeline` raises it too."""
+"""What ends the program early: input that the user can mend, and SIGTERM. Standard library only."""
 
 import difflib
+import signal
 from collections.abc import Iterable
+from types import FrameType
 
 
 class InputError(Exception):
@@ -16,6 +18,39 @@ class InputError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean NAME?)` for the nearest known name, or nothing."""
+    """Return ` (did you mean NAME?)` for the nearest known name, or nothing."""
     nearest = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
+class Terminated(BaseException):
+    """SIGTERM came: the job is stopped, or a spot instance taken back; 120 s later comes SIGKILL."""
+
+
+_terminated = False
+
+
+def raise_on_sigterm() -> None:
+    """From now on, raise Terminated in the main thread at the first SIGTERM.
+
+    Also at one that came while the signal was blocked (see `__main__`).
+    """
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+
+
+def check_terminated() -> None:
+    """Raise Terminated if SIGTERM came.
+
+    What the signal raised may be lost: an exception does not leave a callback that XGBoost's C code
+    called, such as `DataIter.next`.
+    """
+    if _terminated:
+        raise Terminated("stopped by SIGTERM")
+
+
+def _on_sigterm(_signum: int, _frame: FrameType | None) -> None:
+    global _terminated
+    _terminated = True
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a checkpoint is being written
+    raise Terminated("stopped by SIGTERM")

@@ -1,253 +1,208 @@
-"""Turns passengers into the numbers that the model sees; the same code trains and scores.
+"""The features of a passenger, in plain pandas; the same code trains and scores one row.
 
-What is learned from the training rows are sums, which can be added up from any parts of them: of
-numbers, and of how many survived in each category and of each party.
-
-A category is one column, the share of its passengers that survived; and but for the fate of a
-party there is a value in every row. XGBoost then keeps a byte for each column of a row.
+With `schema.py`, this is the module to replace for other data. The program calls three functions:
+`encode` turns rows into numbers, categories and keys, each row by itself; `statistics` sums up what
+is learned of them; `transform` makes the columns that the model sees. Every other public function is
+one group of columns, whose docstring becomes the glossary (docs/features.md).
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-
-from container.encoded import CATEGORIES, Encoded, People
-from container.parties import (
-    MEN,
-    MEN_SURVIVED,
-    WOMEN,
-    WOMEN_SURVIVED,
-    Parties,
-    is_woman_or_boy,
-)
-from container.passengers import Passengers
+from container.schema import NUMBERS
+from container.target_encoding import Tables, hash_keys, look_up, sums_by_key, target_rates
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-MINIMUM_ROWS = 10  # a category seen less often in training is not told from the others
-LARGE_FAMILY = 5  # persons from which on few survived
-HIDDEN_WEIGHT = 0.5  # of a training row that is repeated without the fate of its party
-
-FATE = {  # of the party: whom each column is about, and who of them survived
-    "women_survival": ([WOMEN], [WOMEN_SURVIVED]),
-    "men_survival": ([MEN], [MEN_SURVIVED]),
-    "party_survival": ([WOMEN, MEN], [WOMEN_SURVIVED, MEN_SURVIVED]),
-}
-OF_WOMAN_OR_BOY = "_of_woman_or_boy"  # the same column, for women and boys alone
-
-LEARNED = ("categories", "ages", "means")  # beside the parties
-
-_STEPS = 64  # of a unit: sums of whole steps are exact, whatever the order of the rows
-
-Sums = dict[str, tuple[int, float]]  # of each group: its rows, and the sum of something over them
+CATEGORIES = ("sex", "title", "deck", "embarked")
+MIN_COUNT = 10  # a category that is rarer among the training rows is not told from the unknown ones
+LARGE_FAMILY = 5  # persons, from which on few survived
+AGE, ALL, WOMEN, MEN = "age by title", "all", "women and boys by group", "men by group"
+EMPTY = sums_by_key([], [])
 
 
-@dataclass
-class Statistics:
-    """The sums: of survivors by the values of each category, of the known ages by title, and of
-    the known values of each number; of ages and numbers in steps."""
+def encode(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what a row says by itself: numbers (float32), categories, and keys of groups (uint64).
 
-    categories: dict[str, Sums] = field(default_factory=dict)
-    ages: Sums = field(default_factory=dict)
-    numbers: Sums = field(default_factory=dict)
-    parties: Parties = field(default_factory=lambda: Parties.count(Passengers()))
+    Nothing is learned here, so rows may come in any chunks. These columns are what is kept of a row
+    until the model's columns are made of them.
+    """
+    surname, _, rest = map(list, zip(*(name.partition(",") for name in rows["name"]), strict=True))
+    texts = {
+        "sex": rows["sex"],
+        "title": [title(text) for text in rest],
+        "deck": [cabin[:1].upper() for cabin in rows["cabin"]],
+        "embarked": [port[:1].upper() for port in rows["embarked"]],
+    }
+    columns = {name: rows[name].astype(np.float32) for name in NUMBERS}
+    columns |= {name: pd.Categorical(texts[name]) for name in CATEGORIES}
+    ticket = pd.Series([ticket.upper() for ticket in rows["ticket"]], dtype=object)
+    family = pd.Series([name.strip().upper() for name in surname], dtype=object)
+    columns["ticket"] = hash_keys(ticket)
+    columns["family"] = hash_keys(family, rows["fare"])
+    return pd.DataFrame(columns)
 
-    @classmethod
-    def of(cls, passengers: People, *, parties: bool = True) -> "Statistics":
-        """Of labelled passengers; their parties are not needed where they are tallied."""
-        people = Encoded.of(passengers)
-        steps = {
-            name: np.round(column.astype(np.float64) * _STEPS)
-            for name, column in people.numbers.items()
-        }
-        return cls(
-            {name: _by_value(people, name, people.labels) for name in CATEGORIES},
-            _by_value(people, "title", steps["age"]),
-            {
-                name: (int(np.count_nonzero(~np.isnan(column))), float(np.nansum(column)))
-                for name, column in steps.items()
-            },
-            Parties.count(people if parties else Passengers()),
+
+def title(text: str) -> str:
+    """Return the form of address of a name: `Mr` of "Mr. Owen Harris", "" where there is none.
+
+    It tells age, sex and rank of those whose age is unknown: a `Master` is a boy.
+    """
+    form, point, _ = text.partition(".")
+    return form.strip() if point and "," not in form else ""
+
+
+def statistics(rows: pd.DataFrame, labels: NDArray[np.int8]) -> dict[str, pd.DataFrame]:
+    """Return what is learned of encoded rows, as tables that add up (see `target_encoding`)."""
+    woman = woman_or_boy(rows)
+    keys = pd.concat([rows["ticket"], rows["family"], _both_keys(rows)], ignore_index=True)
+    of_women = np.tile(woman, 3)
+    tables = {name: sums_by_key(rows[name], labels) for name in CATEGORIES}
+    tables |= {f"mean {name}": sums_by_key(np.full(len(rows), ""), rows[name]) for name in NUMBERS}
+    tables[AGE] = sums_by_key(rows["title"], rows["age"])
+    tables[ALL] = sums_by_key(np.where(woman, "women and boys", "men"), labels)
+    survived = pd.Series(np.tile(labels, 3))
+    tables[WOMEN] = sums_by_key(keys[of_women], survived[of_women])
+    tables[MEN] = sums_by_key(keys[~of_women], survived[~of_women])
+    return tables
+
+
+def transform(
+    rows: pd.DataFrame, tables: Tables, labels: NDArray[np.int8] | None = None
+) -> pd.DataFrame:
+    """Return the columns that the model sees, of encoded rows.
+
+    Args:
+        rows: What `encode` returned.
+        tables: What was learned of the training rows.
+        labels: Given for training rows alone: each is then left out of its own travel group.
+    """
+    overall = tables[ALL].sum()
+    prior = overall["sum"] / overall["count"]
+    numbers = impute(rows, tables)
+    woman = woman_or_boy(rows)
+    columns = {
+        **passenger_class(numbers, woman),
+        "woman_or_boy": woman,
+        "age": numbers["age"],
+        **family_size(numbers),
+        **target_encoded_categories(rows, tables, prior),
+    }
+    groups = travel_group(rows, tables, woman, labels)
+    people = groups["women"] + groups["men"] + 1 if groups else 1
+    size = np.maximum(people, columns["family_size"])
+    columns["log_fare_per_person"] = np.log1p(numbers["fare"] / size)
+    if groups:
+        columns |= {"group_size": size, **group_survival(groups, tables, woman)}
+    return pd.DataFrame(columns)
+
+
+def woman_or_boy(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return who had a place in the boats first: women, and boys (title `Master`)."""
+    return ((rows["sex"] == "female") | (rows["title"] == "Master")).to_numpy()
+
+
+def impute(rows: pd.DataFrame, tables: Tables) -> dict[str, NDArray[np.float64]]:
+    """Fill unknown numbers with the mean; an unknown age with the mean of those of that title."""
+    means = {name: _mean(tables.get(f"mean {name}", EMPTY)) for name in NUMBERS}
+    by_title = tables.get(AGE, EMPTY)
+    by_title = by_title[by_title["count"] >= MIN_COUNT]
+    fill = means | {"age": look_up(rows["title"], by_title["sum"] / by_title["count"], means["age"])}
+    numbers = {name: rows[name].to_numpy(float) for name in NUMBERS}
+    return {name: np.where(np.isnan(x), fill[name], x) for name, x in numbers.items()}
+
+
+def passenger_class(
+    numbers: dict[str, NDArray[np.float64]], woman: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the class, whether it is the first, and women and boys of the third.
+
+    The first class was near the boats; in the third, even women and boys were often lost.
+    """
+    pclass = numbers["pclass"]
+    third = woman & (pclass == 3)
+    return {"pclass": pclass, "first_class": pclass == 1, "woman_or_boy_in_third_class": third}
+
+
+def family_size(numbers: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return the family's size, and whether it was large: few of those found each other in time."""
+    size = numbers["sibsp"] + numbers["parch"] + 1
+    return {"family_size": size, "large_family": size >= LARGE_FAMILY}
+
+
+def target_encoded_categories(
+    rows: pd.DataFrame, tables: Tables, prior: float
+) -> dict[str, NDArray[np.float64]]:
+    """Return for each category the share of its training rows that survived (target encoding).
+
+    A value that is rare or unknown has the share of all.
+    """
+    rates = {name: target_rates(tables.get(name, EMPTY), prior, MIN_COUNT) for name in CATEGORIES}
+    return {name: look_up(rows[name], rates[name], prior) for name in CATEGORIES}
+
+
+def travel_group(
+    rows: pd.DataFrame, tables: Tables, woman: NDArray[np.bool_], labels: NDArray[np.int8] | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return how many other training passengers travelled with each, and how many survived.
+
+    The group of a passenger is everyone on the same ticket, and everyone of the same surname who
+    paid the same fare on another ticket; who is both counts once. Groups are known by the hashes of
+    their keys, so that no name is kept. Empty when no group is known, or too many are.
+    """
+    women, men = tables.get(WOMEN, EMPTY), tables.get(MEN, EMPTY)
+    if women.empty or men.empty:
+        return {}
+    both = _both_keys(rows)
+
+    def total(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
+        of_ticket, of_family, of_both = (
+            look_up(keys, table[column], 0) for keys in (rows["ticket"], rows["family"], both)
         )
+        return of_ticket + of_family - of_both
 
-    def __add__(self, other: "Statistics") -> "Statistics":
-        return Statistics(
-            {
-                name: _added(self.categories.get(name, {}), other.categories.get(name, {}))
-                for name in CATEGORIES
-            },
-            _added(self.ages, other.ages),
-            _added(self.numbers, other.numbers),
-            self.parties + other.parties,
-        )
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """`matrix` has shape (rows, features); labels are 0 or 1. All floats are of 32 bits."""
-
-    matrix: NDArray[np.float32]
-    labels: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    groups = {"women": total(women, "count"), "women_survived": total(women, "sum")}
+    groups |= {"men": total(men, "count"), "men_survived": total(men, "sum")}
+    if labels is not None:  # leave-one-out
+        known = ((rows["ticket"] != 0) | (rows["family"] != 0)).to_numpy()
+        for name, own in (("women", woman & known), ("men", ~woman & known)):
+            groups[name] -= own
+            groups[f"{name}_survived"] -= own * labels
+    return groups
 
 
-@dataclass(frozen=True)
-class Features:
-    """What was learned from the training rows: of each category, for the values that they showed
-    often enough, the share that survived; the mean age by title; the mean of each number; and the
-    parties."""
+def group_survival(
+    groups: dict[str, NDArray[np.float64]], tables: Tables, woman: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the share of the travel group that survived, by those whom it counts; NaN for nobody.
 
-    categories: dict[str, dict[str, float]]
-    ages: dict[str, float]
-    means: dict[str, float]
-    parties: Parties
-
-    @classmethod
-    def learn(cls, passengers: People) -> "Features":
-        """From labelled passengers."""
-        return cls.from_statistics(Statistics.of(passengers))
-
-    @classmethod
-    def from_statistics(cls, statistics: Statistics) -> "Features":
-        usual = statistics.parties.survival(*FATE["party_survival"])
-        categories = {
-            name: {
-                value: (survived + usual) / (rows + 1)  # as with one more passenger
-                for value, (rows, survived) in sorted(sums.items())
-                if rows >= MINIMUM_ROWS
-            }
-            for name, sums in statistics.categories.items()
-        }
-        ages = {
-            title: steps / rows / _STEPS
-            for title, (rows, steps) in sorted(statistics.ages.items())
-            if title in categories["title"]
-        }
-        means = {
-            name: steps / max(rows, 1) / _STEPS
-            for name, (rows, steps) in statistics.numbers.items()
-        }
-        return cls(categories, ages, means, statistics.parties)
-
-    @property
-    def with_parties(self) -> bool:
-        """Whether anything is known of any party."""
-        return len(self.parties.keys) > 0
-
-    @property
-    def names(self) -> list[str]:
-        """The columns of `matrix`, in order."""
-        return list(self._columns(Encoded.of(Passengers()), counted=False))
-
-    def matrix(self, passengers: People) -> NDArray[np.float32]:
-        """Of rows to be scored, shape (rows, len(names)). Only the fate of a party may be NaN; a
-        rare or unseen value of a category has the share of all that survived."""
-        return _matrix(self._columns(Encoded.of(passengers), counted=False))
-
-    def training_rows(self, passengers: People) -> TrainingRows:
-        """Of the rows, or some of the rows, that were learned from.
-
-        Each row is left out of its own party. A row that has a party comes twice, the second time
-        with its fate hidden: so the model also learns to do without, as it must for a passenger of
-        whose party it has seen nobody.
-        """
-        people = Encoded.of(passengers)
-        columns = self._columns(people, counted=True)
-        matrix = _matrix(columns)
-        if not self.with_parties:
-            return TrainingRows(matrix, people.labels, np.ones(len(people), np.float32))
-        has_party = ~np.isnan(columns["party_survival"])
-        row = np.repeat(np.arange(len(people)), 1 + has_party)
-        again = np.append(False, row[1:] == row[:-1])
-        of_fate = np.array([name.removesuffix(OF_WOMAN_OR_BOY) in FATE for name in columns])
-        matrix = matrix[row]
-        matrix[again[:, np.newaxis] & of_fate] = np.nan
-        weights = np.where(again, HIDDEN_WEIGHT, 1).astype(np.float32)
-        return TrainingRows(matrix, people.labels[row], weights)
-
-    def _columns(self, people: Encoded, *, counted: bool) -> dict[str, NDArray[np.float64]]:
-        expected = self.means | {"age": _by_code(people, "title", self.ages, self.means["age"])}
-        numbers = {
-            name: np.where(np.isnan(column), expected[name], column.astype(np.float64))
-            for name, column in people.numbers.items()
-        }
-        woman = is_woman_or_boy(people)
-        family = numbers["sibsp"] + numbers["parch"] + 1
-        mates = self.parties.mates(people, counted=counted)
-        party = np.maximum(mates[:, WOMEN] + mates[:, MEN] + 1, family)
-
-        columns = {
-            "pclass": numbers["pclass"],
-            "first_class": numbers["pclass"] == 1,
-            "woman_or_boy": woman,
-            "woman_or_boy_in_third_class": woman & (numbers["pclass"] == 3),
-            "age": numbers["age"],
-            "family_size": family,
-            "large_family": family >= LARGE_FAMILY,
-            "log_fare_per_person": np.log1p(numbers["fare"] / party),
-        }
-        usual = self.parties.survival(*FATE["party_survival"])
-        for name, shares in self.categories.items():
-            columns[name] = _by_code(people, name, shares, usual)
-        if self.with_parties:
-            columns["party_size"] = party
-            for name, survival in self._fate(mates).items():
-                columns[name] = survival
-                columns[name + OF_WOMAN_OR_BOY] = np.where(woman, survival, np.nan)
-        return columns
-
-    def _fate(self, mates: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-        """The shares that survived; NaN where there is nobody. Each is drawn to the share of all
-        training rows, as by one more mate."""
-        shares = {}
-        for name, (of, survived) in FATE.items():
-            usual = self.parties.survival(of, survived)
-            count = mates[:, of].sum(axis=1)
-            share = (mates[:, survived].sum(axis=1) + usual) / (count + 1)
-            shares[name] = np.where(count > 0, share, np.nan)
-        return shares
-
-    def save(self, features: Path, parties: Path) -> None:
-        content = {"features": self.names} | {name: getattr(self, name) for name in LEARNED}
-        features.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        self.parties.save(parties)
-
-    @classmethod
-    def load(cls, features: Path, parties: Path) -> "Features":
-        content = json.loads(features.read_text(encoding="utf-8"))
-        return cls(**{name: content[name] for name in LEARNED}, parties=Parties.load(parties))
+    Groups were lost or saved together: women and boys above all with the women of their group. Each
+    share is drawn to that of all passengers, as by one more companion.
+    """
+    total = tables[ALL].reindex(["women and boys", "men"]).fillna(0)
+    priors = [*(total["sum"] / total["count"].clip(1)), total["sum"].sum() / total["count"].sum()]
+    counts = [groups["women"], groups["men"], groups["women"] + groups["men"]]
+    sums = [groups["women_survived"], groups["men_survived"]]
+    sums.append(sums[0] + sums[1])
+    columns = {}
+    for name, prior, count, survived in zip(("women", "men", "group"), priors, counts, sums, strict=True):
+        rate = np.where(count > 0, (survived + prior) / (count + 1), np.nan)
+        columns[f"{name}_survival_rate"] = rate
+        columns[f"{name}_survival_rate_of_woman_or_boy"] = np.where(woman, rate, np.nan)
+    return columns
 
 
-def _matrix(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-    matrix = np.empty((len(columns["pclass"]), len(columns)), np.float32)
-    for place, column in enumerate(columns.values()):
-        matrix[:, place] = column
-    return matrix
+def hidden_in_copy(columns: pd.DataFrame) -> list[str]:
+    """Return the columns that are hidden in a second copy of a training row.
+
+    So the model also learns to do without, as it must for a passenger of whose group nobody is
+    known.
+    """
+    return [name for name in columns if "_survival_rate" in name]
 
 
-def _by_value(people: Encoded, category: str, amounts: NDArray[np.floating]) -> Sums:
-    """The rows with each value of a category, and the sum over them, where the amount is known."""
-    known = ~np.isnan(amounts)
-    codes, values = people.codes[category][known], people.values[category]
-    rows = np.bincount(codes, minlength=len(values))
-    sums = np.bincount(codes, amounts[known], minlength=len(values))
-    by_value = zip(values, zip(rows.tolist(), sums.tolist(), strict=True), strict=True)
-    return {value: (count, amount) for value, (count, amount) in by_value if count}
+def _both_keys(rows: pd.DataFrame) -> pd.Series:
+    return pd.Series(hash_keys(rows["ticket"], rows["family"]))
 
 
-def _by_code(
-    people: Encoded, category: str, known: Mapping[str, float], otherwise: float
-) -> NDArray[np.float64]:
-    """What is known of the value of a category that each row has."""
-    of_values = [known.get(value, otherwise) for value in people.values[category]]
-    return np.array(of_values, np.float64)[people.codes[category]]
-
-
-def _added(one: Sums, other: Sums) -> Sums:
-    total = dict(one)
-    for group, (rows, amount) in other.items():
-        before = total.get(group, (0, 0.0))
-        total[group] = (before[0] + rows, before[1] + amount)
-    return total
+def _mean(table: pd.DataFrame) -> float:
+    return float(table["sum"].sum() / max(table["count"].sum(), 1))

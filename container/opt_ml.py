@@ -18,58 +18,94 @@ PLATFORM_PREFIXES = ("_", "sagemaker_")  # of hyperparameters
 
 @dataclass(frozen=True)
 class OptMl:
+    """A tree of /opt/ml, below any root."""
+
     root: Path
 
     @property
     def model(self) -> Path:
+        """Return the folder that becomes model.tar.gz."""
         return self.root / "model"
 
     @property
     def output_data(self) -> Path:
+        """Return the folder that becomes output.tar.gz."""
         return self.root / "output" / "data"
 
     @property
     def checkpoints(self) -> Path:
-        """Only there when the job has a CheckpointConfig."""
+        """Return the folder that is there only when the job has a CheckpointConfig."""
         return self.root / "checkpoints"
 
+    @property
+    def channels(self) -> Path:
+        """Return the folder that holds a folder for each channel."""
+        return self.root / "input" / "data"
+
     def hyperparameters(self) -> dict[str, Any]:
-        """Those of the user: what the platform adds (a tuning job, the SDK's script mode) is not
-        among them."""
+        """Return the user's hyperparameters.
+
+        What the platform adds (a tuning job, the SDK's script mode) is not among them.
+        """
         given = self._config("hyperparameters.json")
         return {name: v for name, v in given.items() if not name.startswith(PLATFORM_PREFIXES)}
 
     def hosts(self) -> tuple[list[str], str]:
-        """All hosts of the job, and this one."""
+        """Return all hosts of the job, and this one.
+
+        Raises InputError when resourceconfig.json does not say so.
+        """
         resources = self._config("resourceconfig.json")
         hosts = resources.get("hosts") or ["algo-1"]
-        return hosts, resources.get("current_host", hosts[0])
-
-    @property
-    def channels(self) -> Path:
-        """Holds a folder for each channel."""
-        return self.root / "input" / "data"
+        current = resources.get("current_host", hosts[0])
+        if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+            raise InputError(f"resourceconfig.json: hosts is {hosts!r}", "write a list of names")
+        if current not in hosts:
+            raise InputError(
+                f"resourceconfig.json: current_host {current!r} is not one of {', '.join(hosts)}",
+                "name one of the hosts",
+            )
+        return hosts, current
 
     def is_sharded(self, channel: str) -> bool:
-        """Whether each host got other files of it, and not all of them."""
-        config: dict[str, str] = self._config("inputdataconfig.json").get(channel, {})
-        return config.get("S3DistributionType") == "ShardedByS3Key"
+        """Return whether each host got other files of a channel, rather than all of them."""
+        config = self._config("inputdataconfig.json").get(channel)
+        return isinstance(config, dict) and config.get("S3DistributionType") == "ShardedByS3Key"
 
     def write_failure(self, text: str) -> None:
-        """What SageMaker shows as the job's FailureReason; the message must come first."""
+        """Write what SageMaker shows as the job's FailureReason; the message must come first."""
         path = self.root / "output" / "failure"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
 
     def _config(self, name: str) -> dict[str, Any]:
-        """Absent after a bare `docker run`, which means the defaults; SageMaker writes them all."""
+        """Read a file that SageMaker always writes; it is absent after a bare `docker run`."""
         path = self.root / "input" / "config" / name
         if not path.exists():
             return {}
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: not JSON: {error}", "write a JSON object") from None
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read: {error.strerror}", "make it a readable file"
+            ) from None
         if not isinstance(content, dict):
             raise InputError(f"{path}: not a JSON object", "write a JSON object")
         return content
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Return the files below a folder that hold data, sorted.
+
+    Hidden files and folders are left out; they begin with a point or an underscore (`_SUCCESS`,
+    `_temporary/`, `.ipynb_checkpoints/`).
+    """
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not is_hidden(path.relative_to(folder).as_posix()))
+
+
+def is_hidden(path: str) -> bool:
+    """Return whether a part of a path below a channel, or of a key below its prefix, is hidden."""
+    return any(part.startswith((".", "_")) for part in path.split("/"))

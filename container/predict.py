@@ -1,33 +1,164 @@
-"""Scores raw passenger rows from the artifact alone: `... container.predict MODEL_DIR < rows.csv`.
+"""Score raw rows with the artifact alone: `python -m container.predict MODEL_DIR < rows.csv`.
 
-Reads CSV with a header (the label is not needed) from standard input, and writes one line a row.
+Reads CSV with a header (the label is not needed), writes one line a row. The model server reads and
+writes with the same functions, so both give the same digits.
 """
 
 import argparse
+import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from container.artifact import Artifact
 from container.errors import InputError
-from container.metrics import DECISION_THRESHOLD
-from container.passengers import read_passengers
-from container.predictions import probability_text
+from container.evaluation import DECISION_THRESHOLD
+from container.reading import read_rows
+from container.schema import LABEL, NUMBERS, TEXTS
+from container.validation import check_rows
+
+import pandas as pd
+
+SOURCE = "body"
+COLUMNS = [*NUMBERS, *TEXTS]
+
+
+def read_csv(content: bytes) -> pd.DataFrame:
+    """Read rows from CSV with a header."""
+    try:
+        return read_rows(content, SOURCE, labelled=False)
+    except InputError as error:
+        if "no header" not in str(error):
+            raise
+        raise InputError(
+            str(error.args[0]),
+            f"{error.hint}; batch transform with SplitType Line sends the header with the first"
+            " part only: send application/jsonlines, or set SplitType to None",
+        ) from None
+
+
+def read_json_lines(content: bytes) -> pd.DataFrame:
+    """Read a JSON object a line. Only a line feed ends a line."""
+    lines = enumerate(_decode(content).split("\n"), start=1)
+    return _to_rows(
+        [_json(text, f"line {line} is not JSON", "one object a line") for line, text in lines if text.strip()]
+    )
+
+
+def read_json(content: bytes) -> pd.DataFrame:
+    """Read a list of objects, `{"instances": [...]}`, or one object."""
+    document = _json(_decode(content), "not JSON", "a list of objects")
+    if isinstance(document, dict):
+        document = document.get("instances", [document])
+    if not isinstance(document, list):
+        raise InputError(f"{SOURCE}: no list of rows", "write a list of JSON objects")
+    return _to_rows(document)
+
+
+READERS: Mapping[str, Callable[[bytes], pd.DataFrame]] = {
+    "text/csv": read_csv,
+    "application/jsonlines": read_json_lines,
+    "application/x-jsonlines": read_json_lines,
+    "application/json": read_json,
+}
+
+
+def write_csv(probabilities: Iterable[float]) -> str:
+    """Write a probability a line, without a header, as batch transform joins it to a row."""
+    return "".join(f"{probability_text(each)}\n" for each in probabilities)
+
+
+def write_json_lines(probabilities: Iterable[float]) -> str:
+    """Write an object a line."""
+    return "".join(f"{_object(each)}\n" for each in probabilities)
+
+
+def write_json(probabilities: Iterable[float]) -> str:
+    """Write one document."""
+    return f'{{"predictions": [{", ".join(map(_object, probabilities))}]}}\n'
+
+
+WRITERS: Mapping[str, Callable[[Iterable[float]], str]] = {
+    "text/csv": write_csv,
+    "application/jsonlines": write_json_lines,
+    "application/x-jsonlines": write_json_lines,
+    "application/json": write_json,
+}
+
+
+def probability_text(probability: float) -> str:
+    """Return nine significant digits: any two float32 differ in them."""
+    return f"{probability:.9g}"
+
+
+def _object(probability: float) -> str:
+    return f'{{"probability": {probability_text(probability)}}}'
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{SOURCE}: not UTF-8 (byte {error.start})", "send UTF-8") from None
+
+
+def _json(text: str, problem: str, wanted: str) -> Any:
+    """Parse JSON; names in lower case, and numbers stay the text that they were."""
+    try:
+        return json.loads(
+            text, object_pairs_hook=_by_name, parse_float=str, parse_int=str, parse_constant=str
+        )
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{SOURCE}: {problem}: {error}", f"write {wanted}") from None
+
+
+def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        name = key.strip().lower()
+        if name in values and name in COLUMNS:
+            raise ValueError(f"{name} is given twice")
+        values[name] = value
+    return values
+
+
+def _to_rows(objects: list[Any]) -> pd.DataFrame:
+    """Make checked rows of objects that name every column; null is an empty cell."""
+    if not objects:
+        raise InputError(f"{SOURCE}: no rows", "give at least one row")
+    for number, row in enumerate(objects, start=1):
+        place = f"{SOURCE}: row {number}"
+        if not isinstance(row, dict):
+            raise InputError(f"{place} is not an object", f"give one with {', '.join(COLUMNS)}")
+        missing = [name for name in COLUMNS if name not in row]
+        if missing:
+            raise InputError(
+                f"{place}: missing columns: {', '.join(missing)}",
+                f"name {', '.join(COLUMNS)} in every row, with null where the value is unknown",
+            )
+        for name in COLUMNS:
+            if isinstance(row[name], bool | list | dict):
+                kind = type(row[name]).__name__
+                raise InputError(f"{place}: {name} is a {kind}", "give a text, a number or null")
+    return check_rows(pd.DataFrame(objects, columns=COLUMNS, dtype=object), SOURCE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Score standard input, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m container.predict", description=__doc__)
     parser.add_argument("model_dir", type=Path, help="where model.tar.gz was unpacked")
     arguments = parser.parse_args(argv)
     try:
         artifact = Artifact.load(arguments.model_dir)
-        passengers = read_passengers(sys.stdin.buffer.read(), "standard input", labelled=False)
+        rows = read_rows(sys.stdin.buffer.read(), "standard input", labelled=False)
+        probabilities = artifact.score(rows).tolist()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("probability,survived")
-    for probability in artifact.score(passengers).tolist():
+    print(f"probability,{LABEL}")
+    for probability in probabilities:
         print(f"{probability_text(probability)},{int(probability >= DECISION_THRESHOLD)}")
     return 0
 

@@ -1,58 +1,151 @@
-"""The model server: `python -m container serve`.
+"""The model server: `python -m container serve`, a WSGI application with two paths.
 
-The model is loaded, and has scored once, before the port is opened: where /ping is answered,
-there is a model that works.
-
-Source of the environment: "Custom Inference Code with Hosting Services" and "Troubleshoot
-multi-container endpoints" in the SageMaker developer guide.
+The model has scored once before the port is opened: where /ping is answered, there is a model that
+works. Sources: "Custom Inference Code with Hosting Services", "Custom Inference Code with Batch
+Transform" and "Troubleshoot multi-container endpoints" in the SageMaker developer guide.
 """
 
 import logging
 import os
+import re
 import signal
 import sys
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-from wsgiref.types import WSGIApplication
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from container.artifact import Artifact
 from container.errors import InputError
-from container.invocations import Application
-from container.rows import UNKNOWN_PASSENGER
+from container.predict import COLUMNS, READERS, SOURCE, WRITERS
+from container.validation import check_rows
 
+import pandas as pd
 from waitress import create_server
 from waitress.server import BaseWSGIServer
 
 PORT = 8080
 MAX_BODY_BYTES = 100 * 2**20  # batch transform sends no more at once, an endpoint far less
 THREADS = 8  # so that /ping is answered while large requests are being scored
+CONNECTIONS = 900  # open at a time; slow ones must not keep others out
+DRAIN_SECONDS = 25  # SageMaker kills 30 s after SIGTERM
+
+METHODS = {"/ping": "GET", "/invocations": "POST"}
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?(?!utf-?8|us-ascii)([^\s;"]+)', re.IGNORECASE)
+
+
+class Refusal(Exception):
+    """A request that is not answered: the status, and the reason as one line with a hint."""
+
+    def __init__(self, status: int, message: str, hint: str) -> None:
+        super().__init__(f"{message}\nhint: {hint}\n")
+        self.status = HTTPStatus(status)
+
+
+class Application:
+    """Answers /ping, and /invocations with the scores of an artifact."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request (PEP 3333)."""
+        status, headers = HTTPStatus.OK, []
+        try:
+            media_type, text = self._answer(environ)
+        except Refusal as refusal:
+            status, media_type, text = refusal.status, "text/plain; charset=utf-8", str(refusal)
+            if status == HTTPStatus.METHOD_NOT_ALLOWED:
+                headers.append(("Allow", METHODS[environ["PATH_INFO"]]))
+        content = text.encode("utf-8", "backslashreplace")
+        headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [content]
+
+    def _answer(self, environ: WSGIEnvironment) -> tuple[str, str]:
+        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+        if path not in METHODS:
+            raise Refusal(404, f"no path {path[:60]!r}", f"ask for {' or '.join(METHODS)}")
+        if method != METHODS[path]:
+            raise Refusal(405, f"{path} does not take {method}", f"use {METHODS[path]}")
+        if path == "/ping":
+            return "text/plain", ""
+        given = _content_type(environ)
+        wanted = _accepted(environ.get("HTTP_ACCEPT", ""), given)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if not body:
+            raise Refusal(400, "body: empty", "send at least one row")
+        try:
+            probabilities = self.artifact.score(READERS[given](body))
+        except InputError as error:
+            raise Refusal(400, str(error.args[0]), error.hint) from None
+        return wanted, WRITERS[wanted](probabilities.tolist())
+
+
+def _content_type(environ: WSGIEnvironment) -> str:
+    """Return the media type of the body. Raises Refusal for one that is not read."""
+    header: str = environ.get("CONTENT_TYPE", "")
+    name = header.partition(";")[0].strip().lower()
+    if name not in READERS:
+        raise Refusal(415, f"Content-Type is {name[:60]!r}", f"send {', '.join(READERS)}")
+    if charset := _CHARSET.search(header):
+        raise Refusal(415, f"the charset is {charset[1][:60]!r}", "send UTF-8")
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Refusal(415, f"Content-Encoding is {encoding[:60]!r}", "send the body uncompressed")
+    return name
+
+
+def _accepted(accept: str, given: str) -> str:
+    """Return the first media type of an Accept header that is written; that of the body for any."""
+    names = [each.partition(";")[0].strip().lower() for each in accept.split(",") if each.strip()]
+    for name in names or ["*/*"]:
+        if name in ("*/*", f"{given.partition('/')[0]}/*"):
+            return given
+        if name in WRITERS:
+            return name
+    raise Refusal(406, f"Accept is {accept[:60]!r}", f"accept {', '.join(WRITERS)}")
 
 
 def serve(model_dir: Path) -> int:
-    """The exit code, after SIGTERM or when there is no model that works."""
+    """Serve until SIGTERM; return the exit code, 1 when there is no model that works."""
     try:
         artifact = Artifact.load(model_dir)
-        artifact.score(UNKNOWN_PASSENGER)
+        artifact.score(check_rows(pd.DataFrame([dict.fromkeys(COLUMNS)], dtype=object), SOURCE))
         print(f"model of {model_dir}", flush=True)
-        answer(Application(artifact))
+        run_server(Application(artifact))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 
 
-def answer(application: WSGIApplication) -> None:
-    """Until SIGTERM: then the requests that are being answered have 5 s to end."""
+def run_server(application: WSGIApplication) -> None:
+    """Answer requests until SIGTERM, then those that have come, for DRAIN_SECONDS at most."""
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each that waits
     server = _listen(application)
     print(f"serving on http://{server.effective_host}:{server.effective_port}", flush=True)
-    server.run()
+    loop, deadline = server.asyncore.loop, None
+    while deadline is None or (time.monotonic() < deadline and _is_busy(server)):
+        try:
+            loop(timeout=0.2, map=server._map, count=1)
+        except SystemExit:
+            server.accepting = False
+            deadline = time.monotonic() + DRAIN_SECONDS
+    server.task_dispatcher.shutdown()
+
+
+def _is_busy(server: BaseWSGIServer) -> bool:
+    channels = list(server.active_channels.values())
+    return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
 def _listen(application: WSGIApplication) -> BaseWSGIServer:
-    """On loopback only, unless the environment says otherwise, as that of the image does."""
+    """Listen on loopback, unless the environment says otherwise, as that of the image does."""
     host = os.environ.get("BIND_TO_HOST", "127.0.0.1")
     port = os.environ.get("SAGEMAKER_BIND_TO_PORT", str(PORT))
     hint = "set SAGEMAKER_BIND_TO_PORT to a port that is free"
@@ -64,6 +157,7 @@ def _listen(application: WSGIApplication) -> BaseWSGIServer:
             host=host,
             port=int(port),
             threads=THREADS,
+            connection_limit=CONNECTIONS,
             max_request_body_size=MAX_BODY_BYTES + 1,  # what is not below it is refused
         )
     except OSError as error:

@@ -1,156 +1,182 @@
-"""Trains XGBoost on the channels and writes the artifact: read, fit, evaluate, save."""
+"""Train on the channels and write the artifact: read, fit, evaluate, save."""
 
 import contextlib
 import hashlib
-import itertools
+import io
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from container import cluster, contract
+from container import cluster as clusters
+from container import contract
 from container.artifact import Artifact
-from container.batches import Rows, batches
-from container.channel import Channel, data_files
+from container.boosting import train_linear, train_trees
+from container.channel import Channel, Rows, chunks
 from container.checkpoint import Checkpoints, fingerprint
-from container.cluster import ALONE, Cluster
-from container.datasets import ROWS_FOR_THREADS, datasets
-from container.device import CPU, common_device, device_for, find_device
+from container.cluster import SINGLE_HOST, Cluster
+from container.dataset import ROWS_FOR_THREADS, EncodedDataset, Matrix, quantile_matrices
 from container.errors import InputError
-from container.features import Features
-from container.linear import fit_linear
-from container.metrics import evaluate
-from container.opt_ml import OptMl
-from container.resources import peak_memory_mib
-from container.rounds import boost
-from container.spooled import SpooledRows
+from container.evaluation import FEW_ROWS, cross_validate, measure
+from container.hardware import CPU, GPU, find_device, peak_memory_mib
+from container.opt_ml import OptMl, data_files
 
 import numpy as np
+import pandas as pd
 import xgboost as xgb
 
-OBJECTIVE = {"objective": "binary:logistic", "eval_metric": "logloss"}
-PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
+PROGRAM = Path(__file__).parent
+Hyperparameters = Mapping[str, int | float]
 
 
-def train(opt_ml: OptMl) -> None:
-    """One training job. Raises InputError for what the user can mend."""
-    device = find_device()
-    hosts, current = opt_ml.hosts()
-    with cluster.join(hosts, current, opt_ml.write_failure) as hosts_of_job:
-        _train(opt_ml, hosts_of_job, common_device(device, hosts_of_job))
+def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
+    """Run one training job.
 
+    Args:
+        opt_ml: The tree of /opt/ml.
+        arguments: Hyperparameters such as `--eta 0.1`, over those of hyperparameters.json.
 
-def _train(opt_ml: OptMl, hosts: Cluster, device: str) -> None:
-    given = opt_ml.hyperparameters()
+    Raises:
+        InputError: For what the user can mend.
+    """
+    given = opt_ml.hyperparameters() | contract.parse_arguments(arguments)
     folds = contract.parse_folds(given.pop(contract.FOLDS, None))
     hyperparameters = contract.parse_hyperparameters(given)
-    for name, value in hyperparameters.items():
-        print(f"hyperparameter {name}={value}", flush=True)
-    train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, hosts)
-    if folds:
-        from container.cross_validation import compare  # which itself needs `fit`
+    device = find_device()
+    with clusters.join(*opt_ml.hosts()) as cluster:
+        for name, value in hyperparameters.items():
+            print(f"hyperparameter {name}={value}", flush=True)
+        if folds:
+            compare(opt_ml, hyperparameters, folds, cluster)
+        else:
+            train(opt_ml, hyperparameters, device, cluster)
 
-        compare(train_rows, hyperparameters, folds, opt_ml)
-        return
-    validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL, hosts)
 
+def train(
+    opt_ml: OptMl, hyperparameters: Hyperparameters, device: str, cluster: Cluster = SINGLE_HOST
+) -> None:
+    """Train, measure the saved artifact, and leave it in the model folder."""
+    devices = cluster.allgather(device)
+    if len(set(devices)) > 1:
+        without = [host for host, each in zip(cluster.hosts, devices, strict=True) if each == CPU]
+        print(f"device cpu: no usable GPU on {', '.join(without)}", flush=True)
+        device = CPU
+    train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, cluster)
+    validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL, cluster)
     checkpoints = Checkpoints.of_job(
         opt_ml.checkpoints,
         lambda: fingerprint(
-            [*data_files(opt_ml.channels), *PROGRAM], hyperparameters, xgb.__version__
+            opt_ml.channels,
+            [*data_files(opt_ml.channels), *sorted(PROGRAM.glob("*.py"))],
+            hyperparameters,
+            xgb.__version__,
         ),
-        hosts,
+        cluster,
     )
-    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, hosts, device)
-    with tempfile.TemporaryDirectory() as folder:
-        unfinished = Path(folder)
-        artifact.save(unfinished)
-        same_artifact(unfinished, hosts)
-        metrics = measure(Artifact.load(unfinished), validation_rows, hosts)
-        peak = max(hosts.merge(peak_memory_mib()))
-        if hosts.leads:
+    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, cluster, device)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        artifact.save(folder)
+        check_same_artifact(folder, cluster)
+        metrics = measure(Artifact.load(folder), validation_rows, cluster)
+        peak = max(cluster.allgather(peak_memory_mib()))
+        if cluster.is_rank_zero:
             text = json.dumps(metrics, indent=2) + "\n"
-            (unfinished / contract.METRICS_FILE).write_text(text, encoding="utf-8")
-            deliver(unfinished, opt_ml)
+            (folder / contract.METRICS_FILE).write_text(text, encoding="utf-8")
+            write_outputs(folder, opt_ml)
             text = json.dumps({contract.PEAK_MEMORY: peak}) + "\n"
             (opt_ml.output_data / contract.RESOURCES_FILE).write_text(text, encoding="utf-8")
     checkpoints.remove()
-    if hosts.leads:
+    if cluster.is_rank_zero:
         print(f"peak memory {peak} MiB", flush=True)
+        rows = metrics["validation_rows"]
+        if rows < FEW_ROWS:
+            print(
+                f"warning: {rows} validation rows prove little: give {FEW_ROWS} or more", flush=True
+            )
         for metric in contract.METRICS:
             print(contract.metric_line(metric, metrics[metric]), flush=True)
-
-
-def same_artifact(folder: Path, hosts: Cluster) -> None:
-    """Says its SHA-256 on every host. Raises RuntimeError when it is not the same on all."""
-    content = b"".join((folder / name).read_bytes() for name in contract.ARTIFACT_FILES)
-    digest = hashlib.sha256(content).hexdigest()
-    print(f"model sha256 {digest}", flush=True)
-    if set(hosts.merge(digest)) != {digest}:
-        raise RuntimeError(f"the hosts have different models; this one: {digest}")
 
 
 def fit(
     train_rows: Rows,
     validation_rows: Rows,
-    hyperparameters: Mapping[str, int | float],
+    hyperparameters: Hyperparameters,
     checkpoints: Checkpoints | None = None,
-    hosts: Cluster = ALONE,
+    cluster: Cluster = SINGLE_HOST,
     device: str = CPU,
 ) -> Artifact:
-    """XGBoost and a logistic regression on the features learned from the training rows.
+    """Learn the features, and train both boosters on them; touches no path but temporary ones.
 
-    The validation rows are only watched, unless early stopping is asked for: then they decide how
-    many trees are kept, and what is measured on them is a little too good. All rows are read once;
-    the same rows give the same model, whatever batches and files they come in. Of several hosts
-    each gives its own rows, and gets the same artifact.
+    The validation rows are only evaluated, unless early stopping is asked for: then they decide how
+    many trees are kept, and what is measured on them is a little too good. The same rows give the
+    same model, whatever chunks and files they come in. Of several hosts each gives its own rows, and
+    gets the same artifact.
     """
-    params: dict[str, int | float | str] = dict(hyperparameters)
+    params = dict(hyperparameters)
     num_round = int(params.pop("num_round"))
     early_stopping_rounds = int(params.pop("early_stopping_rounds"))
-    params |= OBJECTIVE
-    with (
-        SpooledRows(train_rows, hosts, learning=True) as train,
-        SpooledRows(validation_rows, hosts) as validation,
-    ):
-        features = Features.from_statistics(train.statistics)
-        linear = fit_linear([*train.sample(features)], hosts)
-        tables = train.training_table(features), validation.table(features)
-        with datasets(*tables, hosts=hosts) as data:
-            params["device"] = device_for(data["train"], device)
-            if data["train"].num_row() < ROWS_FOR_THREADS:
-                params["nthread"] = 1
-            stage = (checkpoints or Checkpoints()).stage("booster")
-            booster = boost(params, data, num_round, early_stopping_rounds, stage)
-    return Artifact(booster, linear, features)
+    train_data, validation_data = EncodedDataset(train_rows), EncodedDataset(validation_rows)
+    tables = train_data.tables.total(cluster)
+    train_matrix = Matrix(train_data, tables, training=True)
+    validation_matrix = Matrix(validation_data, tables, training=False)
+    rows = max(cluster.allgather(train_matrix.buffer.rows))
+    linear = train_linear(train_matrix.sample(rows), cluster)
+    with quantile_matrices(train_matrix, validation_matrix, cluster=cluster) as matrices:
+        if device == GPU and isinstance(matrices["train"], xgb.ExtMemQuantileDMatrix):
+            print("device cpu: a GPU does not train on data that the CPU put on disk", flush=True)
+            device = CPU
+        threads = {"nthread": 1} if rows < ROWS_FOR_THREADS else {}
+        params = {**params, **threads, "device": device}
+        booster = train_trees(params, matrices, num_round, early_stopping_rounds, checkpoints)
+    booster.feature_names = train_matrix.columns
+    return Artifact(booster, linear, tables)
 
 
-def measure(artifact: Artifact, validation_rows: Rows, hosts: Cluster = ALONE) -> dict[str, Any]:
-    """The metrics of an artifact as it was saved and loaded again: of what is shipped, on the rows
-    of all hosts."""
-    scored = []
-    last = None
-    for batch in hosts.in_step(batches(validation_rows)):
-        probabilities = artifact.score(batch)
-        if batch is not last:
-            scored.append((np.array(batch.labels, np.int8), probabilities))
-        last = batch
-    of_hosts = itertools.chain(*hosts.merge(scored))
-    labels, probabilities = map(np.concatenate, zip(*of_hosts, strict=True))
-    metrics = evaluate(labels, probabilities)
-    metrics["trees"] = artifact.booster.num_boosted_rounds()
-    metrics["validation_rows"] = len(labels)
-    return metrics
+def compare(
+    opt_ml: OptMl, hyperparameters: Hyperparameters, folds: int, cluster: Cluster = SINGLE_HOST
+) -> None:
+    """Measure hyperparameters by cross-validation inside the training channel; no model is left.
 
-
-def deliver(finished: Path, opt_ml: OptMl) -> None:
-    """Copies the whole artifact into the model folder, and the metrics into the output data.
-
-    The model's file comes last and at once: without it nothing looks like an artifact.
+    Logs a line for each fold and, last, the metrics: means over the folds, and the spread of the AUC.
+    All rows are kept in memory.
     """
-    names = sorted((path.name for path in finished.iterdir()), key=_model_last)
+    rows = pd.concat(chunks(Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, cluster)))
+    done: list[dict[str, float]] = []
+
+    def fit_quietly(train_rows: pd.DataFrame, watched: pd.DataFrame) -> Artifact:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return fit(train_rows, watched, hyperparameters)
+
+    for metrics in cross_validate(rows.reset_index(drop=True), folds, fit_quietly):
+        done.append(metrics)
+        shown = " ".join(f"{name}={value:.6f}" for name, value in metrics.items())
+        print(f"fold {len(done)} of {folds}: {shown}", flush=True)
+    means = {name: float(np.mean([fold[name] for fold in done])) for name in contract.METRICS}
+    means[contract.SPREAD] = float(np.std([fold["auc"] for fold in done], ddof=1))
+    opt_ml.output_data.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(means | {"folds": done}, indent=2) + "\n"
+    (opt_ml.output_data / contract.CROSS_VALIDATION_FILE).write_text(text, encoding="utf-8")
+    for name, value in means.items():
+        print(contract.metric_line(name, value, contract.CROSS_VALIDATION), flush=True)
+
+
+def check_same_artifact(folder: Path, cluster: Cluster) -> None:
+    """Log the artifact's SHA-256. Raises RuntimeError when it is not the same on every host."""
+    content = b"".join((folder / name).read_bytes() for name in contract.ARTIFACT_FILES)
+    digest = hashlib.sha256(content).hexdigest()
+    print(f"model sha256 {digest}", flush=True)
+    if set(cluster.allgather(digest)) != {digest}:
+        raise RuntimeError(f"the hosts have different models; this one: {digest}")
+
+
+def write_outputs(finished: Path, opt_ml: OptMl) -> None:
+    """Copy the artifact into the model folder, and the metrics into the output data.
+
+    Whole or not at all: the model's file comes last, and without it nothing looks like an artifact.
+    """
+    names = sorted((path.name for path in finished.iterdir()), key=contract.MODEL_FILE.__eq__)
     for folder, needed in ((opt_ml.output_data, [contract.METRICS_FILE]), (opt_ml.model, names)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +194,3 @@ def deliver(finished: Path, opt_ml: OptMl) -> None:
             raise InputError(
                 f"{folder}: cannot be written to: {error.strerror}", "mount /opt/ml writable"
             ) from None
-
-
-def _model_last(name: str) -> bool:
-    return name == contract.MODEL_FILE
