@@ -33,7 +33,7 @@ lint: .venv/ready-dev .venv-checkov/ready
 lock:
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
-	uv pip compile $(LOCK_OPTIONS) --no-annotate container/requirements.in -c requirements.lock \
+	uv pip compile $(LOCK_OPTIONS) --no-annotate container/requirements.txt -c requirements.lock \
 		-o container/requirements.lock
 	sed -n 's/^xgboost-cpu==/xgboost==/; s/^\([a-z0-9-]*==[^\\]*\).*/\1/p' container/requirements.lock \
 		| uv pip compile $(LOCK_OPTIONS) --no-annotate - -o container/requirements-cuda.lock

@@ -13,15 +13,18 @@ from typing import Any
 
 from container.contract import TRAIN_CHANNEL, VALIDATION_CHANNEL
 from container.errors import InputError
-from container.passengers import Passengers, canonical_rows, read_passengers, write_passengers
+from container.reading import read_rows
+from container.schema import LABEL
 from pipeline import cli
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
 
 import boto3
 from botocore.exceptions import ClientError
+from sklearn.model_selection import train_test_split
 
 HASH_CHARACTERS = 16
+MIN_VALIDATION_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -47,46 +50,36 @@ class Dataset:
 
 
 def prepare(settings: Settings) -> Dataset:
-    """Raises InputError when the file is missing, or its rows cannot be trained on."""
+    """Read the data file, and split it into the content of the channels.
+
+    The split is stratified by the label, and made of the rows in the order of their content: the
+    order and the spelling of the file do not matter.
+
+    Raises:
+        InputError: The file is missing, its rows cannot be trained on, or too few of them validate.
+    """
     path = settings.data_file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
+    rows = read_rows(path, labelled=True)
+    rows = rows.sort_values(list(rows), ignore_index=True)
+    fraction = settings.validation_fraction
+    expected = round(len(rows) * fraction)
+    if min(expected, *rows[LABEL].value_counts().reindex([0, 1], fill_value=0)) < MIN_VALIDATION_ROWS:
+        needed = math.ceil(MIN_VALIDATION_ROWS / min(fraction, 1 - fraction))
         raise InputError(
-            f"{path}: {error.strerror}", "name a CSV file in data_file of pipeline.yaml"
-        ) from None
-    passengers = read_passengers(content, str(path), labelled=True)
-    train, validation = split(passengers, settings.validation_fraction, settings.split_seed)
-    for channel, rows in ((TRAIN_CHANNEL, train), (VALIDATION_CHANNEL, validation)):
-        if set(passengers.take(rows).labels) != {0, 1}:
-            raise InputError(
-                f"{path}: the {channel} part ({len(rows)} rows) does not hold both labels, 0 and 1",
-                "give more rows of both, or another validation_fraction",
-            )
+            f"{path}: {len(rows)} rows, of which {expected} would validate, prove nothing",
+            f"give at least {needed} rows, {MIN_VALIDATION_ROWS} of each class",
+        )
+    parts = train_test_split(
+        rows, test_size=fraction, random_state=settings.split_seed, stratify=rows[LABEL]
+    )
     return Dataset(
         {
-            TRAIN_CHANNEL: write_passengers(passengers.take(train)),
-            VALIDATION_CHANNEL: write_passengers(passengers.take(validation)),
+            channel: part.sort_index()
+            .to_csv(index=False, lineterminator="\n", float_format="%.15g")
+            .encode()
+            for channel, part in zip((TRAIN_CHANNEL, VALIDATION_CHANNEL), parts, strict=True)
         }
     )
-
-
-def split(passengers: Passengers, fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Row indices for training and validation, each in the order of the file.
-
-    Stratified: of each label, the share `fraction` (rounded half up) goes to validation. Which
-    rows these are depends on the seed and the rows' own content, not on their order.
-    """
-    by_label: dict[int, list[tuple[bytes, int]]] = {0: [], 1: []}
-    for row, cells in enumerate(canonical_rows(passengers)):
-        draw = hashlib.sha256("\x1f".join((str(seed), *cells)).encode()).digest()
-        by_label[passengers.labels[row]].append((draw, row))
-    validation: set[int] = set()
-    for draws in by_label.values():
-        held_out = math.floor(len(draws) * fraction + 0.5)
-        validation.update(row for _, row in sorted(draws)[:held_out])
-    rows = range(len(passengers))
-    return [row for row in rows if row not in validation], sorted(validation)
 
 
 def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, bool]:

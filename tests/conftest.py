@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from container.passengers import Passengers, read_passengers
+from container.reading import read_rows
 from pipeline.data import Dataset, prepare
 from pipeline.local_aws.server import LocalAws, start
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
