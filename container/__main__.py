@@ -1,13 +1,15 @@
 """What SageMaker starts: `python -m container [train] [--eta 0.1 ...]`, or `serve`.
 
 The first process of a container trains in a child and outlives it: the kernel kills the largest
-process when memory runs out, and what is killed writes no failure file. To stay small the parent
-imports next to nothing; even a missing library ends with a failure file.
+process when memory runs out, and what is killed writes no failure file. To stay small it imports
+next to nothing; even a missing library ends with a failure file.
 """
 
+import errno
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +17,6 @@ from pathlib import Path
 from container.errors import InputError, Terminated, raise_on_sigterm
 from container.opt_ml import OptMl
 
-SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 FORWARDED = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -41,7 +42,13 @@ def main(argv: Sequence[str], root: Path) -> int:
         return _fail(opt_ml, str(error), 1)
     except Terminated:
         text = "stopped by SIGTERM before the model was complete"
-        return _fail(opt_ml, text, SIGTERM_EXIT_CODE)
+        return _fail(opt_ml, text, 128 + signal.SIGTERM)
+    except OSError as error:
+        hint = "make the channels readable, and /opt/ml and the temporary folder writable"
+        if error.errno in (errno.ENOSPC, errno.EFBIG):
+            hint = "train with a larger volume (VolumeSizeInGB), more memory, or less data"
+        place = error.filename or tempfile.gettempdir()
+        return _fail(opt_ml, str(InputError(f"{place}: {error.strerror or error}", hint)), 1)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must reach FailureReason
         return _fail(opt_ml, f"{type(error).__name__}: {error}\n{traceback.format_exc()}", 1)
     return 0
@@ -50,8 +57,8 @@ def main(argv: Sequence[str], root: Path) -> int:
 def supervise(program: Callable[[], int], root: Path) -> int:
     """Run a program in a child process, and return its exit code, here and in the child.
 
-    SIGTERM and SIGINT are forwarded; in the child they are blocked until `raise_on_sigterm`. A
-    child that a signal ended gets a failure file.
+    SIGTERM and SIGINT are forwarded; the child has them blocked until `raise_on_sigterm`. A child
+    that a signal ended gets a failure file.
     """
     awaited = {*FORWARDED, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
@@ -74,9 +81,8 @@ def _report_killed(number: int, root: Path) -> int:
     if number == signal.SIGKILL:
         from container.hardware import memory_limit
 
-        limit = memory_limit()
-        text += f", as the kernel does when memory runs out: the limit is {limit.mib} MiB"
-        text += f" ({limit.source})"
+        limit = f"{memory_limit().mib} MiB ({memory_limit().source})"
+        text += f", as the kernel does when memory runs out: the limit is {limit}"
         hint = "take an instance type with more memory, or train on less data"
     return _fail(OptMl(root), str(InputError(text, hint)), 128 + number)
 
@@ -100,18 +106,22 @@ def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:
     return exit_code
 
 
-if __name__ == "__main__":
+def _run() -> int:
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
-
-    def run() -> int:
-        return main(sys.argv[1:], base)
-
     # Another process than the first is seen by whoever started it, and killed by it alone.
     supervised = os.getpid() == 1 and sys.argv[1:2] != ["serve"]
     try:
-        code = supervise(run, base) if supervised else run()
-    except SystemExit as end:  # of --help
-        code = int(end.code or 0)
+        return (
+            supervise(lambda: main(sys.argv[1:], base), base)
+            if supervised
+            else main(sys.argv[1:], base)
+        )
+    except SystemExit as end:  # of --help, or of an argument that argparse refuses
+        return int(end.code or 0)
+
+
+if __name__ == "__main__":
+    code = _run()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # at once: XGBoost would wait for hosts that are lost

@@ -17,8 +17,6 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
-TREES_SHARE = 0.5  # of the log odds; the rest is the linear model's
-
 
 @dataclass(frozen=True)
 class Artifact:
@@ -35,44 +33,38 @@ class Artifact:
     def score(self, rows: pd.DataFrame) -> NDArray[np.float32]:
         """Return the probability of label 1 of each checked row, shape (rows,), from 0 to 1.
 
-        Raises InputError when a probability is not finite.
+        Raises InputError when one is not finite.
         """
         matrix = self.columns(rows).to_numpy(np.float32)
         trees = self.booster.inplace_predict(matrix, predict_type="margin").reshape(len(matrix))
-        margin = TREES_SHARE * trees + (1 - TREES_SHARE) * self.linear.margin(matrix)
-        probability = (1 / (1 + np.exp(-margin))).astype(np.float32)
+        margin = (trees + self.linear.margin(matrix)) / 2
+        probability: NDArray[np.float32] = (1 / (1 + np.exp(-margin))).astype(np.float32)
         if not np.isfinite(probability).all():
             raise InputError("the model gives scores that are no numbers", "train again")
         return probability
 
     def contributions(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return what each column adds to the log odds of each row, and last the same for all.
+        """Return what each column adds to the log odds of each row, and `intercept` to all.
 
-        A row's sum is the logit of its score, but for rounding: the SHAP values of trees (TreeSHAP)
-        and of a linear model (weight times distance from the mean) are additive, and so is their
-        mean.
+        A row's sum is the logit of its score, but for rounding: SHAP values of trees (TreeSHAP) and
+        of a linear model (weight times distance from the mean) add up, and so does their mean.
         """
         columns = self.columns(rows)
         matrix = columns.to_numpy(np.float32)
         trees = self.booster.predict(xgb.DMatrix(matrix), pred_contribs=True)
-        linear = np.column_stack(
-            [self.linear.contributions(matrix), np.full(len(matrix), self.linear.intercept)]
-        )
-        mean = TREES_SHARE * trees + (1 - TREES_SHARE) * linear
-        return pd.DataFrame(mean, columns=[*columns, "intercept"])
+        linear = np.pad(self.linear.contributions(matrix), ((0, 0), (0, 1)))
+        linear[:, -1] = self.linear.intercept
+        return pd.DataFrame((trees + linear) / 2, columns=[*columns, "intercept"])
 
     def save(self, folder: Path) -> None:
         """Write the files of the artifact into a folder."""
         self.booster.save_model(folder / MODEL_FILE)
-        self.linear.save(folder / LINEAR_FILE, list(self.booster.feature_names or []))
+        self.linear.save(folder / LINEAR_FILE)
         save_tables(self.tables, folder / TABLES_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> "Artifact":
-        """Read the files of the artifact.
-
-        Raises InputError when one is missing or not whole, or they do not belong together.
-        """
+        """Read an artifact. Raises InputError when a file is missing, or they do not fit."""
         hint = "give the folder into which model.tar.gz was unpacked"
         for name in ARTIFACT_FILES:
             if not (folder / name).is_file():
@@ -81,13 +73,9 @@ class Artifact:
             booster = xgb.Booster(model_file=folder / MODEL_FILE)
             linear = LinearModel.load(folder / LINEAR_FILE)
             artifact = cls(booster, linear, load_tables(folder / TABLES_FILE))
-        except (xgb.core.XGBoostError, ValueError, LookupError, TypeError, AttributeError) as error:
+            if booster.num_features() != len(linear.weight):
+                raise ValueError(f"{MODEL_FILE} and {LINEAR_FILE} have other columns")
+        except (xgb.core.XGBoostError, ValueError, LookupError, TypeError) as error:
             problem = str(error).strip().splitlines()[-1]
             raise InputError(f"{folder}: the artifact cannot be read: {problem}", hint) from None
-        if booster.num_features() != len(linear.weight):
-            raise InputError(
-                f"{folder}: {MODEL_FILE} has {booster.num_features()} columns, "
-                f"{LINEAR_FILE} {len(linear.weight)}",
-                hint,
-            )
         return artifact

@@ -30,14 +30,11 @@ class Channel:
     files: list[Path]
     cluster: Cluster = SINGLE_HOST
     sharded: bool = False  # each host has its own files; else all have all, and share the rows
-    reported: bool = False
+    counted: bool = False
 
     @classmethod
     def of_job(cls, opt_ml: OptMl, name: str, cluster: Cluster = SINGLE_HOST) -> "Channel":
-        """Return this host's share of a channel.
-
-        Raises InputError when the channel is missing or holds no file.
-        """
+        """Return this host's share of a channel. Raises InputError when it holds no file."""
         channels, folder, sharded = opt_ml.channels, opt_ml.channels / name, opt_ml.is_sharded(name)
         if not folder.is_dir():
             found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
@@ -47,47 +44,42 @@ class Channel:
                 f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
             )
         files = data_files(folder)
-        if not files and sharded:
-            raise InputError(
-                f"channel {name}: no file for {cluster.host}, one of {len(cluster.hosts)} hosts",
-                "give at least as many objects as instances, or fewer instances, or do not shard",
-            )
         if not files:
             raise InputError(
-                f"channel {name}: no file in {folder}",
-                "check that CSV or Parquet files are under the S3 URI of the channel",
+                f"channel {name}: no file in {folder} on {cluster.hosts[cluster.rank]}",
+                "give at least as many objects as instances, or do not shard"
+                if sharded
+                else "check that CSV or Parquet files are under the S3 URI of the channel",
             )
         return cls(folder, files, cluster, sharded)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """Yield this host's rows. The first time, count them and look at the labels.
+        """Yield this host's rows; the first time, log their number.
 
         Raises InputError when a file is not usable, or all rows have the same label.
         """
-        name, rows, own, empty, labels = self.folder.name, 0, 0, 0, set[int]()
+        name, rows, empty, labels = f"channel {self.folder.name}", 0, 0, set[int]()
         every = 1 if self.sharded else self.cluster.size
         for file in self.files:
             before = rows
             for chunk in read_chunks(file, labelled=True):
                 share = chunk.iloc[(self.cluster.rank - rows) % every :: every]
                 rows += len(chunk)
-                own += len(share)
-                labels.update(share[LABEL].unique())
+                labels.update(share[LABEL].unique().tolist())
                 if len(share):
                     yield share.reset_index(drop=True)
             empty += rows == before
-        if self.reported:
+        if self.counted:
             return
-        if not all(self.cluster.allgather(own)):
+        self.counted = True
+        of_hosts = self.cluster.allgather(labels)
+        if not all(of_hosts):
+            hint = "give rows, at least as many as instances"
+            raise InputError(f"{name}: {rows} rows for {self.cluster.size} host(s)", hint)
+        if len(set().union(*of_hosts)) < 2:
             raise InputError(
-                f"channel {name}: {rows} rows for {self.cluster.size} hosts",
-                "give at least as many rows as instances",
-            )
-        if len(set().union(*self.cluster.allgather(labels))) < 2:
-            raise InputError(
-                f"channel {name}: every row has the same label, {LABEL}={labels.pop()}",
+                f"{name}: every row has the same label, {LABEL}={labels.pop()}",
                 f"give rows of both classes, {LABEL} 0 and 1",
             )
         without = f", {empty} of them without rows" if empty else ""
-        print(f"channel {name}: {rows} rows from {len(self.files)} file(s){without}", flush=True)
-        self.reported = True
+        print(f"{name}: {rows} rows from {len(self.files)} file(s){without}", flush=True)

@@ -43,18 +43,16 @@ class Checkpoints:
             _warn("those found are of other data, hyperparameters or programs: left alone")
         return cls(own, cluster)
 
-    def load(self) -> bytes | None:
-        """Return the newest model that is whole; others are reported."""
+    def load(self) -> bytes:
+        """Return the newest model that is whole, or nothing; others are reported."""
         content = b""
-        if self.folder and self.cluster.is_rank_zero:
-            for path in self._newest_first():
-                with contextlib.suppress(OSError):
-                    content = path.read_bytes()
-                if _name(int(path.name.partition("-")[0]), content) == path.name:
-                    break
-                _warn(f"{path.name} is skipped: it is not whole")
-                content = b""
-        return self.cluster.broadcast(content) or None if self.folder else None
+        for path in self._newest_first() if self.cluster.is_rank_zero else []:
+            content = path.read_bytes()
+            if path.name == _name(path.name[:6], content):
+                break
+            _warn(f"{path.name} is skipped: it is not whole")
+            content = b""
+        return self.cluster.allgather(content)[0]
 
     def save(self, rounds: int, content: bytes) -> None:
         """Write a model, whole or not at all. A failure is a warning: the training goes on."""
@@ -67,7 +65,7 @@ class Checkpoints:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.replace(self.folder / _name(rounds, content))
+            unfinished.replace(self.folder / _name(f"{rounds:06}", content))
             for path in self._newest_first()[KEPT:]:
                 path.unlink()
         except OSError as error:
@@ -85,12 +83,10 @@ class Checkpoints:
 
 
 def fingerprint(root: Path, files: Sequence[Path], *others: object) -> str:
-    """Return a digest of everything that decides the result.
+    """Return a digest of all that decides the result.
 
-    Args:
-        root: Folder that the files' names are relative to, so that a channel's name counts.
-        files: Data and program; all of their content counts.
-        others: Hyperparameters, versions and the like, each by its `repr`.
+    The files count with all of their content and, below the root, with their path, so that a
+    channel's name counts; the others with their `repr`.
     """
     digest = hashlib.sha256(repr(others).encode())
     for path in files:
@@ -101,8 +97,8 @@ def fingerprint(root: Path, files: Sequence[Path], *others: object) -> str:
     return digest.hexdigest()
 
 
-def _name(rounds: int, content: bytes) -> str:
-    return f"{rounds:06}-{hashlib.sha256(content).hexdigest()[:16]}.ubj"
+def _name(rounds: str, content: bytes) -> str:
+    return f"{rounds}-{hashlib.sha256(content).hexdigest()[:16]}.ubj"
 
 
 def _warn(text: str) -> None:

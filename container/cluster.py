@@ -1,8 +1,8 @@
-"""The hosts of a training job, joined by XGBoost's own collective.
+"""The hosts of a training job, joined by XGBoost's own collective. Rank 0 runs the tracker.
 
-Rank 0 runs the tracker. When a host fails, the next operation fails on the others, which end at once;
-SageMaker then ends the job on all hosts. XGBoost does not say which host was lost: the log of the
-lost one does. Source: "Distributed XGBoost" and the reference of xgboost.collective.
+When a host fails, the next operation fails on the others, which end at once; SageMaker then ends
+the job everywhere. Which host was lost, its own log says. Source: "Distributed XGBoost" and the
+reference of xgboost.collective.
 """
 
 import socket
@@ -39,11 +39,6 @@ class Cluster:
         return len(self.hosts)
 
     @property
-    def host(self) -> str:
-        """Return the name of this host."""
-        return self.hosts[self.rank]
-
-    @property
     def is_rank_zero(self) -> bool:
         """Return whether this host logs, writes checkpoints and leaves the artifact."""
         return self.rank == 0
@@ -54,10 +49,6 @@ class Cluster:
             return [value]
         return [collective.broadcast(value, root) for root in range(self.size)]
 
-    def broadcast(self, value: T) -> T:
-        """Return what rank 0 gave (not None)."""
-        return value if self.size == 1 else collective.broadcast(value, 0)  # type: ignore[return-value]
-
 
 SINGLE_HOST = Cluster()
 
@@ -67,9 +58,7 @@ def join(hosts: Sequence[str], current: str) -> Iterator[Cluster]:
     """Rendezvous with all hosts, and stay joined while the context lasts.
 
     Leave it by an exception only to end the process: XGBoost would wait for hosts that are lost.
-
-    Raises:
-        InputError: Not all hosts came within START_SECONDS.
+    Raises InputError when not all hosts came within START_SECONDS.
     """
     if len(hosts) < 2:
         yield SINGLE_HOST
@@ -77,26 +66,26 @@ def join(hosts: Sequence[str], current: str) -> Iterator[Cluster]:
     cluster = Cluster(hosts, hosts.index(current))
     deadline = time.monotonic() + START_SECONDS
     tracker = None
-    if cluster.is_rank_zero:
-        tracker = RabitTracker(
-            len(hosts), _address(current, deadline), PORT, sortby="task", timeout=START_SECONDS
-        )
-        tracker.start()
     while True:
         try:
+            if cluster.is_rank_zero and not tracker:
+                address = socket.gethostbyname(current)
+                tracker = RabitTracker(len(hosts), address, PORT, sortby="task")
+                tracker.start()
             with xgb.config_context(verbosity=0):  # else a line for each time that it is too early
                 collective.init(
-                    dmlc_tracker_uri=_address(hosts[0], deadline),
+                    dmlc_tracker_uri=socket.gethostbyname(hosts[0]),
                     dmlc_tracker_port=PORT,
                     dmlc_task_id=f"{cluster.rank:05}",  # sorted as text, it gives the rank
                     dmlc_retry=1,
                     dmlc_timeout=OPERATION_SECONDS,
                 )
             break
-        except xgb.core.XGBoostError:
+        except (xgb.core.XGBoostError, OSError) as error:
             if time.monotonic() > deadline:
                 raise InputError(
-                    f"{current}: not all of {', '.join(hosts)} came within {START_SECONDS} s",
+                    f"{current}: not all of {', '.join(hosts)} came within {START_SECONDS} s "
+                    f"({str(error).splitlines()[-1]})",
                     "see the logs of the other hosts; start the job again",
                 ) from None
             time.sleep(RETRY_SECONDS)
@@ -105,14 +94,3 @@ def join(hosts: Sequence[str], current: str) -> Iterator[Cluster]:
     collective.finalize()
     if tracker:
         tracker.wait_for()
-
-
-def _address(host: str, deadline: float) -> str:
-    """Return the IP address of a host, whose name may not be known before it has started."""
-    while True:
-        try:
-            return socket.gethostbyname(host)
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise InputError(f"{host}: {error}", "start the job again") from None
-            time.sleep(RETRY_SECONDS)

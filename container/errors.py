@@ -24,33 +24,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 class Terminated(BaseException):
-    """SIGTERM came: the job is stopped, or a spot instance taken back; 120 s later comes SIGKILL."""
+    """SIGTERM came: the job is stopped, or a spot instance taken back; SIGKILL follows in 120 s."""
 
 
 _terminated = False
 
 
 def raise_on_sigterm() -> None:
-    """From now on, raise Terminated in the main thread at the first SIGTERM.
-
-    Also at one that came while the signal was blocked (see `__main__`).
-    """
+    """Raise Terminated in the main thread at the first SIGTERM, also at one that was blocked."""
     signal.signal(signal.SIGTERM, _on_sigterm)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def check_terminated() -> None:
-    """Raise Terminated if SIGTERM came.
-
-    What the signal raised may be lost: an exception does not leave a callback that XGBoost's C code
-    called, such as `DataIter.next`.
-    """
+    """Raise Terminated if SIGTERM came: an exception raised inside `DataIter.next` is lost."""
     if _terminated:
-        raise Terminated("stopped by SIGTERM")
+        raise Terminated
 
 
 def _on_sigterm(_signum: int, _frame: FrameType | None) -> None:
     global _terminated
     _terminated = True
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a checkpoint is being written
-    raise Terminated("stopped by SIGTERM")
+    raise Terminated

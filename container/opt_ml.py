@@ -1,8 +1,7 @@
 """The folders and files of a training job, as SageMaker lays them out under /opt/ml.
 
 Source: "How Amazon SageMaker AI Provides Training Information" and "How Amazon SageMaker AI
-Processes Training Output" in the SageMaker developer guide. Standard library only: it must work to
-say that a library is missing.
+Processes Training Output" in the SageMaker developer guide. Standard library only.
 """
 
 import json
@@ -43,28 +42,20 @@ class OptMl:
         return self.root / "input" / "data"
 
     def hyperparameters(self) -> dict[str, Any]:
-        """Return the user's hyperparameters.
-
-        What the platform adds (a tuning job, the SDK's script mode) is not among them.
-        """
+        """Return the user's hyperparameters, without those that the platform adds."""
         given = self._config("hyperparameters.json")
         return {name: v for name, v in given.items() if not name.startswith(PLATFORM_PREFIXES)}
 
     def hosts(self) -> tuple[list[str], str]:
-        """Return all hosts of the job, and this one.
-
-        Raises InputError when resourceconfig.json does not say so.
-        """
+        """Return all hosts of the job, and this one. Raises InputError when they make no sense."""
         resources = self._config("resourceconfig.json")
         hosts = resources.get("hosts") or ["algo-1"]
-        current = resources.get("current_host", hosts[0])
         if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
             raise InputError(f"resourceconfig.json: hosts is {hosts!r}", "write a list of names")
+        current = str(resources.get("current_host", hosts[0]))
         if current not in hosts:
-            raise InputError(
-                f"resourceconfig.json: current_host {current!r} is not one of {', '.join(hosts)}",
-                "name one of the hosts",
-            )
+            problem = f"current_host {current!r} is not one of {', '.join(hosts)}"
+            raise InputError(f"resourceconfig.json: {problem}", "name one of the hosts")
         return hosts, current
 
     def is_sharded(self, channel: str) -> bool:
@@ -81,31 +72,21 @@ class OptMl:
     def _config(self, name: str) -> dict[str, Any]:
         """Read a file that SageMaker always writes; it is absent after a bare `docker run`."""
         path = self.root / "input" / "config" / name
-        if not path.exists():
-            return {}
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: not JSON: {error}", "write a JSON object") from None
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be read: {error.strerror}", "make it a readable file"
-            ) from None
         if not isinstance(content, dict):
             raise InputError(f"{path}: not a JSON object", "write a JSON object")
         return content
 
 
 def data_files(folder: Path) -> list[Path]:
-    """Return the files below a folder that hold data, sorted.
-
-    Hidden files and folders are left out; they begin with a point or an underscore (`_SUCCESS`,
-    `_temporary/`, `.ipynb_checkpoints/`).
-    """
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in paths if not is_hidden(path.relative_to(folder).as_posix()))
+    """Return the files below a folder that hold data, sorted; hidden ones are left out."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in paths if not is_hidden(path.relative_to(folder).as_posix())]
 
 
 def is_hidden(path: str) -> bool:
-    """Return whether a part of a path below a channel, or of a key below its prefix, is hidden."""
+    """Return whether a part of a relative path is hidden: `_SUCCESS`, `.ipynb_checkpoints/`."""
     return any(part.startswith((".", "_")) for part in path.split("/"))

@@ -21,39 +21,35 @@ from container.validation import check_rows
 
 import pandas as pd
 
-SOURCE = "body"
 COLUMNS = [*NUMBERS, *TEXTS]
+SPLIT_HINT = (
+    "; batch transform with SplitType Line sends the header with the first part only: send"
+    " application/jsonlines, or set SplitType to None"
+)
 
 
 def read_csv(content: bytes) -> pd.DataFrame:
     """Read rows from CSV with a header."""
     try:
-        return read_rows(content, SOURCE, labelled=False)
+        return read_rows(content, "body", labelled=False)
     except InputError as error:
-        if "no header" not in str(error):
-            raise
-        raise InputError(
-            str(error.args[0]),
-            f"{error.hint}; batch transform with SplitType Line sends the header with the first"
-            " part only: send application/jsonlines, or set SplitType to None",
-        ) from None
+        without_header = "no header" in str(error)
+        raise InputError(error.args[0], error.hint + SPLIT_HINT * without_header) from None
 
 
 def read_json_lines(content: bytes) -> pd.DataFrame:
     """Read a JSON object a line. Only a line feed ends a line."""
     lines = enumerate(_decode(content).split("\n"), start=1)
-    return _to_rows(
-        [_json(text, f"line {line} is not JSON", "one object a line") for line, text in lines if text.strip()]
-    )
+    return _to_rows([_parse(text, f"line {n} is not JSON") for n, text in lines if text.strip()])
 
 
 def read_json(content: bytes) -> pd.DataFrame:
     """Read a list of objects, `{"instances": [...]}`, or one object."""
-    document = _json(_decode(content), "not JSON", "a list of objects")
+    document = _parse(_decode(content), "not JSON")
     if isinstance(document, dict):
         document = document.get("instances", [document])
     if not isinstance(document, list):
-        raise InputError(f"{SOURCE}: no list of rows", "write a list of JSON objects")
+        raise InputError("body: no list of rows", "write a list of JSON objects")
     return _to_rows(document)
 
 
@@ -65,6 +61,11 @@ READERS: Mapping[str, Callable[[bytes], pd.DataFrame]] = {
 }
 
 
+def probability_text(probability: float) -> str:
+    """Return nine significant digits: any two float32 differ in them."""
+    return f"{probability:.9g}"
+
+
 def write_csv(probabilities: Iterable[float]) -> str:
     """Write a probability a line, without a header, as batch transform joins it to a row."""
     return "".join(f"{probability_text(each)}\n" for each in probabilities)
@@ -72,12 +73,13 @@ def write_csv(probabilities: Iterable[float]) -> str:
 
 def write_json_lines(probabilities: Iterable[float]) -> str:
     """Write an object a line."""
-    return "".join(f"{_object(each)}\n" for each in probabilities)
+    return "".join(f'{{"probability": {probability_text(each)}}}\n' for each in probabilities)
 
 
 def write_json(probabilities: Iterable[float]) -> str:
     """Write one document."""
-    return f'{{"predictions": [{", ".join(map(_object, probabilities))}]}}\n'
+    predictions = ", ".join(write_json_lines(probabilities).splitlines())
+    return f'{{"predictions": [{predictions}]}}\n'
 
 
 WRITERS: Mapping[str, Callable[[Iterable[float]], str]] = {
@@ -88,61 +90,45 @@ WRITERS: Mapping[str, Callable[[Iterable[float]], str]] = {
 }
 
 
-def probability_text(probability: float) -> str:
-    """Return nine significant digits: any two float32 differ in them."""
-    return f"{probability:.9g}"
-
-
-def _object(probability: float) -> str:
-    return f'{{"probability": {probability_text(probability)}}}'
-
-
 def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{SOURCE}: not UTF-8 (byte {error.start})", "send UTF-8") from None
+        raise InputError(f"body: not UTF-8 (byte {error.start})", "send UTF-8") from None
 
 
-def _json(text: str, problem: str, wanted: str) -> Any:
+def _parse(text: str, problem: str) -> Any:
     """Parse JSON; names in lower case, and numbers stay the text that they were."""
+
+    def by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [key.strip().lower() for key, _ in pairs]
+        if twice := [name for name in COLUMNS if names.count(name) > 1]:
+            raise ValueError(f"{', '.join(twice)} given twice")
+        return dict(zip(names, (value for _, value in pairs), strict=True))
+
+    numbers: Any = dict.fromkeys(("parse_float", "parse_int", "parse_constant"), str)
     try:
-        return json.loads(
-            text, object_pairs_hook=_by_name, parse_float=str, parse_int=str, parse_constant=str
-        )
+        return json.loads(text, object_pairs_hook=by_name, **numbers)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{SOURCE}: {problem}: {error}", f"write {wanted}") from None
-
-
-def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        name = key.strip().lower()
-        if name in values and name in COLUMNS:
-            raise ValueError(f"{name} is given twice")
-        values[name] = value
-    return values
+        raise InputError(f"body: {problem}: {error}", "write JSON objects") from None
 
 
 def _to_rows(objects: list[Any]) -> pd.DataFrame:
-    """Make checked rows of objects that name every column; null is an empty cell."""
+    """Check rows given as objects, each of which names every column; null is an empty cell."""
+    hint = f"name {', '.join(COLUMNS)} in every row, with null where the value is unknown"
     if not objects:
-        raise InputError(f"{SOURCE}: no rows", "give at least one row")
+        raise InputError("body: no rows", "give at least one row")
     for number, row in enumerate(objects, start=1):
-        place = f"{SOURCE}: row {number}"
+        place = f"body: row {number}"
         if not isinstance(row, dict):
-            raise InputError(f"{place} is not an object", f"give one with {', '.join(COLUMNS)}")
-        missing = [name for name in COLUMNS if name not in row]
-        if missing:
-            raise InputError(
-                f"{place}: missing columns: {', '.join(missing)}",
-                f"name {', '.join(COLUMNS)} in every row, with null where the value is unknown",
-            )
+            raise InputError(f"{place} is not a JSON object", hint)
+        if missing := [name for name in COLUMNS if name not in row]:
+            raise InputError(f"{place}: missing columns: {', '.join(missing)}", hint)
         for name in COLUMNS:
             if isinstance(row[name], bool | list | dict):
                 kind = type(row[name]).__name__
                 raise InputError(f"{place}: {name} is a {kind}", "give a text, a number or null")
-    return check_rows(pd.DataFrame(objects, columns=COLUMNS, dtype=object), SOURCE)
+    return check_rows(pd.DataFrame(objects, columns=COLUMNS, dtype=object), "body")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

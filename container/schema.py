@@ -1,11 +1,9 @@
-"""The columns of the data: names, types, limits and spellings.
+"""The columns of the data: names, types, limits and spellings. Standard library only.
 
-This module and `features.py` are all that the image's program knows about the Titanic: to train on
-other data, replace these two (docs/own-data.md). Standard library only.
-
-The sources of the names: Kaggle's "Titanic - Machine Learning from Disaster", OpenML data set 40945,
-and the data frame `TitanicSurvival` of R's package carData. Columns that are not listed are ignored,
-above all `boat` and `body`, which were recorded after the sinking.
+This module and `features.py` are all that the program knows about the Titanic: to train on other
+data, replace these two (docs/own-data.md). The names are those of Kaggle, of OpenML's data set
+40945 and of `TitanicSurvival` in R's carData; their case and order do not matter. Columns that are
+not listed are ignored, above all `boat` and `body`, which were recorded after the sinking.
 """
 
 from collections.abc import Mapping
@@ -14,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers with inclusive limits; an empty cell is a missing value."""
+    """A column of numbers with inclusive limits."""
 
     minimum: float
     maximum: float
@@ -29,18 +27,9 @@ class Number:
 
 @dataclass(frozen=True)
 class Text:
-    """A column of texts; an empty cell is a missing value.
-
-    `spellings` closes the set: it maps every accepted spelling, in lower case, to its value. Without
-    it any text is accepted.
-    """
+    """A column of texts; `spellings`, in lower case, map to its values and close the set."""
 
     spellings: Mapping[str, str] | None = None
-
-    @property
-    def allowed(self) -> str:
-        """Return what a cell may hold, for an error message."""
-        return ", ".join(self.spellings or ()) or "any text"
 
 
 LABEL = "survived"  # 0 or 1
@@ -61,7 +50,6 @@ TEXTS: Mapping[str, Text] = {
     "embarked": Text(),
 }
 
-# Other names of the same columns, in lower case. Case and order of the columns do not matter.
 ALIASES: Mapping[str, str] = {
     "passengerclass": "pclass",
     "siblings/spouses aboard": "sibsp",

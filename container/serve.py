@@ -20,7 +20,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from container.artifact import Artifact
 from container.errors import InputError
-from container.predict import COLUMNS, READERS, SOURCE, WRITERS
+from container.predict import COLUMNS, READERS, WRITERS
 from container.validation import check_rows
 
 import pandas as pd
@@ -114,7 +114,7 @@ def serve(model_dir: Path) -> int:
     """Serve until SIGTERM; return the exit code, 1 when there is no model that works."""
     try:
         artifact = Artifact.load(model_dir)
-        artifact.score(check_rows(pd.DataFrame([dict.fromkeys(COLUMNS)], dtype=object), SOURCE))
+        artifact.score(check_rows(pd.DataFrame([dict.fromkeys(COLUMNS)], dtype=object), "model"))
         print(f"model of {model_dir}", flush=True)
         run_server(Application(artifact))
     except InputError as error:

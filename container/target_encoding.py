@@ -1,13 +1,13 @@
 """Target encoding: what was learned of the rows that share a key, kept as sums.
 
 A table has a row for each key, a category's text or a group's hash, and two columns: `count`, how
-many rows have the key, and `sum`, the total of the target over them. Tables of parts of the data add
-up to the table of the whole, so chunks and hosts may come in any order.
+many rows have the key, and `sum`, the total of the target over them. Tables of parts of the data
+add up to the table of the whole, so chunks and hosts may come in any order.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from container.cluster import SINGLE_HOST, Cluster
 
@@ -19,12 +19,13 @@ Tables: TypeAlias = Mapping[str, pd.DataFrame]
 
 MAX_KEYS = 250_000  # a table with more is left empty, so that memory does not grow with the rows
 NO_KEY = np.uint64(0)  # the hash of nothing: such rows share no group
+TYPES = {"table": str, "key": str, "hash": "UInt64", "count": int, "sum": float}  # of the file
 
 
 def hash_keys(*columns: pd.Series) -> NDArray[np.uint64]:
-    """Return a hash of what each row has in some columns, the same on every machine.
+    """Return a hash of what each row has in some columns, NO_KEY where one of them is missing.
 
-    NO_KEY where one of them is missing: an empty text, NaN, or NO_KEY itself.
+    The same on every machine. Missing are an empty text, NaN and NO_KEY.
     """
     keys = pd.util.hash_pandas_object(pd.concat(columns, axis=1), index=False, categorize=False)
     missing = [each.isna() | (each == ("" if each.dtype == object else 0)) for each in columns]
@@ -32,10 +33,7 @@ def hash_keys(*columns: pd.Series) -> NDArray[np.uint64]:
 
 
 def sums_by_key(keys: ArrayLike, target: ArrayLike) -> pd.DataFrame:
-    """Return the table of some rows, one key and one target each.
-
-    Rows without key (NO_KEY) or without target (NaN) are left out.
-    """
+    """Return the table of some rows; those without key (NO_KEY) or target (NaN) are left out."""
     frame = pd.DataFrame({"key": keys, "target": np.asarray(target, float)})
     known = frame["target"].notna()
     if frame["key"].dtype == np.uint64:
@@ -64,18 +62,18 @@ class TableSums:
 
     def total(self, cluster: Cluster = SINGLE_HOST) -> dict[str, pd.DataFrame]:
         """Return the tables of all chunks of all hosts; those with too many keys are empty."""
+        of_hosts = TableSums()
+        for tables, full in cluster.allgather((self._merged(), self._full)):
+            of_hosts._full |= full
+            of_hosts.add(tables)
+        tables = of_hosts._merged()
+        for name in sorted(of_hosts._full):
+            print(f"{name}: more than {MAX_KEYS} keys, left out", flush=True)
+        return tables
+
+    def _merged(self) -> dict[str, pd.DataFrame]:
         for name in self._parts:
             self._merge(name)
-        if cluster.size > 1:
-            own = {name: parts[0] for name, parts in self._parts.items()}, self._full
-            for host, (tables, full) in enumerate(cluster.allgather(own)):
-                self._full |= full
-                if host != cluster.rank:
-                    self.add(tables)
-            for name in self._parts:
-                self._merge(name)
-        for name in sorted(self._full):
-            print(f"{name}: more than {MAX_KEYS} keys, left out", flush=True)
         return {name: parts[0] for name, parts in self._parts.items()}
 
     def _merge(self, name: str) -> None:
@@ -86,43 +84,39 @@ class TableSums:
 
 
 def target_rates(table: pd.DataFrame, prior: float, min_count: int = 1) -> pd.Series:
-    """Return the mean target by key, drawn to the prior as by one more row that has it.
-
-    Keys with fewer rows than `min_count` are left out.
-    """
+    """Return the mean target of keys with enough rows, drawn to the prior as by one more row."""
     table = table[table["count"] >= min_count]
     return (table["sum"] + prior) / (table["count"] + 1)
 
 
-def look_up(keys: pd.Series, values: pd.Series, default: float) -> NDArray[np.float64]:
+def look_up(keys: pd.Series, values: pd.Series, default: float) -> NDArray[Any]:
     """Return the value of each row's key, or the default where it is unknown; shape (rows,)."""
-    if isinstance(keys.dtype, pd.CategoricalDtype):
-        by_category = values.reindex(keys.cat.categories).fillna(default).to_numpy(float)
-        return by_category[keys.cat.codes.to_numpy()]
-    return values.reindex(keys).fillna(default).to_numpy(float)
+    if not isinstance(keys.dtype, pd.CategoricalDtype):
+        return np.asarray(values.reindex(keys).fillna(default), float)
+    by_category = values.reindex(keys.cat.categories).fillna(default)
+    rates: NDArray[Any] = by_category.to_numpy(float)[keys.cat.codes]
+    return rates
 
 
 def save_tables(tables: Tables, path: Path) -> None:
-    """Write the tables as one CSV file; a key is a text or the hash of a group."""
+    """Write the tables as one CSV file; a key is a text, or the hash of a group."""
     parts = []
     for name, table in tables.items():
-        hashed = table.index.dtype == np.uint64
-        keys = table.index.astype(str).where(table.index != "", "")
-        columns = {"table": name, "key": "" if hashed else keys, "hash": keys if hashed else ""}
-        parts.append(table.reset_index(drop=True).assign(**columns))
-    columns = ["table", "key", "hash", "count", "sum"]
-    pd.concat(parts)[columns].to_csv(path, index=False, lineterminator="\n")
+        column = "hash" if table.index.dtype == np.uint64 else "key"
+        keys = {column: table.index.astype(str), "table": name}
+        parts.append(table.reset_index(drop=True).assign(**keys))
+    frame = pd.concat(parts) if parts else pd.DataFrame()
+    frame.reindex(columns=list(TYPES)).to_csv(path, index=False, lineterminator="\n")
 
 
 def load_tables(path: Path) -> dict[str, pd.DataFrame]:
-    """Read what `save_tables` wrote. Raises ValueError when it is something else."""
-    types = {"table": str, "key": str, "hash": "UInt64", "count": int, "sum": float}
-    frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values={"hash": [""]})
-    if list(frame) != list(types):
+    """Read what `save_tables` wrote, but for empty tables. Raises ValueError for anything else."""
+    frame = pd.read_csv(path, dtype=TYPES, keep_default_na=False, na_values={"hash": [""]})
+    if list(frame) != list(TYPES):
         raise ValueError(f"{path.name} has other columns")
     tables = {}
     for name, table in frame.groupby("table", sort=False):
-        hashed = table["hash"].notna().all()
-        index = table["hash"].astype(np.uint64) if hashed else table["key"].astype(object)
-        tables[name] = table[["count", "sum"]].set_index(pd.Index(index, name="key"))
+        column, dtype = ("hash", np.uint64) if table["hash"].notna().all() else ("key", object)
+        index = pd.Index(table[column].astype(dtype), name="key")
+        tables[str(name)] = table[["count", "sum"]].set_index(index)
     return tables

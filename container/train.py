@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from container import cluster as clusters
 from container import contract
@@ -16,37 +17,38 @@ from container.boosting import train_linear, train_trees
 from container.channel import Channel, Rows, chunks
 from container.checkpoint import Checkpoints, fingerprint
 from container.cluster import SINGLE_HOST, Cluster
-from container.dataset import ROWS_FOR_THREADS, EncodedDataset, Matrix, quantile_matrices
-from container.errors import InputError
-from container.evaluation import FEW_ROWS, cross_validate, measure
-from container.hardware import CPU, GPU, find_device, peak_memory_mib
+from container.dataset import (
+    ROWS_FOR_THREADS,
+    SAMPLE_ROWS,
+    EncodedDataset,
+    Matrix,
+    quantile_matrices,
+)
+from container.evaluation import cross_validate, measure
+from container.hardware import CPU, find_device, peak_memory_mib
 from container.opt_ml import OptMl, data_files
 
 import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-PROGRAM = Path(__file__).parent
+PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
 Hyperparameters = Mapping[str, int | float]
 
 
 def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
     """Run one training job.
 
-    Args:
-        opt_ml: The tree of /opt/ml.
-        arguments: Hyperparameters such as `--eta 0.1`, over those of hyperparameters.json.
-
-    Raises:
-        InputError: For what the user can mend.
+    Arguments such as `--eta 0.1` go before hyperparameters.json. Raises InputError for what the
+    user can mend.
     """
     given = opt_ml.hyperparameters() | contract.parse_arguments(arguments)
     folds = contract.parse_folds(given.pop(contract.FOLDS, None))
     hyperparameters = contract.parse_hyperparameters(given)
+    for name, value in hyperparameters.items():
+        print(f"hyperparameter {name}={value}", flush=True)
     device = find_device()
     with clusters.join(*opt_ml.hosts()) as cluster:
-        for name, value in hyperparameters.items():
-            print(f"hyperparameter {name}={value}", flush=True)
         if folds:
             compare(opt_ml, hyperparameters, folds, cluster)
         else:
@@ -57,21 +59,12 @@ def train(
     opt_ml: OptMl, hyperparameters: Hyperparameters, device: str, cluster: Cluster = SINGLE_HOST
 ) -> None:
     """Train, measure the saved artifact, and leave it in the model folder."""
-    devices = cluster.allgather(device)
-    if len(set(devices)) > 1:
-        without = [host for host, each in zip(cluster.hosts, devices, strict=True) if each == CPU]
-        print(f"device cpu: no usable GPU on {', '.join(without)}", flush=True)
-        device = CPU
     train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, cluster)
     validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL, cluster)
+    files = [*data_files(opt_ml.channels), *PROGRAM]
     checkpoints = Checkpoints.of_job(
         opt_ml.checkpoints,
-        lambda: fingerprint(
-            opt_ml.channels,
-            [*data_files(opt_ml.channels), *sorted(PROGRAM.glob("*.py"))],
-            hyperparameters,
-            xgb.__version__,
-        ),
+        lambda: fingerprint(opt_ml.channels, files, hyperparameters, xgb.__version__),
         cluster,
     )
     artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, cluster, device)
@@ -82,19 +75,14 @@ def train(
         metrics = measure(Artifact.load(folder), validation_rows, cluster)
         peak = max(cluster.allgather(peak_memory_mib()))
         if cluster.is_rank_zero:
-            text = json.dumps(metrics, indent=2) + "\n"
-            (folder / contract.METRICS_FILE).write_text(text, encoding="utf-8")
+            _write_json(folder / contract.METRICS_FILE, metrics)
             write_outputs(folder, opt_ml)
-            text = json.dumps({contract.PEAK_MEMORY: peak}) + "\n"
-            (opt_ml.output_data / contract.RESOURCES_FILE).write_text(text, encoding="utf-8")
+            _write_json(opt_ml.output_data / contract.RESOURCES_FILE, {contract.PEAK_MEMORY: peak})
     checkpoints.remove()
     if cluster.is_rank_zero:
-        print(f"peak memory {peak} MiB", flush=True)
-        rows = metrics["validation_rows"]
-        if rows < FEW_ROWS:
-            print(
-                f"warning: {rows} validation rows prove little: give {FEW_ROWS} or more", flush=True
-            )
+        print(f"peak memory {peak} MiB")
+        if (rows := metrics["validation_rows"]) < contract.FEW_ROWS:
+            print(f"warning: {rows} validation rows prove little: give {contract.FEW_ROWS} or more")
         for metric in contract.METRICS:
             print(contract.metric_line(metric, metrics[metric]), flush=True)
 
@@ -107,30 +95,31 @@ def fit(
     cluster: Cluster = SINGLE_HOST,
     device: str = CPU,
 ) -> Artifact:
-    """Learn the features, and train both boosters on them; touches no path but temporary ones.
+    """Learn the features of labelled rows, and train both boosters on them.
 
-    The validation rows are only evaluated, unless early stopping is asked for: then they decide how
-    many trees are kept, and what is measured on them is a little too good. The same rows give the
-    same model, whatever chunks and files they come in. Of several hosts each gives its own rows, and
-    gets the same artifact.
+    The validation rows are only evaluated, unless early stopping is asked for: then they decide
+    how many trees are kept, and what is measured on them is a little too good. The same rows give
+    the same model, whatever chunks and files they come in. Of several hosts each gives its own
+    rows, and gets the same artifact.
     """
-    params = dict(hyperparameters)
-    num_round = int(params.pop("num_round"))
-    early_stopping_rounds = int(params.pop("early_stopping_rounds"))
+    params: dict[str, Any] = dict(hyperparameters)
+    num_round, early_stopping_rounds = params.pop("num_round"), params.pop("early_stopping_rounds")
     train_data, validation_data = EncodedDataset(train_rows), EncodedDataset(validation_rows)
     tables = train_data.tables.total(cluster)
     train_matrix = Matrix(train_data, tables, training=True)
     validation_matrix = Matrix(validation_data, tables, training=False)
     rows = max(cluster.allgather(train_matrix.buffer.rows))
-    linear = train_linear(train_matrix.sample(rows), cluster)
+    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // SAMPLE_ROWS))])
+    linear = train_linear(np.concatenate(cluster.allgather(sample)))
     with quantile_matrices(train_matrix, validation_matrix, cluster=cluster) as matrices:
-        if device == GPU and isinstance(matrices["train"], xgb.ExtMemQuantileDMatrix):
-            print("device cpu: a GPU does not train on data that the CPU put on disk", flush=True)
-            device = CPU
-        threads = {"nthread": 1} if rows < ROWS_FOR_THREADS else {}
-        params = {**params, **threads, "device": device}
+        # A GPU does not train on data that the CPU put on disk.
+        on_disk = isinstance(matrices["train"], xgb.ExtMemQuantileDMatrix)
+        devices = set(cluster.allgather(CPU if on_disk else device))
+        params["device"] = devices.pop() if len(devices) == 1 else CPU
+        print(f"training on {params['device']}", flush=True)
+        if rows < ROWS_FOR_THREADS:
+            params["nthread"] = 1
         booster = train_trees(params, matrices, num_round, early_stopping_rounds, checkpoints)
-    booster.feature_names = train_matrix.columns
     return Artifact(booster, linear, tables)
 
 
@@ -139,25 +128,25 @@ def compare(
 ) -> None:
     """Measure hyperparameters by cross-validation inside the training channel; no model is left.
 
-    Logs a line for each fold and, last, the metrics: means over the folds, and the spread of the AUC.
-    All rows are kept in memory.
+    Logs a line for each fold and, last, their means and the spread of the AUC. All rows are kept in
+    memory.
     """
-    rows = pd.concat(chunks(Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, cluster)))
+    channel = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, cluster)
+    rows = pd.concat(chunks(channel), ignore_index=True)
     done: list[dict[str, float]] = []
 
     def fit_quietly(train_rows: pd.DataFrame, watched: pd.DataFrame) -> Artifact:
         with contextlib.redirect_stdout(io.StringIO()):
             return fit(train_rows, watched, hyperparameters)
 
-    for metrics in cross_validate(rows.reset_index(drop=True), folds, fit_quietly):
+    for metrics in cross_validate(rows, folds, fit_quietly):
         done.append(metrics)
         shown = " ".join(f"{name}={value:.6f}" for name, value in metrics.items())
         print(f"fold {len(done)} of {folds}: {shown}", flush=True)
     means = {name: float(np.mean([fold[name] for fold in done])) for name in contract.METRICS}
     means[contract.SPREAD] = float(np.std([fold["auc"] for fold in done], ddof=1))
     opt_ml.output_data.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(means | {"folds": done}, indent=2) + "\n"
-    (opt_ml.output_data / contract.CROSS_VALIDATION_FILE).write_text(text, encoding="utf-8")
+    _write_json(opt_ml.output_data / contract.CROSS_VALIDATION_FILE, means | {"folds": done})
     for name, value in means.items():
         print(contract.metric_line(name, value, contract.CROSS_VALIDATION), flush=True)
 
@@ -172,25 +161,25 @@ def check_same_artifact(folder: Path, cluster: Cluster) -> None:
 
 
 def write_outputs(finished: Path, opt_ml: OptMl) -> None:
-    """Copy the artifact into the model folder, and the metrics into the output data.
+    """Copy metrics and artifact to where SageMaker takes them from, whole or not at all.
 
-    Whole or not at all: the model's file comes last, and without it nothing looks like an artifact.
+    The model's file gets its name last: without it nothing looks like an artifact.
     """
     names = sorted((path.name for path in finished.iterdir()), key=contract.MODEL_FILE.__eq__)
-    for folder, needed in ((opt_ml.output_data, [contract.METRICS_FILE]), (opt_ml.model, names)):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in needed:
-                shutil.copyfile(finished / name, folder / f".{name}")
-            for name in needed:
-                (folder / f".{name}").replace(folder / name)
-        except BaseException as error:
-            for name in needed:
-                with contextlib.suppress(OSError):
-                    (folder / f".{name}").unlink(missing_ok=True)
-                    (folder / name).unlink(missing_ok=True)
-            if not isinstance(error, OSError):
-                raise
-            raise InputError(
-                f"{folder}: cannot be written to: {error.strerror}", "mount /opt/ml writable"
-            ) from None
+    targets = [opt_ml.output_data / contract.METRICS_FILE, *(opt_ml.model / n for n in names)]
+    hidden = [path.with_name(f".{path.name}") for path in targets]
+    try:
+        for path, copy in zip(targets, hidden, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(finished / path.name, copy)
+        for path, copy in zip(targets, hidden, strict=True):
+            copy.replace(path)
+    except BaseException:
+        for path in (*targets, *hidden):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,97 +1,83 @@
 """Check cells against the schema and bring them into one form; never guess, never stay silent."""
 
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
 from container.contract import parse_number
 from container.errors import InputError
-from container.schema import LABEL, NUMBERS, TEXTS, Number
+from container.schema import LABEL, NUMBERS, TEXTS
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 MISSING = frozenset({"", "?", "na", "n/a", "<na>", "nan", "null", "none"})  # compared in lower case
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}  # pandas writes a label beside a missing one as float
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}  # pandas writes integers as floats beside a NaN
 SHOWN_CHARACTERS = 60
 SHOWN_VALUES = 5
-
-LEAVE_EMPTY = "correct the cells, or leave them empty where the value is unknown"
+HINT = "correct the cells, or leave them empty where the value is unknown"
+LABEL_HINT = "give 0 or 1 in every row, or leave the row out"
 
 
 def clean(cell: object) -> str:
-    """Return a cell as text: one blank for any white space inside, none around, "" if missing.
-    """
+    """Return a cell as text with single blanks, "" when it is missing."""
     if isinstance(cell, bytes):
         cell = cell.decode()
     elif isinstance(cell, float):
-        cell = "" if math.isnan(cell) else f"{cell:.15g}"
+        cell = f"{cell:.15g}"
     text = "" if cell is None else " ".join(str(cell).split())
     return "" if text.lower() in MISSING else text
 
 
-def check_rows(cells: pd.DataFrame, source: str, before: int = 0, unit: str = "row") -> pd.DataFrame:
-    """Check the cells of some rows, column by column.
+def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFrame:
+    """Return checked rows of cells under the names of the schema, of float64 or of objects.
 
-    Args:
-        cells: Columns under the names of the schema, each of float64 or of objects.
-        source: What error messages call the place that the rows come from.
-        before: How many rows of the source came before; the next one is called `before` + 1.
-        unit: What error messages call a row.
-
-    Returns:
-        The label (int8) if there is one, NUMBERS (float64) and TEXTS (str), in this order.
-
-    Raises:
-        InputError: Names the column, the cells met, the rows and what is allowed.
+    The columns are the label (int8) if there is one, NUMBERS (float64, NaN where missing) and TEXTS
+    (str, "" where missing). Raises InputError, which names the source, the column, what its cells
+    hold and what is allowed; rows count from `before` + 1.
     """
-
-    def refuse(name: str, bad: NDArray[np.bool_], allowed: str, hint: str = LEAVE_EMPTY) -> None:
-        rows = np.flatnonzero(bad)
-        shown = list(dict.fromkeys(_shown(cell) for cell in cells[name].iloc[rows]))
-        more = ", ..." if len(shown) > SHOWN_VALUES else ""
-        first = f"{unit} {before + rows[0] + 1}"
-        where = first if len(rows) == 1 else f"{len(rows)} {unit}s, the first is {first}"
-        raise InputError(
-            f"{source}: {name} is {', '.join(shown[:SHOWN_VALUES])}{more} ({where}); "
-            f"allowed: {allowed}",
-            hint,
-        )
-
     checked: dict[str, Any] = {}
+
+    def refuse(name: str, bad: NDArray[np.bool_], allowed: str, hint: str = HINT) -> None:
+        if not bad.any():
+            return
+        rows = np.flatnonzero(bad)
+        shown = dict.fromkeys(repr(clean(c)[:SHOWN_CHARACTERS]) for c in cells[name].iloc[rows])
+        more = ", ..." if len(shown) > SHOWN_VALUES else ""
+        where = f"row {before + rows[0] + 1}"
+        if len(rows) > 1:
+            where = f"{len(rows)} rows, the first is {where}"
+        found = ", ".join(list(shown)[:SHOWN_VALUES])
+        raise InputError(f"{source}: {name} is {found}{more} ({where}); allowed: {allowed}", hint)
+
     if LABEL in cells:
-        labels = _by_value(cells[LABEL], lambda cell: LABELS.get(clean(cell), -1), int)
-        if (labels < 0).any():
-            refuse(LABEL, labels < 0, "0 or 1", "give 0 or 1 in every row, or leave the row out")
+        labels = _convert(cells[LABEL], lambda cell: LABELS.get(clean(cell), -1), int)
+        refuse(LABEL, labels < 0, "0 or 1", LABEL_HINT)
         checked[LABEL] = labels.astype(np.int8)
     for name, number in NUMBERS.items():
         values = cells[name].to_numpy()
         if values.dtype == object:
-            values = _by_value(cells[name], _to_number, float)
-        bad = _is_outside(values, number)
-        if bad.any():
-            refuse(name, bad, number.allowed)
+            values = _convert(cells[name], _to_number, float)
+        outside = (values < number.minimum) | (values > number.maximum)
+        refuse(name, outside | (number.whole & (values % 1 > 0)), number.allowed)
         checked[name] = values + 0.0  # makes 0 of -0
     for name, text in TEXTS.items():
-        texts = _by_value(cells[name], clean, object)
-        if text.spellings is not None:
-            values = _by_value(pd.Series(texts), lambda t: text.spellings.get(t.lower()), object)
-            bad = (texts != "") & pd.isna(values)
-            if bad.any():
-                refuse(name, bad, text.allowed)
-            texts = np.where(texts == "", "", values)
+        texts = _convert(cells[name], clean, object)
+        if spellings := text.spellings:
+            values = pd.Series(texts).str.lower().map({"": "", **spellings})
+            refuse(name, values.isna().to_numpy(), ", ".join(spellings))
+            texts = values.to_numpy()
         checked[name] = pd.Series(texts, dtype=object)
     return pd.DataFrame(checked)
 
 
-def _by_value(column: pd.Series, convert: Callable[[Any], Any], dtype: type) -> NDArray[Any]:
+def _convert(column: pd.Series, convert: Callable[[Any], Any], dtype: type) -> NDArray[Any]:
     """Convert every cell, each distinct one once."""
     codes, values = pd.factorize(column, use_na_sentinel=False)
-    converted = np.empty(len(values), dtype)
+    converted: NDArray[Any] = np.empty(len(values), dtype)
     converted[:] = [convert(value) for value in values]
-    return converted[codes]
+    return np.asarray(converted[codes])
 
 
 def _to_number(cell: object) -> float:
@@ -101,12 +87,3 @@ def _to_number(cell: object) -> float:
         return float(parse_number(text)) if text else math.nan
     except ValueError:
         return math.inf
-
-
-def _is_outside(values: NDArray[np.float64], number: Number) -> NDArray[np.bool_]:
-    outside = (values < number.minimum) | (values > number.maximum)
-    return outside | (np.mod(values, 1) > 0) if number.whole else outside
-
-
-def _shown(cell: object) -> str:
-    return repr(clean(cell)[:SHOWN_CHARACTERS])

@@ -63,7 +63,10 @@ def prepare(settings: Settings) -> Dataset:
     rows = rows.sort_values(list(rows), ignore_index=True)
     fraction = settings.validation_fraction
     expected = round(len(rows) * fraction)
-    if min(expected, *rows[LABEL].value_counts().reindex([0, 1], fill_value=0)) < MIN_VALIDATION_ROWS:
+    if (
+        min(expected, *rows[LABEL].value_counts().reindex([0, 1], fill_value=0))
+        < MIN_VALIDATION_ROWS
+    ):
         needed = math.ceil(MIN_VALIDATION_ROWS / min(fraction, 1 - fraction))
         raise InputError(
             f"{path}: {len(rows)} rows, of which {expected} would validate, prove nothing",
