@@ -42,17 +42,17 @@ def train_trees(
         losses = json.loads(start.attr(LOSSES) or "[]")
         start.set_attr(**{LOSSES: None})
         print(f"checkpoint: goes on after round {start.num_boosted_rounds()}", flush=True)
-    callbacks: list[xgb.callback.TrainingCallback] = []
+    resumable = _Resumable(params["seed"], checkpoints, losses)
+    callbacks: list[xgb.callback.TrainingCallback] = [resumable, _Monitor(period=LOG_ROUNDS)]
     if early_stopping_rounds:
         callbacks.append(_EarlyStopping(early_stopping_rounds, losses))
-    callbacks.append(resumable := _Resumable(params["seed"], checkpoints, losses))
     try:
         return xgb.train(
             {**params, **OBJECTIVE},
             matrices["train"],
             num_round - len(losses),
             evals=[(matrix, name) for name, matrix in matrices.items()],
-            verbose_eval=LOG_ROUNDS,
+            verbose_eval=False,
             xgb_model=start,
             callbacks=callbacks,
         )
@@ -98,6 +98,17 @@ class _Resumable(xgb.callback.TrainingCallback):
             model = self._model[:rounds]
             model.set_attr(**{LOSSES: json.dumps(self._losses[:rounds])})
             self._checkpoints.save(rounds, bytes(model.save_raw("ubj")))
+
+
+class _Monitor(xgb.callback.EvaluationMonitor):
+    """Logs the losses under the number of the round, which `xgb.train` counts anew on a resume."""
+
+    def before_training(self, model: xgb.Booster) -> xgb.Booster:
+        self._start = model.num_boosted_rounds()
+        return model
+
+    def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Any) -> bool:
+        return super().after_iteration(model, self._start + epoch, evals_log)
 
 
 class _EarlyStopping(xgb.callback.EarlyStopping):

@@ -60,15 +60,16 @@ class RowBuffer:
 
 
 class EncodedDataset:
-    """The rows of a channel, as `features.encode` left them, and the tables learned of them."""
+    """The rows of a channel as `features.encode` left them, and tables if it is learned from."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, *, learning: bool) -> None:
         self.tables = TableSums()
         self._categories: dict[str, dict[str, int]] = {}
         self._buffer: RowBuffer | None = None
         for chunk in chunks(rows):
             encoded, labels = features.encode(chunk), chunk[LABEL].to_numpy()
-            self.tables.add(features.statistics(encoded, labels))
+            if learning:
+                self.tables.add(features.statistics(encoded, labels))
             columns = {name: self._codes(column) for name, column in encoded.items()}
             columns[LABEL] = labels
             dtype = [(name, values.dtype) for name, values in columns.items()]
