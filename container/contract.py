@@ -99,23 +99,14 @@ class Hyperparameter:
 HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "num_round": Hyperparameter(int, 100, 1, 10_000, "boosting rounds (trees)"),
     "early_stopping_rounds": Hyperparameter(
-        int,
-        0,
-        0,
-        1_000,
-        "stop after so many rounds without a better validation log loss of the trees, and keep the "
-        "best; 0: never",
+        int, 0, 0, 1_000, "stop after so many rounds without a lower validation log loss; 0: never"
     ),
     "eta": Hyperparameter(float, 0.05, 0.0001, 1.0, "learning rate: the weight of each new tree"),
     "max_depth": Hyperparameter(int, 3, 1, 16, "most levels of a tree"),
     "min_child_weight": Hyperparameter(float, 1.0, 0.0, 1000.0, "least weight of rows in a leaf"),
-    "gamma": Hyperparameter(
-        float, 0.0, 0.0, 1000.0, "least loss reduction that a split must bring"
-    ),
+    "gamma": Hyperparameter(float, 0.0, 0.0, 1000.0, "least loss reduction of a split"),
     "subsample": Hyperparameter(float, 0.8, 0.01, 1.0, "share of the rows drawn for each tree"),
-    "colsample_bytree": Hyperparameter(
-        float, 0.5, 0.01, 1.0, "share of the features for each tree"
-    ),
+    "colsample_bytree": Hyperparameter(float, 0.5, 0.01, 1.0, "share of the columns for each tree"),
     "reg_lambda": Hyperparameter(float, 1.0, 0.0, 1000.0, "L2 penalty on leaf values"),
     "reg_alpha": Hyperparameter(float, 0.0, 0.0, 1000.0, "L1 penalty on leaf values"),
     "seed": Hyperparameter(int, 42, 0, 2**31 - 1, "seed of the row and feature sampling"),
@@ -144,19 +135,16 @@ def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]
     values: dict[str, int | float] = {name: spec.default for name, spec in HYPERPARAMETERS.items()}
     problems = []
     for name, value in sorted(given.items()):
-        if name not in HYPERPARAMETERS:
-            nearest = did_you_mean(name, HYPERPARAMETERS)
-            problems.append(f"unknown hyperparameter {name}{nearest}")
-            continue
         try:
             values[name] = HYPERPARAMETERS[name].parse(value)
+        except KeyError:
+            nearest = did_you_mean(name, HYPERPARAMETERS)
+            problems.append(f"unknown hyperparameter {name}{nearest}")
         except ValueError as error:
             problems.append(f"{name}: {error}")
     if problems:
-        raise InputError(
-            "hyperparameters: " + "; ".join(problems),
-            f"the known ones are {', '.join(HYPERPARAMETERS)}",
-        )
+        hint = f"the known ones are {', '.join(HYPERPARAMETERS)}"
+        raise InputError(f"hyperparameters: {'; '.join(problems)}", hint)
     return values
 
 

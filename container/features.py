@@ -30,17 +30,17 @@ def encode(rows: pd.DataFrame) -> pd.DataFrame:
 
     Nothing is learned here, so rows may come in any chunks.
     """
-    surnames, _, rest = zip(*(name.partition(",") for name in rows["name"]), strict=True)
+    names = [name.partition(",") for name in rows["name"]]
     texts = {
         "sex": rows["sex"],
-        "title": [title(text) for text in rest],
+        "title": [title(rest) for _, _, rest in names],
         "deck": [cabin[:1].upper() for cabin in rows["cabin"]],
         "embarked": [port[:1].upper() for port in rows["embarked"]],
     }
     columns: dict[str, Any] = {name: rows[name].astype(np.float32) for name in NUMBERS}
     columns |= {name: pd.Categorical(texts[name]) for name in CATEGORIES}
-    tickets = pd.Series([ticket.upper() for ticket in rows["ticket"]], dtype=object)
-    surnames = pd.Series([surname.strip().upper() for surname in surnames], dtype=object)
+    tickets = pd.Series([ticket.upper() for ticket in rows["ticket"]], rows.index, object)
+    surnames = pd.Series([name.strip().upper() for name, _, _ in names], rows.index, object)
     columns["ticket"] = hash_keys(tickets)
     columns["family"] = hash_keys(surnames, rows["fare"])
     return pd.DataFrame(columns)

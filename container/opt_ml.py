@@ -5,7 +5,6 @@ Processes Training Output" in the SageMaker developer guide. Standard library on
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,15 @@ FAILURE_CHARACTERS = 1024  # SageMaker shows no more of the failure file
 PLATFORM_PREFIXES = ("_", "sagemaker_")  # of hyperparameters
 
 
-@dataclass(frozen=True)
 class OptMl:
     """A tree of /opt/ml, below any root."""
 
-    root: Path
-
-    @property
-    def model(self) -> Path:
-        """Return the folder that becomes model.tar.gz."""
-        return self.root / "model"
-
-    @property
-    def output_data(self) -> Path:
-        """Return the folder that becomes output.tar.gz."""
-        return self.root / "output" / "data"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Return the folder that is there only when the job has a CheckpointConfig."""
-        return self.root / "checkpoints"
-
-    @property
-    def channels(self) -> Path:
-        """Return the folder that holds a folder for each channel."""
-        return self.root / "input" / "data"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.channels = root / "input" / "data"  # a folder for each
+        self.model = root / "model"  # becomes model.tar.gz
+        self.output_data = root / "output" / "data"  # becomes output.tar.gz
+        self.checkpoints = root / "checkpoints"  # only there when the job has a CheckpointConfig
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the user's hyperparameters, without those that the platform adds."""

@@ -91,11 +91,10 @@ def _content_type(environ: WSGIEnvironment) -> str:
     name = header.partition(";")[0].strip().lower()
     if name not in READERS:
         raise Refusal(415, f"Content-Type is {name[:60]!r}", f"send {', '.join(READERS)}")
-    if charset := _CHARSET.search(header):
-        raise Refusal(415, f"the charset is {charset[1][:60]!r}", "send UTF-8")
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise Refusal(415, f"Content-Encoding is {encoding[:60]!r}", "send the body uncompressed")
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
+    if _CHARSET.search(header) or encoding.strip().lower() != "identity":
+        problem = f"Content-Type {header[:60]!r}, Content-Encoding {encoding[:60]!r}"
+        raise Refusal(415, problem, "send UTF-8, uncompressed")
     return name
 
 

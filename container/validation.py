@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 MISSING = frozenset({"", "?", "na", "n/a", "<na>", "nan", "null", "none"})  # compared in lower case
+LONGEST_MISSING = max(map(len, MISSING))
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}  # pandas writes integers as floats beside a NaN
 SHOWN_CHARACTERS = 60
 SHOWN_VALUES = 5
@@ -27,7 +28,7 @@ def clean(cell: object) -> str:
     elif isinstance(cell, float):
         cell = f"{cell:.15g}"
     text = "" if cell is None else " ".join(str(cell).split())
-    return "" if text.lower() in MISSING else text
+    return "" if len(text) <= LONGEST_MISSING and text.lower() in MISSING else text
 
 
 def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFrame:
