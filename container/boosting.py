@@ -103,12 +103,8 @@ class _Resumable(xgb.callback.TrainingCallback):
 class _Monitor(xgb.callback.EvaluationMonitor):
     """Logs the losses under the number of the round, which `xgb.train` counts anew on a resume."""
 
-    def before_training(self, model: xgb.Booster) -> xgb.Booster:
-        self._start = model.num_boosted_rounds()
-        return model
-
-    def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Any) -> bool:
-        return super().after_iteration(model, self._start + epoch, evals_log)
+    def after_iteration(self, model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
+        return super().after_iteration(model, model.num_boosted_rounds() - 1, evals_log)
 
 
 class _EarlyStopping(xgb.callback.EarlyStopping):
@@ -192,10 +188,10 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
     }
     rows = xgb.DMatrix(np.hstack([standard, missing - share]), labels, weight=weights)
     booster = xgb.train(params, rows, LINEAR_ROUNDS)
-    # The margins of no column at all, and of each column alone, are the weights.
-    alone = np.vstack([np.zeros(2 * len(mean)), np.eye(2 * len(mean))])
-    intercept, *sums = booster.predict(xgb.DMatrix(alone), output_margin=True).astype(float)
-    weight, weight_missing = np.split(np.array(sums) - intercept, 2)
+    # The margins of no column at all, and of each column alone, give the weights.
+    alone = xgb.DMatrix(np.vstack([np.zeros(2 * len(mean)), np.eye(2 * len(mean))]))
+    intercept, *margins = booster.predict(alone, output_margin=True).astype(float)
+    weight, weight_missing = np.split(np.array(margins) - intercept, 2)
     lowest, highest = np.nan_to_num(np.fmin.reduce(raw)), np.nan_to_num(np.fmax.reduce(raw))
     return LinearModel(
         np.array(intercept), weight, weight_missing, mean, deviation, share, lowest, highest

@@ -34,10 +34,9 @@ def read_rows(source: Path | bytes, name: str = "", *, labelled: bool) -> pd.Dat
     `name` is what error messages call it. The label is read when it is asked for. Raises
     InputError, which names the row that cannot be used, or says that there is none.
     """
-    name = name or str(source)
     chunks = list(read_chunks(source, name, labelled=labelled))
     if not chunks:
-        raise InputError(f"{name}: no rows", "give a header and at least one row")
+        raise InputError(f"{name or source!r}: no rows", "give a header and at least one row")
     return pd.concat(chunks, ignore_index=True)
 
 
@@ -73,9 +72,9 @@ def _read(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[pd.Data
         for cells in (_read_parquet if is_parquet else _read_csv)(content, source, labelled):
             yield check_rows(cells, source, rows)
             rows += len(cells)
-    except UnicodeDecodeError as error:
-        problem = f"{source}: not UTF-8 (after row {rows}): {error.object[error.start :][:20]!r}"
-        raise InputError(problem, "save it as UTF-8") from None
+    except (UnicodeDecodeError, pd.errors.ParserError) as error:
+        problem = f"{source}: not in UTF-8, or not CSV (after row {rows}): {error}"
+        raise InputError(problem, "save it as UTF-8, and quote cells that hold quotes") from None
 
 
 def _columns(header: list[str], source: str, labelled: bool) -> dict[str, int]:
@@ -108,19 +107,17 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
     for block, cells in _blocks(content, source):
         odd = np.flatnonzero(cells != len(header))
         if len(odd):
-            raise InputError(
-                f"{source}: row {rows + odd[0] + 1} has {cells[odd[0]]} cells, "
-                f"the header has {len(header)}",
-                "an unknown cell is left empty, but keeps its comma"
-                if cells[odd[0]] < len(header)
-                else "quote the cells that contain commas, and double the quotes inside them",
-            )
+            found, hint = cells[odd[0]], "an unknown cell is left empty, but keeps its comma"
+            if found > len(header):
+                hint = "quote the cells that contain commas, and double the quotes inside them"
+            problem = f"row {rows + odd[0] + 1} has {found} cells, the header has {len(header)}"
+            raise InputError(f"{source}: {problem}", hint)
         frame = _parse(block, len(header), columns)
+        rows += len(cells)
         if len(frame) != len(cells):
-            problem = f"{source}: a carriage return, or a stray quote, after row {rows}"
+            problem = f"{source}: a carriage return or a stray quote before row {rows}"
             raise InputError(problem, "end lines with LF or CRLF; quote cells that hold line ends")
         yield frame
-        rows += len(frame)
 
 
 def _parse(block: bytes, width: int, columns: dict[str, int]) -> pd.DataFrame:
