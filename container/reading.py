@@ -36,7 +36,7 @@ def read_rows(source: Path | bytes, name: str = "", *, labelled: bool) -> pd.Dat
     """
     chunks = list(read_chunks(source, name, labelled=labelled))
     if not chunks:
-        raise InputError(f"{name or source!r}: no rows", "give a header and at least one row")
+        raise InputError(f"{name or str(source)}: no rows", "give a header and at least one row")
     return pd.concat(chunks, ignore_index=True)
 
 
