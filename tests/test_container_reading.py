@@ -70,34 +70,40 @@ def test_the_label_is_read_only_when_it_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the first line is empty"),
-        ("\n" + HEADER, "the first line is empty"),
-        (f"{HEADER}\r\n\n\r\n", "a header but no rows"),
+        (b"", "no rows"),
+        ("\n" + HEADER, "no header: the first line is ''"),
+        (f"{HEADER}\r\n\n\r\n", "no rows"),
         ("bought,size\n1,2\n", "missing columns: count, kind, note"),
         ("1,2\n3,4\n", "no header: the first line is '1,2'"),
-        (f"{HEADER},Size,how many\n{ROW},1,1\n", "columns given twice: count, size"),
+        (f"{HEADER},Size,how many\n{ROW},1,1\n", "columns given twice: size, count"),
         (f"{HEADER};\n{ROW}\n".replace(",", ";"), "separated by semicolons, not by commas"),
         (f"{HEADER}\n{ROW}\n".replace(",", "\t"), "separated by tabs, not by commas"),
         (f"{HEADER}\n{ROW}\n".replace(",", "|"), "separated by vertical bars, not by commas"),
         (f"{HEADER}\n{ROW}\n1,2,3,a\n", "row 2 has 4 cells, the header has 5\nhint: an unknown"),
         (f"{HEADER}\n1,2,3,a,x,\n{ROW}\n", "row 1 has 6 cells, the header has 5\nhint: quote"),
         (f"{HEADER}\n{ROW}\n\n1,old,3,a,x\n", "size is 'old' (row 2); allowed: a number from -100"),
-        (f'{HEADER}\n{ROW}\n1,2,3,a,"open\n', "a quote is not closed"),
+        (f'{HEADER}\n{ROW}\n1,2,3,a,"open\n', "a quote is not closed, or a row has over"),
         (f'{HEADER}\n1,2,3,a,x"y,z"\n', "a quote inside a cell"),
         (f'{HEADER}\n1,2,3,a,"x"y\n', "a quote inside a cell"),
-        (f"{HEADER}\r{ROW}\r", "the header is not CSV"),
-        (f"{HEADER}\n{ROW}\r{ROW}\n", "has 9 cells|a carriage return ends no row"),
-        (f"{HEADER}\n{ROW}\n".encode() + b"1,2,3,a,\xff\n", "not UTF-8 (near row 2)"),
-        (f"{HEADER}\n{ROW}\n".encode("utf-16"), "not UTF-8 (first line)"),
-        (b"\0" * 2**22, "the header is not CSV"),
-        (b"x" * 2**22, "the header is not CSV"),
+        (f"{HEADER}\r{ROW}\r", "not CSV (after row 0): new-line"),
+        (f"{HEADER}\n{ROW}\r{ROW}\n", "has 9 cells"),
+        (
+            f"{HEADER}\n{ROW}\n".encode() + b"1,2,3,a,\xff\n",
+            "not in UTF-8, or not CSV (after row 0): 'utf-8' codec",
+        ),
+        (
+            f"{HEADER}\n{ROW}\n".encode("utf-16"),
+            "not in UTF-8, or not CSV (after row 0): 'utf-8' codec",
+        ),
+        (b"\0" * 2**22, "not CSV (after row 0): field larger"),
+        (b"x" * 2**22, "not CSV (after row 0): field larger"),
         (b"PAR1 and so on", "not a whole Parquet file"),
         (gzip.compress(b"x" * 1000, mtime=0)[:-4], "not a whole gzip file"),
         (b"\x1f\x8b and so on", "not a whole gzip file"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(content: str | bytes, message: str) -> None:
-    assert any(part in refusal(content) for part in message.split("|"))
+    assert message in refusal(content)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -425,7 +431,7 @@ def test_texts_may_have_any_type_in_parquet(
         ({"kind": strings("a", "c")}, "kind is 'c' (row 2); allowed: a, alpha, b"),
         ({"bought": strings("1", None)}, "bought is '' (row 2); allowed: 0 or 1"),
         ({"bought": arrow.Array([1, 2], INT)}, "bought is '2' (row 2)"),
-        ({"note": arrow.Array([b"\xff", b"x"], arrow.DataType.binary())}, "not UTF-8"),
+        ({"note": arrow.Array([b"\xff", b"x"], arrow.DataType.binary())}, "not in UTF-8"),
         ({"size": STRUCTS}, "size is of type"),
         ({"note": LISTS}, "note is of type"),
     ],

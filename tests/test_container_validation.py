@@ -93,8 +93,8 @@ def test_many_cells_are_summed_up() -> None:
     """The distinct ones, how many rows, and the first by its number in the whole source."""
     kinds = ["a"] * 3 + ["weiblich", "männlich", "weiblich"] * 2
     with pytest.raises(InputError) as caught:
-        validation.check_rows(cells(kind=kinds), "body", before=1000, unit="line")
-    met = "kind is 'weiblich', 'männlich' (6 lines, the first is line 1004); allowed: a, alpha, b"
+        validation.check_rows(cells(kind=kinds), "body", before=1000)
+    met = "kind is 'weiblich', 'männlich' (6 rows, the first is row 1004); allowed: a, alpha, b"
     assert str(caught.value).startswith(f"body: {met}\nhint: ")
     with pytest.raises(InputError, match=r"size is 'x0', 'x1', 'x2', 'x3', 'x4', \.\.\. \(40 rows"):
         checked(size=[f"x{n}" for n in range(40)])
