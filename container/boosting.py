@@ -167,7 +167,8 @@ class LinearModel:
 
 def train_linear(records: NDArray[np.float32]) -> LinearModel:
     """Train the linear booster on records: the columns, then label and weight."""
-    raw, labels, weights = records[:, :-2].astype(float), records[:, -2], records[:, -1]
+    records = records.astype(float)  # as what is saved and read again
+    raw, labels, weights = records[:, :-2], records[:, -2], records[:, -1]
     missing = np.isnan(raw)
     known = np.where(missing, 0.0, weights[:, np.newaxis])
     total = np.maximum(known.sum(axis=0), 1)

@@ -54,14 +54,17 @@ def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iter
 
 @contextmanager
 def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        try:
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
             yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            problem = f"{name}: not a whole gzip file: {error}"
-            raise InputError(problem, "compress it again") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        problem = f"{name}: not a whole gzip file: {error}"
+        raise InputError(problem, "compress it again") from None
+    except OSError as error:
+        problem = f"{name}: cannot be read: {error.strerror or error}"
+        raise InputError(problem, "name a file that can be read") from None
 
 
 def _read(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[pd.DataFrame]:
@@ -72,7 +75,7 @@ def _read(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[pd.Data
         for cells in (_read_parquet if is_parquet else _read_csv)(content, source, labelled):
             yield check_rows(cells, source, rows)
             rows += len(cells)
-    except (UnicodeDecodeError, pd.errors.ParserError) as error:
+    except (UnicodeDecodeError, csv.Error, pd.errors.ParserError) as error:
         problem = f"{source}: not in UTF-8, or not CSV (after row {rows}): {error}"
         raise InputError(problem, "save it as UTF-8, and quote cells that hold quotes") from None
 
@@ -160,10 +163,19 @@ def _blocks(content: BinaryIO, source: str) -> Iterator[tuple[bytes, NDArray[np.
 def _count_cells(block: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return where the records of CSV end, and how many cells each has, but for empty lines.
 
-    A comma or a line feed counts where an even number of quotes precedes it (RFC 4180).
+    A comma or a line feed counts where an even number of quotes precedes it (RFC 4180). Raises
+    csv.Error where quotes are not around a whole cell: pandas would not read what is counted.
     """
     data = np.frombuffer(block, np.uint8)
-    outside = ~np.logical_xor.accumulate(data == ord('"'))
+    quotes = data == ord('"')
+    around = np.frombuffer(b"\n" + block + b"\n", np.uint8)
+    for each, beside, allowed in ((0, 0, b',\n"'), (1, 2, b',\r\n"')):
+        places = np.flatnonzero(quotes)[each::2]  # the opening ones, then the closing ones
+        stray = places[~np.isin(around[places + beside], list(allowed))]
+        if len(stray):
+            near = block[max(stray[0] - 20, 0) : stray[0] + 20].decode(errors="replace")
+            raise csv.Error(f"a quote inside a cell that is not quoted, near {near!r}")
+    outside = ~np.logical_xor.accumulate(quotes)
     ends = np.flatnonzero((data == ord("\n")) & outside)
     commas = np.flatnonzero((data == ord(",")) & outside)
     cells = np.diff(np.searchsorted(commas, ends), prepend=0) + 1
@@ -175,10 +187,18 @@ def _count_cells(block: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 def _read_parquet(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
     import arro3.io  # costs nothing until then, unlike pyarrow, which pandas imports
 
+    content.seek(-4, io.SEEK_END)
+    if content.read() != b"PAR1":
+        raise InputError(
+            f"{source}: not a whole Parquet file: its end is missing", "write it again"
+        )
+    content.seek(0)
     try:
         for batch in arro3.io.read_parquet(content, batch_size=BATCH_ROWS):
             columns = _columns(batch.column_names, source, labelled)
-            yield pd.DataFrame({n: _cells(batch.column(at), n) for n, at in columns.items()})
+            yield pd.DataFrame(
+                {n: _cells(batch.column(at), n, source) for n, at in columns.items()}
+            )
     except (InputError, GeneratorExit, UnicodeDecodeError):
         raise
     except BaseException as error:  # a panic of the Rust library is no Exception
@@ -187,13 +207,14 @@ def _read_parquet(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd
         raise InputError(f"{source}: not a whole Parquet file: {error}", "write it again") from None
 
 
-def _cells(column: Any, name: str) -> Any:
+def _cells(column: Any, name: str, source: str) -> Any:
     """Return a column of Arrow as numbers (NaN for null) or objects (None for null)."""
     from arro3.core import DataType
 
     kind = column.type
     if DataType.is_nested(kind):
-        raise InputError(f"{name} is of type {kind}", "write the column as numbers or texts")
+        problem = f"{source}: {name} is of type {str(kind).strip()}"
+        raise InputError(problem, "write the column as numbers or texts")
     if name in NUMBERS and (DataType.is_numeric(kind) or DataType.is_boolean(kind)):
         column = column.cast(DataType.float64())
     values = column.to_pylist() if column.null_count else column.to_numpy()

@@ -61,7 +61,7 @@ def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFram
         if values.dtype == object:
             values = _convert(cells[name], _to_number, float)
         outside = (values < number.minimum) | (values > number.maximum)
-        refuse(name, outside | (number.whole & (values % 1 > 0)), number.allowed)
+        refuse(name, outside | (number.whole & (values > np.floor(values))), number.allowed)
         checked[name] = values + 0.0  # makes 0 of -0
     for name, text in TEXTS.items():
         texts = _convert(cells[name], clean, object)
@@ -82,8 +82,9 @@ def _convert(column: pd.Series, convert: Callable[[Any], Any], dtype: type) -> N
 
 
 def _to_number(cell: object) -> float:
-    """Return NaN for a missing cell, infinity for one that is no number."""
+    """Return NaN for a missing cell, infinity for no number, and 1 for `true`, as pandas does."""
     text = clean(cell)
+    text = {"true": "1", "false": "0"}.get(text.lower(), text)
     try:
         return float(parse_number(text)) if text else math.nan
     except ValueError:

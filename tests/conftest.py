@@ -17,6 +17,7 @@ from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 import container_engine
 import hypothesis
 import model_server
+import pandas as pd
 import pytest
 import yaml
 from container_engine import NEEDS_ENGINE, Image
@@ -82,9 +83,9 @@ def dataset(settings: Settings) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def passengers(settings: Settings) -> Passengers:
-    """All of the Titanic data."""
-    return read_passengers(settings.data_file.read_bytes(), "titanic.csv", labelled=True)
+def rows(settings: Settings) -> pd.DataFrame:
+    """All of the project's data."""
+    return read_rows(settings.data_file, labelled=True)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container.contract import parse_hyperparameters
-from container.passengers import read_passengers
+from container.reading import read_rows
 from container.train import fit
 from pipeline.data import Dataset
 
@@ -66,7 +66,7 @@ class ModelServer:
 def write_artifact(folder: Path, dataset: Dataset) -> Path:
     """A small model of the Titanic data; the folder."""
     rows = {
-        channel: read_passengers(content, channel, labelled=True)
+        channel: read_rows(content, channel, labelled=True)
         for channel, content in dataset.channels.items()
     }
     hyperparameters = parse_hyperparameters({"num_round": 40})

@@ -1,259 +1,307 @@
-import csv
+"""What the model sees of a passenger: the Titanic's features."""
+
 import io
 
-from container.features import HIDDEN_WEIGHT, Features, Statistics
-from container.passengers import Passengers, read_passengers
+from container.features import (
+    AGE,
+    ALL,
+    CATEGORIES,
+    encode,
+    hidden_in_copy,
+    statistics,
+    title,
+    transform,
+)
+from container.reading import read_rows
+from container.target_encoding import Tables, TableSums
 from pipeline.settings import Settings
 
 import numpy as np
+import pandas as pd
 import pytest
-from numpy.typing import NDArray
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+
+def learn(rows: pd.DataFrame) -> Tables:
+    return statistics(encode(rows), rows["survived"].to_numpy())
+
+
+def scored(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    return transform(encode(rows), tables)
+
+
+def trained(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    return transform(encode(rows), tables, rows["survived"].to_numpy())
 
 
 @pytest.fixture(scope="module")
-def features(passengers: Passengers) -> Features:
-    return Features.learn(passengers)
+def tables(rows: pd.DataFrame) -> Tables:
+    return learn(rows)
 
 
-def test_what_was_recorded_after_the_sinking_is_never_a_feature(settings: Settings) -> None:
+@pytest.fixture(scope="module")
+def columns(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    return scored(rows, tables)
+
+
+def of_name(rows: pd.DataFrame, columns: pd.DataFrame, name: str) -> pd.Series:
+    return columns[(rows["name"] == name).to_numpy()].iloc[0].astype(float)
+
+
+def stranger(rows: pd.DataFrame, **changes: object) -> pd.DataFrame:
+    return rows.iloc[[0]].assign(**changes)
+
+
+def test_what_was_recorded_after_the_sinking_is_never_a_feature(
+    settings: Settings, rows: pd.DataFrame
+) -> None:
     """Swapping boat, body and home.dest between survivors and the lost changes no feature."""
-    with settings.data_file.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    late = ("boat", "body", "home.dest")
-    assert any(row["boat"] for row in rows)
-
-    def features_of(rows: list[dict[str, str]]) -> tuple[list[str], bytes]:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-        passengers = read_passengers(text.getvalue().encode(), "rows", labelled=True)
-        features = Features.learn(passengers)
-        return features.names, features.training_rows(passengers).matrix.tobytes()
-
-    names, matrix = features_of(rows)
-    assert not {name.partition("=")[0] for name in names} & set(late)
-    swapped = [{**row, **{k: o[k] for k in late}} for row, o in zip(rows, rows[::-1], strict=True)]
-    assert swapped != rows
-    assert features_of(swapped) == (names, matrix)
+    late = ["boat", "body", "home.dest"]
+    given = pd.read_csv(settings.data_file, dtype=str, keep_default_na=False)
+    assert given["boat"].any()
+    swapped = given.assign(**{name: given[name].to_numpy()[::-1] for name in late})
+    content = io.BytesIO()
+    swapped.to_csv(content, index=False)
+    assert_frame_equal(read_rows(content.getvalue(), "rows", labelled=True), rows)
+    assert not set(encode(rows)) & set(late)
 
 
-def test_the_label_is_never_a_feature(features: Features, passengers: Passengers) -> None:
-    unlabelled = Passengers(passengers.numbers, passengers.texts)
-    np.testing.assert_array_equal(features.matrix(unlabelled), features.matrix(passengers))
+def test_the_label_is_never_a_feature(
+    rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
+) -> None:
+    assert "survived" not in encode(rows)
+    assert "survived" not in columns
+    assert_frame_equal(scored(rows.drop(columns="survived"), tables), columns)
 
 
 def test_one_row_has_the_features_that_it_has_among_all(
-    features: Features, passengers: Passengers
+    rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
 ) -> None:
-    together = features.matrix(passengers)
-    for row in range(0, len(passengers), 97):
-        alone = features.matrix(passengers.take([row]))
-        np.testing.assert_array_equal(alone[0], together[row])
+    for row in range(0, len(rows), 97):
+        alone = scored(rows.iloc[[row]].reset_index(drop=True), tables)
+        np.testing.assert_array_equal(alone.to_numpy(float)[0], columns.to_numpy(float)[row])
 
 
-def columns(features: Features, matrix: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    return dict(zip(features.names, matrix.T, strict=True))
+def test_the_order_of_the_rows_carries_nothing(rows: pd.DataFrame, columns: pd.DataFrame) -> None:
+    order = np.random.default_rng(5).permutation(len(rows))
+    shuffled = rows.iloc[order].reset_index(drop=True)
+    there = scored(shuffled, learn(shuffled)).to_numpy(np.float32)
+    np.testing.assert_array_equal(there, columns.to_numpy(np.float32)[order])
 
 
-def values(features: Features, passengers: Passengers) -> dict[str, float]:
-    """The features of one passenger."""
-    return {name: float(c[0]) for name, c in columns(features, features.matrix(passengers)).items()}
-
-
-def named(passengers: Passengers, name: str) -> Passengers:
-    return passengers.take([passengers.texts["name"].index(name)])
-
-
-def test_the_order_of_the_rows_carries_nothing(features: Features, passengers: Passengers) -> None:
-    order = np.random.default_rng(5).permutation(len(passengers)).tolist()
-    shuffled = passengers.take(order)
-    assert Features.learn(shuffled).matrix(passengers).tobytes() == (
-        features.matrix(passengers).tobytes()
-    )
-    np.testing.assert_array_equal(features.matrix(shuffled), features.matrix(passengers)[order])
-
-
-def test_names_and_tickets_carry_nothing_but_title_and_party(
-    features: Features, passengers: Passengers
+def test_names_and_tickets_carry_nothing_but_title_and_group(
+    rows: pd.DataFrame, tables: Tables
 ) -> None:
     """Other surnames, given names and ticket numbers for the same people give the same features."""
-    renamed = passengers.take(list(range(len(passengers))))
-    for row, name in enumerate(renamed.texts["name"]):
-        surname, _, rest = name.partition(",")
-        title = rest.partition(".")[0]
-        renamed.texts["name"][row] = f"{surname[::-1]} of Other,{title}. Somebody"
-    renamed.texts["ticket"][:] = [f"X {ticket[::-1]} 7" for ticket in renamed.texts["ticket"]]
-    there = Features.learn(renamed)
-    assert there.names == features.names
-    np.testing.assert_array_equal(
-        there.training_rows(renamed).matrix, features.training_rows(passengers).matrix
-    )
+    parts = rows["name"].str.extract(r"(?P<surname>[^,]*),(?P<title>[^.]*)\.")
+    names = parts["surname"].str[::-1] + " of Other," + parts["title"] + ". Somebody"
+    there = rows.assign(name=names, ticket="X " + rows["ticket"].str[::-1] + " 7").astype(object)
+    there = there.astype(rows.dtypes.to_dict())
+    assert_frame_equal(trained(there, learn(there)), trained(rows, tables))
 
 
-def test_sums_of_parts_are_the_sums_of_the_whole(passengers: Passengers) -> None:
-    rows = np.random.default_rng(6).permutation(len(passengers)).tolist()
-    parts = [passengers.take(rows[:1]), passengers.take(rows[1:400]), passengers.take(rows[400:])]
-    total = sum((Statistics.of(part) for part in parts), Statistics())
-    whole = Statistics.of(passengers)
-    assert total.categories == whole.categories
-    assert total.ages == whole.ages
-    for name in ("keys", "sums", "total"):
-        np.testing.assert_array_equal(
-            getattr(total.parties, name), getattr(whole.parties, name), err_msg=name
-        )
+def test_tables_of_chunks_add_up_to_the_tables_of_all(rows: pd.DataFrame, tables: Tables) -> None:
+    shuffled = rows.sample(frac=1, random_state=6, ignore_index=True)
+    sums = TableSums()
+    for part in (shuffled[:1], shuffled[1:400], shuffled[400:]):
+        sums.add(learn(part.reset_index(drop=True)))
+    total = sums.total()
+    assert set(total) == set(tables)
+    for name, table in tables.items():
+        assert total[name].sort_index().to_dict() == table.sort_index().to_dict(), name
 
 
-def test_training_rows_can_be_made_part_by_part(features: Features, passengers: Passengers) -> None:
-    def sorted_rows(*parts: Passengers) -> NDArray[np.float32]:
-        made = [features.training_rows(part) for part in parts]
-        rows = np.concatenate([np.column_stack([m.matrix, m.labels, m.weights]) for m in made])
-        return np.array(sorted(rows.tolist(), key=str))
-
-    middle = len(passengers) // 2
-    parts = [passengers.take(list(range(middle)))]
-    parts += [passengers.take(list(range(middle, len(passengers))))]
-    np.testing.assert_array_equal(sorted_rows(*parts), sorted_rows(passengers))
-
-
-def test_rows_with_a_party_are_trained_on_once_more_without_its_fate(
-    features: Features, passengers: Passengers
+def test_a_training_row_differs_from_the_same_row_scored_in_its_group_only(
+    rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
 ) -> None:
-    rows = features.training_rows(passengers)
-    assert set(rows.weights.tolist()) == {1, HIDDEN_WEIGHT}
-    again = np.flatnonzero(rows.weights == HIDDEN_WEIGHT)
-    assert len(rows.weights) - len(again) == len(passengers)
-    here = columns(features, rows.matrix)
-    fate = here["party_survival"]
-    assert np.isnan(fate[again]).all()
-    assert len(again) == np.count_nonzero(~np.isnan(fate)) > 500
-    assert not np.isnan(fate[again - 1]).any()
-    np.testing.assert_array_equal(here["party_size"][again], here["party_size"][again - 1])
-    np.testing.assert_array_equal(rows.labels[again], rows.labels[again - 1])
-
-
-def own_rows(features: Features, passengers: Passengers) -> dict[str, NDArray[np.float32]]:
-    """The columns of training rows, without those that come again."""
-    rows = features.training_rows(passengers)
-    return columns(features, rows.matrix[rows.weights == 1])
-
-
-def test_a_row_in_training_differs_from_the_same_row_scored_in_its_party_only(
-    features: Features, passengers: Passengers
-) -> None:
-    scored = columns(features, features.matrix(passengers))
-    trained = own_rows(features, passengers)
-    different = {
-        name for name in scored if not np.array_equal(scored[name], trained[name], equal_nan=True)
-    }
-    assert different == {
-        "party_size",
-        "log_fare_per_person",
-        "women_survival",
-        "women_survival_of_woman_or_boy",
-        "men_survival",  # of a man; a woman is not among the men that she travels with
-        "party_survival",
-        "party_survival_of_woman_or_boy",
-    }
+    own = trained(rows, tables)
+    different = {name for name in columns if not own[name].equals(columns[name])}
+    survival = {f"{of}_survival_rate" for of in ("women", "men", "group")}
+    of_woman = {f"{name}_of_woman_or_boy" for name in survival}
+    expected = {"group_size", "log_fare_per_person"} | survival | of_woman
+    # A woman is not among the men that she travels with.
+    assert different == expected - {"men_survival_rate_of_woman_or_boy"}
+    assert set(hidden_in_copy(columns)) == survival | of_woman
 
 
 def test_a_category_is_the_share_that_survived_as_with_one_more_passenger(
-    features: Features, passengers: Passengers
+    rows: pd.DataFrame, columns: pd.DataFrame
 ) -> None:
-    survived = np.array(passengers.labels)
-    female = np.array(passengers.texts["sex"]) == "female"
+    female = rows["sex"] == "female"
+    survived = rows["survived"]
     share = (survived[female].sum() + survived.mean()) / (female.sum() + 1)
-    sex = columns(features, features.matrix(passengers))["sex"]
-    np.testing.assert_allclose(sex[female], share, rtol=1e-6)
+    np.testing.assert_allclose(columns["sex"][female], share)
 
 
 def test_unseen_and_rare_categories_have_the_share_of_all(
-    features: Features, passengers: Passengers
+    rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
 ) -> None:
-    usual = pytest.approx(np.mean(passengers.labels))
-    stranger = passengers.take([0])
-    for name in stranger.texts:
-        stranger.texts[name][0] = "Zz, Zz. Zz"
-    vector = values(features, stranger)
-    assert [vector[name] for name in ("sex", "title", "deck", "embarked")] == [usual] * 4
-    rare = values(
-        features, named(passengers, "Rothes, the Countess. of (Lucy Noel Martha Dyer-Edwards)")
-    )
+    usual = pytest.approx(rows["survived"].mean())
+    texts = dict.fromkeys(("name", "cabin", "embarked"), "Zz, Zz. Zz")
+    unseen = scored(stranger(rows, sex="", **texts), tables).iloc[0]
+    assert [unseen[name] for name in CATEGORIES] == [usual] * 4
+    countess = "Rothes, the Countess. of (Lucy Noel Martha Dyer-Edwards)"
+    rare = of_name(rows, columns, countess)
     assert rare["title"] == usual
     assert rare["sex"] != usual
 
 
 def test_titles_decks_and_families_are_understood(
-    features: Features, passengers: Passengers
+    rows: pd.DataFrame, columns: pd.DataFrame
 ) -> None:
-    allison = values(features, named(passengers, "Allison, Master. Hudson Trevor"))
-    learned = features.categories
-    assert allison["title"] == pytest.approx(learned["title"]["Master"])
-    assert allison["deck"] == pytest.approx(learned["deck"]["C"])
-    assert allison["sex"] == pytest.approx(learned["sex"]["male"])
-    assert allison["woman_or_boy"] == allison["first_class"] == 1
-    assert allison["woman_or_boy_in_third_class"] == allison["large_family"] == 0
-    assert allison["family_size"] == 4
-    fare = 151.55 / allison["party_size"]
-    assert allison["log_fare_per_person"] == pytest.approx(np.log1p(fare))
-    sage = values(features, named(passengers, "Sage, Miss. Stella Anna"))
-    assert sage["woman_or_boy_in_third_class"] == sage["large_family"] == 1
-    assert sage["deck"] == pytest.approx(learned["deck"][""])
+    def rate(of: pd.Series) -> object:
+        survived = rows["survived"]
+        return pytest.approx((survived[of].sum() + survived.mean()) / (of.sum() + 1))
+
+    boy = of_name(rows, columns, "Allison, Master. Hudson Trevor")
+    assert boy["title"] == rate(rows["name"].str.contains(", Master."))
+    assert boy["deck"] == rate(rows["cabin"].str.startswith("C"))
+    assert boy["woman_or_boy"] == boy["first_class"] == 1
+    assert boy["woman_or_boy_in_third_class"] == boy["large_family"] == 0
+    assert boy["family_size"] == 4
+    assert boy["log_fare_per_person"] == pytest.approx(np.log1p(151.55 / boy["group_size"]))
+    girl = of_name(rows, columns, "Sage, Miss. Stella Anna")
+    assert girl["woman_or_boy_in_third_class"] == girl["large_family"] == 1
+    assert girl["deck"] == rate(rows["cabin"] == "")
 
 
-def test_a_missing_age_is_the_mean_of_its_title(features: Features, passengers: Passengers) -> None:
-    titles = [name.split(",")[1].split(".")[0].strip() for name in passengers.texts["name"]]
-    ages = np.array(passengers.numbers["age"])
-    for title in ("Master", "Mrs"):
-        of_title = ages[np.array(titles) == title]
-        row = next(r for r, t in enumerate(titles) if t == title and np.isnan(ages[r]))
-        vector = values(features, passengers.take([row]))
-        assert vector["age"] == pytest.approx(np.nanmean(of_title), abs=1 / 64)
-    stranger = passengers.take([0])
-    stranger.texts["name"][0] = "Zz, Zz. Zz"
-    stranger.numbers["age"][0] = np.nan
-    assert values(features, stranger)["age"] == pytest.approx(np.nanmean(ages), abs=1 / 64)
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (" Mr. Owen Harris", "Mr"),
+        (" the Countess. of (Lucy)", "the Countess"),
+        ("", ""),
+        (" Surname", ""),
+        (" B, Mr. C", ""),
+    ],
+)
+def test_a_title_stands_between_comma_and_point(rest: str, expected: str) -> None:
+    assert title(rest) == expected
 
 
-def test_the_size_of_the_party_and_the_fare_are_those_of_the_ticket(
-    features: Features, passengers: Passengers
+def test_a_missing_age_is_the_mean_of_its_title(
+    rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
 ) -> None:
+    titles = rows["name"].str.extract(r",\s*([^.]*)\.")[0]
+    for form in ("Master", "Mrs"):
+        ages = rows["age"][titles == form]
+        filled = columns["age"][titles == form][ages.isna()]
+        np.testing.assert_allclose(filled, ages.mean(), rtol=1e-5)
+    unknown = scored(stranger(rows, name="Zz, Zz. Zz", age=np.nan), tables)
+    assert unknown["age"][0] == pytest.approx(rows["age"].mean(), rel=1e-5)
+
+
+def test_a_missing_number_is_the_mean_and_only_the_survival_of_a_group_stays_missing(
+    rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
+) -> None:
+    row = columns[rows["fare"].isna()].iloc[0]
+    expected = np.log1p(rows["fare"].mean() / row["group_size"])
+    assert row["log_fare_per_person"] == pytest.approx(expected, rel=1e-5)
+    ageless = rows[:200].assign(age=np.nan)
+    without = {**learn(ageless)}
+    assert without[AGE].empty
+    assert (scored(ageless, without)["age"] == 0).all()
+    for learned in (tables, without):
+        missing = scored(rows, learned).isna().any()
+        assert {"women_survival_rate"} < set(missing[missing].index) <= {*hidden_in_copy(columns)}
+
+
+def test_group_and_fare_are_those_of_the_ticket(rows: pd.DataFrame, tables: Tables) -> None:
     """Eight men on one ticket, of seven surnames, none with family."""
-    row = passengers.texts["ticket"].index("1601")
-    trained = own_rows(features, passengers)
-    on_it = passengers.texts["ticket"].count("1601")
-    assert trained["party_size"][row] == on_it == 8
-    assert trained["log_fare_per_person"][row] == pytest.approx(
-        np.log1p(passengers.numbers["fare"][row] / 8)
-    )
-    assert trained["family_size"][row] == 1
+    own = trained(rows, tables)[rows["ticket"] == "1601"]
+    assert own["group_size"].tolist() == [8] * 8
+    fare = rows["fare"][rows["ticket"] == "1601"].iloc[0]
+    assert own["log_fare_per_person"].iloc[0] == pytest.approx(np.log1p(fare / 8), rel=1e-5)
+    assert own["family_size"].tolist() == [1] * 8
 
 
-def test_what_is_missing_is_the_mean_and_nothing_but_the_fate_of_a_party_stays_missing(
-    features: Features, passengers: Passengers
-) -> None:
-    fare = next(row for row, fare in enumerate(passengers.numbers["fare"]) if np.isnan(fare))
-    vector = values(features, passengers.take([fare]))
-    mean = np.nanmean(passengers.numbers["fare"])
-    expected = np.log1p(mean / vector["party_size"])
-    assert vector["log_fare_per_person"] == pytest.approx(expected, abs=1e-3)
-    ageless = passengers.take(list(range(200)))
-    ageless.numbers["age"][:] = [np.nan] * 200
-    without_ages = Features.learn(ageless)
-    assert (columns(without_ages, without_ages.matrix(ageless))["age"] == 0).all()
-    for learned in (features, without_ages):
-        of_columns = columns(learned, learned.matrix(passengers))
-        unknown = {name for name, column in of_columns.items() if np.isnan(column).any()}
-        assert {name.partition("_survival")[0] for name in unknown} == {"women", "men", "party"}
+def test_without_any_group_there_is_a_value_in_every_row(rows: pd.DataFrame) -> None:
+    """XGBoost then keeps two bytes for each."""
+    alone = rows.assign(ticket="", name="," + rows["name"].str.partition(",")[2])
+    alone = alone.astype(rows.dtypes.to_dict())
+    columns = trained(alone, learn(alone))
+    assert "group_size" not in columns
+    assert hidden_in_copy(columns) == []
+    assert columns.notna().all(axis=None)
 
 
-def test_without_any_party_there_is_a_value_in_every_row(passengers: Passengers) -> None:
-    """XGBoost then keeps a byte for each."""
-    strangers = passengers.take(list(range(len(passengers))))
-    strangers.texts["ticket"][:] = [""] * len(passengers)
-    strangers.texts["name"][:] = ["," + name.partition(",")[2] for name in passengers.texts["name"]]
-    features = Features.learn(strangers)
-    assert "party_size" not in features.names
-    rows = features.training_rows(strangers)
-    assert rows.matrix.shape == (len(passengers), len(features.names))
-    assert np.isfinite(rows.matrix).all()
+Person = tuple[str, str, str, float, int]
+people = st.lists(
+    st.tuples(
+        st.sampled_from(["Ek", "Ek ", "Dahl", ""]),
+        st.sampled_from(["Mr", "Mrs", "Master"]),
+        st.sampled_from(["", "1", "2", "a 3", "A 3"]),
+        st.sampled_from([7.25, 8.05, np.nan]),
+        st.sampled_from([0, 1]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def rows_of(persons: list[Person]) -> pd.DataFrame:
+    frame = pd.DataFrame(persons, columns=["surname", "form", "ticket", "fare", "survived"])
+    frame["name"] = frame["surname"] + ", " + frame["form"] + ". X"
+    frame["sex"] = np.where(frame["form"] == "Mrs", "female", "male")
+    frame = frame.assign(pclass=1.0, age=30.0, sibsp=0.0, parch=0.0, cabin="", embarked="")
+    texts = dict.fromkeys(["name", "sex", "ticket", "cabin", "embarked"], object)
+    return frame.astype({**texts, "survived": np.int8})
+
+
+def together(one: Person, other: Person) -> bool:
+    """The definition, for two at a time."""
+    ticket = one[2].upper() == other[2].upper() != ""
+    surname = one[0].strip() == other[0].strip() != ""
+    return ticket or (surname and one[3] == other[3])
+
+
+def survival(of: Person, others: list[Person], priors: list[float]) -> list[float]:
+    """The shares of the group's women, men and all that survived, by brute force."""
+    group = [other for other in others if together(of, other)]
+    women = [other[4] for other in group if other[1] != "Mr"]
+    men = [other[4] for other in group if other[1] == "Mr"]
+    return [
+        (sum(labels) + prior) / (len(labels) + 1) if labels else np.nan
+        for labels, prior in zip((women, men, women + men), priors, strict=True)
+    ]
+
+
+@given(people, people)
+def test_leave_one_out_is_what_brute_force_gives(learned: list[Person], new: list[Person]) -> None:
+    """In training everybody but oneself, in scoring all training passengers."""
+    tables = learn(rows_of(learned))
+    parts = [[p[4] for p in learned if (p[1] == "Mr") == man] for man in (False, True)]
+    priors = [sum(labels) / max(len(labels), 1) for labels in (*parts, parts[0] + parts[1])]
+    others = [learned[:row] + learned[row + 1 :] for row in range(len(learned))]
+    in_training = [survival(p, o, priors) for p, o in zip(learned, others, strict=True)]
+    in_scoring = [survival(person, learned, priors) for person in new]
+    for columns, expected, persons, known in (
+        (trained(rows_of(learned), tables), in_training, learned, others),
+        (scored(rows_of(new), tables), in_scoring, new, [learned] * len(new)),
+    ):
+        if "group_size" not in columns:
+            continue
+        names = [f"{of}_survival_rate" for of in ("women", "men", "group")]
+        np.testing.assert_allclose(columns[names].to_numpy(float), expected, rtol=1e-12)
+        sizes = [1 + sum(together(p, o) for o in k) for p, k in zip(persons, known, strict=True)]
+        assert columns["group_size"].tolist() == sizes
+
+
+def test_the_own_label_is_not_in_the_own_group(rows: pd.DataFrame, tables: Tables) -> None:
+    before = trained(rows, tables)
+    for row in range(0, len(rows), 131):
+        flipped = rows.copy()
+        flipped.loc[row, "survived"] = 1 - rows["survived"][row]
+        after = trained(flipped, {**learn(flipped), ALL: tables[ALL]})
+        hidden = hidden_in_copy(before)
+        np.testing.assert_allclose(
+            after.loc[row, hidden].to_numpy(float), before.loc[row, hidden].to_numpy(float)
+        )
+
+
+def test_the_tables_name_nobody(tables: Tables) -> None:
+    text = "".join(table.to_csv() for table in tables.values())
+    assert "Allison" not in text
+    assert "113781" not in text

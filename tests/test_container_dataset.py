@@ -1,0 +1,168 @@
+"""From rows in chunks to XGBoost's matrices: the same, whatever the chunks and wherever they lie."""
+
+from typing import Any
+
+from container.hardware import Memory
+from container.target_encoding import Tables
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_features
+import xgboost as xgb
+from hypothesis import given
+from hypothesis import strategies as st
+from small_program import dataset, make_rows
+
+PARAMS = {"objective": "binary:logistic", "tree_method": "hist", "subsample": 0.8, "seed": 1}
+PLENTY, LITTLE = Memory(100_000, "test"), Memory(1, "test")
+
+
+def learn(rows: Any) -> Tables:
+    tables: Tables = dataset.EncodedDataset(rows, learning=True).tables.total()
+    return tables
+
+
+def matrix(rows: Any, tables: Tables, *, training: bool = True) -> Any:
+    return dataset.Matrix(dataset.EncodedDataset(rows, learning=False), tables, training=training)
+
+
+def records(of: Any) -> np.ndarray:
+    return np.concatenate([page.copy() for page in of.buffer.pages()])
+
+
+@given(st.lists(st.integers(1, 400), max_size=5), st.integers(1, 7))
+def test_a_buffer_gives_back_what_was_appended_or_every_nth_record(
+    sizes: list[int], step: int
+) -> None:
+    parts = [np.random.default_rng(size).normal(size=(size, 3)) for size in sizes]
+    buffer = dataset.RowBuffer((np.float64, (3,)))
+    for part in parts:
+        buffer.append(part)
+    for each in (step, 1):
+        read = [page.copy() for page in buffer.pages(each)]
+        np.testing.assert_array_equal(
+            np.concatenate([np.empty((0, 3)), *read]),
+            np.concatenate([np.empty((0, 3)), *parts])[::each],
+        )
+
+
+def test_a_buffer_of_many_records_is_read_in_pages_from_disk() -> None:
+    buffer = dataset.RowBuffer(np.int64)
+    for start in range(0, 2_000_000, 100_000):
+        buffer.append(np.arange(start, start + 100_000))
+    assert buffer.rows * 8 > dataset.BUFFER_BYTES
+    for step in (1, 13):
+        pages = [page.copy() for page in buffer.pages(step)]
+        assert max(map(len, pages)) == dataset.PAGE_ROWS
+        np.testing.assert_array_equal(np.concatenate(pages), np.arange(2_000_000)[::step])
+
+
+@given(st.lists(st.integers(1, 300), max_size=6))
+def test_chunks_give_what_all_rows_at_once_give(cuts: list[int]) -> None:
+    """Also where a chunk has categories that those before it had not."""
+    rows = make_rows(300, seed=len(cuts))
+    bounds = [0, *sorted({*cuts, 300})]
+    parts = [rows[a:b].reset_index(drop=True) for a, b in zip(bounds, bounds[1:], strict=False)]
+    assert {n: t.sort_index().to_dict() for n, t in learn(parts).items()} == {
+        n: t.sort_index().to_dict() for n, t in learn(rows).items()
+    }
+    tables = learn(rows)
+    expected = np.sort(records(matrix(rows, tables)), axis=0)
+    np.testing.assert_array_equal(np.sort(records(matrix(parts, tables)), axis=0), expected)
+
+
+def test_a_training_row_has_its_columns_label_and_weight() -> None:
+    rows = make_rows(200)
+    tables = learn(rows)
+    labels = rows["bought"].to_numpy()
+    encoded = small_features.encode(rows)
+    for training in (True, False):
+        made = matrix(rows, tables, training=training)
+        columns = small_features.transform(encoded, tables, labels if training else None)
+        assert made.columns == list(columns)
+        own = records(made)[:200]
+        np.testing.assert_array_equal(own[:, :-2], columns.to_numpy(np.float32))
+        np.testing.assert_array_equal(own[:, -2], labels)
+        assert (own[:, -1] == 1).all()
+        assert training or made.buffer.rows == 200
+
+
+def test_rows_with_hidden_columns_come_once_more_without_them() -> None:
+    rows = make_rows(200)
+    made = matrix(rows, learn(rows))
+    whole = records(made)
+    own, copies = whole[:200], whole[200:]
+    place = made.columns.index("note")
+    have = ~np.isnan(own[:, place])
+    assert 50 < have.sum() == len(copies) < 200
+    assert np.isnan(copies[:, place]).all()
+    assert (copies[:, -1] == dataset.HIDDEN_WEIGHT).all()
+    rest = [column for column in range(whole.shape[1] - 1) if column != place]
+    np.testing.assert_array_equal(copies[:, rest], own[have][:, rest])
+
+
+def test_values_of_validation_that_training_has_not_are_counted_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = make_rows(100)
+    kinds = pd.Series(["A", "new", "B", "other"] * 25, dtype=object)
+    parts = [rows.assign(kind=kinds), rows.assign(kind=kinds)]
+    tables = learn(rows)
+    matrix(rows, tables, training=False)
+    matrix(parts, tables, training=True)
+    assert capsys.readouterr().out == ""
+    matrix(parts, tables, training=False)
+    message = "kind: 2 value(s) never seen in training: 'new', 'other'\n"
+    assert capsys.readouterr().out == message
+
+
+def test_more_categories_than_are_told_apart_count_as_unknown() -> None:
+    count = dataset.MAX_CATEGORIES + 1000
+    kinds = pd.Series([f"k{n:06}" for n in range(count)], dtype=object)
+    rows = make_rows(count).assign(kind=kinds)
+    encoded = dataset.EncodedDataset([rows, rows], learning=False)
+    found = pd.concat([page["kind"].astype(object) for page, _ in encoded], ignore_index=True)
+    known = dataset.MAX_CATEGORIES - 1
+    for half in (found[:count], found[count:]):
+        assert half[:known].tolist() == kinds[:known].tolist()
+        assert set(half[known:]) == {""}
+
+
+def trained(train: Any, validation: Any, limit: Memory) -> xgb.Booster:
+    with dataset.quantile_matrices(train, validation, limit) as matrices:
+        kinds = {type(each) for each in matrices.values()}
+        expected = xgb.QuantileDMatrix if limit == PLENTY else xgb.ExtMemQuantileDMatrix
+        assert kinds == {expected}
+        return xgb.train(
+            PARAMS, matrices["train"], 5, [(matrices["validation"], "rows")], verbose_eval=False
+        )
+
+
+@pytest.fixture(scope="module")
+def many() -> tuple[Any, Any]:
+    """Training rows of which a sample says where the bins end, in several pages."""
+    rows = make_rows(2 * dataset.SAMPLE_ROWS)
+    return matrix(rows, learn(rows)), matrix(make_rows(20_000, 1), learn(rows), training=False)
+
+
+def test_data_on_disk_give_the_trees_of_data_in_memory(
+    many: tuple[Any, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_memory = trained(*many, PLENTY)
+    assert "data in memory: about " in capsys.readouterr().out
+    on_disk = trained(*many, LITTLE)
+    assert "of 1 MiB (test)" in capsys.readouterr().out
+    assert on_disk.save_raw() == in_memory.save_raw()
+
+
+def test_a_sample_for_the_bins_costs_no_quality(many: tuple[Any, Any]) -> None:
+    """The loss is that of bins from all rows, but for what any two samples differ in."""
+    whole = records(many[0])
+    full = xgb.QuantileDMatrix(whole[:, :-2], whole[:, -2], weight=whole[:, -1])
+    test = records(many[1])
+    losses = []
+    for booster in (trained(*many, PLENTY), xgb.train(PARAMS, full, 5)):
+        p = booster.inplace_predict(test[:, :-2])
+        losses.append(-np.log(np.where(test[:, -2] == 1, p, 1 - p)).mean())
+    assert losses[0] == pytest.approx(losses[1], abs=2e-3)
