@@ -19,7 +19,7 @@ CHECKPOINT_ROUNDS = 10  # an interruption costs fewer rounds than this
 LOG_ROUNDS = 50
 LOSSES = "losses"  # attribute of a checkpoint: the validation log loss after each round
 
-LINEAR_ROUNDS = 200
+LINEAR_ROUNDS = 100  # 1,000 change no margin of the Titanic data by more than 2e-5
 LINEAR_L2 = 5.0  # on the weights of standardised columns
 
 
@@ -187,12 +187,15 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
         "base_score": 0.5,
         "nthread": 1,
     }
-    rows = xgb.DMatrix(np.hstack([standard, missing - share]), labels, weight=weights)
-    booster = xgb.train(params, rows, LINEAR_ROUNDS)
+    some = share > 0
+    x = np.hstack([standard, (missing - share)[:, some]])
+    booster = xgb.train(params, xgb.DMatrix(x, labels, weight=weights), LINEAR_ROUNDS)
     # The margins of no column at all, and of each column alone, give the weights.
-    alone = xgb.DMatrix(np.vstack([np.zeros(2 * len(mean)), np.eye(2 * len(mean))]))
-    intercept, *margins = booster.predict(alone, output_margin=True).astype(float)
-    weight, weight_missing = np.split(np.array(margins) - intercept, 2)
+    alone = xgb.DMatrix(np.eye(x.shape[1] + 1, x.shape[1], k=-1))
+    margins = booster.predict(alone, output_margin=True).astype(float)
+    intercept, both = margins[0], margins[1:] - margins[0]
+    weight, weight_missing = both[: len(mean)], np.zeros(len(mean))
+    weight_missing[some] = both[len(mean) :]
     lowest, highest = np.nan_to_num(np.fmin.reduce(raw)), np.nan_to_num(np.fmax.reduce(raw))
     return LinearModel(
         np.array(intercept), weight, weight_missing, mean, deviation, share, lowest, highest

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from container.errors import InputError
-from container.schema import ALIASES, LABEL, NUMBERS, TEXTS
-from container.validation import SHOWN_CHARACTERS, check_rows
+from container.schema import NUMBERS
+from container.validation import check_rows, match_columns
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 2**20  # of CSV are parsed at once; more take more memory and no less time
+BLOCK_BYTES = 2**20  # of CSV are parsed at once: more take more memory and no less time
 BATCH_ROWS = 16_384  # of Parquet
-MAX_RECORD_BYTES = 2**20  # of CSV
+MAX_RECORD_BYTES = 2**20
 NA_VALUES = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]  # others: check_rows
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
@@ -80,22 +80,6 @@ def _read(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[pd.Data
         raise InputError(problem, "save it as UTF-8, and quote cells that hold quotes") from None
 
 
-def _columns(header: list[str], source: str, labelled: bool) -> dict[str, int]:
-    """Return the position of each column of the schema. Raises InputError if missing or doubled."""
-    names = [ALIASES.get(name, name) for name in (cell.strip().lower() for cell in header)]
-    needed = [*([LABEL] if labelled else []), *NUMBERS, *TEXTS]
-    hint = f"the columns needed, in any order and case, are {', '.join(needed)}"
-    missing = [name for name in needed if name not in names]
-    if len(missing) == len(needed):
-        shown = ",".join(header)[:SHOWN_CHARACTERS]
-        raise InputError(f"{source}: no header: the first line is {shown!r}", hint)
-    if missing:
-        raise InputError(f"{source}: missing columns: {', '.join(missing)}", hint)
-    if twice := [name for name in needed if names.count(name) > 1]:
-        raise InputError(f"{source}: columns given twice: {', '.join(twice)}", "keep one of each")
-    return {name: names.index(name) for name in needed}
-
-
 def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
     line = content.readline(MAX_RECORD_BYTES).decode("utf-8-sig").rstrip("\r\n")
     for separator, name in SEPARATORS.items():
@@ -105,7 +89,7 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
                 "save the file with commas, as pandas.DataFrame.to_csv does by default",
             )
     header = next(csv.reader([line]), [""])
-    columns = _columns(header, source, labelled)
+    columns = match_columns(header, source, labelled)
     rows = 0
     for block, cells in _blocks(content, source):
         odd = np.flatnonzero(cells != len(header))
@@ -169,11 +153,11 @@ def _count_cells(block: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     data = np.frombuffer(block, np.uint8)
     quotes = data == ord('"')
     around = np.frombuffer(b"\n" + block + b"\n", np.uint8)
-    for each, beside, allowed in ((0, 0, b',\n"'), (1, 2, b',\r\n"')):
-        places = np.flatnonzero(quotes)[each::2]  # the opening ones, then the closing ones
+    for first, beside, allowed in ((0, 0, b',\n"'), (1, 2, b',\r\n"')):
+        places = np.flatnonzero(quotes)[first::2]  # the opening ones, then the closing ones
         stray = places[~np.isin(around[places + beside], list(allowed))]
-        if len(stray):
-            near = block[max(stray[0] - 20, 0) : stray[0] + 20].decode(errors="replace")
+        for place in stray[:1]:
+            near = block[max(place - 20, 0) : place + 20].decode(errors="replace")
             raise csv.Error(f"a quote inside a cell that is not quoted, near {near!r}")
     outside = ~np.logical_xor.accumulate(quotes)
     ends = np.flatnonzero((data == ord("\n")) & outside)
@@ -187,18 +171,15 @@ def _count_cells(block: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 def _read_parquet(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
     import arro3.io  # costs nothing until then, unlike pyarrow, which pandas imports
 
-    content.seek(-4, io.SEEK_END)
-    if content.read() != b"PAR1":
-        raise InputError(
-            f"{source}: not a whole Parquet file: its end is missing", "write it again"
-        )
-    content.seek(0)
     try:
+        content.seek(-4, io.SEEK_END)
+        if content.read() != b"PAR1":
+            raise EOFError("its end is missing")
+        content.seek(0)
         for batch in arro3.io.read_parquet(content, batch_size=BATCH_ROWS):
-            columns = _columns(batch.column_names, source, labelled)
-            yield pd.DataFrame(
-                {n: _cells(batch.column(at), n, source) for n, at in columns.items()}
-            )
+            columns = match_columns(batch.column_names, source, labelled)
+            cells = {n: _cells(batch.column(at), n, source) for n, at in columns.items()}
+            yield pd.DataFrame(cells)
     except (InputError, GeneratorExit, UnicodeDecodeError):
         raise
     except BaseException as error:  # a panic of the Rust library is no Exception
@@ -215,11 +196,9 @@ def _cells(column: Any, name: str, source: str) -> Any:
     if DataType.is_nested(kind):
         problem = f"{source}: {name} is of type {str(kind).strip()}"
         raise InputError(problem, "write the column as numbers or texts")
-    if name in NUMBERS and (DataType.is_numeric(kind) or DataType.is_boolean(kind)):
+    numeric = DataType.is_numeric(kind) or DataType.is_boolean(kind)
+    if name in NUMBERS and numeric:
         column = column.cast(DataType.float64())
-    values = column.to_pylist() if column.null_count else column.to_numpy()
-    return (
-        np.array(values, float)
-        if column.type == DataType.float64()
-        else pd.Series(values, dtype=object)
-    )
+        return np.array(column.to_pylist() if column.null_count else column.to_numpy(), float)
+    plain = not column.null_count and (numeric or DataType.is_string(kind))
+    return pd.Series(column.to_numpy() if plain else column.to_pylist(), dtype=object)

@@ -6,7 +6,7 @@ from typing import Any
 
 from container.contract import parse_number
 from container.errors import InputError
-from container.schema import LABEL, NUMBERS, TEXTS
+from container.schema import ALIASES, LABEL, NUMBERS, TEXTS
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,22 @@ def clean(cell: object) -> str:
         cell = f"{cell:.15g}"
     text = "" if cell is None else " ".join(str(cell).split())
     return "" if len(text) <= LONGEST_MISSING and text.lower() in MISSING else text
+
+
+def match_columns(header: list[str], source: str, labelled: bool) -> dict[str, int]:
+    """Return the position of each column of the schema. Raises InputError if missing or doubled."""
+    names = [ALIASES.get(name, name) for name in (cell.strip().lower() for cell in header)]
+    needed = [*([LABEL] if labelled else []), *NUMBERS, *TEXTS]
+    hint = f"the columns needed, in any order and case, are {', '.join(needed)}"
+    missing = [name for name in needed if name not in names]
+    if len(missing) == len(needed):
+        shown = ",".join(header)[:SHOWN_CHARACTERS]
+        raise InputError(f"{source}: no header: the first line is {shown!r}", hint)
+    if missing:
+        raise InputError(f"{source}: missing columns: {', '.join(missing)}", hint)
+    if twice := [name for name in needed if names.count(name) > 1]:
+        raise InputError(f"{source}: columns given twice: {', '.join(twice)}", "keep one of each")
+    return {name: names.index(name) for name in needed}
 
 
 def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFrame:
