@@ -149,15 +149,25 @@ def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]
 
 
 def parse_arguments(arguments: Sequence[str]) -> dict[str, str]:
-    """Return the hyperparameters given as `--eta 0.1`. `--help` explains all, and exits."""
+    """Return the hyperparameters given as `--eta 0.1`; raises InputError for other arguments.
+
+    `--help` explains all, and exits.
+    """
     parser = argparse.ArgumentParser(
         prog="train",
         description="Train on the channels; what is given here goes before hyperparameters.json.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
+        exit_on_error=False,
     )
     for name, spec in {**HYPERPARAMETERS, FOLDS: _FOLDS}.items():
         default = "none" if name == FOLDS else spec.default
         text = f"{spec.help}; {spec.allowed} (default: {default})"
         parser.add_argument(f"--{name}", metavar="N", help=text.replace("%", "%%"))
-    return vars(parser.parse_args(arguments))
+    try:
+        known, unknown = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise InputError(f"arguments: {error}", "see `train --help`") from None
+    if unknown:
+        raise InputError(f"unknown arguments: {' '.join(unknown)}", "see `train --help`")
+    return vars(known)

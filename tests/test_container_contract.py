@@ -27,26 +27,19 @@ def imported_packages(path: Path) -> set[str]:
     return {module.partition(".")[0] for module in imported_modules(path)}
 
 
-def test_container_imports_neither_pipeline_nor_an_aws_library() -> None:
+def test_the_image_needs_neither_the_pipeline_nor_an_aws_library_nor_scikit_learn() -> None:
+    kept_out = {"pipeline", "local_aws", "boto3", "botocore", "sagemaker", "sklearn", "pyarrow"}
     for path in (ROOT / "container").rglob("*.py"):
-        assert not imported_packages(path) & {"pipeline", "boto3", "botocore", "sagemaker"}, path
+        assert not imported_packages(path) & kept_out, path
 
 
-# What the evidence page is made with: the artifact is scored again by the program that made it.
-EVIDENCE = ROOT / "pipeline" / "evidence"
-SCORING_AGAIN = (EVIDENCE / "scoring.py", EVIDENCE / "pictures.py")
-
-
-def test_pipeline_imports_only_what_is_standard_library_of_container() -> None:
-    shared = set()
-    for path in (ROOT / "pipeline").rglob("*.py"):
-        for module in imported_modules(path):
-            file = ROOT / f"{module.replace('.', '/')}.py"
-            if module.startswith("container.") and file.exists() and path not in SCORING_AGAIN:
-                shared.add(file)
-    assert ROOT / "container" / "contract.py" in shared
-    for path in shared:
-        assert imported_packages(path) <= sys.stdlib_module_names | {"container"}, path
+@pytest.mark.parametrize("name", ["contract", "errors", "opt_ml", "schema"])
+def test_what_both_sides_share_needs_the_standard_library_only(name: str) -> None:
+    packages = imported_packages(ROOT / "container" / f"{name}.py")
+    assert packages <= sys.stdlib_module_names | {"container"}
+    code = f"import sys, container.{name}; print({{'numpy', 'pandas'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_start_imports_the_slow_libraries_only_when_it_needs_them() -> None:
@@ -90,6 +83,28 @@ def test_all_mistakes_are_reported_together() -> None:
     assert "unknown hyperparameter max_dept" in str(caught.value)
     assert "eta: '2' is not a number from 0.0001 to 1.0" in str(caught.value)
     assert "max_depth" in caught.value.hint
+
+
+def test_hyperparameters_may_be_arguments() -> None:
+    given = contract.parse_arguments(["--eta", "1e-1", "--max_depth=4", "--cv_folds", "5"])
+    assert given == {"eta": "1e-1", "max_depth": "4", "cv_folds": "5"}
+    assert contract.parse_arguments([]) == {}
+
+
+@pytest.mark.parametrize("arguments", [["--etta", "1"], ["--et", "1"], ["--eta"], ["eta=1"]])
+def test_other_arguments_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(InputError, match="arguments: "):
+        contract.parse_arguments(arguments)
+
+
+def test_help_explains_every_hyperparameter(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        contract.parse_arguments(["--help"])
+    assert not caught.value.code
+    text = " ".join(capsys.readouterr().out.split())
+    for name, spec in contract.HYPERPARAMETERS.items():
+        assert f"--{name} N {spec.help}; {spec.allowed} (default: {spec.default})" in text
+    assert "--cv_folds N" in text
 
 
 @pytest.mark.parametrize("metric", contract.METRICS)

@@ -1,5 +1,6 @@
-"""From rows in chunks to XGBoost's matrices: the same, whatever the chunks and wherever they lie."""
+"""From rows to XGBoost's matrices: the same, whatever the chunks and wherever they lie."""
 
+import itertools
 from typing import Any
 
 from container.hardware import Memory
@@ -63,7 +64,7 @@ def test_chunks_give_what_all_rows_at_once_give(cuts: list[int]) -> None:
     """Also where a chunk has categories that those before it had not."""
     rows = make_rows(300, seed=len(cuts))
     bounds = [0, *sorted({*cuts, 300})]
-    parts = [rows[a:b].reset_index(drop=True) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [rows[a:b].reset_index(drop=True) for a, b in itertools.pairwise(bounds)]
     assert {n: t.sort_index().to_dict() for n, t in learn(parts).items()} == {
         n: t.sort_index().to_dict() for n, t in learn(rows).items()
     }
