@@ -1,6 +1,6 @@
 """The training program, interrupted where a test says.
 
-Run as a program it imports everything once and forks for each job, which makes several jobs a second.
+Run as a program it imports everything once, and forks for each job: several a second.
 """
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from program import ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Program:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
