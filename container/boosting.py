@@ -93,7 +93,7 @@ class _Resumable(xgb.callback.TrainingCallback):
 
     def save(self) -> None:
         """Save the model up to its last multiple of CHECKPOINT_ROUNDS."""
-        rounds = self._model.num_boosted_rounds() // CHECKPOINT_ROUNDS * CHECKPOINT_ROUNDS
+        rounds = len(self._losses) // CHECKPOINT_ROUNDS * CHECKPOINT_ROUNDS
         if rounds and self._checkpoints.folder:
             model = self._model[:rounds]
             model.set_attr(**{LOSSES: json.dumps(self._losses[:rounds])})

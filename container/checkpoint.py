@@ -7,6 +7,7 @@ its fingerprint. A file's name holds its boosting rounds and the SHA-256 of its 
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -101,5 +102,6 @@ def _name(rounds: str, content: bytes) -> str:
     return f"{rounds}-{hashlib.sha256(content).hexdigest()[:16]}.ubj"
 
 
+@functools.cache  # once is enough
 def _warn(text: str) -> None:
     print(f"warning: checkpoints: {text}", file=sys.stderr, flush=True)

@@ -90,7 +90,18 @@ def join(hosts: Sequence[str], current: str) -> Iterator[Cluster]:
                 ) from None
             time.sleep(RETRY_SECONDS)
     print(f"hosts: {', '.join(hosts)}; this is {current}, rank {cluster.rank}", flush=True)
-    yield cluster
+    try:
+        yield cluster
+    except BaseException as error:
+        if tracker:
+            del tracker.handle  # to free it is to wait for hosts that are lost
+        if isinstance(error, xgb.core.XGBoostError) and "collective" in str(error):
+            reason = str(error).partition("Stack trace")[0].strip().rpartition("]: ")[2]
+            raise InputError(
+                f"{current}: the connection to another host is lost: {reason}",
+                "see the logs of the other hosts: the first that failed says why",
+            ) from None
+        raise
     collective.finalize()
     if tracker:
         tracker.wait_for()

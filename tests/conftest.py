@@ -22,6 +22,7 @@ import pytest
 import yaml
 from container_engine import NEEDS_ENGINE, Image
 from model_server import ModelServer
+from program import ENVIRONMENT
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = container_engine.ROOT
@@ -186,12 +187,7 @@ def run_job() -> RunJob:
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "container", *arguments],
-            env={
-                "PATH": os.defpath,
-                "PYTHONPATH": str(ROOT),
-                "SAGEMAKER_BASE_DIR": str(root),
-                **(environment or {}),
-            },
+            env={**ENVIRONMENT, "SAGEMAKER_BASE_DIR": str(root), **(environment or {})},
             capture_output=True,
             text=True,
             check=False,

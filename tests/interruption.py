@@ -1,6 +1,6 @@
 """The training program, interrupted where a test says.
 
-Run as a program it has imported everything once, and forks for each job: twenty jobs a second.
+Run as a program it imports everything once, and forks for each job: several a second.
 """
 
 import json
@@ -8,44 +8,44 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from program import ENVIRONMENT
 
 
 @dataclass(frozen=True)
 class Interruption:
-    """`signal` comes at moment number `moment`, counted from 0: before and after each round of
-    boosting, and before and after each checkpoint and file of the artifact gets its name."""
+    """A signal at moment number `moment`, counted from 0.
+
+    There is a moment before and one after each of these: a file is parsed, stored rows are read
+    again, a boosting round is evaluated, a checkpoint or a file of the artifact gets its name.
+    """
 
     signal: signal.Signals
     moment: int
 
 
 class Program:
+    """Runs jobs."""
+
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def run(
-        self, root: Path, interruption: Interruption | None = None, seconds: float = 0
-    ) -> tuple[int, str]:
-        """The exit code of one job, or the negative number of the signal, and what it wrote.
-        `seconds` is the least time between its checkpoints."""
+    def run(self, root: Path, interruption: Interruption | None = None) -> tuple[int, str]:
+        """Return the exit code of one job, negative for a signal, and its log."""
         number, moment = (interruption.signal, interruption.moment) if interruption else (0, 0)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(
-            json.dumps([str(root), number, moment, seconds]), file=self._process.stdin, flush=True
-        )
+        print(json.dumps([str(root), number, moment]), file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
         return code, _log_of(root).read_text(encoding="utf-8")
 
@@ -57,15 +57,17 @@ def _log_of(root: Path) -> Path:
     return root.with_suffix(".log")
 
 
-def _serve() -> None:
-    import container.train  # noqa: F401 - once, for all jobs
-    from container.checkpoint import SECONDS_VARIABLE
-    from container.process import main
+def _run_jobs() -> None:
+    import tempfile
 
+    import container.train  # noqa: F401 - once, for all jobs
+    from container.__main__ import main
+
+    import pandas as pd
     import xgboost as xgb
 
     for line in sys.stdin:
-        root, number, moment, seconds = json.loads(line)
+        root, number, moment = json.loads(line)
         child = os.fork()
         if child:
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -73,30 +75,36 @@ def _serve() -> None:
         with _log_of(Path(root)).open("w", encoding="utf-8") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        os.environ[SECONDS_VARIABLE] = str(seconds)
         if number:
             moments = iter(range(10**9))
-
-            def maybe(number: int = number, moment: int = moment, moments: Any = moments) -> None:
-                if next(moments) == moment:
-                    os.kill(os.getpid(), number)
-
-            for owner, name in ((xgb.Booster, "update"), (Path, "replace")):
-                setattr(owner, name, _between(maybe, getattr(owner, name)))
+            for owner, name in (
+                (pd, "read_csv"),
+                (tempfile.SpooledTemporaryFile, "seek"),
+                (xgb.Booster, "eval_set"),
+                (Path, "replace"),
+            ):
+                wrapped = _interrupted(getattr(owner, name), number, moment, moments)
+                setattr(owner, name, wrapped)
         code = main([], Path(root))
         sys.stdout.flush()
         os._exit(code)
 
 
-def _between(maybe: Callable[[], None], call: Callable[..., Any]) -> Callable[..., Any]:
+def _interrupted(
+    call: Callable[..., Any], number: int, moment: int, moments: Iterator[int]
+) -> Callable[..., Any]:
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        maybe()
+        if arguments[1:2] == ([],):  # a round that nothing is evaluated after, of the linear model
+            return call(*arguments, **named)
+        if next(moments) == moment:
+            os.kill(os.getpid(), number)
         result = call(*arguments, **named)
-        maybe()
+        if next(moments) == moment:
+            os.kill(os.getpid(), number)
         return result
 
     return wrapped
 
 
 if __name__ == "__main__":
-    _serve()
+    _run_jobs()

@@ -1,7 +1,6 @@
 """The model server as a process, an artifact for it, and requests to it."""
 
 import http.client
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from container.reading import read_rows
 from container.train import fit
 from pipeline.data import Dataset
 
-from container_engine import ROOT, docker
+from container_engine import docker
+from program import ENVIRONMENT
 
 
 @dataclass
@@ -80,8 +80,7 @@ def start(root: Path, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "container", "serve"],
         env={
-            "PATH": os.defpath,
-            "PYTHONPATH": str(ROOT),
+            **ENVIRONMENT,
             "SAGEMAKER_BASE_DIR": str(root),
             "SAGEMAKER_BIND_TO_PORT": "0",
             **variables,
