@@ -5,6 +5,7 @@ with its digest. An image that is already there is not built again.
 """
 
 import io
+import json
 import subprocess
 import time
 import zipfile
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
+from container.reading import read_rows
+from container.schema import LABEL
 from pipeline import cli
+from pipeline.data import Dataset, prepare, to_csv
 from pipeline.diagnosis import diagnose
 from pipeline.execution.log_stream import LAST_LINES, LogStream
 from pipeline.image import CONTAINER, REQUIREMENTS, image_tag, resolve_image, source_files
@@ -25,6 +29,8 @@ from rich.console import Console
 
 ROOT = CONTAINER.parent
 BUILDSPEC = Path(__file__).parent / "buildspec.yml"
+SMOKE = "build/smoke"  # the /opt/ml of the training that the build tries
+SMOKE_ROWS = 20  # of each label in each channel
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 POLL_SECONDS = 2.0
 UNKNOWN = "mend what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
@@ -45,7 +51,7 @@ def _push(config: Path, console: Console) -> int:
         console.print(f"image {tag}: already there, nothing is built", highlight=False)
     except InputError:
         key = f"build/{tag}.zip"
-        session.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=pack())
+        session.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=pack(prepare(settings)))
         build(
             session.client("codebuild"),
             session.client("logs"),
@@ -59,16 +65,29 @@ def _push(config: Path, console: Console) -> int:
     return cli.SUCCEEDED
 
 
-def pack() -> bytes:
-    """container/, the buildspec and the data of its smoke training, as a zip with fixed times."""
-    paths = [*source_files(), BUILDSPEC, *source_files(BUILDSPEC.parent / "smoke")]
+def pack(dataset: Dataset) -> bytes:
+    """Return container/, the buildspec and a sample of the data, as a zip with fixed times."""
+    files = {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for path in [*source_files(), BUILDSPEC]
+    }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in paths:
-            entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix(), ZIP_TIME)
+        for name, content in (files | smoke_files(dataset)).items():
+            entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, content)
     return buffer.getvalue()
+
+
+def smoke_files(dataset: Dataset) -> dict[str, bytes]:
+    """Return the /opt/ml tree of a training on a few rows of each channel and five rounds."""
+    files = {f"{SMOKE}/input/config/hyperparameters.json": json.dumps({"num_round": "5"}).encode()}
+    for channel, content in dataset.channels.items():
+        rows = read_rows(content, channel, labelled=True)
+        sample = rows.groupby(LABEL).head(SMOKE_ROWS)
+        files[f"{SMOKE}/input/data/{channel}/{channel}.csv"] = to_csv(sample)
+    return files
 
 
 def build_variables(settings: Settings) -> dict[str, str]:

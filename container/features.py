@@ -3,8 +3,7 @@
 With `schema.py`, this is the module to replace for other data. The program calls four functions:
 `encode` turns rows into numbers, categories and keys, each row by itself; `statistics` sums up
 what is learned of them; `transform` makes the columns that the model sees; `hidden_in_copy` says
-which of them a row may lack. Every other public function makes one group of columns, and its
-docstring goes into the glossary (docs/features.md).
+which of them a row may lack. The docstrings of the others make the glossary (docs/features.md).
 """
 
 from typing import Any, TypeAlias
@@ -52,7 +51,7 @@ def statistics(rows: pd.DataFrame, labels: NDArray[Any]) -> dict[str, pd.DataFra
     tables |= {f"mean {name}": sums_by_key([""] * len(rows), rows[name]) for name in NUMBERS}
     tables[AGE] = sums_by_key(rows["title"], rows["age"])
     woman = woman_or_boy(rows)
-    tables[ALL] = sums_by_key(np.where(woman, "women and boys", "men"), labels)
+    tables[ALL] = sums_by_key(np.where(woman, "women", "men"), labels)
     keys = pd.concat(_group_keys(rows), ignore_index=True)
     woman, labels = np.tile(woman, 3), np.tile(labels, 3)
     tables[WOMEN] = sums_by_key(keys[woman], labels[woman])
@@ -76,9 +75,8 @@ def transform(
         **target_encoded_categories(rows, tables),
     }
     groups = travel_group(rows, tables, woman, labels)
-    companions = groups["women"] + groups["men"] if groups else 0
-    size = np.maximum(companions + 1, columns["family_size"])
-    columns["log_fare_per_person"] = np.log1p(numbers["fare"] / size)
+    size = group_size(groups, columns["family_size"])
+    columns |= fare_per_person(numbers["fare"], size)
     if groups:
         columns |= {"group_size": size, **group_survival(groups, tables, woman)}
     return pd.DataFrame(columns)
@@ -93,10 +91,7 @@ def hidden_in_copy(columns: pd.DataFrame) -> list[str]:
 
 
 def title(text: str) -> str:
-    """Return the form of address: `Mr` of "Mr. Owen Harris", "" where there is none.
-
-    It tells sex, age and rank; a `Master` is a boy.
-    """
+    """Return the form of address: `Mr` of "Mr. Owen Harris", "" where there is none."""
     form, point, _ = text.partition(".")
     return form.strip() if point and "," not in form else ""
 
@@ -112,8 +107,7 @@ def impute(rows: pd.DataFrame, tables: Tables) -> Columns:
     for name in NUMBERS:
         total = tables.get(f"mean {name}", EMPTY).sum()
         fill[name] = total["sum"] / max(total["count"], 1)
-    by_title = tables.get(AGE, EMPTY)
-    by_title = by_title[by_title["count"] >= MIN_COUNT]
+    by_title = tables.get(AGE, EMPTY)[lambda table: table["count"] >= MIN_COUNT]
     fill["age"] = look_up(rows["title"], by_title["sum"] / by_title["count"], fill["age"])
     return {name: np.where(rows[name].isna(), fill[name], rows[name]) for name in NUMBERS}
 
@@ -150,8 +144,8 @@ def travel_group(
     """Return how many training passengers travelled with each, and how many of them survived.
 
     The group of a passenger is everyone on the same ticket, and everyone of the same surname who
-    paid the same fare on another ticket; who is both counts once. Groups are known by the hashes of
-    their keys: no name is kept. Nothing is returned when no group is known, or too many are.
+    paid the same fare on another ticket; who is both counts once. No name is kept, only hashes.
+    Nothing is returned when no group is known, or too many are.
     """
     groups: Columns = {}
     keys = _group_keys(rows)
@@ -169,6 +163,17 @@ def travel_group(
     return groups
 
 
+def group_size(groups: Columns, family_size: NDArray[Any]) -> NDArray[Any]:
+    """Return how many travelled together: the travel group, and at least the family."""
+    companions = groups["women"] + groups["men"] if groups else 0
+    return np.asarray(np.maximum(companions + 1, family_size))
+
+
+def fare_per_person(fare: NDArray[Any], size: NDArray[Any]) -> Columns:
+    """Return the logarithm of the fare of each: the fare of a ticket was that of all on it."""
+    return {"log_fare_per_person": np.log1p(fare / size)}
+
+
 def group_survival(groups: Columns, tables: Tables, woman: NDArray[Any]) -> Columns:
     """Return the shares of the travel group's women and boys, men, and all that survived.
 
@@ -176,13 +181,10 @@ def group_survival(groups: Columns, tables: Tables, woman: NDArray[Any]) -> Colu
     each share comes a second time for them alone. It is NaN where there is nobody, and drawn to
     that of all passengers as by one more companion.
     """
-    totals = tables[ALL].reindex(["women and boys", "men"], fill_value=0)
+    totals = tables[ALL].reindex(["women", "men"], fill_value=0)
     columns: Columns = {}
-    for name, own, total in (
-        ("women", ["women"], totals.iloc[0]),
-        ("men", ["men"], totals.iloc[1]),
-        ("group", ["women", "men"], totals.sum()),
-    ):
+    for name, own in {"women": ["women"], "men": ["men"], "group": ["women", "men"]}.items():
+        total = totals.loc[own].sum()
         count = np.sum([groups[each] for each in own], axis=0)
         survived = np.sum([groups[f"{each}_survived"] for each in own], axis=0)
         prior = total["sum"] / max(total["count"], 1)

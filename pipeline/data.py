@@ -13,18 +13,21 @@ from typing import Any
 
 from container.contract import TRAIN_CHANNEL, VALIDATION_CHANNEL
 from container.errors import InputError
-from container.reading import read_rows
+from container.opt_ml import is_hidden
+from container.reading import read_chunks, read_rows
 from container.schema import LABEL
 from pipeline import cli
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
 
 import boto3
+import pandas as pd
 from botocore.exceptions import ClientError
 from sklearn.model_selection import train_test_split
 
 HASH_CHARACTERS = 16
 MIN_VALIDATION_ROWS = 10
+READ_BYTES = 16 * 2**20  # the most of a channel in S3 that is read to check or to compare
 
 
 @dataclass(frozen=True)
@@ -59,30 +62,42 @@ def prepare(settings: Settings) -> Dataset:
         InputError: The file is missing, its rows cannot be trained on, or too few of them validate.
     """
     path = settings.data_file
-    rows = read_rows(path, labelled=True)
+    try:
+        rows = read_rows(path, labelled=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}", "correct data_file in pipeline.yaml"
+        ) from None
     rows = rows.sort_values(list(rows), ignore_index=True)
     fraction = settings.validation_fraction
     expected = round(len(rows) * fraction)
-    if (
-        min(expected, *rows[LABEL].value_counts().reindex([0, 1], fill_value=0))
-        < MIN_VALIDATION_ROWS
-    ):
+    zeros, ones = (int((rows[LABEL] == label).sum()) for label in (0, 1))
+    if expected < MIN_VALIDATION_ROWS:
         needed = math.ceil(MIN_VALIDATION_ROWS / min(fraction, 1 - fraction))
         raise InputError(
             f"{path}: {len(rows)} rows, of which {expected} would validate, prove nothing",
-            f"give at least {needed} rows, {MIN_VALIDATION_ROWS} of each class",
+            f"give at least {needed} rows, {MIN_VALIDATION_ROWS} of each label",
+        )
+    if min(zeros, ones) < MIN_VALIDATION_ROWS:
+        raise InputError(
+            f"{path}: {LABEL} is 0 in {zeros} rows and 1 in {ones}: nothing can be learned",
+            f"give at least {MIN_VALIDATION_ROWS} rows of each label",
         )
     parts = train_test_split(
         rows, test_size=fraction, random_state=settings.split_seed, stratify=rows[LABEL]
     )
     return Dataset(
         {
-            channel: part.sort_index()
-            .to_csv(index=False, lineterminator="\n", float_format="%.15g")
-            .encode()
+            channel: to_csv(part.sort_index())
             for channel, part in zip((TRAIN_CHANNEL, VALIDATION_CHANNEL), parts, strict=True)
         }
     )
+
+
+def to_csv(rows: pd.DataFrame) -> bytes:
+    """Return rows as the CSV of a channel: the same rows give the same bytes."""
+    text: str = rows.to_csv(index=False, lineterminator="\n", float_format="%.15g")
+    return text.encode()
 
 
 def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, bool]:
@@ -105,6 +120,33 @@ def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, boo
                 ContentType="text/csv",
             )
     return sent
+
+
+def list_channel(s3: Any, uri: str) -> dict[str, int]:
+    """Return the sizes of the objects that a training job reads under an S3 URI, by key, sorted."""
+    bucket, prefix = split_uri(uri)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    sizes = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+    return {
+        key: size
+        for key, size in sorted(sizes.items())
+        if not (key.endswith("/") or is_hidden(key.removeprefix(prefix)))
+    }
+
+
+def read_channel(s3: Any, uri: str) -> pd.DataFrame:
+    """Read the labelled rows of a channel in S3, as a training job does.
+
+    Raises InputError when there are none, or they cannot be trained on.
+    """
+    bucket, _ = split_uri(uri)
+    parts: list[pd.DataFrame] = []
+    for key in list_channel(s3, uri):
+        content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        parts += read_chunks(content, f"s3://{bucket}/{key}", labelled=True)
+    if not parts:
+        raise InputError(f"no rows in {uri}", "upload rows, or correct the S3 URI")
+    return pd.concat(parts, ignore_index=True)
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -62,8 +62,8 @@ NO_IMAGE_DIGEST = "sha256:" + "0" * 64
 NO_SOURCE_REVISION = "0" * TAG_CHARACTERS
 
 DESCRIPTION = (
-    "Trains Titanic survival with XGBoost in an image of its own, and registers the model when its "
-    "validation AUC is high enough."
+    "Trains XGBoost in an image of its own, and registers the model when its validation AUC is "
+    "high enough."
 )
 
 

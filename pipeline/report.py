@@ -43,7 +43,7 @@ def write_pages(
     from pipeline.evidence.pictures import draw
 
     evidence = gather(session, settings, record)
-    pictures = draw(folder, evidence.scoring.again, evidence.scoring.importances)
+    pictures = draw(folder, evidence.scoring)
     paths = []
     for language in languages:
         path = folder / LANGUAGES[language]

@@ -391,7 +391,7 @@ def one_class(content: bytes) -> bytes:
     [
         ("_SUCCESS", lambda _: b"", "no-file"),
         ("train.csv", lambda content: content.replace(b"fare", b"price"), "missing-columns"),
-        ("train.csv", lambda content: content.replace(b",3,", b",three,", 1), "not-a-number"),
+        ("train.csv", lambda content: content.replace(b",3,", b",three,", 1), "invalid-cell"),
         ("train.csv", one_class, "one-class"),
     ],
 )

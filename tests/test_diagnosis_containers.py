@@ -11,6 +11,7 @@ from pathlib import Path
 from container import contract
 from container.errors import InputError
 from pipeline import cli
+from pipeline.data import Dataset
 from pipeline.image import SINGLE, source_tag
 from pipeline.local_aws import registry
 
@@ -229,10 +230,10 @@ def test_packages_that_are_not_those_of_the_lock_file(image: Image, tmp_path: Pa
     assert says("hash-mismatch", err)
 
 
-def test_a_build_without_a_docker_daemon(image: Image) -> None:
+def test_a_build_without_a_docker_daemon(image: Image, dataset: Dataset) -> None:
     stack, clients = image.stack(), image.clients()
     key = "build/no-daemon.zip"
-    clients.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=push_image.pack())
+    clients.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=push_image.pack(dataset))
     variables = {
         "IMAGE_TAG": "no-daemon",
         "BASE_IMAGE": base_image(),

@@ -66,7 +66,7 @@ def test_it_runs_from_a_clean_kernel_without_account_or_docker(tmp_path: Path) -
     assert "/output/model.tar.gz" in text
     both = re.findall(r"<td>(0\.\d+)</td>\s*<td>(0\.\d+)</td>\s*</tr>", text)
     assert len(both) == 4, "four metrics, as written and as measured again"
-    assert all(written == again for written, again in both)
+    assert all(float(written) == pytest.approx(float(again), abs=1e-6) for written, again in both)
     assert "Traceback" not in text
     assert pictures(notebook) == 5
 

@@ -21,6 +21,7 @@ import boto3
 import pytest
 from explained import entry_of
 from test_build_template import listed, policies
+from test_pipeline_data import CASES, REFUSED
 
 GIB = 1024**3
 DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.yml"
@@ -413,6 +414,59 @@ def test_data_larger_than_the_disk_is_a_failure(
     assert found.message == "1,073,741,825 bytes do not fit on a disk of 1 GB"
     assert found.name in entry_of("disk").preflight
     assert check("data", services, replace(plan, dataset=Dataset(channels))).status == OK
+
+
+@pytest.fixture
+def with_channel(services: Services, plan: Plan) -> Iterator[Callable[..., Plan]]:
+    """Puts objects below a prefix for a channel, which is given in place of the plan's own."""
+    bucket = stack_of(plan).bucket
+
+    def put(channel: str, **objects: bytes) -> Plan:
+        for name, content in objects.items():
+            services.s3.put_object(Bucket=bucket, Key=f"titanic/data/mine/{name}", Body=content)
+        return replace(plan, other_data={channel: f"s3://{bucket}/titanic/data/mine/"})
+
+    yield put
+    for item in services.s3.list_objects_v2(Bucket=bucket, Prefix="titanic/data/mine/")["Contents"]:
+        services.s3.delete_object(Bucket=bucket, Key=item["Key"])
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if name != "few-rows.csv"])
+def test_a_channel_in_s3_that_cannot_be_trained_on_is_a_failure(
+    name: str, services: Services, with_channel: Callable[..., Plan]
+) -> None:
+    plan = with_channel("train", part=(CASES / name).read_bytes())
+    found = check("data", services, plan)
+    assert found.status == FAILURE
+    assert found.message.startswith("s3://")
+    message, hint = REFUSED[name]
+    assert message in found.message
+    assert hint in str(found.hint)
+
+
+def test_too_few_validation_rows_in_s3_are_warned_of(
+    services: Services, with_channel: Callable[..., Plan]
+) -> None:
+    plan = with_channel("validation", part=(CASES / "few-rows.csv").read_bytes())
+    found = check("data", services, plan)
+    assert found.status == WARNING
+    assert "10 rows of s3://" in found.message
+    assert found.hint == "give 100 rows or more"
+    enough = with_channel("validation", part=(CASES / "kaggle.csv").read_bytes())
+    assert check("data", services, enough).status == OK
+
+
+def test_hidden_and_empty_objects_of_a_channel_are_no_data(
+    services: Services, with_channel: Callable[..., Plan]
+) -> None:
+    content = (CASES / "kaggle.csv").read_bytes()
+    hidden = {"_SUCCESS": b"", "_temporary/part": b"no CSV", ".ipynb_checkpoints/a": b"no CSV"}
+    plan = with_channel("train", **hidden)
+    found = check("data", services, plan)
+    assert found.status == FAILURE
+    assert found.message.startswith("train: no file in s3://")
+    plan = with_channel("train", part=content, empty=b"", header=content.splitlines()[0])
+    assert check("data", services, plan).status == OK
 
 
 @pytest.mark.usefixtures("here")

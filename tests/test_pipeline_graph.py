@@ -84,7 +84,7 @@ def test_every_parameter_is_shown_once_with_its_default() -> None:
     shown = [line for n in read_graph(DEFINITION).nodes if n.kind == PARAMETERS for line in n.lines]
     names = [parameter["Name"] for parameter in DEFINITION["Parameters"]]
     assert sorted(line.partition(" = ")[0] for line in shown) == sorted(names)
-    assert "TrainDataUri = ...f8423bd6/train/" in shown, "of a long one the end"
+    assert "TrainDataUri = ...a31adb3f/train/" in shown, "of a long one the end"
 
 
 def test_conditions_in_conditions_and_an_order_without_data_are_edges() -> None:

@@ -1,15 +1,18 @@
 """The image for each accelerator: its tag, what it is built of, and that nothing else differs."""
 
 import re
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 from container.errors import InputError
+from pipeline.data import Dataset
 from pipeline.image import CONTAINER, REQUIREMENTS, image_tag, source_tag
 from pipeline.settings import load_settings
 
 import push_image
 import pytest
-from conftest import WriteConfig
+from conftest import RunJob, WriteConfig
 
 ACCELERATORS = list(REQUIREMENTS)
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ;]+)(?: ; [^\\]+)? \\\n((?: +--hash=\S+(?: \\)?\n)+)", re.M)
@@ -46,6 +49,23 @@ def test_the_setting_reaches_the_build(accelerator: str, write_config: WriteConf
     assert all(argument == variable for argument, variable in passed)
     declared = re.findall(r"^ARG (\w+)", (CONTAINER / "Dockerfile").read_text("utf-8"), re.M)
     assert {argument for argument, _ in passed} <= set(declared)
+
+
+def test_the_source_brings_a_smoke_sample_of_the_users_own_data(
+    dataset: Dataset, tmp_path: Path, run_job: RunJob
+) -> None:
+    content = push_image.pack(dataset)
+    assert push_image.pack(dataset) == content, "the same content, the same bytes"
+    with ZipFile(BytesIO(content)) as archive:
+        archive.extractall(tmp_path)
+    root = tmp_path / push_image.SMOKE
+    for channel, rows in dataset.channels.items():
+        sample = (root / "input" / "data" / channel / f"{channel}.csv").read_bytes()
+        assert set(sample.splitlines()) < set(rows.splitlines())
+    job = run_job(root, "train")
+    assert job.returncode == 0, job.stderr
+    assert f'"${{PWD}}/{push_image.SMOKE}:/opt/ml"' in push_image.BUILDSPEC.read_text("utf-8")
+    assert (root / "model" / "model.ubj").is_file(), "what the buildspec looks for"
 
 
 def test_an_accelerator_that_is_not_known_is_refused(write_config: WriteConfig) -> None:

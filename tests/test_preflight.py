@@ -187,8 +187,8 @@ def test_data_of_one_class_is_a_failure(
     assert preflight.main(["--json", "--config", config]) == 2
     found = checks(capsys)
     assert statuses(found)["failure"] == {"data"}
-    assert "does not hold both labels, 0 and 1" in found["data"]["message"]
-    assert found["data"]["hint"] == "give more rows of both, or another validation_fraction"
+    assert "is 0 in 809 rows and 1 in 0: nothing can be learned" in found["data"]["message"]
+    assert found["data"]["hint"] == "give at least 10 rows of each label"
     assert found["definition"]["message"] == "no data"
 
 

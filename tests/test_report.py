@@ -22,7 +22,12 @@ from archive import files_of
 from conftest import ROOT, SLOW
 from markdown_it import MarkdownIt
 
-PICTURES = ("roc-curve.png", "confusion-matrix.png", "feature-importance.png")
+PICTURES = (
+    "roc-curve.png",
+    "calibration.png",
+    "confusion-matrix.png",
+    "feature-importance.png",
+)
 
 
 class Run:
@@ -136,7 +141,7 @@ def test_the_page_is_plain_markdown_with_pictures_beside_it(run: Run) -> None:
         inside = {n for begin, end in tables for n in range(begin, end)}
         inside |= {n for token in fences if token.map for n in range(*token.map)}
         assert not [line for n, line in enumerate(lines) if "|" in line and n not in inside]
-        assert len(tables) == 6
+        assert len(tables) == 7
         pictures = re.findall(r"^!\[.+\]\((.+)\)$", run.page(language), re.MULTILINE)
         assert tuple(pictures) == PICTURES
     for picture in PICTURES:

@@ -29,7 +29,7 @@ def test_the_quotes_hold_what_they_are_there_for() -> None:
     assert "hyperparameters=dict(hyperparameters)," in text["code_estimator"]
     assert text["code_step"].startswith("train = TrainingStep(")
     assert text["code_gate"].startswith("gate = ConditionStep(")
-    assert "booster = boost(" in text["code_fit"]
+    assert "booster = train_trees(" in text["code_fit"]
     assert text["code_image"].endswith('ENTRYPOINT ["python3", "-m", "container"]\n')
     assert text["code_role"].startswith("- Sid: FindTheData")
 
@@ -78,12 +78,12 @@ def test_allowed_actions_are_those_that_are_allowed_not_those_denied(tmp_path: P
 
 
 def test_the_largest_difference_is_found_wherever_it_is() -> None:
-    one = {"auc": 0.5, "roc": {"threshold": [None, 0.2, 0.1]}}
+    one = {"auc": 0.5, "folds": [None, {"auc": 0.2}, {"auc": 0.1}]}
     assert largest_difference(one, one) == ("auc", 0.0)
-    other = {"auc": 0.5, "roc": {"threshold": [None, 0.2, 0.4]}}
+    other = {"auc": 0.5, "folds": [None, {"auc": 0.2}, {"auc": 0.4}]}
     name, difference = largest_difference(one, other)
-    assert (name, round(difference, 6)) == ("roc.threshold.2", 0.3)
-    assert largest_difference(one, {"auc": 0.5}) == ("roc.threshold.1", math.inf)
+    assert (name, round(difference, 6)) == ("folds.2.auc", 0.3)
+    assert largest_difference(one, {"auc": 0.5}) == ("folds.1.auc", math.inf)
     assert largest_difference({"auc": "high"}, {"auc": 1}) == ("auc", math.inf)
     assert largest_difference({"auc": math.nan}, {"auc": 1}) == ("auc", math.inf)
 

@@ -103,10 +103,10 @@ def test_arguments_come_before_the_file_and_a_grid_is_searched_whole(
 def test_a_search_whose_jobs_all_fail_fails_with_the_reasons(
     tune: Tune, here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """With 20 folds there must be 20 passengers of each label."""
+    """With 20 folds there must be 20 training rows of each label."""
     lines = (ROOT / "pipeline" / "titanic" / "titanic.csv").read_text("utf-8").splitlines()
     few = tmp_path / "few.csv"
-    few.write_text("\n".join(lines[:25]) + "\n", encoding="utf-8")
+    few.write_text("\n".join(lines[:61]) + "\n", encoding="utf-8")
     assert tune("--no-preflight", tuning=SMALL | {"folds": 20}, data_file=str(few)) == 1
     out, err = capsys.readouterr()
     assert "Failed  eta=" in err

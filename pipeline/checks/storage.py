@@ -2,18 +2,18 @@
 
 from typing import Any
 
+from container.contract import FEW_ROWS, VALIDATION_CHANNEL
 from container.errors import InputError
-from container.passengers import Passengers, read_passengers
+from container.schema import LABEL
 from pipeline.checks.check import Doubt, Refused, settled
 from pipeline.checks.permissions import Permission
 from pipeline.checks.plan import Plan, Services, known
 from pipeline.checks.roles import missing
-from pipeline.data import split_uri
+from pipeline.data import READ_BYTES, list_channel, read_channel, split_uri
 
 from botocore.exceptions import ClientError
 
 GB = 1024**3  # as SageMaker counts VolumeSizeInGB
-READ_BYTES = 16 * 1024**2  # the most of a channel in S3 that is read, not only found
 CORRECT = "correct the S3 URI given with --parameter, or leave it at its default"
 
 
@@ -63,20 +63,11 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
     """Bytes of a channel that is in S3 already. Raises InputError when it cannot be trained on, and
     Doubt when whoever asks may not look."""
     uri, stack = plan.other_data[channel], known(plan.stack, "stack")
-    bucket_name, prefix = split_uri(uri)
+    bucket_name, _ = split_uri(uri)
     try:
         head = services.s3.head_bucket(Bucket=bucket_name)
         _check_region(bucket_name, head, plan.settings.region)
-        pages = services.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket_name, Prefix=prefix
-        )
-        sizes = {
-            item["Key"]: item["Size"]
-            for page in pages
-            for item in page.get("Contents", [])
-            # What begins so are marks of other programs: the training program reads none.
-            if item["Key"].rpartition("/")[2][:1] not in ("", ".", "_")
-        }
+        sizes = list_channel(services.s3, uri)
         if not sizes:
             raise InputError(f"{channel}: no file in {uri}", CORRECT)
         arn = f"arn:aws:s3:::{bucket_name}/{min(sizes)}"
@@ -88,7 +79,7 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
                 f"put the data below {plan.settings.prefix}/data/ of {stack.bucket}",
             )
         if sum(sizes.values()) <= READ_BYTES:
-            _check_rows(services.s3, channel, bucket_name, sorted(sizes))
+            _check_rows(services.s3, channel, uri)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in ("404", "NoSuchBucket"):
@@ -102,15 +93,21 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
     return sum(sizes.values())
 
 
-def _check_rows(s3: Any, channel: str, bucket_name: str, keys: list[str]) -> None:
-    rows = Passengers()
-    for key in keys:
-        content = s3.get_object(Bucket=bucket_name, Key=key)["Body"].read()
-        rows.extend(read_passengers(content, f"s3://{bucket_name}/{key}", labelled=True))
-    if len(set(rows.labels)) < 2:
+def _check_rows(s3: Any, channel: str, uri: str) -> None:
+    """Read a channel as the training job will.
+
+    Raises InputError when it cannot be trained on, and Doubt when too few rows validate.
+    """
+    labels = read_channel(s3, uri)[LABEL]
+    if labels.nunique() < 2:
         raise InputError(
-            f"channel {channel}: every row of {', '.join(keys)} has the same label",
-            "give rows of both classes, 0 and 1",
+            f"channel {channel}: every row of {uri} has the same label",
+            f"give rows of both classes, {LABEL} 0 and 1",
+        )
+    if channel == VALIDATION_CHANNEL and len(labels) < FEW_ROWS:
+        raise Doubt(
+            f"channel {channel}: {len(labels)} rows of {uri} prove little",
+            f"give {FEW_ROWS} rows or more",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from container.errors import InputError
 from pipeline.data import split_uri
 from pipeline.endpoint import is_aws
-from pipeline.evidence.key_code import Commit, present_commit
+from pipeline.evidence.key_code import ROOT, Commit, present_commit
 from pipeline.evidence.scoring import Scoring, score_again
 from pipeline.execution.progress import list_steps
 from pipeline.execution.record import RUNS, Record, read_definition, recorded_runs
@@ -67,6 +67,7 @@ class Evidence:
     survey: Survey | None
     runs: Sequence[Record] | None  # of this pipeline recorded here, newest first
     commit: Commit | None
+    data_file: Path  # relative to this checkout, when it is in it
 
     @property
     def on_aws(self) -> bool:
@@ -95,7 +96,13 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
         survey=read_survey(EVIDENCE),
         runs=_read(lambda: recorded_runs(RUNS, record["region"], pipeline_name)),
         commit=present_commit(),
+        data_file=_relative(settings.data_file),
     )
+
+
+def _relative(path: Path) -> Path:
+    path = path.resolve()
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def read_survey(path: Path) -> Survey | None:

@@ -32,7 +32,7 @@ NAMED = (
     ("code_gate", "pipeline/definition.py", "build_pipeline.gate"),
     ("code_register", "pipeline/workflow/registration.py", "register_model"),
     ("code_fit", "container/train.py", "fit"),
-    ("code_measure", "container/train.py", "measure"),
+    ("code_measure", "container/evaluation.py", "measure"),
 )
 BETWEEN = (
     ("code_image", "container/Dockerfile", "ENV PYTHONPATH", "ENTRYPOINT"),

@@ -184,7 +184,7 @@ def _repeat(evidence: Evidence, config: str, words: Words) -> list[str]:
         look += [
             f"aws s3 cp {record['model_artifact']['uri']} model.tar.gz{region}",
             "mkdir -p model && tar -xzf model.tar.gz -C model",
-            f"{python} -m container.predict model < pipeline/titanic/titanic.csv | head -3",
+            f"{python} -m container.predict model < {evidence.data_file} | head -3",
         ]
     if record["model_package_arn"]:
         version = f"--model-package-name {record['model_package_arn']}{region}"

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from container.contract import METRICS, metric_name
 from pipeline.evidence.blocks import code, literal, picture, table
 from pipeline.evidence.evidence import Evidence, Survey
-from pipeline.evidence.pictures import CONFUSION, IMPORTANCE, ROC
+from pipeline.evidence.pictures import CALIBRATION, CONFUSION, IMPORTANCE, ROC
 from pipeline.evidence.scoring import largest_difference
 from pipeline.evidence.words import Words
 from pipeline.execution.summary import phases, saving, seconds
@@ -19,6 +19,7 @@ def results(evidence: Evidence, pictures: Collection[str], words: Words) -> list
     return [
         f"## {words('results')}",
         *_metrics(evidence, words),
+        *_baselines(evidence, words),
         *_pictures(pictures, words),
         *_smallest(evidence, words),
         *_cost(evidence, words),
@@ -46,13 +47,27 @@ def _metrics(evidence: Evidence, words: Words) -> list[str]:
     return parts
 
 
+def _baselines(evidence: Evidence, words: Words) -> list[str]:
+    head, scoring = f"### {words('baselines')}", evidence.scoring
+    if not scoring.again or not scoring.baselines:
+        return [head, words("missing")]
+    models = {"model": scoring.again, **scoring.baselines}
+    rows = [
+        [words(f"baseline_{name}"), *(_number(metrics[metric], words) for metric in METRICS)]
+        for name, metrics in models.items()
+    ]
+    table_of_metrics = table([words("baseline"), *METRICS], rows)
+    return [head, words("baselines_source"), table_of_metrics]
+
+
 def _number(value: object, words: Words) -> str:
     return f"{value:.6f}" if isinstance(value, int | float) else words("missing")
 
 
 def _pictures(pictures: Collection[str], words: Words) -> list[str]:
     parts = []
-    for key, file in (("roc", ROC), ("confusion", CONFUSION), ("importance", IMPORTANCE)):
+    files = {"roc": ROC, "calibration": CALIBRATION, "confusion": CONFUSION}
+    for key, file in (files | {"importance": IMPORTANCE}).items():
         shown = picture(words(key), file) if file in pictures else words("missing")
         parts += [f"### {words(key)}", shown]
     return parts

@@ -11,18 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from container.artifact import Artifact
-from container.contract import ARTIFACT_FILES, METRICS_FILE, VALIDATION_CHANNEL
+from container.contract import ARTIFACT_FILES, METRICS_FILE, TRAIN_CHANNEL, VALIDATION_CHANNEL
 from container.errors import InputError
-from container.passengers import Passengers, read_passengers
-from container.train import measure
-from pipeline.data import split_uri
+from container.schema import LABEL
+from pipeline.data import READ_BYTES, list_channel, read_channel, split_uri
+from pipeline.evidence.metrics import baselines, evaluate
 from pipeline.execution.record import Record
 
+import numpy as np
+import pandas as pd
 from botocore.exceptions import BotoCoreError, ClientError
+from numpy.typing import NDArray
 
-# Two units of the last decimal that container/metrics.py keeps, for the rounding of another
+# Two units of the last decimal that container/evaluation.py keeps, for the rounding of another
 # processor or of SageMaker, which keeps a metric with 32 bits.
 TOLERANCE = 2e-6
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Labels and probabilities of label 1 of the validation rows, shape (rows,)."""
+
+    labels: NDArray[np.int8]
+    probabilities: NDArray[np.float32]
 
 
 @dataclass
@@ -31,8 +42,10 @@ class Scoring:
 
     files: dict[str, int] = field(default_factory=dict)  # of the artifact, in bytes
     metrics: dict[str, Any] | None = None  # metrics.json of the artifact
-    importances: dict[str, float] | None = None  # by feature: see _importances
+    importances: dict[str, float] | None = None  # by column of the model
+    scores: Scores | None = None
     again: dict[str, Any] | None = None  # measured now
+    baselines: dict[str, dict[str, float]] | None = None  # metrics by name of the model
     problem: str | None = None
 
 
@@ -50,9 +63,13 @@ def score_again(s3: Any, record: Record) -> Scoring:
         loaded = load_artifact(files)
         if VALIDATION_CHANNEL not in record["data"]:
             raise InputError("the job had no validation channel", "train again")
-        passengers = read_channel(s3, record["data"][VALIDATION_CHANNEL]["uri"])
-        scoring.importances = importances(loaded, passengers)
-        scoring.again = measure(loaded, passengers)
+        rows = read_channel(s3, record["data"][VALIDATION_CHANNEL]["uri"])
+        scoring.importances = importances(loaded, rows)
+        scoring.scores = Scores(rows[LABEL].to_numpy(), loaded.score(rows))
+        scoring.again = measure_again(loaded, scoring.scores)
+        train = record["data"][TRAIN_CHANNEL]["uri"]
+        if sum(list_channel(s3, train).values()) <= READ_BYTES:
+            scoring.baselines = baselines(read_channel(s3, train), rows)
     except InputError as error:
         scoring.problem = str(error.args[0])
     except (BotoCoreError, ClientError, tarfile.TarError, ValueError, TypeError) as error:
@@ -72,8 +89,7 @@ def largest_difference(one: Any, other: Any) -> tuple[str, float]:
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Every number in it, under its path. What is none (the threshold of (0, 0) is null) is left
-    out."""
+    """Yield every number in it, under its path. What is none is left out."""
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _numbers(item, f"{name}.{key}" if name else str(key))
@@ -109,25 +125,16 @@ def load_artifact(files: dict[str, bytes]) -> Artifact:
         return Artifact.load(folder)
 
 
-def importances(artifact: Artifact, passengers: Passengers) -> dict[str, float]:
-    """How much each feature moves the log odds of a passenger, in the mean of the absolute
-    values."""
-    moved = abs(artifact.contributions(passengers)[:, :-1]).mean(axis=0)
-    return dict(zip(artifact.features.names, moved.tolist(), strict=True))
+def importances(artifact: Artifact, rows: pd.DataFrame) -> dict[str, float]:
+    """Return the mean absolute SHAP value of each column of the model, in log odds."""
+    moved = artifact.contributions(rows).drop(columns="intercept").abs().mean()
+    return {str(name): float(value) for name, value in moved.items()}
 
 
-def read_channel(s3: Any, uri: str) -> Passengers:
-    """The rows of a channel, in the order of their files' names, as the training program reads.
-
-    Raises InputError when there are none, or they cannot be read.
-    """
-    bucket, prefix = split_uri(uri)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
-    passengers = Passengers()
-    for key in keys:
-        content = _download(s3, f"s3://{bucket}/{key}")
-        passengers.extend(read_passengers(content, f"s3://{bucket}/{key}", labelled=True))
-    if not len(passengers):
-        raise InputError(f"there are no data at {uri}", "upload them again")
-    return passengers
+def measure_again(artifact: Artifact, scores: Scores) -> dict[str, Any]:
+    """Return what metrics.json holds, computed by scikit-learn."""
+    counts = {
+        "trees": artifact.booster.num_boosted_rounds(),
+        "validation_rows": len(scores.labels),
+    }
+    return evaluate(scores.labels, scores.probabilities) | counts

@@ -9,6 +9,7 @@ from typing import Any
 
 import pipeline.sdk  # noqa: F401 - first: importing the SDK is made hermetic there
 from container import contract
+from container.schema import LABEL
 from pipeline.stack import Stack
 
 from sagemaker.model import Model
@@ -55,7 +56,7 @@ def register_model(
     request = model.register(
         model_package_group_name=stack.model_package_group,
         approval_status="PendingManualApproval",
-        description="Titanic survival: raw passengers in, the probability to survive out.",
+        description=f"Raw rows in, the probability of {LABEL} 1 out.",
         content_types=list(contract.CONTENT_TYPES),
         response_types=list(contract.CONTENT_TYPES),
         inference_instances=ENDPOINT_INSTANCE_TYPES,
