@@ -12,12 +12,13 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from container.passengers import Passengers, read_passengers
+from container.reading import read_rows
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 
 import arro3.core as arrow
 import arro3.io
 import numpy as np
+import pandas as pd
 
 CHUNK_ROWS = 100_000
 MOST_VALIDATION_ROWS = 200_000
@@ -31,24 +32,22 @@ Columns = dict[str, arrow.Array]
 
 
 def titanic(rows: int, seed: int) -> Iterator[Columns]:
-    content = load_settings(DEFAULT_CONFIG).data_file.read_bytes()
-    base = read_passengers(content, "titanic.csv", labelled=True)
+    base = read_rows(load_settings(DEFAULT_CONFIG).data_file, labelled=True)
     random = np.random.default_rng(seed)
     for first in range(0, rows, CHUNK_ROWS):
         yield _passengers(base, min(CHUNK_ROWS, rows - first), rows, random)
 
 
-def _passengers(base: Passengers, rows: int, of: int, random: np.random.Generator) -> Columns:
+def _passengers(base: pd.DataFrame, rows: int, of: int, random: np.random.Generator) -> Columns:
     party = random.integers(0, max(of // 2, 1), rows)  # two persons each, on average
     leader = (party * 2654435761) % len(base)  # whose ticket, fare, class, port and cabin all have
     person = random.integers(0, len(base), rows)
-    numbers = {name: np.asarray(column) for name, column in base.numbers.items()}
-    sex = np.asarray(base.texts["sex"])[person]
-    fate = ((party * 40503) % 1000) / 500 - 1  # shared by the party, and not in the columns
-    age, pclass = numbers["age"][person], numbers["pclass"][leader]
-    log_odds = 2.6 * (sex == "female") - 0.9 * pclass - 0.02 * np.nan_to_num(age, nan=30) + fate
+    own, shared = base.iloc[person], base.iloc[leader]
+    group_effect = ((party * 40503) % 1000) / 500 - 1  # of the party, and not in the columns
+    female, pclass = (own["sex"] == "female").to_numpy(), shared["pclass"].to_numpy()
+    log_odds = 2.6 * female - 0.9 * pclass - 0.02 * own["age"].fillna(30).to_numpy() + group_effect
     survived = random.random(rows) < 1 / (1 + np.exp(-log_odds - 0.6))
-    titles = [name.partition(", ")[2].partition(".")[0] for name in base.texts["name"]]
+    titles = [name.partition(", ")[2].partition(".")[0] for name in base["name"]]
     given = random.integers(0, len(GIVEN), (rows, 2))
     names = [
         f"{_surname(p)}, {titles[q]}. {GIVEN[a]} {GIVEN[b]}"
@@ -57,25 +56,21 @@ def _passengers(base: Passengers, rows: int, of: int, random: np.random.Generato
     return {
         "survived": arrow.Array.from_numpy(survived.astype(np.int8)),
         "pclass": arrow.Array.from_numpy(pclass.astype(np.int8)),
-        **{
-            name: arrow.Array(
-                [None if n != n else n for n in column.tolist()], arrow.DataType.float64()
-            )
-            for name, column in (
-                ("age", age),
-                ("sibsp", numbers["sibsp"][person]),
-                ("parch", numbers["parch"][person]),
-                ("fare", numbers["fare"][leader]),
-            )
-        },
+        "age": _numbers(own["age"]),
+        "sibsp": _numbers(own["sibsp"]),
+        "parch": _numbers(own["parch"]),
+        "fare": _numbers(shared["fare"]),
         "name": arrow.Array(names, STRING),
-        "sex": arrow.Array(sex.tolist(), STRING),
+        "sex": arrow.Array(own["sex"].tolist(), STRING),
         "ticket": arrow.Array([str(100_000 + p) for p in party.tolist()], STRING),
-        **{
-            name: arrow.Array([base.texts[name][q] for q in leader.tolist()], STRING)
-            for name in ("cabin", "embarked")
-        },
+        "cabin": arrow.Array(shared["cabin"].tolist(), STRING),
+        "embarked": arrow.Array(shared["embarked"].tolist(), STRING),
     }
+
+
+def _numbers(column: pd.Series) -> arrow.Array:
+    """Return a column with null where it is NaN."""
+    return arrow.Array([None if n != n else n for n in column.tolist()], FLOAT)
 
 
 def _surname(party: int) -> str:

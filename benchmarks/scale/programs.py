@@ -1,8 +1,9 @@
 """The programs that are compared: this one, the usual script, AWS's container code, the floor.
 
-`--pandas-python` is an interpreter with pandas, pyarrow, scikit-learn and xgboost; `--aws-python`
-one with AWS's sagemaker-xgboost-container and sagemaker-containers. Without one, its rows are left
-out.
+`--image-python` is an interpreter with the image's packages (container/requirements.lock);
+`--pandas-python` one with pandas, pyarrow, scikit-learn and xgboost; `--aws-python` one with AWS's
+sagemaker-xgboost-container and sagemaker-containers. `--before` is a checkout of another version of
+this project with a .venv of its own. Without one of the last three, its rows are left out.
 """
 
 import argparse
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container.contract import HYPERPARAMETERS
-from container.encoded import Encoder
-from container.passengers import read_passengers
+from container.features import CATEGORIES, encode
+from container.reading import read_rows
+from container.schema import LABEL, NUMBERS
 from pipeline.data import prepare
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 
-import numpy as np
+import pandas as pd
+from numeric import write_program
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -38,6 +41,7 @@ class Program:
     name: str
     command: list[str]
     environment: dict[str, str]
+    folder: Path = ROOT
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -50,13 +54,15 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--trees", type=int, default=50, help="`start` has the defaults")
     parser.add_argument("--depth", type=int, default=6)
     parser.add_argument("--threads", type=int, help="of each program; without it, all cores")
+    parser.add_argument("--image-python", metavar="PYTHON", default=sys.executable)
+    parser.add_argument("--before", metavar="CHECKOUT", type=Path)
     parser.add_argument("--pandas-python", metavar="PYTHON")
     parser.add_argument("--aws-python", metavar="PYTHON")
     return parser
 
 
 def programs(given: argparse.Namespace, folder: Path) -> list[Program]:
-    """Those of the options, with what they need in `folder`."""
+    """Return those of the options; what they need is written into `folder`."""
     if given.threads:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         os.environ |= dict.fromkeys(names, str(given.threads))
@@ -73,9 +79,10 @@ def _start(given: argparse.Namespace, folder: Path) -> list[Program]:
     channels, numbers = folder / "data", folder / "numbers"
     _titanic_channels(channels, numbers)
     defaults = {name: each.default for name, each in HYPERPARAMETERS.items()}
+    python = given.image_python
     found = [
-        _job("this program", folder, channels, {}),
-        Program("`import xgboost` alone", [sys.executable, "-c", "import xgboost"], {}),
+        *_jobs(given, "this program", folder, channels, {}),
+        Program("`import pandas, xgboost`", [python, "-c", "import pandas, xgboost"], {}),
     ]
     if python := given.pandas_python:
         peer = (channels, defaults["num_round"], defaults["max_depth"], folder / "model.ubj")
@@ -91,7 +98,7 @@ def _titanic(given: argparse.Namespace, folder: Path) -> list[Program]:
     for form in ("csv", "parquet"):
         data = given.folder / form
         settings = {"num_round": given.trees, "max_depth": given.depth}
-        found.append(_job(f"this program, {form}", folder, data, settings))
+        found += _jobs(given, f"this program, {form}", folder, data, settings)
         if python := given.pandas_python:
             peer = (data, given.trees, given.depth, folder / "model.ubj")
             found.append(_script(f"pandas script, {form}", python, "pandas_titanic.py", *peer))
@@ -101,50 +108,71 @@ def _titanic(given: argparse.Namespace, folder: Path) -> list[Program]:
 def _numeric(given: argparse.Namespace, folder: Path) -> list[Program]:
     csv, parquet = given.folder / "csv", given.folder / "parquet"
     trained = (given.trees, given.depth, folder / "model.ubj")
-    found, own = [], sys.executable
+    settings = {"num_round": given.trees, "max_depth": given.depth, "eta": 0.3}
+    found = []
     if python := given.aws_python:
-        settings = {"num_round": given.trees, "max_depth": given.depth, "eta": 0.3}
         found.append(_aws_job(python, folder, csv, settings))
-    found += [
-        _script("floor", own, "floor_numeric.py", given.folder, *trained),
-        _script("this program's modules, CSV", own, "numeric.py", csv, *trained),
-        _script("this program's modules, Parquet", own, "numeric.py", parquet, *trained),
-    ]
+    write_program(folder)
+    settings |= {"subsample": 1, "colsample_bytree": 1}  # XGBoost's defaults, as the others have
+    for form, data in (("CSV", csv), ("Parquet", parquet)):
+        name = f"this program for numbers, {form}"
+        found.append(_job(name, given.image_python, folder, folder, data, settings))
+    found.append(_script("floor", given.image_python, "floor_numeric.py", given.folder, *trained))
     if python := given.pandas_python:
         found.append(_script("pandas, CSV", python, "pandas_numeric.py", csv, *trained))
     return found
 
 
 def _titanic_channels(texts: Path, numbers: Path) -> None:
-    """The pipeline's own channels, and the same rows for what reads numbers only: the label, the
-    numbers, and for the categories (sex, title, deck, port) the number of the value."""
-    encoder = Encoder()
-    for name, content in prepare(load_settings(DEFAULT_CONFIG)).channels.items():
+    """Write the pipeline's own channels, and the same rows for what reads numbers only.
+
+    Those hold the label, the numbers, and a number for each value of a category.
+    """
+    channels = prepare(load_settings(DEFAULT_CONFIG)).channels
+    for name, content in channels.items():
         (texts / name).mkdir(parents=True)
         (texts / name / f"{name}.csv").write_bytes(content)
-        people = encoder.encode(read_passengers(content, name, labelled=True))
-        columns = {"label": people.labels, **people.numbers}
-        columns |= {name: codes.astype(np.float32) for name, codes in people.codes.items()}
+    rows = pd.concat({n: read_rows(c, n, labelled=True) for n, c in channels.items()})
+    coded = encode(rows.reset_index(drop=True))[[*NUMBERS, *CATEGORIES]].set_index(rows.index)
+    coded.insert(0, LABEL, rows[LABEL])
+    for name in CATEGORIES:
+        coded[name] = coded[name].cat.codes
+    for name in channels:
         (numbers / name).mkdir(parents=True)
-        np.savetxt(
-            numbers / name / f"{name}.csv",
-            np.column_stack(list(columns.values())),
-            fmt="%g",
-            delimiter=",",
-            header=",".join(columns),
-            comments="",
-        )
+        coded.loc[name].to_csv(numbers / name / f"{name}.csv", index=False, float_format="%g")
 
 
-def _job(name: str, folder: Path, channels: Path, hyperparameters: Mapping[str, int]) -> Program:
-    """The image's program on a tree of /opt/ml with these channels."""
+def _jobs(
+    given: argparse.Namespace,
+    name: str,
+    folder: Path,
+    channels: Path,
+    hyperparameters: Mapping[str, float],
+) -> list[Program]:
+    """Return this program, and that of the other checkout."""
+    found = [_job(name, given.image_python, ROOT, folder, channels, hyperparameters)]
+    if checkout := given.before:
+        python, name = str(checkout / ".venv" / "bin" / "python"), name.replace("this", "former")
+        found.append(_job(name, python, checkout, folder, channels, hyperparameters))
+    return found
+
+
+def _job(
+    name: str,
+    python: str,
+    checkout: Path,
+    folder: Path,
+    channels: Path,
+    hyperparameters: Mapping[str, float],
+) -> Program:
+    """Return the image's program on a tree of /opt/ml with these channels."""
     root = folder / name.replace(" ", "-")
     (root / "input" / "config").mkdir(parents=True)
     (root / "input" / "data").symlink_to(channels.resolve())
     content = json.dumps({key: str(value) for key, value in hyperparameters.items()})
     (root / "input" / "config" / "hyperparameters.json").write_text(content)
-    environment = {"SAGEMAKER_BASE_DIR": str(root), **OF_THE_IMAGE}
-    return Program(name, [sys.executable, "-m", "container", "train"], environment)
+    environment = {"SAGEMAKER_BASE_DIR": str(root), "PYTHONPATH": str(checkout), **OF_THE_IMAGE}
+    return Program(name, [python, "-m", "container", "train"], environment, checkout)
 
 
 def _script(name: str, python: str, file: str, *arguments: object) -> Program:

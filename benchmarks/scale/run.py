@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from programs import HERE, ROOT, Program, options, programs
+from programs import HERE, Program, options, programs
 
 FIGURES = ("wall", "cpu", "memory")
 
@@ -26,7 +26,7 @@ def cost(program: Program) -> dict[str, float]:
     process = subprocess.run(
         [sys.executable, "-S", HERE / "cost.py", *program.command],
         env={**os.environ, **program.environment},
-        cwd=ROOT,
+        cwd=program.folder,
         stdout=subprocess.PIPE,
         text=True,
         check=False,
