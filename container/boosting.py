@@ -43,9 +43,7 @@ def train_trees(
         start.set_attr(**{LOSSES: None})
         print(f"checkpoint: goes on after round {start.num_boosted_rounds()}", flush=True)
     resumable = _Resumable(params["seed"], checkpoints, losses)
-    callbacks: list[xgb.callback.TrainingCallback] = [resumable, _Monitor(period=LOG_ROUNDS)]
-    if early_stopping_rounds:
-        callbacks.append(_EarlyStopping(early_stopping_rounds, losses))
+    stopping = [_EarlyStopping(early_stopping_rounds, losses)] if early_stopping_rounds else []
     try:
         return xgb.train(
             {**params, **OBJECTIVE},
@@ -54,7 +52,7 @@ def train_trees(
             evals=[(matrix, name) for name, matrix in matrices.items()],
             verbose_eval=False,
             xgb_model=start,
-            callbacks=callbacks,
+            callbacks=[resumable, _Monitor(period=LOG_ROUNDS), *stopping],
         )
     except BaseException:
         with contextlib.suppress(Exception):  # the error that ended the training comes first
@@ -170,9 +168,8 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
     records = records.astype(float)  # as what is saved and read again
     raw, labels, weights = records[:, :-2], records[:, -2], records[:, -1]
     missing = np.isnan(raw)
-    known = np.where(missing, 0.0, weights[:, np.newaxis])
+    known, x = np.where(missing, 0, weights[:, np.newaxis]), np.nan_to_num(raw)
     total = np.maximum(known.sum(axis=0), 1)
-    x = np.nan_to_num(raw)
     mean = (known * x).sum(axis=0) / total
     variance = (known * (x - mean) ** 2).sum(axis=0) / total
     deviation = np.sqrt(np.where(variance > 0, variance, 1))

@@ -1,7 +1,6 @@
 """Read CSV and Parquet into DataFrames of checked rows (see `validation.check_rows`).
 
-Every reader of the project comes through here: the data file, the channels of a training job, the
-channels in S3 and the rows to score.
+The data file, the channels of a training job, those in S3 and the rows to score all come here.
 """
 
 import csv
@@ -35,9 +34,9 @@ def read_rows(source: Path | bytes, name: str = "", *, labelled: bool) -> pd.Dat
     InputError, which names the row that cannot be used, or says that there is none.
     """
     chunks = list(read_chunks(source, name, labelled=labelled))
-    if not chunks:
-        raise InputError(f"{name or str(source)}: no rows", "give a header and at least one row")
-    return pd.concat(chunks, ignore_index=True)
+    if chunks:
+        return pd.concat(chunks, ignore_index=True)
+    raise InputError(f"{name or str(source)}: no rows", "give a header and at least one row")
 
 
 def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iterator[pd.DataFrame]:
@@ -84,10 +83,8 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
     line = content.readline(MAX_RECORD_BYTES).decode("utf-8-sig").rstrip("\r\n")
     for separator, name in SEPARATORS.items():
         if line.count(separator) > line.count(","):
-            raise InputError(
-                f"{source}: the cells are separated by {name}, not by commas",
-                "save the file with commas, as pandas.DataFrame.to_csv does by default",
-            )
+            problem = f"{source}: the cells are separated by {name}, not by commas"
+            raise InputError(problem, "save the file as pandas.DataFrame.to_csv does by default")
     header = next(csv.reader([line]), [""])
     columns = match_columns(header, source, labelled)
     rows = 0
@@ -115,9 +112,8 @@ def _parse(block: bytes, width: int, columns: dict[str, int]) -> pd.DataFrame:
     types = {name: float if name in NUMBERS else object for name in columns}
     na_values = dict.fromkeys(NUMBERS, NA_VALUES)
     try:
-        return pd.read_csv(
-            io.BytesIO(block), dtype=types, keep_default_na=False, na_values=na_values, **options
-        )
+        filled: Any = {"keep_default_na": False, "na_values": na_values}
+        return pd.read_csv(io.BytesIO(block), dtype=types, **filled, **options)
     except UnicodeDecodeError:
         raise
     except ValueError:
