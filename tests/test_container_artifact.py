@@ -2,125 +2,203 @@
 
 import contextlib
 import io
+import json
 import math
 from pathlib import Path
+from typing import Any
 
+from container import contract, schema
 from container.artifact import Artifact
-from container.contract import parse_hyperparameters
-from container.metrics import evaluate
-from container.passengers import LARGEST, NUMBERS, TEXTS, Passengers, read_passengers
+from container.errors import InputError
+from container.evaluation import evaluate
+from container.reading import read_rows
 from container.train import fit
 from pipeline.data import Dataset
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+import small_program
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from pandas.testing import assert_frame_equal
 
+DEFAULTS = contract.parse_hyperparameters({})
 FOLDS = 5
 
 
-def fitted(train: Passengers, validation: Passengers) -> Artifact:
+def fitted(train: pd.DataFrame, validation: pd.DataFrame) -> Artifact:
     with contextlib.redirect_stdout(io.StringIO()):
-        return fit(train, validation, parse_hyperparameters({}))
+        return fit(train, validation, DEFAULTS)
 
 
 @pytest.fixture(scope="module")
-def channels(dataset: Dataset) -> dict[str, Passengers]:
-    return {
-        name: read_passengers(content, name, labelled=True)
-        for name, content in dataset.channels.items()
-    }
+def channels(dataset: Dataset) -> dict[str, pd.DataFrame]:
+    return {n: read_rows(content, n, labelled=True) for n, content in dataset.channels.items()}
 
 
 @pytest.fixture(scope="module")
-def artifact(channels: dict[str, Passengers]) -> Artifact:
+def artifact(channels: dict[str, pd.DataFrame]) -> Artifact:
     return fitted(channels["train"], channels["validation"])
 
 
+@pytest.fixture(scope="module")
+def validation(channels: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return channels["validation"]
+
+
 def logit(probabilities: np.ndarray) -> np.ndarray:
-    p = probabilities.astype(np.float64)
+    p = probabilities.astype(float)
     return np.log(p / (1 - p))
 
 
-def test_shuffled_rows_have_the_same_scores(
-    artifact: Artifact, channels: dict[str, Passengers]
-) -> None:
-    rows = channels["validation"]
-    order = np.random.default_rng(8).permutation(len(rows)).tolist()
-    np.testing.assert_array_equal(artifact.score(rows.take(order)), artifact.score(rows)[order])
+def test_shuffled_rows_have_the_same_scores(artifact: Artifact, validation: pd.DataFrame) -> None:
+    order = np.random.default_rng(8).permutation(len(validation))
+    shuffled = validation.iloc[order].reset_index(drop=True)
+    assert_array_equal(artifact.score(shuffled), artifact.score(validation)[order])
 
 
 def test_one_row_has_the_score_that_it_has_among_all(
-    artifact: Artifact, channels: dict[str, Passengers]
+    artifact: Artifact, validation: pd.DataFrame
 ) -> None:
-    rows = channels["validation"]
-    together = artifact.score(rows)
-    for row in range(0, len(rows), 29):
-        assert artifact.score(rows.take([row]))[0] == together[row]
+    together = artifact.score(validation)
+    for row in range(0, len(validation), 29):
+        alone = validation.iloc[[row]].reset_index(drop=True)
+        assert artifact.score(alone)[0] == together[row]
 
 
-def test_contributions_add_up_to_the_log_odds(
-    artifact: Artifact, channels: dict[str, Passengers]
-) -> None:
-    contributions = artifact.contributions(channels["validation"])
-    assert contributions.shape == (262, len(artifact.features.names) + 1)
-    assert contributions.dtype == np.float32
-    assert len(set(contributions[:, -1].tolist())) == 1
-    scores = artifact.score(channels["validation"])
-    np.testing.assert_allclose(contributions.sum(axis=1), logit(scores), atol=1e-4)
+def test_contributions_add_up_to_the_log_odds(artifact: Artifact, validation: pd.DataFrame) -> None:
+    contributions = artifact.contributions(validation)
+    assert list(contributions) == [*artifact.columns(validation), "intercept"]
+    assert len(contributions) == len(validation)
+    assert contributions["intercept"].nunique() == 1
+    expected = logit(artifact.score(validation))
+    np.testing.assert_allclose(contributions.sum(axis=1), expected, atol=1e-4)
 
 
 def test_what_was_saved_scores_as_before(
-    artifact: Artifact, channels: dict[str, Passengers], tmp_path: Path
+    artifact: Artifact, validation: pd.DataFrame, tmp_path: Path
 ) -> None:
     artifact.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*contract.ARTIFACT_FILES}
     loaded = Artifact.load(tmp_path)
-    rows = channels["validation"]
-    np.testing.assert_array_equal(loaded.score(rows), artifact.score(rows))
-    np.testing.assert_array_equal(loaded.contributions(rows), artifact.contributions(rows))
+    assert_array_equal(loaded.score(validation), artifact.score(validation))
+    assert_frame_equal(loaded.contributions(validation), artifact.contributions(validation))
+    again = tmp_path / "again"
+    again.mkdir()
+    loaded.save(again)
+    for name in contract.ARTIFACT_FILES:
+        assert (again / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-def test_labels_that_mean_nothing_cannot_be_predicted(passengers: Passengers) -> None:
+def saved(artifact: Any, folder: Path) -> list[bytes]:
+    folder.mkdir()
+    artifact.save(folder)
+    return [(folder / name).read_bytes() for name in contract.ARTIFACT_FILES]
+
+
+def test_the_same_rows_give_the_same_bytes_in_any_chunks(tmp_path: Path) -> None:
+    rows, validation = small_program.make_rows(3000), small_program.make_rows(500, 1)
+    quick = contract.parse_hyperparameters({"num_round": 20})
+    whole = saved(small_program.train.fit(rows, validation, quick), tmp_path / "whole")
+    for size in (7, 1000, 2999):
+        chunks = [
+            rows[start : start + size].reset_index(drop=True) for start in range(0, 3000, size)
+        ]
+        chunked = small_program.train.fit(chunks, [validation[:100], validation[100:]], quick)
+        assert saved(chunked, tmp_path / str(size)) == whole
+
+
+def test_labels_that_mean_nothing_cannot_be_predicted(rows: pd.DataFrame) -> None:
     """Everything is learned inside the fold: with permuted labels the AUC of cross-validation is
     0.5, within four of its standard deviations."""
     random = np.random.default_rng(9)
     aucs = []
     for _ in range(3):
-        labels = random.permutation(passengers.labels).tolist()
-        permuted = Passengers(passengers.numbers, passengers.texts, labels)
-        fold = random.permutation(len(passengers)) % FOLDS
+        permuted = rows.assign(**{schema.LABEL: random.permutation(rows[schema.LABEL])})
+        fold = random.permutation(len(rows)) % FOLDS
         for held_out in range(FOLDS):
             train, test = (
-                permuted.take(np.flatnonzero(rows).tolist())
-                for rows in (fold != held_out, fold == held_out)
+                permuted[part].reset_index(drop=True)
+                for part in (fold != held_out, fold == held_out)
             )
-            scores = fitted(train, test).score(test)
-            aucs.append(evaluate(np.array(test.labels), scores)["auc"])
-    deviation = math.sqrt((1309 + 1) / (12 * 500 * 809)) / math.sqrt(3)
+            labels = test[schema.LABEL].to_numpy()
+            aucs.append(evaluate(labels, fitted(train, test).score(test))["auc"])
+    positive, negative = rows[schema.LABEL].sum(), (rows[schema.LABEL] == 0).sum()
+    deviation = math.sqrt((len(rows) + 1) / (12 * positive * negative)) / math.sqrt(3)
     assert abs(np.mean(aucs) - 0.5) < 4 * deviation
 
 
-texts = st.text(max_size=12) | st.sampled_from(["", "Ek, Mr. X", "male", "C85", "S"])
-numbers = st.floats(0, LARGEST) | st.just(math.nan) | st.integers(0, 9).map(float)
-people = st.lists(
-    st.tuples(st.tuples(*[numbers] * len(NUMBERS)), st.tuples(*[texts] * len(TEXTS))),
-    min_size=1,
-    max_size=5,
-)
+texts = st.text(max_size=12) | st.sampled_from(["", "Ek, Mr. X", "C85", "S"])
+numbers = st.sampled_from([math.nan, 0.0, 1.0]) | st.floats(0, 1)
 
 
-@given(people)
+@st.composite
+def allowed_rows(draw: st.DrawFn) -> pd.DataFrame:
+    count = draw(st.integers(1, 5))
+    columns: dict[str, Any] = {}
+    for name, number in schema.NUMBERS.items():
+        shares = draw(st.lists(numbers, min_size=count, max_size=count))
+        values = [number.minimum + share * (number.maximum - number.minimum) for share in shares]
+        columns[name] = np.round(values) if number.whole else np.array(values)
+    for name, text in schema.TEXTS.items():
+        cells = st.sampled_from(["", *text.spellings.values()]) if text.spellings else texts
+        columns[name] = pd.Series(
+            draw(st.lists(cells, min_size=count, max_size=count)), dtype=object
+        )
+    return pd.DataFrame(columns)
+
+
+@given(allowed_rows())
+@settings(max_examples=50)
 def test_whatever_the_cells_hold_or_lack_there_is_a_probability(
-    artifact: Artifact, people: list[tuple[tuple[float, ...], tuple[str, ...]]]
+    artifact: Artifact, rows: pd.DataFrame
 ) -> None:
-    rows = Passengers()
-    for row_numbers, row_texts in people:
-        for name, number in zip(NUMBERS, row_numbers, strict=True):
-            rows.numbers[name].append(number)
-        for name, text in zip(TEXTS, row_texts, strict=True):
-            rows.texts[name].append(text)
     scores = artifact.score(rows)
-    assert scores.shape == (len(people),)
+    assert scores.shape == (len(rows),)
     assert ((scores >= 0) & (scores <= 1)).all()
-    assert np.isfinite(artifact.contributions(rows)).all()
+    assert np.isfinite(artifact.contributions(rows)).all(axis=None)
+
+
+def test_a_score_that_is_no_number_is_an_error(
+    artifact: Artifact, validation: pd.DataFrame, tmp_path: Path
+) -> None:
+    artifact.save(tmp_path)
+    path = tmp_path / contract.LINEAR_FILE
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "intercept": math.nan}))
+    with pytest.raises(InputError, match="no numbers"):
+        Artifact.load(tmp_path).score(validation)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("model.ubj", None, "no model.ubj"),
+        ("tables.csv", None, "no tables.csv"),
+        ("model.ubj", b"", "the artifact cannot be read: "),
+        ("model.ubj", b"garbage", "the artifact cannot be read: "),
+        ("linear.json", b"{", "the artifact cannot be read: "),
+        ("linear.json", b"{}", "the artifact cannot be read: "),
+        ("linear.json", b"[]", "the artifact cannot be read: "),
+        ("tables.csv", b"", "the artifact cannot be read: "),
+        ("tables.csv", b"\xff", "the artifact cannot be read: "),
+        ("tables.csv", b"table,key,hash,count,sum\nx,y,,one,1\n", "the artifact cannot be read: "),
+        ("linear.json", "others", "the artifact cannot be read: .* have other columns"),
+    ],
+)
+def test_a_broken_artifact_is_one_line_and_a_hint(
+    name: str, content: bytes | str | None, problem: str, artifact: Artifact, tmp_path: Path
+) -> None:
+    artifact.save(tmp_path)
+    if content is None:
+        (tmp_path / name).unlink()
+    elif content == "others":
+        rows = small_program.make_rows(200)
+        small_program.train.fit(rows, rows, DEFAULTS).linear.save(tmp_path / name)
+    else:
+        assert isinstance(content, bytes)
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"^{tmp_path}: {problem}.*\nhint: .*$"):
+        Artifact.load(tmp_path)

@@ -5,15 +5,17 @@ import os
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from container import contract
-from container.linear import VECTORS
-from container.passengers import NUMBERS
+from container.schema import LABEL, NUMBERS
 
+import pandas as pd
 import pytest
 from conftest import ROOT, SLOW, RunJob
 
@@ -29,17 +31,22 @@ def failure(root: Path) -> str:
     return (root / "output" / "failure").read_text(encoding="utf-8")
 
 
-def trained_model(root: Path, run_job: RunJob) -> bytes:
-    """The model of a job that succeeded; the model folder is gone again."""
-    job = run_job(root)
+def trained(root: Path, run_job: RunJob, *arguments: str) -> dict[str, bytes]:
+    """The model folder of a job that succeeded; it is gone again."""
+    job = run_job(root, *arguments)
     assert job.returncode == 0, job.stderr
-    content = (root / "model" / contract.MODEL_FILE).read_bytes()
+    files = {path.name: path.read_bytes() for path in (root / "model").iterdir()}
     shutil.rmtree(root / "model")
-    return content
+    return files
 
 
-def validation_file(root: Path) -> Path:
-    return root / "input" / "data" / "validation" / "validation.csv"
+def channel_file(root: Path, channel: str = "validation") -> Path:
+    return root / "input" / "data" / channel / f"{channel}.csv"
+
+
+def rewrite(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    change(rows).to_csv(path, index=False)
 
 
 def test_a_job_leaves_a_whole_artifact_and_its_metrics(opt_ml: Path, run_job: RunJob) -> None:
@@ -48,6 +55,7 @@ def test_a_job_leaves_a_whole_artifact_and_its_metrics(opt_ml: Path, run_job: Ru
     )
     job = run_job(opt_ml, "train")
     assert job.returncode == 0, job.stdout + job.stderr
+    assert job.stderr == ""
     assert sorted(path.name for path in (opt_ml / "model").iterdir()) == sorted(ARTIFACT)
     assert not (opt_ml / "output" / "failure").exists()
 
@@ -55,15 +63,21 @@ def test_a_job_leaves_a_whole_artifact_and_its_metrics(opt_ml: Path, run_job: Ru
     beside = opt_ml / "output" / "data" / contract.METRICS_FILE
     assert json.loads(beside.read_text(encoding="utf-8")) == metrics
     resources = json.loads(beside.with_name(contract.RESOURCES_FILE).read_text(encoding="utf-8"))
-    assert resources == {
-        contract.PEAK_MEMORY: int(re.findall(r"peak memory (\d+) MiB", job.stdout)[0])
-    }
+    (peak,) = re.findall(r"peak memory (\d+) MiB", job.stdout)
+    assert resources == {contract.PEAK_MEMORY: int(peak)}
     assert metrics["auc"] > 0.8
-    assert sum(metrics["confusion_matrix"].values()) == metrics["validation_rows"] == 262
+    assert metrics["trees"] == 80
+    validation = pd.read_csv(channel_file(opt_ml))
+    assert (
+        sum(metrics["confusion_matrix"].values()) == metrics["validation_rows"] == len(validation)
+    )
     assert "hyperparameter max_depth=3" in job.stdout
-    for metric in contract.METRICS:
-        found = re.findall(contract.metric_regex(metric), job.stdout, re.MULTILINE)
-        assert [float(value) for value in found] == [metrics[metric]]
+    lines = [contract.metric_line(name, metrics[name]) for name in contract.METRICS]
+    assert job.stdout.splitlines()[-len(lines) :] == lines
+    for name in contract.METRICS:
+        found = re.findall(contract.metric_regex(name), job.stdout, re.MULTILINE)
+        assert [float(value) for value in found] == [metrics[name]]
+    assert "warning" not in job.stdout
 
 
 def test_the_same_input_gives_the_same_bytes(opt_ml: Path, run_job: RunJob) -> None:
@@ -74,58 +88,91 @@ def test_the_same_input_gives_the_same_bytes(opt_ml: Path, run_job: RunJob) -> N
     assert results[0] == results[1]
 
 
-def test_the_columns_recorded_after_the_sinking_change_nothing(
-    opt_ml: Path, run_job: RunJob
-) -> None:
-    """Even a column that gives the label away, in the channel itself, is not seen."""
-    without = trained_model(opt_ml, run_job)
+def test_arguments_go_before_the_file_of_hyperparameters(opt_ml: Path, run_job: RunJob) -> None:
+    give_hyperparameters(opt_ml, num_round="7", max_depth="2")
+    by_file = trained(opt_ml, run_job)
+    assert json.loads(by_file[contract.METRICS_FILE])["trees"] == 7
+    job = run_job(opt_ml, "train", "--num_round", "3", "--eta=0.2")
+    for line in ("num_round=3", "eta=0.2", "max_depth=2"):
+        assert f"hyperparameter {line}\n" in job.stdout
+    metrics = json.loads((opt_ml / "model" / contract.METRICS_FILE).read_text())
+    assert metrics["trees"] == 3
+
+
+def test_help_is_printed_and_nothing_is_done(opt_ml: Path, run_job: RunJob) -> None:
+    job = run_job(opt_ml, "train", "--help")
+    assert job.returncode == 0
+    assert "--num_round N" in job.stdout
+    assert not (opt_ml / "model").exists()
+    assert not (opt_ml / "output").exists()
+
+
+def test_columns_that_are_not_in_the_schema_change_nothing(opt_ml: Path, run_job: RunJob) -> None:
+    """Even one that gives the label away, in the channel itself, is not seen."""
+    without = trained(opt_ml, run_job)
     for channel in ("train", "validation"):
-        path = opt_ml / "input" / "data" / channel / f"{channel}.csv"
-        header, *lines = path.read_text(encoding="utf-8").splitlines()
-        leaking = [f"{line},{line[0]},{line[0]}" for line in lines]
-        path.write_text("\n".join([f"{header},boat,body", *leaking]), encoding="utf-8")
-    assert trained_model(opt_ml, run_job) == without
+        rewrite(channel_file(opt_ml, channel), lambda rows: rows.assign(leak=rows[LABEL]))
+    assert trained(opt_ml, run_job) == without
 
 
 def test_early_stopping_keeps_the_best_trees_only(opt_ml: Path, run_job: RunJob) -> None:
     give_hyperparameters(opt_ml, num_round="2000", early_stopping_rounds="5", eta="0.3")
-    job = run_job(opt_ml)
-    best, boosted = map(int, re.findall(r"best round (\d+) of (\d+)", job.stdout)[0])
-    assert boosted == best + 5
-    metrics = json.loads((opt_ml / "model" / contract.METRICS_FILE).read_text(encoding="utf-8"))
-    assert metrics["trees"] == best
+    stopped = trained(opt_ml, run_job)
+    trees = json.loads(stopped[contract.METRICS_FILE])["trees"]
+    assert trees < 1000
+    given = {"num_round": str(trees), "early_stopping_rounds": "0", "eta": "0.3"}
+    give_hyperparameters(opt_ml, **given)
+    as_many = trained(opt_ml, run_job)
+    assert as_many[contract.METRICS_FILE] == stopped[contract.METRICS_FILE]
 
 
-def test_all_rounds_are_boosted_and_the_validation_rows_change_nothing(
+def test_the_validation_rows_change_nothing_without_early_stopping(
     opt_ml: Path, run_job: RunJob
 ) -> None:
-    job = run_job(opt_ml)
-    metrics = json.loads((opt_ml / "model" / contract.METRICS_FILE).read_text(encoding="utf-8"))
-    assert metrics["trees"] == contract.HYPERPARAMETERS["num_round"].default
-    assert "best round" not in job.stdout
-    models = [(opt_ml / "model" / name).read_bytes() for name in contract.ARTIFACT_FILES]
-    header, *lines = validation_file(opt_ml).read_text(encoding="utf-8").splitlines()
-    validation_file(opt_ml).write_text("\n".join([header, *lines[::2]]), encoding="utf-8")
-    assert run_job(opt_ml).returncode == 0
-    assert models == [(opt_ml / "model" / name).read_bytes() for name in contract.ARTIFACT_FILES]
+    whole = trained(opt_ml, run_job)
+    rewrite(channel_file(opt_ml), lambda rows: rows[::2])
+    half = trained(opt_ml, run_job)
+    assert half.pop(contract.METRICS_FILE) != whole.pop(contract.METRICS_FILE)
+    assert half == whole
 
 
-def test_several_files_of_a_channel_are_one_data_set(opt_ml: Path, run_job: RunJob) -> None:
-    whole = trained_model(opt_ml, run_job)
-    path = opt_ml / "input" / "data" / "train" / "train.csv"
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
-    for name, part in (("a.csv", lines[:500]), ("b.csv", lines[500:])):
-        (path.parent / name).write_text("\n".join([header, *part]), encoding="utf-8")
+def test_the_files_of_a_channel_and_their_order_change_nothing(
+    opt_ml: Path, run_job: RunJob
+) -> None:
+    """The rows in another form, and in parts that are named in any order."""
+    whole = trained(opt_ml, run_job)
+    path = channel_file(opt_ml, "train")
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     path.unlink()
-    (path.parent / "_SUCCESS").write_bytes(b"")
-    assert "1047 rows from 2 file(s)" in run_job(opt_ml).stdout
-    assert trained_model(opt_ml, run_job) == whole
+    rows[:500].to_csv(path.with_name("a.csv"), index=False)
+    rows[500:900].to_csv(path.with_name("b.csv.gz"), index=False)
+    rows[900:].to_csv(path.with_name("c"), index=False, lineterminator="\r\n", encoding="utf-8-sig")
+    rows[:0].to_csv(path.with_name("d.csv"), index=False)
+    path.with_name("_SUCCESS").write_bytes(b"")
+    job = run_job(opt_ml)
+    counted = f"channel train: {len(rows)} rows from 4 file(s), 1 of them without rows"
+    assert counted in job.stdout
+    assert trained(opt_ml, run_job) == whole
+
+
+def test_few_validation_rows_are_warned_of(opt_ml: Path, run_job: RunJob) -> None:
+    def few(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.sort_values(LABEL).iloc[[0, 1, -2, -1]]
+
+    rewrite(channel_file(opt_ml), few)
+    job = run_job(opt_ml, "train", "--num_round", "2")
+    warning = f"warning: 4 validation rows prove little: give {contract.FEW_ROWS} or more\n"
+    before, found, after = job.stdout.partition(warning)
+    assert found
+    assert after.startswith("metric ")
+    assert "metric " not in before
 
 
 def break_nothing_but(kind: str, root: Path) -> None:
     """Damages one thing in the tree."""
-    path = validation_file(root)
+    path = channel_file(root)
     config = root / "input" / "config"
+    last = list(NUMBERS)[-1]
     match kind:
         case "missing channel":
             path.unlink()
@@ -137,14 +184,13 @@ def break_nothing_but(kind: str, root: Path) -> None:
         case "no header":
             path.write_text("\n".join(path.read_text().splitlines()[1:]))
         case "missing columns":
-            path.write_text(path.read_text().replace(",fare,", ",price,", 1))
+            rewrite(path, lambda rows: rows.drop(columns=last))
         case "bad label":
-            path.write_text(path.read_text().replace("\n1,", "\nyes,", 1))
+            rewrite(path, lambda rows: rows.assign(**{LABEL: "yes"}))
         case "not UTF-8":
-            path.write_bytes(path.read_bytes() + b"\xff\xfe\n")
+            path.write_bytes(path.read_bytes().replace(b"\n1,", b"\n1\xff\xfe,", 1))
         case "one class":
-            header, *lines = path.read_text().splitlines()
-            path.write_text("\n".join([header, *(line for line in lines if line[0] == "1")]))
+            rewrite(path, lambda rows: rows[rows[LABEL] == "1"])
         case "not JSON":
             (config / "hyperparameters.json").write_text("{")
         case "unknown hyperparameter":
@@ -158,22 +204,22 @@ def break_nothing_but(kind: str, root: Path) -> None:
     [
         ("missing channel", r"channel validation: .* is not there \(channels found: test, train\)"),
         ("empty channel", r"channel validation: no file in .*/validation"),
-        ("empty file", r"validation\.csv: the file is empty"),
+        ("empty file", r"channel validation: 0 rows"),
         ("no header", r"validation\.csv: no header"),
-        ("missing columns", r"validation\.csv: missing columns: fare"),
-        ("bad label", r"validation\.csv: rows with a label that is not 0 or 1"),
-        ("not UTF-8", r"validation\.csv: not UTF-8 \(line 264"),
-        ("one class", r"channel validation: every row of .* has the same label"),
+        ("missing columns", rf"validation\.csv: missing columns: {list(NUMBERS)[-1]}"),
+        ("bad label", rf"validation\.csv: {LABEL} is 'yes' \(\d+ rows, .*; allowed: 0 or 1"),
+        ("not UTF-8", r"validation\.csv: not in UTF-8"),
+        ("one class", rf"channel validation: every row has the same label, {LABEL}=1"),
         ("not JSON", r"hyperparameters\.json: not JSON"),
         ("unknown hyperparameter", r"hyperparameters: unknown hyperparameter depth"),
-        ("model folder is a file", r"/model: cannot be written to"),
+        ("model folder is a file", r"/model: "),
     ],
 )
 def test_every_failure_has_its_own_line_and_a_hint(
     kind: str, message: str, opt_ml: Path, run_job: RunJob
 ) -> None:
     break_nothing_but(kind, opt_ml)
-    job = run_job(opt_ml, "train")
+    job = run_job(opt_ml, "train", "--num_round", "2")
     assert job.returncode == 1
     first, second = failure(opt_ml).splitlines()
     assert re.search(message, first), first
@@ -183,10 +229,20 @@ def test_every_failure_has_its_own_line_and_a_hint(
     assert not list(opt_ml.glob("model/*"))
 
 
-def test_an_unknown_argument_is_refused(opt_ml: Path, run_job: RunJob) -> None:
-    job = run_job(opt_ml, "predict")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict"], "unknown argument: predict"),
+        (["train", "--etta", "1"], "unknown arguments: --etta 1"),
+        (["train", "--eta", "x"], "hyperparameters: eta: 'x' is not a number"),
+    ],
+)
+def test_a_wrong_argument_is_refused(
+    arguments: list[str], message: str, opt_ml: Path, run_job: RunJob
+) -> None:
+    job = run_job(opt_ml, *arguments)
     assert job.returncode == 1
-    assert failure(opt_ml).startswith("unknown argument: predict\nhint: ")
+    assert re.match(rf"{message}.*\nhint: ", failure(opt_ml))
 
 
 def test_a_library_that_is_missing_still_ends_with_a_failure_file(
@@ -208,11 +264,7 @@ def test_a_long_failure_is_cut_to_what_sagemaker_shows(opt_ml: Path, run_job: Ru
 
 def test_sigterm_ends_the_job_at_once_and_says_so(opt_ml: Path) -> None:
     give_hyperparameters(opt_ml, **{name: str(value) for name, value in SLOW.items()})
-    environment = {
-        "PATH": os.defpath,
-        "PYTHONPATH": str(ROOT),
-        "SAGEMAKER_BASE_DIR": str(opt_ml),
-    }
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "SAGEMAKER_BASE_DIR": str(opt_ml)}
     with subprocess.Popen(
         [sys.executable, "-m", "container", "train"],
         env=environment,
@@ -231,91 +283,35 @@ def test_sigterm_ends_the_job_at_once_and_says_so(opt_ml: Path) -> None:
     assert not list(opt_ml.glob("model/*"))
 
 
-def predict(model: Path, rows: str) -> subprocess.CompletedProcess[str]:
-    """Scores rows as a user would, with nothing but the model folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "container.predict", str(model)],
-        input=rows,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_artifact_alone_scores_raw_rows(opt_ml: Path, run_job: RunJob, tmp_path: Path) -> None:
-    assert run_job(opt_ml).returncode == 0
-    model = (opt_ml / "model").rename(tmp_path / "elsewhere")
-    rows = validation_file(opt_ml).read_text(encoding="utf-8")
-    scored = predict(model, rows).stdout.splitlines()
-    assert scored[0] == "probability,survived"
-    labels = [int(line[0]) for line in rows.splitlines()[1:]]
-    predicted = [int(line.split(",")[1]) for line in scored[1:]]
-    metrics = json.loads((model / contract.METRICS_FILE).read_text(encoding="utf-8"))
-    right = sum(label == guess for label, guess in zip(labels, predicted, strict=True))
-    assert right / len(labels) == pytest.approx(metrics["accuracy"], abs=1e-6)
-
-    header, first, *_ = rows.splitlines()
-    unlabelled = f"{header.partition(',')[2]}\n{first.partition(',')[2]}\n"
-    assert predict(model, unlabelled).stdout.splitlines()[1] == scored[1]
-
-
-NOTHING_LEARNED = {"categories": {}, "ages": {}, "means": dict.fromkeys(NUMBERS, 0)}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "problem"),
-    [
-        ("model.ubj", b"", "the artifact cannot be read"),
-        ("model.ubj", b"garbage", "the artifact cannot be read"),
-        ("features.json", b"{", "the artifact cannot be read"),
-        ("features.json", b"{}", "the artifact cannot be read"),
-        (
-            "features.json",
-            json.dumps({**NOTHING_LEARNED, "categories": {"shoe": {"41": 1}}}).encode(),
-            "the artifact cannot be read",
-        ),
-        ("features.json", json.dumps(NOTHING_LEARNED).encode(), r"model\.ubj has \d+ features, "),
-        ("linear.json", b"{", "the artifact cannot be read"),
-        ("linear.json", b"{}", "the artifact cannot be read"),
-        (
-            "linear.json",
-            json.dumps({"intercept": 0} | {name: [] for name in VECTORS}).encode(),
-            r"linear\.json has 0 features, ",
-        ),
-        ("parties.npy", b"", "the artifact cannot be read"),
-        ("parties.npy", b"garbage", "the artifact cannot be read"),
-        ("parties.npy", b"\x93NUMPY\x01\x00", "the artifact cannot be read"),
-    ],
-)
-def test_a_broken_artifact_is_one_line_and_a_hint(
-    name: str, content: bytes, problem: str, opt_ml: Path, run_job: RunJob
+def test_a_job_with_folds_only_measures_and_needs_no_validation_channel(
+    opt_ml: Path, run_job: RunJob
 ) -> None:
-    give_hyperparameters(opt_ml, num_round="2")
-    assert run_job(opt_ml).returncode == 0
-    (opt_ml / "model" / name).write_bytes(content)
-    job = predict(opt_ml / "model", validation_file(opt_ml).read_text(encoding="utf-8"))
-    assert job.returncode == 2
-    assert re.match(f"error: .*/model: {problem}.*\nhint: .*\n$", job.stderr), job.stderr
-
-
-def test_odd_texts_in_the_data_are_trained_on(opt_ml: Path, run_job: RunJob) -> None:
-    """XGBoost itself refuses brackets in the names of features."""
-    path = opt_ml / "input" / "data" / "train" / "train.csv"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(",male,", ",[male]<,"), encoding="utf-8")
-    job = run_job(opt_ml)
+    shutil.rmtree(opt_ml / "input" / "data" / "validation")
+    give_hyperparameters(opt_ml, num_round="20", cv_folds="4")
+    job = run_job(opt_ml, "train")
     assert job.returncode == 0, job.stderr
+    lines = job.stdout.splitlines()
+    folds = [line[:11] for line in lines if line.startswith("fold")]
+    assert folds == [f"fold {n} of 4" for n in range(1, 5)]
+    (path,) = (opt_ml / "output" / "data").iterdir()
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    aucs = [fold["auc"] for fold in measured["folds"]]
+    assert measured["auc"] == pytest.approx(sum(aucs) / 4)
+    assert measured[contract.SPREAD] == pytest.approx(statistics.stdev(aucs))
+    names = [*contract.METRICS, contract.SPREAD]
+    on = contract.CROSS_VALIDATION
+    assert lines[-5:] == [contract.metric_line(name, measured[name], on) for name in names]
+    for name in names:
+        found = re.findall(contract.metric_regex(name, on), job.stdout, re.MULTILINE)
+        assert [float(value) for value in found] == [pytest.approx(measured[name], abs=1e-6)]
+        assert not re.search(contract.metric_regex(name), job.stdout, re.MULTILINE)
+    assert not (opt_ml / "model").exists()
 
 
-def test_scoring_without_an_artifact_or_without_columns_says_what_is_missing(
-    opt_ml: Path, run_job: RunJob, tmp_path: Path
+@pytest.mark.parametrize("folds", ["0", "2", "21", "four"])
+def test_an_impossible_number_of_folds_is_refused(
+    folds: str, opt_ml: Path, run_job: RunJob
 ) -> None:
-    job = predict(tmp_path, "")
-    assert job.returncode == 2
-    assert f"error: {tmp_path}: no model.ubj\nhint: " in job.stderr
-    run_job(opt_ml)
-    job = predict(opt_ml / "model", "age\n3\n")
-    assert job.returncode == 2
-    assert "standard input: missing columns: pclass" in job.stderr
-    assert job.stdout == ""
+    give_hyperparameters(opt_ml, cv_folds=folds)
+    assert run_job(opt_ml, "train").returncode == 1
+    assert f"cv_folds: '{folds}' is not an integer from 3 to 20" in failure(opt_ml)
