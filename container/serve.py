@@ -14,8 +14,6 @@ import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from container.artifact import Artifact
@@ -31,6 +29,7 @@ PORT = 8080
 MAX_BODY_BYTES = 100 * 2**20  # batch transform sends no more at once, an endpoint far less
 THREADS = 8  # so that /ping is answered while large requests are being scored
 CONNECTIONS = 900  # open at a time; slow ones must not keep others out
+ACCEPT_SECONDS = 0.5  # after SIGTERM, for connections that wait already
 DRAIN_SECONDS = 25  # SageMaker kills 30 s after SIGTERM
 
 METHODS = {"/ping": "GET", "/invocations": "POST"}
@@ -124,23 +123,25 @@ def serve(model_dir: Path) -> int:
 
 def run_server(application: WSGIApplication) -> None:
     """Answer requests until SIGTERM, then those that have come, for DRAIN_SECONDS at most."""
-    signal.signal(signal.SIGTERM, _stop)
+    stopped: list[float] = []
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: stopped.append(time.monotonic()))
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each that waits
     server = _listen(application)
     print(f"serving on http://{server.effective_host}:{server.effective_port}", flush=True)
-    loop, deadline = server.asyncore.loop, None
-    while deadline is None or (time.monotonic() < deadline and _is_busy(server)):
-        try:
-            loop(timeout=0.2, map=server._map, count=1)
-        except SystemExit:
+    seconds = 0.0  # since SIGTERM
+    while seconds < ACCEPT_SECONDS or (seconds < DRAIN_SECONDS and _is_busy(server)):
+        server.asyncore.loop(timeout=0.2, map=server._map, count=1)
+        seconds = time.monotonic() - stopped[0] if stopped else 0.0
+        if seconds > ACCEPT_SECONDS and server.accepting:
             server.accepting = False
-            deadline = time.monotonic() + DRAIN_SECONDS
+            server.del_channel()
+            server.socket.close()  # what comes now is refused at once
     server.task_dispatcher.shutdown()
 
 
 def _is_busy(server: BaseWSGIServer) -> bool:
     channels = list(server.active_channels.values())
-    return any(channel.requests or channel.total_outbufs_len for channel in channels)
+    return any(each.request or each.requests or each.total_outbufs_len for each in channels)
 
 
 def _listen(application: WSGIApplication) -> BaseWSGIServer:
@@ -161,7 +162,3 @@ def _listen(application: WSGIApplication) -> BaseWSGIServer:
         )
     except OSError as error:
         raise InputError(f"cannot listen on {host}:{port}: {error.strerror}", hint) from None
-
-
-def _stop(_signum: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
