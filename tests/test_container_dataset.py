@@ -137,7 +137,11 @@ def trained(train: Any, validation: Any, limit: Memory) -> xgb.Booster:
         expected = xgb.QuantileDMatrix if limit == PLENTY else xgb.ExtMemQuantileDMatrix
         assert kinds == {expected}
         return xgb.train(
-            PARAMS, matrices["train"], 5, [(matrices["validation"], "rows")], verbose_eval=False
+            PARAMS,
+            matrices["train"],
+            5,
+            evals=[(matrices["validation"], "rows")],
+            verbose_eval=False,
         )
 
 
