@@ -27,7 +27,7 @@ from container.predict import READERS, WRITERS
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
-REQUESTS = {1: 1000, 1000: 60}  # of so many rows, in one round
+REQUESTS = {1: 300, 1000: 60}  # of so many rows, in one round
 CLIENTS = 4  # that ask at the same time, for the throughput
 COLUMNS = (
     "rows",
