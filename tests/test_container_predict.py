@@ -62,11 +62,8 @@ FORMS: dict[str, tuple[str, Callable[[list[Row]], bytes]]] = {
 }
 
 missing = st.none() | st.sampled_from(["", "NaN", " ", "\t", "N/A", "null", "?", "<NA>"])
-texts = (
-    st.text(st.characters(codec="utf-8"), max_size=20)
-    | st.integers()
-    | st.sampled_from(["\u2028x", "É"])
-)
+seen = ["Allen, Miss. Elisabeth", 'Pears, Mrs. Thomas ("Edith")', "C85", "S", "113803", "\u2028É"]
+texts = st.text(st.characters(codec="utf-8"), max_size=20) | st.integers() | st.sampled_from(seen)
 
 
 def cells(name: str) -> st.SearchStrategy[Any]:

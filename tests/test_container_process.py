@@ -128,8 +128,8 @@ def test_a_library_that_is_missing_ends_with_a_failure_file(
     ("arguments", "problem"),
     [
         (["predict"], "unknown argument: predict"),
-        (["train", "--depth", "3"], "train: unrecognized arguments: --depth 3"),
-        (["train", "--eta"], "train: argument --eta: expected one argument"),
+        (["train", "--depth", "3"], "unknown arguments: --depth 3"),
+        (["train", "--eta"], "arguments: argument --eta: expected one argument"),
         (["train", "--eta", "x"], "hyperparameters: eta: 'x' is not a number from"),
     ],
 )

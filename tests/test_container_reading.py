@@ -231,30 +231,25 @@ def tuples(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
     return list(rows.itertuples(index=False, name=None))
 
 
-@given(files(odd=False))
-@hypothesis_settings(max_examples=200)
-def test_a_file_gives_what_the_csv_module_and_pythons_floats_give(text: str) -> None:
-    np.testing.assert_equal(tuples(read(text)), expected(text))
+@pytest.mark.parametrize(("long", "examples"), [(False, 200), (True, 20)])
+def test_a_file_gives_what_the_csv_module_and_pythons_floats_give(
+    long: bool, examples: int
+) -> None:
+    """And an odd one too, or it is refused."""
 
-
-@given(files(odd=True) | files(odd=True))
-@hypothesis_settings(max_examples=400)
-def test_an_odd_file_gives_that_too_or_is_refused(text: str) -> None:
-    with contextlib.suppress(InputError):
+    @given(files(odd=False, long=long))
+    @hypothesis_settings(max_examples=examples)
+    def check(text: str) -> None:
         np.testing.assert_equal(tuples(read(text)), expected(text))
 
+    @given(files(odd=True, long=long))
+    @hypothesis_settings(max_examples=2 * examples)
+    def check_odd(text: str) -> None:
+        with contextlib.suppress(InputError):
+            np.testing.assert_equal(tuples(read(text)), expected(text))
 
-@given(files(odd=False, long=True))
-@hypothesis_settings(max_examples=30)
-def test_rows_at_the_end_of_a_block_are_read_as_others_are(text: str) -> None:
-    np.testing.assert_equal(tuples(read(text)), expected(text))
-
-
-@given(files(odd=True, long=True))
-@hypothesis_settings(max_examples=30)
-def test_odd_rows_at_the_end_of_a_block_too(text: str) -> None:
-    with contextlib.suppress(InputError):
-        np.testing.assert_equal(tuples(read(text)), expected(text))
+    check()
+    check_odd()
 
 
 @pytest.mark.parametrize(("odd", "cells"), [(f"x,{ROW},", 7), ("x,1,2,3,a", 5)])

@@ -1,14 +1,9 @@
 """The training program as a process over an /opt/ml tree: what SageMaker sees of it."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +12,7 @@ from container.schema import LABEL, NUMBERS
 
 import pandas as pd
 import pytest
-from conftest import ROOT, SLOW, RunJob
+from conftest import RunJob
 
 ARTIFACT = (*contract.ARTIFACT_FILES, contract.METRICS_FILE)
 
@@ -99,31 +94,12 @@ def test_arguments_go_before_the_file_of_hyperparameters(opt_ml: Path, run_job: 
     assert metrics["trees"] == 3
 
 
-def test_help_is_printed_and_nothing_is_done(opt_ml: Path, run_job: RunJob) -> None:
-    job = run_job(opt_ml, "train", "--help")
-    assert job.returncode == 0
-    assert "--num_round N" in job.stdout
-    assert not (opt_ml / "model").exists()
-    assert not (opt_ml / "output").exists()
-
-
 def test_columns_that_are_not_in_the_schema_change_nothing(opt_ml: Path, run_job: RunJob) -> None:
     """Even one that gives the label away, in the channel itself, is not seen."""
     without = trained(opt_ml, run_job)
     for channel in ("train", "validation"):
         rewrite(channel_file(opt_ml, channel), lambda rows: rows.assign(leak=rows[LABEL]))
     assert trained(opt_ml, run_job) == without
-
-
-def test_early_stopping_keeps_the_best_trees_only(opt_ml: Path, run_job: RunJob) -> None:
-    give_hyperparameters(opt_ml, num_round="2000", early_stopping_rounds="5", eta="0.3")
-    stopped = trained(opt_ml, run_job)
-    trees = json.loads(stopped[contract.METRICS_FILE])["trees"]
-    assert trees < 1000
-    given = {"num_round": str(trees), "early_stopping_rounds": "0", "eta": "0.3"}
-    give_hyperparameters(opt_ml, **given)
-    as_many = trained(opt_ml, run_job)
-    assert as_many[contract.METRICS_FILE] == stopped[contract.METRICS_FILE]
 
 
 def test_the_validation_rows_change_nothing_without_early_stopping(
@@ -229,58 +205,11 @@ def test_every_failure_has_its_own_line_and_a_hint(
     assert not list(opt_ml.glob("model/*"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["predict"], "unknown argument: predict"),
-        (["train", "--etta", "1"], "unknown arguments: --etta 1"),
-        (["train", "--eta", "x"], "hyperparameters: eta: 'x' is not a number"),
-    ],
-)
-def test_a_wrong_argument_is_refused(
-    arguments: list[str], message: str, opt_ml: Path, run_job: RunJob
-) -> None:
-    job = run_job(opt_ml, *arguments)
-    assert job.returncode == 1
-    assert re.match(rf"{message}.*\nhint: ", failure(opt_ml))
-
-
-def test_a_library_that_is_missing_still_ends_with_a_failure_file(
-    opt_ml: Path, run_job: RunJob, tmp_path: Path
-) -> None:
-    (tmp_path / "xgboost.py").write_text("raise ImportError('libgomp.so.1: cannot open')")
-    job = run_job(opt_ml, "train", environment={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
-    assert job.returncode == 1
-    assert failure(opt_ml).startswith("ImportError: libgomp.so.1: cannot open\n")
-    assert "Traceback" in failure(opt_ml)
-
-
 def test_a_long_failure_is_cut_to_what_sagemaker_shows(opt_ml: Path, run_job: RunJob) -> None:
     give_hyperparameters(opt_ml, **{f"unknown_{n}": "1" for n in range(200)})
     run_job(opt_ml)
     assert len(failure(opt_ml)) == 1024
     assert failure(opt_ml).startswith("hyperparameters: unknown hyperparameter unknown_0;")
-
-
-def test_sigterm_ends_the_job_at_once_and_says_so(opt_ml: Path) -> None:
-    give_hyperparameters(opt_ml, **{name: str(value) for name, value in SLOW.items()})
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "SAGEMAKER_BASE_DIR": str(opt_ml)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "container", "train"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as job:
-        assert job.stdout is not None
-        while not job.stdout.readline().startswith("[50]"):
-            pass
-        began = time.monotonic()
-        job.send_signal(signal.SIGTERM)
-        job.stdout.read()
-        assert job.wait(timeout=60) == 143
-    assert time.monotonic() - began < 30, "SageMaker kills after 120 seconds"
-    assert failure(opt_ml).startswith("stopped by SIGTERM")
-    assert not list(opt_ml.glob("model/*"))
 
 
 def test_a_job_with_folds_only_measures_and_needs_no_validation_channel(
