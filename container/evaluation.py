@@ -21,7 +21,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 DECISION_THRESHOLD = 0.5
-DECIMALS = 6
 FOLD_SEED = 0  # one for all: hyperparameters are compared on the same folds
 
 
@@ -45,7 +44,7 @@ def evaluate(labels: NDArray[Any], probabilities: NDArray[Any]) -> dict[str, Any
     # The AUC is the share of pairs in order: Mann and Whitney's U over mean ranks.
     ranks = pd.Series(p).rank().to_numpy()
     auc = (ranks[true].sum() - positive * (positive + 1) / 2) / (positive * negative)
-    values = {
+    values: dict[str, Any] = {
         "accuracy": (tp + negative - fp) / len(p),
         "auc": auc,
         "f1": 2 * tp / (positive + tp + fp),
@@ -53,8 +52,7 @@ def evaluate(labels: NDArray[Any], probabilities: NDArray[Any]) -> dict[str, Any
     }
     matrix = {"true_negative": negative - fp, "false_positive": fp}
     matrix |= {"false_negative": positive - tp, "true_positive": tp}
-    metrics: dict[str, Any] = {name: round(float(v), DECIMALS) for name, v in values.items()}
-    return metrics | {"confusion_matrix": matrix}
+    return {name: float(value) for name, value in values.items()} | {"confusion_matrix": matrix}
 
 
 def measure(artifact: Artifact, rows: Rows, cluster: Cluster = SINGLE_HOST) -> dict[str, Any]:

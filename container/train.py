@@ -75,7 +75,8 @@ def train(
         metrics = measure(Artifact.load(folder), validation_rows, cluster)
         peak = max(cluster.allgather(peak_memory_mib()))
         if cluster.is_rank_zero:
-            _write_json(folder / contract.METRICS_FILE, metrics)
+            rounded = {name: round(metrics[name], 6) for name in contract.METRICS}
+            _write_json(folder / contract.METRICS_FILE, metrics | rounded)
             write_outputs(folder, opt_ml)
             _write_json(opt_ml.output_data / contract.RESOURCES_FILE, {contract.PEAK_MEMORY: peak})
     checkpoints.remove()

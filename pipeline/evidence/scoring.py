@@ -23,7 +23,7 @@ import pandas as pd
 from botocore.exceptions import BotoCoreError, ClientError
 from numpy.typing import NDArray
 
-# Two units of the last decimal that container/evaluation.py keeps, for the rounding of another
+# Two units of the last decimal of metrics.json, for the rounding of another
 # processor or of SageMaker, which keeps a metric with 32 bits.
 TOLERANCE = 2e-6
 
