@@ -11,7 +11,7 @@ from typing import Any
 
 from container.passengers import Passengers, read_passengers
 from pipeline.data import Dataset, prepare
-from pipeline.local_aws.server import LocalAws, start
+from pipeline.local import ProjectAws, start
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import container_engine
@@ -88,9 +88,9 @@ def passengers(settings: Settings) -> Passengers:
 
 
 @pytest.fixture(scope="session")
-def local_aws(settings: Settings) -> Iterator[LocalAws]:
+def local_aws(settings: Settings) -> Iterator[ProjectAws]:
     """Started once: moto's state belongs to the process. The environment points at it."""
-    with start(settings.region, settings.stack_name) as running:
+    with start(settings) as running:
         yield running
 
 
@@ -140,9 +140,9 @@ def server(request: pytest.FixtureRequest, served_root: Path) -> Iterator[ModelS
 def serving(
     folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, str]]:
-    """`python -m pipeline.local_aws` as a process; the environment that it prints."""
+    """`python -m local_aws serve` as a process; the environment that it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.local_aws", "--port", "0", *arguments],
+        [*container_engine.SERVE, *arguments],
         env={**os.environ, **(variables or {})},
         cwd=folder,
         stdout=subprocess.PIPE,

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from container.errors import InputError
+from local_aws.clients import Clients
+from local_aws.errors import UserError
+from local_aws.runners.docker import LABEL, connect
 from pipeline.data import split_uri
-from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.container_runner import LABEL, connect
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 from pipeline.stack import Stack, read_stack
 
@@ -24,6 +24,7 @@ import yaml
 from archive import files_of
 
 ROOT = Path(__file__).parent.parent
+SERVE = [sys.executable, "-m", "local_aws", "serve", "--config", str(ROOT / "local_aws.yaml")]
 
 
 @functools.cache
@@ -31,7 +32,7 @@ def missing() -> str | None:
     """Why tests of containers cannot run here."""
     try:
         connect()
-    except InputError as error:
+    except UserError as error:
         return str(error.args[0])
     absent = [name for name in ("docker", "docker-registry", "aws") if not shutil.which(name)]
     return f"not installed: {', '.join(absent)}" if absent else None
@@ -133,9 +134,9 @@ class Image(Terminal):
 def serve(
     folder: Path, *options: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Terminal]:
-    """A running `python -m pipeline.local_aws --containers`; it must end well."""
+    """A running `python -m local_aws serve --containers`; it must end well."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.local_aws", "--containers", "--port", "0", *options],
+        [*SERVE, "--containers", *options],
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -17,9 +17,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from local_aws.clients import Clients
+from local_aws.environment import aws_environment
 from pipeline import preflight, smallest_instance, tune, upsert_and_start
-from pipeline.environment import aws_environment
-from pipeline.local_aws.clients import Clients
 
 import push_image
 from conftest import SLOW

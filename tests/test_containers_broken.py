@@ -50,7 +50,7 @@ ENTRYPOINT ["sh", "-c", "cd /opt/ml; until test -e go; do sleep 0.1; done; \\
 
 def test_without_a_registry_program_the_error_says_so_and_nothing_stays(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.local_aws", "--containers", "--port", "0"],
+        [sys.executable, "-m", "local_aws", "serve", "--containers"],
         env={**os.environ, "PATH": str(tmp_path), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ from container.errors import InputError
 from container.passengers import Passengers, read_passengers
 from pipeline import data
 from pipeline.data import Dataset, prepare, split, upload
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 from pipeline.settings import Settings, load_settings
 
 import pytest
@@ -95,7 +95,7 @@ def test_too_few_rows_of_a_label_to_hold_any_out_are_refused(
 
 
 def test_uploading_the_same_content_again_sends_nothing(
-    local_aws: LocalAws, dataset: Dataset
+    local_aws: ProjectAws, dataset: Dataset
 ) -> None:
     s3, bucket = local_aws.clients.client("s3"), local_aws.stack.bucket
     sent = []
@@ -113,7 +113,7 @@ def test_uploading_the_same_content_again_sends_nothing(
 
 
 def test_the_command_prints_the_uris_of_the_channels(
-    local_aws: LocalAws, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+    local_aws: ProjectAws, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_config(prefix="command")
     assert data.main(["--config", str(path)]) == 0

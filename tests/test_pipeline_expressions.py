@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from pipeline.workflow.expressions import Reference, references, resolve, select
+from local_aws.definition.expressions import Reference, references, resolve, select
 
 import pytest
 from sagemaker.workflow.execution_variables import ExecutionVariables
