@@ -68,6 +68,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="build and run the real image: needs Docker, docker-registry and the aws command",
     )
     parser.add_argument(
+        "--builds",
+        action="store_true",
+        help="let StartBuild run buildspecs on this machine, as you (on with --containers)",
+    )
+    parser.add_argument(
         "--enforce-iam",
         action="store_true",
         help="be a user with the stack's user policy only; refuse what no policy allows",
@@ -107,6 +112,7 @@ def _config(arguments: argparse.Namespace) -> Config:
         **{name: value for name, value in given.items() if value is not None},
         stack=stack,
         containers=arguments.containers,
+        builds=arguments.builds or arguments.containers,
         enforce_iam=arguments.enforce_iam,
         faults=tuple(arguments.fault),
     )
@@ -122,12 +128,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     with server.start(config) as running:
         if not config.containers:
             _push_images(config, running.clients.environment())
+        if config.enforce_iam:
+            keys = running.clients.environment()
+            names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+            print("# administrator:", *(f"{name}={keys[name]}" for name in names))
         for name, value in running.environment.items():
             print(f"export {name}={value}", flush=True)
         stack = f"with stack {config.stack.name}" if config.stack else "without a stack"
         print(
             f"local AWS: ready {stack}; {running.runner.description}\n"
-            "paste the lines above into another terminal to use it; Ctrl-C here ends it",
+            "paste the lines above into another terminal to use it, and to leave it again:\n"
+            f"unset {' '.join(running.environment)}\n"
+            "Ctrl-C here ends it",
             file=sys.stderr,
             flush=True,
         )

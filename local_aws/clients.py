@@ -5,10 +5,6 @@ from typing import Any
 
 import boto3
 
-# What all of local AWS is reached with; never anyone's real credentials.
-ACCESS_KEY = "local"
-SECRET_KEY = "local"  # noqa: S105
-
 
 class Clients:
     """Clients of one principal."""
@@ -17,8 +13,8 @@ class Clients:
         self,
         endpoint: str,  # http://127.0.0.1:<port>
         region: str,
-        access_key: str = ACCESS_KEY,
-        secret_key: str = SECRET_KEY,
+        access_key: str,
+        secret_key: str,
         session_token: str | None = None,
     ) -> None:
         self.endpoint = endpoint

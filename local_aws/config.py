@@ -51,6 +51,7 @@ class Config:
     stack: Stack | None = None
     images: tuple[Image, ...] = ()
     containers: bool = False  # run jobs in their image, and offer a registry to push to
+    builds: bool = False  # StartBuild runs commands on this machine; on with `containers`
     enforce_iam: bool = False  # refuse what no policy of the caller allows
     account: str = DEFAULT_KIND
     faults: tuple[str, ...] = ()

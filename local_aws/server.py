@@ -2,32 +2,35 @@
 
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from local_aws import moto_patches
 from local_aws.account import api as account_api
 from local_aws.account.account import Account
-from local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
+from local_aws.clients import Clients
 from local_aws.cloudtrail.api import LocalCloudTrail
 from local_aws.codebuild.api import Builds, LocalCodeBuild
 from local_aws.config import LOOPBACK, Config, Image, Stack
-from local_aws.ecr.api import LAYER_PATH, LocalEcr, serve_layer
+from local_aws.ecr.api import LocalEcr, serve_layer
 from local_aws.environment import NO_CREDENTIALS, aws_environment
 from local_aws.errors import UserError
 from local_aws.faults import interrupt
 from local_aws.faults.injection import Faults
+from local_aws.guard import Guard
 from local_aws.iam import users
 from local_aws.iam.api import LocalIam
 from local_aws.iam.authorization import Authorization
+from local_aws.iam.keys import AccessKey, make_key, secrets_of
 from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
 from local_aws.sagemaker.api import LocalSageMaker
@@ -37,12 +40,16 @@ import moto.cloudtrail.urls
 import moto.codebuild.urls
 import moto.ecr.urls
 import moto.iam.urls
-import moto.moto_api._internal.urls
 import moto.sagemaker.urls
 from botocore.exceptions import ClientError
 from moto.ecr.models import Repository
 from moto.moto_api._internal.models import moto_api_backend
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
 
 SDK_CONFIG = Path(__file__).parent / "sagemaker" / "sdk_config.yaml"  # no usage reports
 
@@ -79,24 +86,23 @@ def start(config: Config) -> Iterator[LocalAws]:
     moto_patches.apply()
     moto_api_backend.reset()
     authorization = _route(config.enforce_iam)
-    server = ThreadedMotoServer(LOOPBACK, config.port, verbose=False)
-    server.start()
-    environment = _environment("http://{}:{}".format(*server.get_host_and_port()), config.region)
+    own = make_key()
     with ExitStack() as ending:
-        ending.callback(server.stop)
+        endpoint = ending.enter_context(_listening(config.port, own))
+        environment = _environment(endpoint, config.region, own)
         ending.enter_context(aws_environment(environment))
-        clients = Clients(environment["AWS_ENDPOINT_URL"], config.region)
+        clients = Clients(endpoint, config.region, own.id, own.secret)
         runner = _runner(config, clients, ending)
         quotas = account_api.LocalServiceQuotas.account = Account(config.account)
         faults = Faults(config.faults)
         LocalSageMaker.state = BackendState(clients, runner, quotas, faults)
-        LocalCodeBuild.builds = Builds(clients)
+        LocalCodeBuild.builds = Builds(clients, config.builds)
         ending.callback(LocalSageMaker.state.end)
         ending.callback(LocalCodeBuild.builds.end)
         outputs = _deploy(clients, config.stack) if config.stack else {}
         if config.enforce_iam:
             policy_arn = _user_policy(config.stack, outputs)
-            users.make_administrator(clients)
+            users.make_administrator(clients, own)
             environment |= users.make_operator(clients, policy_arn).environment()
             ending.enter_context(aws_environment(environment))
             ending.enter_context(authorization.enforced())
@@ -114,12 +120,28 @@ def _route(enforce_iam: bool) -> Authorization:
     LocalEcr.authorization = authorization if enforce_iam else None
     LocalEcr.logins = {}
     LocalEcr.layers = {}
+    LocalEcr.layer_path = f"/local-aws/layers/{secrets.token_urlsafe()}/"
     LocalEcr.registry = None
-    layers: dict[str, Any] = moto.moto_api._internal.urls.url_paths
-    layers[f"{{0}}{LAYER_PATH}(?P<digest>[^/]+)$"] = serve_layer
     account_api.route()
-    interrupt.route()
     return authorization
+
+
+@contextmanager
+def _listening(port: int, own: AccessKey) -> Iterator[str]:
+    """Answer requests on a port of loopback, and yield the endpoint."""
+    guard = Guard(DomainDispatcherApplication(create_backend_app), secrets_of(own))
+    guard.open_routes[LocalEcr.layer_path] = serve_layer
+    guard.signed_routes[interrupt.PATH] = interrupt.answer
+    server = make_server(LOOPBACK, port, guard, threaded=True, request_handler=MotoRequestHandler)
+    guard.hosts = {f"{name}:{server.server_port}" for name in (LOOPBACK, "localhost")}
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _runner(config: Config, clients: Clients, ending: ExitStack) -> Runner:
@@ -154,11 +176,11 @@ def _copied(image: Image, folder: Path) -> Image:
     return replace(image, environment={"PYTHONPATH": str(folder), **image.environment})
 
 
-def _environment(endpoint: str, region: str) -> dict[str, str]:
+def _environment(endpoint: str, region: str, own: AccessKey) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_ACCESS_KEY_ID": own.id,
+        "AWS_SECRET_ACCESS_KEY": own.secret,
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
         **NO_CREDENTIALS,

@@ -155,9 +155,7 @@ def serving(
     try:
         while "ready" not in (line := process.stderr.readline()):
             assert line, "it ended"
-        while len(environment) < 13:
-            name, _, value = process.stdout.readline().removeprefix("export ").partition("=")
-            environment[name] = value.strip()
+        environment |= container_engine.read_environment(process.stdout)
         yield environment
     finally:
         process.send_signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from local_aws.clients import Clients
 from local_aws.errors import UserError
@@ -24,6 +26,7 @@ import yaml
 from archive import files_of
 
 ROOT = Path(__file__).parent.parent
+ADMINISTRATOR = "ADMINISTRATOR"
 SERVE = [sys.executable, "-m", "local_aws", "serve", "--config", str(ROOT / "local_aws.yaml")]
 
 
@@ -130,6 +133,27 @@ class Image(Terminal):
         return self.uri
 
 
+def read_environment(stdout: IO[str]) -> dict[str, str]:
+    """What `serve` prints; the administrator's keys, if it has some, under ADMINISTRATOR."""
+    environment: dict[str, str] = {}
+    while "no_proxy" not in environment:
+        line = stdout.readline()
+        if line.startswith("# administrator: "):
+            environment[ADMINISTRATOR] = " ".join(re.findall(r"=(\S+)", line))
+            continue
+        name, _, value = line.removeprefix("export ").partition("=")
+        environment[name] = value.strip()
+    return environment
+
+
+def administrator(environment: Mapping[str, str]) -> Clients:
+    """The clients of who may do everything in a local AWS."""
+    keys = environment.get(ADMINISTRATOR) or " ".join(
+        environment[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+    )
+    return Clients(environment["AWS_ENDPOINT_URL"], environment["AWS_REGION"], *keys.split())
+
+
 @contextmanager
 def serve(
     folder: Path, *options: str, environment: Mapping[str, str] | None = None
@@ -148,9 +172,7 @@ def serve(
     try:
         while "ready" not in (line := server.stderr.readline()):
             assert line, "it ended"
-        while "no_proxy" not in exported:
-            name, _, value = server.stdout.readline().removeprefix("export ").partition("=")
-            exported[name] = value.strip()
+        exported |= read_environment(server.stdout)
         yield Terminal(exported, folder, server)
     finally:
         server.send_signal(signal.SIGTERM)

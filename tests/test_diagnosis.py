@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from local_aws.clients import Clients
 from local_aws.ecr.images import put_image
 from local_aws.faults.injection import NO_CAPACITY, SPOT_INTERRUPTION, THROTTLING
 from pipeline import cli, preflight
@@ -25,6 +24,7 @@ from pipeline.settings import Settings
 from pipeline.source_image import CONFIG
 from pipeline.upsert_and_start import main
 
+import container_engine
 import pytest
 from conftest import ROOT, SLOW, WriteConfig, serving, small_file_system
 from explained import explained, foreseen, says
@@ -787,8 +787,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path, write_config: WriteConfig) -> None:
     (tmp_path / "home").mkdir()
     with serving(tmp_path / "home", variables={"TMPDIR": str(small_disk)}) as environment:
-        names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-        s3 = Clients(*(environment[name] for name in names)).client("s3")
+        s3 = container_engine.administrator(environment).client("s3")
         (bucket,) = s3.list_buckets()["Buckets"]
         body = os.urandom(4 * 2**20)
         s3.put_object(Bucket=bucket["Name"], Key="big/data/train.csv", Body=body)

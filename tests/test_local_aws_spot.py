@@ -9,7 +9,6 @@ from typing import Any
 
 from container import contract
 from local_aws import cli
-from local_aws.clients import Clients
 from local_aws.errors import JobFailed
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from pipeline.data import Dataset
@@ -17,6 +16,7 @@ from pipeline.definition import build_estimator
 from pipeline.local import ProjectAws
 from pipeline.settings import load_settings
 
+import container_engine
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Environment, WriteConfig, serving
@@ -225,7 +225,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
 def test_without_a_permission_of_its_role_a_spot_job_fails_and_names_it(
     action: str, guarded: Environment, tmp_path: Path
 ) -> None:
-    administrator = Clients(guarded["AWS_ENDPOINT_URL"], guarded["AWS_REGION"])
+    administrator = container_engine.administrator(guarded)
     iam = administrator.client("iam")
     (role,) = (r for r in iam.list_roles()["Roles"] if r["RoleName"].endswith("-training"))
     policy = {"RoleName": role["RoleName"], "PolicyName": "train"}

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local_aws.clients import Clients
 from pipeline import preflight, upsert_and_start
 from pipeline.image import source_tag
 from pipeline.local import ProjectAws
 from pipeline.source_image import put_source_image
 
+import container_engine
 import pytest
 from conftest import ROOT, Enter, Environment, WriteConfig, serving
 
@@ -56,8 +56,7 @@ def statuses(found: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
 @contextmanager
 def without(environment: Environment, action: str) -> Iterator[None]:
     """Meanwhile the operator's policy lacks it."""
-    names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-    iam = Clients(*(environment[name] for name in names)).client("iam")
+    iam = container_engine.administrator(environment).client("iam")
     (attached,) = iam.list_attached_user_policies(UserName="operator")["AttachedPolicies"]
     arn = attached["PolicyArn"]
     before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]

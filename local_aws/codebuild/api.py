@@ -19,8 +19,9 @@ SUPPORTED = {"projectName", "sourceLocationOverride", "environmentVariablesOverr
 class Builds:
     """The builds since this local AWS was started."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, allowed: bool) -> None:
         self.clients = clients
+        self.allowed = allowed  # they run commands on this machine
         self.by_id: dict[str, Build] = {}
 
     def end(self) -> None:
@@ -36,6 +37,11 @@ class LocalCodeBuild(CodeBuildResponse):
     builds: ClassVar[Builds]
 
     def start_build(self) -> ActionResult:
+        if not self.builds.allowed:
+            raise InvalidInputException(
+                "StartBuild runs commands on this machine: start local AWS with --containers or "
+                "--builds to allow it"
+            )
         request: dict[str, Any] = json.loads(self.body)
         for name in request:
             if name not in SUPPORTED and name != "idempotencyToken":

@@ -5,8 +5,7 @@ import base64
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from local_aws.iam.authorization import Authorization, Principal, caller
@@ -15,7 +14,6 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ecr.responses import ECRResponse
 
-LAYER_PATH = "/moto-api/layers/"
 LOGIN_HOURS = 12  # source: GetAuthorizationToken in the ECR API reference
 
 
@@ -26,6 +24,7 @@ class LocalEcr(ECRResponse):
     logins: ClassVar[dict[str, Principal]]  # password -> whose it is; None when nothing is enforced
 
     layers: ClassVar[dict[str, bytes]]  # what was uploaded by this API, by digest
+    layer_path: ClassVar[str]  # where they are downloaded: nobody can guess it
     registry: ClassVar[str | None]  # URL of the registry that holds the rest, if there is one
 
     def complete_layer_upload(self) -> ActionResult:
@@ -41,7 +40,7 @@ class LocalEcr(ECRResponse):
             url = f"{self.registry}/v2/{name}/blobs/{digest}"
         elif digest in self.layers:
             here = urlsplit(self.uri)
-            url = f"{here.scheme}://{here.netloc}{LAYER_PATH}{digest}"
+            url = f"{here.scheme}://{here.netloc}{self.layer_path}{digest}"
         else:
             raise ServiceException("LayersNotFoundException", f"The layer {digest} does not exist")
         return ActionResult({"downloadUrl": url, "layerDigest": digest})
@@ -57,8 +56,7 @@ class LocalEcr(ECRResponse):
         return ActionResult({"authorizationData": [login]})
 
 
-def serve_layer(_: Any, full_url: str, __: Any) -> tuple[int, dict[str, str], bytes]:
-    """What a download URL leads to."""
-    content = LocalEcr.layers.get(urlsplit(full_url).path.rpartition("/")[2])
-    status = HTTPStatus.NOT_FOUND if content is None else HTTPStatus.OK
-    return int(status), {"Content-Type": "application/octet-stream"}, content or b""
+def serve_layer(digest: str, _body: bytes) -> tuple[int, str, bytes]:
+    """Answer a download URL: status, content type and the layer."""
+    content = LocalEcr.layers.get(digest)
+    return (404 if content is None else 200), "application/octet-stream", content or b""

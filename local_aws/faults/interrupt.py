@@ -10,14 +10,17 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from typing import Any
 from urllib.parse import urlsplit
 
 from local_aws.config import LOOPBACK
 from local_aws.errors import UserError
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS
 
-PATH = "/moto-api/local-aws/interrupt"  # what begins so, moto's server leaves to moto itself
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+PATH = "/local-aws/interrupt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,23 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_interrupt)
 
 
-def route() -> None:
-    """Makes moto's server take the order; doing so again changes nothing."""
-    from moto.moto_api._internal import urls
-
-    paths: dict[str, Any] = urls.url_paths
-    paths[f"{{0}}{PATH}$"] = _answer
-
-
 def _interrupt(arguments: argparse.Namespace) -> int:
     order = {name: getattr(arguments, name) for name in ("job", "grace", "capacity_after")}
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     hint = "paste what `python -m local_aws serve` prints into this terminal"
     if urlsplit(endpoint).hostname != LOOPBACK:
         raise UserError(f"AWS_ENDPOINT_URL is {endpoint!r}, not that of a local AWS", hint)
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
+        raise UserError("there is no access key in the environment", hint)
+    signed = AWSRequest("POST", endpoint + PATH, data=json.dumps(order).encode())
+    SigV4Auth(credentials, "local-aws", "us-east-1").add_auth(signed)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    body, headers = json.dumps(order).encode(), {"Content-Type": "application/json"}
-    request = urllib.request.Request(endpoint + PATH, body, headers)  # noqa: S310 - of LOOPBACK
+    request = urllib.request.Request(  # noqa: S310 - of LOOPBACK
+        signed.url, signed.data, {**signed.headers, "Content-Type": "application/json"}
+    )
     try:
         with direct.open(request) as answer:
             print(f"interrupted {answer.read().decode()}", file=sys.stderr)
@@ -70,12 +71,13 @@ def _interrupt(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _answer(request: Any, _full_url: str, _headers: Any) -> tuple[int, dict[str, str], str]:
+def answer(_path: str, body: bytes) -> tuple[int, str, bytes]:
+    """Carry out an order: status, content type and the job's name, or why not."""
     from local_aws.sagemaker.api import LocalSageMaker
 
-    order = json.loads(request.data)
+    order = json.loads(body)
     try:
         name = LocalSageMaker.state.interrupt(order["job"], order["grace"], order["capacity_after"])
     except ValueError as error:
-        return 409, {}, str(error)
-    return 200, {}, name
+        return 409, "text/plain", str(error).encode()
+    return 200, "text/plain", name.encode()

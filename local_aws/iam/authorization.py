@@ -1,8 +1,8 @@
 """IAM, enforced: each call is allowed by a policy of who makes it, or refused.
 
 moto knows users, roles, keys, signatures and policies; added here is which resource a request is
-about, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key of KMS), whether it
-was signed in time, and the record of it all.
+about, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key of KMS), and the
+record of it all.
 Source of actions and resources: the Service Authorization Reference.
 """
 
@@ -16,10 +16,9 @@ from typing import Any
 from unittest import mock
 
 from local_aws.iam import key_policies
-from local_aws.iam.signing_time import wrong_time
 
 from moto.core.authorization import enable_iam_authentication
-from moto.core.exceptions import AccessDeniedError, JsonRESTError, _RESTError
+from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import (
     IAMPolicy,
@@ -65,9 +64,6 @@ class Authorization:
         """Meanwhile moto refuses what no policy of the caller allows."""
 
         def check(request: IAMRequestBase, resource: str) -> None:
-            late = wrong_time(request._headers["X-Amz-Date"])
-            if late is not None:
-                raise _untimely(request, late)
             if request._action == "sts:GetCallerIdentity":  # needs no permission
                 return
             principal = request._access_key
@@ -161,15 +157,6 @@ def _denial(
     else:
         error = JsonRESTError("AccessDeniedException", text)
     return error
-
-
-def _untimely(request: IAMRequestBase, text: str) -> Exception:
-    if isinstance(request, S3IAMRequest):
-        too_large = "The difference between the request time and the current time is too large."
-        return S3ClientError("RequestTimeTooSkewed", too_large)
-    error: type[_RESTError] = _RESTError if request._service in QUERY_SERVICES else JsonRESTError
-    code = "SignatureDoesNotMatch" if error is _RESTError else "InvalidSignatureException"
-    return error(code, text)
 
 
 def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission]:

@@ -2,7 +2,8 @@
 
 import json
 
-from local_aws.clients import ACCESS_KEY, SECRET_KEY, Clients
+from local_aws.clients import Clients
+from local_aws.iam.keys import AccessKey
 
 from moto.iam.models import iam_backends
 
@@ -14,8 +15,8 @@ EVERYTHING = {
 }
 
 
-def make_administrator(clients: Clients) -> None:
-    """Whoever has the key of `clients`: local AWS itself, and who deploys and tears down."""
+def make_administrator(clients: Clients, own: AccessKey) -> None:
+    """Create the user who has the key of `clients`: local AWS itself, and who deploys."""
     iam = clients.client("iam")
     iam.create_user(UserName=ADMINISTRATOR)
     iam.put_user_policy(
@@ -24,7 +25,7 @@ def make_administrator(clients: Clients) -> None:
     iam.create_access_key(UserName=ADMINISTRATOR)
     account = clients.client("sts").get_caller_identity()["Account"]
     (key,) = iam_backends[account]["aws"].get_user(ADMINISTRATOR).access_keys
-    key.access_key_id, key.secret_access_key = ACCESS_KEY, SECRET_KEY
+    key.access_key_id, key.secret_access_key = own.id, own.secret
 
 
 def make_operator(clients: Clients, policy_arn: str) -> Clients:
