@@ -8,6 +8,8 @@ beside the API of AWS (its control paths, instance metadata) is closed.
 import hashlib
 import io
 import json
+import logging
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,6 +17,10 @@ from xml.sax.saxutils import escape
 
 from local_aws.iam import signature
 from local_aws.iam.signature import SecretOf, SignatureRefused, SignedRequest
+
+from botocore.model import OperationNotFoundError
+
+log = logging.getLogger(__name__)
 
 JSON, QUERY, EC2, S3 = "json", "query", "ec2", "s3"  # protocols, as far as errors differ
 CODES = {  # source: "Common Errors" of the APIs; "List of error codes", S3 API reference
@@ -69,7 +75,11 @@ class Guard:
         """Answer one request."""
         answer = self._answer(environ)
         if answer is None:
-            return self._application(environ, _without_cors(start_response))
+            try:
+                return self._application(environ, _without_cors(start_response))
+            except Exception as fault:
+                log.debug("on %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"], exc_info=True)
+                answer = _unable(environ, fault)
         status, content_type, body = answer
         headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
         headers += [("x-amzn-RequestId", secrets.token_hex(16)), ("Connection", "close")]
@@ -96,6 +106,8 @@ class Guard:
         for prefix, route in self.signed_routes.items():
             if path.startswith(prefix):
                 return route(path.removeprefix(prefix), _read_body(environ))
+        if "HTTP_X_AMZ_TARGET" in environ and not _is_json_object(_read_body(environ)):
+            return error(JSON, 400, "SerializationException", "The body is not a JSON object")
         return None
 
 
@@ -132,6 +144,29 @@ def error(protocol: str, status: int, code: str, message: str) -> Answer:
     else:
         text = f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error></ErrorResponse>"
     return status, "text/xml", f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
+
+
+def _unable(environ: dict[str, Any], fault: Exception) -> Answer:
+    """Return the answer to a request that moto, or local AWS, does not understand."""
+    service = _signed_request(environ).service
+    protocol = protocol_of(environ, service)
+    if isinstance(fault, NotImplementedError | OperationNotFoundError):
+        operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        what = operation or re.sub("^The | action has.*", "", str(fault))
+        codes = {S3: "NotImplemented", QUERY: "InvalidAction", EC2: "InvalidAction"}
+        code = codes.get(protocol, "UnknownOperationException")
+        return error(protocol, 400, code, f"local AWS does not support {what} of {service}")
+    codes = {S3: "InvalidRequest", QUERY: "ValidationError", EC2: "InvalidParameterValue"}
+    what = " ".join(f"{type(fault).__name__}: {fault}".split())
+    message = f"local AWS cannot carry out this request: {what}"
+    return error(protocol, 400, codes.get(protocol, "ValidationException"), message)
+
+
+def _is_json_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _plain(status: int, message: str) -> Answer:

@@ -1,4 +1,4 @@
-"""botocore's own model of the SageMaker API, used to find what AWS would refuse.
+"""botocore's own models of the APIs, used to find what AWS would refuse.
 
 botocore checks required members, types and some minima before it sends a request; it does not
 check patterns, enumerations and maxima, which are part of the same model.
@@ -17,8 +17,14 @@ UNKNOWN: Any = object()
 
 
 @cache
+def service_model(service: str) -> ServiceModel:
+    """Return the model of a service, by boto3's name for it."""
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+
+
 def sagemaker_model() -> ServiceModel:
-    return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+    """Return the model of SageMaker."""
+    return service_model("sagemaker")
 
 
 def training_instance_types() -> list[str]:
@@ -33,10 +39,14 @@ def sagemaker_regions() -> list[str]:
     return sorted(aws["services"]["api.sagemaker"]["endpoints"].keys() & aws["regions"].keys())
 
 
-def violations(operation: str, request: dict[str, Any]) -> list[str]:
-    """What the model of `operation` forbids in `request`, one line each; empty when valid."""
-    shape = sagemaker_model().operation_model(operation).input_shape
-    return list(_violations(shape, request, operation))
+def violations(operation: str, request: dict[str, Any], service: str = "sagemaker") -> list[str]:
+    """Return what the model of `operation` forbids in `request`, one line each.
+
+    Raises:
+        OperationNotFoundError: The service has no such operation.
+    """
+    shape = service_model(service).operation_model(operation).input_shape
+    return list(_violations(shape, request, operation)) if shape else []
 
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from container import contract
+from container.errors import InputError
 from local_aws.ecr import registry
-from local_aws.errors import UserError
 from pipeline import cli
 from pipeline.image import SINGLE, source_tag
 
@@ -238,7 +238,7 @@ def test_a_build_without_a_docker_daemon(image: Image) -> None:
         "BASE_IMAGE": base_image(),
         "DOCKER_HOST": "unix:///nowhere.sock",
     }
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         push_image.build(
             clients.client("codebuild"),
             clients.client("logs"),

@@ -91,6 +91,9 @@ class LocalEc2(EC2Response):
 
 def _page(key: str, items: list[Any], request: dict[str, Any], longest: int) -> dict[str, Any]:
     """A page may hold fewer items than MaxResults, "ListServiceQuotas", Service Quotas API."""
-    begin = int(request.get("NextToken") or 0)
+    token = request.get("NextToken") or "0"
+    if not token.isdecimal():
+        raise JsonRESTError("InvalidPaginationTokenException", f"Invalid NextToken: {token!r}")
+    begin = int(token)
     end = begin + min(int(request.get("MaxResults") or longest), longest)
     return {key: items[begin:end]} | ({"NextToken": str(end)} if end < len(items) else {})

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from local_aws.iam.authorization import Authorization, Call
 
 from moto.cloudtrail.responses import CloudTrailResponse
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 
 PAGE_SIZE = 50  # the largest; source: LookupEvents in the CloudTrail API reference
@@ -23,7 +24,10 @@ class LocalCloudTrail(CloudTrailResponse):
     def lookup_events(self) -> ActionResult:
         """The newest first. A token counts the events before it: new ones do not shift it."""
         calls = list(self.authorization.calls)
-        end = int(self._get_param("NextToken") or len(calls))
+        token = self._get_param("NextToken") or str(len(calls))
+        if not token.isdecimal():
+            raise JsonRESTError("InvalidNextTokenException", f"Invalid NextToken: {token!r}")
+        end = int(token)
         begin = max(end - min(self._get_param("MaxResults") or PAGE_SIZE, PAGE_SIZE), 0)
         since = self._get_param("StartTime") or 0  # seconds since 1970
         page = [call for call in calls[begin:end] if call.time.timestamp() >= since]

@@ -1,9 +1,9 @@
 """The CodeBuild API of local AWS: moto's projects, and builds that really run."""
 
-import json
 import uuid
 from typing import Any, ClassVar
 
+from local_aws.checked_requests import CheckedRequests
 from local_aws.clients import Clients
 from local_aws.codebuild.build import Build
 
@@ -31,10 +31,11 @@ class Builds:
             build.join()
 
 
-class LocalCodeBuild(CodeBuildResponse):
+class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
     """Made anew for each request; `builds` is set once, when the server starts."""
 
     builds: ClassVar[Builds]
+    invalid = "InvalidInputException"
 
     def start_build(self) -> ActionResult:
         if not self.builds.allowed:
@@ -42,7 +43,7 @@ class LocalCodeBuild(CodeBuildResponse):
                 "StartBuild runs commands on this machine: start local AWS with --containers or "
                 "--builds to allow it"
             )
-        request: dict[str, Any] = json.loads(self.body)
+        request = self._request()
         for name in request:
             if name not in SUPPORTED and name != "idempotencyToken":
                 raise InvalidInputException(f"local AWS does not support StartBuild.{name}")

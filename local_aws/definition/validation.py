@@ -66,13 +66,15 @@ _NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")  # of a parameter or a step
 
 def parse_definition(text: str) -> dict[str, Any]:
     """Raises ValueError when `text` is not a JSON object, or has one of `problems`."""
-    definition = json.loads(text)
-    if not isinstance(definition, dict):
-        raise ValueError("the definition is not a JSON object")
     try:
+        definition = json.loads(text)
+        if not isinstance(definition, dict):
+            raise ValueError("the definition is not a JSON object")
         found = problems(definition)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"the definition is malformed: {error}") from None
+    except RecursionError:
+        raise ValueError("the definition is nested too deeply") from None
     if found:
         raise ValueError("; ".join(found))
     return definition

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.errors import JobFailed
-from local_aws.sagemaker.s3 import split_uri
+from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
+
+from botocore.exceptions import BotoCoreError
 
 SECONDS_BETWEEN = 1.0
 
@@ -40,12 +42,14 @@ class CheckpointSync:
             )
             keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
             for key in keys:
+                if key.endswith("/"):  # what a console makes of a folder
+                    continue
                 body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
                 for folder in self._folders:
-                    path = folder / key.removeprefix(self._prefix)
+                    path = path_below(folder, key.removeprefix(self._prefix))
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(body)
-        except self._s3.exceptions.ClientError as error:
+        except (self._s3.exceptions.ClientError, BotoCoreError, OSError, ValueError) as error:
             raise JobFailed(f"ClientError: Checkpoint download failed: {error}") from None
         self._known = self._versions()
 
@@ -73,7 +77,7 @@ class CheckpointSync:
     def _try_once(self) -> None:
         try:
             self._update()
-        except self._s3.exceptions.ClientError as error:
+        except (self._s3.exceptions.ClientError, BotoCoreError, OSError) as error:
             self._failure = error
 
     def _update(self) -> None:
@@ -98,7 +102,7 @@ class CheckpointSync:
                     status = path.stat()
                 except FileNotFoundError:
                     continue
-                if path.is_file():
+                if path.is_file() and is_inside(folder.parent, path):
                     found[path] = (status.st_size, status.st_mtime_ns)
         return found
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.errors import JobFailed
-from local_aws.sagemaker.s3 import split_uri
+from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
+
+from botocore.exceptions import BotoCoreError
 
 CHECKPOINT_PATH = "/opt/ml/checkpoints"  # SageMaker's default
 FAILURE_CHARACTERS = 1024  # of the failure file, in a FailureReason
@@ -89,15 +91,14 @@ def download(
                 below = prefix.rstrip("/") + "/"
                 if not item["Key"].startswith(below):  # the prefix ends within a name
                     below = prefix.rpartition("/")[0]
-                path = folder / item["Key"].removeprefix(below).lstrip("/")
-                path.resolve().relative_to(folder.resolve())  # no key leads out of the folder
+                path = path_below(folder, item["Key"].removeprefix(below))
                 path.parent.mkdir(parents=True, exist_ok=True)
                 content = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"]
                 with path.open("wb") as file:
                     shutil.copyfileobj(content, file)
     except OSError as error:
         raise JobFailed(f"ClientError: Data download failed: {_no_room(error, folder)}") from None
-    except s3.exceptions.ClientError as error:
+    except (s3.exceptions.ClientError, BotoCoreError, ValueError) as error:
         raise JobFailed(f"ClientError: Data download failed for {uri}: {error}") from None
     if not objects:
         raise JobFailed(
@@ -111,7 +112,7 @@ def _check_region(s3: Any, bucket: str, uri: str) -> None:
     here = s3.meta.region_name
     try:
         region = s3.head_bucket(Bucket=bucket).get("BucketRegion", here)
-    except s3.exceptions.ClientError:  # what is wrong with it is said by what follows
+    except (s3.exceptions.ClientError, BotoCoreError):  # what follows says what is wrong with it
         return
     if region != here:
         raise JobFailed(
@@ -128,7 +129,10 @@ def upload(s3: Any, folders: Sequence[Path], uri: str) -> bool:
     Raises JobFailed when there is no room for the archive, or S3 does not take it.
     """
     files = {
-        path.relative_to(folder): path for folder in reversed(folders) for path in folder.rglob("*")
+        path.relative_to(folder): path
+        for folder in reversed(folders)
+        if not folder.is_symlink() and is_inside(folder.parent, folder)
+        for path in folder.rglob("*")
     }
     if not files:
         return False
@@ -143,7 +147,7 @@ def upload(s3: Any, folders: Sequence[Path], uri: str) -> bool:
     except OSError as error:
         place = Path(tempfile.gettempdir())
         raise JobFailed(f"ClientError: Artifact upload failed: {_no_room(error, place)}") from None
-    except s3.exceptions.ClientError as error:
+    except (s3.exceptions.ClientError, BotoCoreError) as error:
         raise JobFailed(f"ClientError: Artifact upload failed: {error}") from None
     return True
 
@@ -157,7 +161,7 @@ def failure(root: Path) -> str:
     """What the training program says of its failure, as far as SageMaker shows it."""
     path = root / "output" / "failure"
     text = ""
-    if path.is_file():
+    if path.is_file() and is_inside(root, path):
         text = path.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS].strip()
     if not text and shutil.disk_usage(root).free == 0:  # so it could not say it
         return f"{os.strerror(errno.ENOSPC)}: {root}"

@@ -5,19 +5,19 @@ from typing import Any
 
 from local_aws.definition.validation import parameter_value, parse_definition
 from local_aws.sagemaker.execution import Execution
-from local_aws.sagemaker.requests import CheckedRequests
+from local_aws.sagemaker.requests import SageMakerRequests
 
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException, ResourceNotFound
 
 
-class PipelinesApi(CheckedRequests):
+class PipelinesApi(SageMakerRequests):
     def create_pipeline(self) -> ActionResult:
-        self._check_pipeline("CreatePipeline")
+        self._check_pipeline()
         return super().create_pipeline()
 
     def update_pipeline(self) -> ActionResult:
-        self._check_pipeline("UpdatePipeline")
+        self._check_pipeline()
         return super().update_pipeline()
 
     def describe_pipeline(self) -> ActionResult:
@@ -28,8 +28,8 @@ class PipelinesApi(CheckedRequests):
             raise ResourceNotFound(f"Pipeline '{arn}' does not exist.")
         return super().describe_pipeline()
 
-    def _check_pipeline(self, operation: str) -> None:
-        request = self._checked_request(operation)
+    def _check_pipeline(self) -> None:
+        request = self._request()
         if "PipelineDefinitionS3Location" in request:
             raise AWSValidationException("local AWS does not support PipelineDefinitionS3Location")
         if "RoleArn" in request:
@@ -43,7 +43,7 @@ class PipelinesApi(CheckedRequests):
                 ) from None
 
     def start_pipeline_execution(self) -> ActionResult:
-        request = self._checked_request("StartPipelineExecution")
+        request = self._request()
         self._refuse_all_but(
             "PipelineName",
             "PipelineParameters",

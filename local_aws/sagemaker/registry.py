@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from local_aws.sagemaker.requests import CheckedRequests
+from local_aws.sagemaker.requests import SageMakerRequests
 from local_aws.sagemaker.supported import unsupported_model_package
 
 from moto.core.common_models import CloudFormationModel
@@ -12,11 +12,11 @@ from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 
 
-class ModelRegistryApi(CheckedRequests):
+class ModelRegistryApi(SageMakerRequests):
     """The calls of the SageMaker API."""
 
     def create_model_package_group(self) -> ActionResult:
-        request = self._checked_request("CreateModelPackageGroup")
+        request = self._request()
         name = request["ModelPackageGroupName"]
         if name in self.sagemaker_backend.model_package_groups:
             arn = self.sagemaker_backend.model_package_groups[name].arn
@@ -24,12 +24,12 @@ class ModelRegistryApi(CheckedRequests):
         return super().create_model_package_group()
 
     def delete_model_package_group(self) -> ActionResult:
-        name = self._checked_request("DeleteModelPackageGroup")["ModelPackageGroupName"]
+        name = self._request()["ModelPackageGroupName"]
         delete_group(self.sagemaker_backend, name.rpartition("/")[2])
         return EmptyResult()
 
     def create_model_package(self) -> ActionResult:
-        refused = unsupported_model_package(self._checked_request("CreateModelPackage"))
+        refused = unsupported_model_package(self._request())
         if refused:
             raise AWSValidationException("; ".join(refused))
         answer: Any = super().create_model_package()
@@ -39,7 +39,7 @@ class ModelRegistryApi(CheckedRequests):
 
     def update_model_package(self) -> ActionResult:
         """moto's own forgets what a request leaves out."""
-        request = self._checked_request("UpdateModelPackage")
+        request = self._request()
         self._refuse_all_but(
             "ModelPackageArn",
             "ModelApprovalStatus",
@@ -63,7 +63,7 @@ class ModelRegistryApi(CheckedRequests):
         return ActionResult({"ModelPackageArn": package.arn})
 
     def delete_model_package(self) -> ActionResult:
-        name = self._checked_request("DeleteModelPackage")["ModelPackageName"]
+        name = self._request()["ModelPackageName"]
         backend = self.sagemaker_backend
         package = backend.describe_model_package(name)
         versions = _versions(backend, package.model_package_group_name)

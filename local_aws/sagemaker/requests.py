@@ -3,8 +3,8 @@
 import json
 from typing import Any, ClassVar
 
+from local_aws.checked_requests import CheckedRequests
 from local_aws.sagemaker.state import BackendState
-from local_aws.service_model import violations
 
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException
@@ -13,21 +13,14 @@ from moto.sagemaker.responses import SageMakerResponse
 PAGE_SIZE = 100  # default of the List calls answered here
 
 
-class CheckedRequests(SageMakerResponse):
+class SageMakerRequests(CheckedRequests, SageMakerResponse):
     """Made anew for each request; `state` is set once, when the server starts."""
 
     state: ClassVar[BackendState]
-
-    def _checked_request(self, operation: str) -> dict[str, Any]:
-        """The request as it was sent, when botocore's model of the API allows it."""
-        request: dict[str, Any] = json.loads(self.body)
-        found = violations(operation, request)
-        if found:
-            raise AWSValidationException(_constraints(found))
-        return request
+    invalid = "ValidationException"
 
     def _refuse_all_but(self, *members: str) -> None:
-        for name in json.loads(self.body).keys() - set(members):
+        for name in self._request().keys() - set(members):
             raise AWSValidationException(f"local AWS does not support {name} here")
 
     def _check_role(self, arn: str) -> None:
@@ -45,15 +38,10 @@ class CheckedRequests(SageMakerResponse):
             )
 
     def _page(self, key: str, items: list[dict[str, Any]]) -> ActionResult:
-        begin = int(self._get_param("NextToken") or 0)
+        token = self._get_param("NextToken") or "0"
+        if not token.isdecimal():
+            raise AWSValidationException(f"Invalid NextToken: {token!r}")
+        begin = int(token)
         end = begin + (self._get_param("MaxResults") or PAGE_SIZE)
         page: dict[str, Any] = {key: items[begin:end]}
         return ActionResult(page | ({"NextToken": str(end)} if end < len(items) else {}))
-
-
-def _constraints(violations: list[str]) -> str:
-    """As AWS words what its model of the API forbids; the end of each is ours."""
-    parts = [violation.partition(": ") for violation in violations]
-    said = [f"Value at '{at}' failed to satisfy constraint: {what}" for at, _, what in parts]
-    count = f"{len(said)} validation error{'s' if len(said) > 1 else ''} detected"
-    return f"{count}: {'; '.join(said)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from local_aws.sagemaker.metrics import metric_problems
 from local_aws.sagemaker.opt_ml_tree import CHECKPOINT_PATH
 
 # The members of CreateTrainingJob that are carried out here; any other one is refused by its name.
@@ -88,6 +89,18 @@ def _unsupported(value: Any, supported: dict[str, Any], path: str) -> Iterator[s
                 yield f"local AWS does not support {path}.{name} {member!r}, only {only!r}"
             elif supported[name]:
                 yield from _unsupported(member, supported[name], f"{path}.{name}")
+
+
+def contradictions(request: dict[str, Any]) -> list[str]:
+    """Return what CreateTrainingJob refuses beyond its model, one line each."""
+    channels = [each["ChannelName"] for each in request.get("InputDataConfig", [])]
+    twice = sorted({name for name in channels if channels.count(name) > 1})
+    found = [f"the channel {name} is given twice" for name in twice]
+    for name, value in request.get("Environment", {}).items():
+        if "\0" in name + value:
+            found.append(f"the environment variable {name!r} holds a null character")
+    definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
+    return found + metric_problems(definitions) + spot_problems(request)
 
 
 def spot_problems(request: dict[str, Any]) -> list[str]:

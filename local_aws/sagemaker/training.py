@@ -8,7 +8,6 @@ SageMaker AI Provides Training Information" in the developer guide.
 import contextlib
 import itertools
 import math
-import re
 import shutil
 import tempfile
 import threading
@@ -26,10 +25,10 @@ from local_aws.runners.runner import Runner
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, Cluster, HostFailed
+from local_aws.sagemaker.metrics import MetricPatterns
 from local_aws.sagemaker.opt_ml_tree import download, failure, hosts, upload, write_config
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")  # a metric's value
 SWITCHES = (  # of the request, off unless given
     "EnableNetworkIsolation",
     "EnableInterContainerTrafficEncryption",
@@ -60,6 +59,8 @@ class TrainingJob:
         self._runner = runner
         self._account = account
         self._faults = faults
+        definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
+        self._patterns = MetricPatterns(definitions)
         self._metrics: dict[str, dict[str, Any]] = {}
         self._stop_requested = threading.Event()
         self._spot: bool = request.get("EnableManagedSpotTraining", False)
@@ -287,21 +288,15 @@ class TrainingJob:
 
         def write(line: str) -> None:
             log.write(line)
-            self._match_metrics(line)
+            for name, value in self._patterns.match(line, log.write):
+                metric = {"MetricName": name, "Value": value, "Timestamp": _now()}
+                with self._lock:
+                    self._metrics[name] = metric
             if self._spot and SPOT_INTERRUPTION in self._faults and not self._interrupted.is_set():
                 with contextlib.suppress(ValueError):  # it is being stopped
                     self.interrupt(STOP_GRACE_SECONDS, math.inf)
 
         return write
-
-    def _match_metrics(self, line: str) -> None:
-        for definition in self._request["AlgorithmSpecification"].get("MetricDefinitions", []):
-            match = re.search(definition["Regex"], line)
-            if match and match.groups() and NUMBER.fullmatch(match[1] or ""):
-                name = definition["Name"]
-                metric = {"MetricName": name, "Value": float(match[1]), "Timestamp": _now()}
-                with self._lock:
-                    self._metrics[name] = metric
 
     def _enter(self, status: str, message: str) -> None:
         """The next secondary status."""

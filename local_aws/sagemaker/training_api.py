@@ -4,8 +4,8 @@ from typing import Any
 
 from local_aws.ecr.images import SINGLE_IMAGE_TYPES, media_type
 from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
-from local_aws.sagemaker.requests import CheckedRequests
-from local_aws.sagemaker.supported import spot_problems, unsupported
+from local_aws.sagemaker.requests import SageMakerRequests
+from local_aws.sagemaker.supported import contradictions, unsupported
 from local_aws.sagemaker.training import TrainingJob
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -16,11 +16,11 @@ from moto.sagemaker.exceptions import (
 )
 
 
-class TrainingApi(CheckedRequests):
+class TrainingApi(SageMakerRequests):
     def create_training_job(self) -> ActionResult:
         if THROTTLING in self.state.faults:
             raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
-        request = self._checked_request("CreateTrainingJob")
+        request = self._request()
         self._check_training_job(request)
         return ActionResult({"TrainingJobArn": self._start_training_job(request).arn})
 
@@ -66,7 +66,7 @@ class TrainingApi(CheckedRequests):
 
     def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
         """Whether so many jobs like this one could be started now."""
-        refused = unsupported(request, self.state.runner.most_instances) + spot_problems(request)
+        refused = unsupported(request, self.state.runner.most_instances) + contradictions(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
         self._check_role(request["RoleArn"])

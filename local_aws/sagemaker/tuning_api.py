@@ -31,7 +31,7 @@ class TuningApi(TrainingApi):
     """Nothing of moto's, whose tuning jobs try nothing."""
 
     def create_hyper_parameter_tuning_job(self) -> ActionResult:
-        request = self._checked_request("CreateHyperParameterTuningJob")
+        request = self._request()
         found = problems(request)
         if found:
             raise AWSValidationException("; ".join(found))
@@ -60,7 +60,7 @@ class TuningApi(TrainingApi):
         return EmptyResult()
 
     def list_training_jobs_for_hyper_parameter_tuning_job(self) -> ActionResult:
-        request = self._checked_request("ListTrainingJobsForHyperParameterTuningJob")
+        request = self._request()
         trials = self._tuning_job().training_jobs()
         if "StatusEquals" in request:
             trials = [t for t in trials if t["TrainingJobStatus"] == request["StatusEquals"]]

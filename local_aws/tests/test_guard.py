@@ -1,60 +1,18 @@
 """Local AWS can be left running with a browser open: only programs with its key get an answer."""
 
-import http.client
 import json
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from local_aws.clients import Clients
-from local_aws.tests.conftest import serving
+from local_aws.tests.conftest import Send, keys, serving
+from local_aws.tests.jobs import make_role
 
 import boto3
 import pytest
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-
-Send = Callable[..., tuple[int, dict[str, str], bytes]]
-
-
-def keys(clients: Clients) -> tuple[str, str]:
-    """The access key and the secret."""
-    environment = clients.environment()
-    return environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
-
-
-@pytest.fixture
-def send(environment: dict[str, str]) -> Send:
-    """Sends one request, unsigned, with these headers and no others."""
-    host = urlsplit(environment["AWS_ENDPOINT_URL"]).netloc
-
-    def request(
-        method: str, path: str, body: bytes = b"", **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(host, timeout=10)
-        connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
-        answer = connection.getresponse()
-        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-
-    return request
-
-
-@pytest.fixture
-def signed(environment: dict[str, str], clients: Clients) -> Callable[..., dict[str, str]]:
-    """The headers of a request that is signed with the key of this local AWS."""
-
-    def headers(service: str, method: str, path: str, body: bytes, **more: str) -> dict[str, str]:
-        url = environment["AWS_ENDPOINT_URL"] + path
-        request = AWSRequest(method, url, data=body, headers=more)
-        credentials = boto3.Session(*keys(clients)).get_credentials()
-        SigV4Auth(credentials, service, clients.region).add_auth(request)
-        return dict(request.headers)
-
-    return headers
-
 
 PAGE = "https://page.example"
 
@@ -200,19 +158,6 @@ def test_an_assumed_role_signs_with_a_session(clients: Clients) -> None:
     wrong = Clients(clients.endpoint, clients.region, *keys(clients.as_role(role)), "another")
     with pytest.raises(ClientError, match="InvalidToken"):
         wrong.client("s3").list_buckets()
-
-
-def make_role(clients: Clients, name: str) -> str:
-    """The ARN of a role that SageMaker may assume."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": ["sagemaker.amazonaws.com", "codebuild.amazonaws.com"]},
-        "Action": "sts:AssumeRole",
-    }
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = clients.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
-    arn: str = role["Role"]["Arn"]
-    return arn
 
 
 def test_each_start_has_a_port_and_a_key_of_its_own(
