@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import socket
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
 from local_aws.sagemaker.api import LocalSageMaker
 from local_aws.sagemaker.state import BackendState
+from local_aws.workspace import Workspace, open_workspace
 
 import moto.cloudtrail.urls
 import moto.codebuild.urls
@@ -88,15 +88,16 @@ def start(config: Config) -> Iterator[LocalAws]:
     authorization = _route(config.enforce_iam)
     own = make_key()
     with ExitStack() as ending:
+        workspace = ending.enter_context(open_workspace(_remove_containers))
         endpoint = ending.enter_context(_listening(config.port, own))
         environment = _environment(endpoint, config.region, own)
         ending.enter_context(aws_environment(environment))
         clients = Clients(endpoint, config.region, own.id, own.secret)
-        runner = _runner(config, clients, ending)
+        runner = _runner(config, clients, workspace, ending)
         quotas = account_api.LocalServiceQuotas.account = Account(config.account)
         faults = Faults(config.faults)
-        LocalSageMaker.state = BackendState(clients, runner, quotas, faults)
-        LocalCodeBuild.builds = Builds(clients, config.builds)
+        LocalSageMaker.state = BackendState(clients, runner, quotas, faults, workspace)
+        LocalCodeBuild.builds = Builds(clients, workspace, config.builds)
         ending.callback(LocalSageMaker.state.end)
         ending.callback(LocalCodeBuild.builds.end)
         outputs = _deploy(clients, config.stack) if config.stack else {}
@@ -144,7 +145,7 @@ def _listening(port: int, own: AccessKey) -> Iterator[str]:
         server.server_close()
 
 
-def _runner(config: Config, clients: Clients, ending: ExitStack) -> Runner:
+def _runner(config: Config, clients: Clients, workspace: Workspace, ending: ExitStack) -> Runner:
     if config.containers:
         try:
             from local_aws.runners import docker
@@ -154,12 +155,19 @@ def _runner(config: Config, clients: Clients, ending: ExitStack) -> Runner:
             ) from None
         from local_aws.ecr import registry
 
-        runner = docker.ContainerRunner(docker.connect(), clients)
-        host = ending.enter_context(registry.start(clients))
+        runner = docker.ContainerRunner(docker.connect(), clients, workspace)
+        host = ending.enter_context(registry.start(clients, workspace))
         ending.enter_context(_repositories_at(host))
         return runner
-    folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="local-aws-")))
-    return ProcessRunner([_copied(image, folder / str(n)) for n, image in enumerate(config.images)])
+    folder = ending.enter_context(workspace.folder())
+    images = [_copied(image, folder / str(n)) for n, image in enumerate(config.images)]
+    return ProcessRunner(images, workspace)
+
+
+def _remove_containers(workspace: str) -> None:
+    from local_aws.runners import docker  # what is to be removed was made with it
+
+    docker.remove_containers(workspace)
 
 
 def _copied(image: Image, folder: Path) -> Image:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from local_aws.checked_requests import CheckedRequests
 from local_aws.clients import Clients
 from local_aws.codebuild.build import Build
+from local_aws.workspace import Workspace
 
 from moto.codebuild.exceptions import InvalidInputException, ResourceNotFoundException
 from moto.codebuild.models import codebuild_backends
@@ -19,8 +20,9 @@ SUPPORTED = {"projectName", "sourceLocationOverride", "environmentVariablesOverr
 class Builds:
     """The builds since this local AWS was started."""
 
-    def __init__(self, clients: Clients, allowed: bool) -> None:
+    def __init__(self, clients: Clients, workspace: Workspace, allowed: bool) -> None:
         self.clients = clients
+        self.workspace = workspace
         self.allowed = allowed  # they run commands on this machine
         self.by_id: dict[str, Build] = {}
 
@@ -58,6 +60,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
             request.get("sourceLocationOverride", project["source"]["location"]),
             {variable["name"]: variable["value"] for variable in variables},
             self.builds.clients,
+            self.builds.workspace,
         )
         self.builds.by_id[build.id] = build
         build.start()

@@ -7,7 +7,6 @@ Sources: "Build specification reference for CodeBuild", "Build phase transitions
 import io
 import os
 import subprocess
-import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from local_aws.clients import Clients
 from local_aws.log_writer import LogWriter
+from local_aws.workspace import Workspace
 
 import yaml
 
@@ -37,7 +37,9 @@ class Build:
         source: str,  # <bucket>/<key> of a zip file
         variables: Mapping[str, str],
         clients: Clients,
+        workspace: Workspace,
     ) -> None:
+        self._workspace = workspace
         self.id = build_id
         self._project = project
         self._source = source
@@ -92,8 +94,8 @@ class Build:
         timer.daemon = True
         timer.start()
         try:
-            with tempfile.TemporaryDirectory(prefix="local-aws-build-") as folder:
-                status = self._build(Path(folder))
+            with self._workspace.folder() as folder:
+                status = self._build(folder)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the build, visibly
             self._end("FAILED", f"{type(error).__name__}: {error}")
             status = "FAULT"
@@ -185,9 +187,10 @@ class Build:
                 errors="replace",
                 start_new_session=True,
             )
-        for line in self._process.stdout or ():
-            self._log.write(line.rstrip("\n"))
-        code = self._process.wait()
+        with self._workspace.child(self._process):
+            for line in self._process.stdout or ():
+                self._log.write(line.rstrip("\n"))
+            code = self._process.wait()
         if kept.exists():
             entries = kept.read_text(errors="replace").split("\0")
             environment.clear()

@@ -13,7 +13,6 @@ import re
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 import urllib.error
@@ -27,6 +26,7 @@ from typing import IO, Any
 from local_aws.clients import Clients
 from local_aws.ecr.api import LocalEcr
 from local_aws.errors import UserError
+from local_aws.workspace import Workspace
 
 import urllib3
 import yaml
@@ -58,7 +58,7 @@ ACTIONS = {
 
 
 @contextmanager
-def start(clients: Clients) -> Iterator[str]:
+def start(clients: Clients, workspace: Workspace) -> Iterator[str]:
     """`127.0.0.1:<port>` of a running registry. Raises UserError when none can be started."""
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
@@ -66,8 +66,8 @@ def start(clients: Clients) -> Iterator[str]:
             "no registry: docker-registry is not installed", "apt-get install docker-registry"
         )
     with (
-        tempfile.TemporaryDirectory(prefix="local-aws-registry-") as folder,
-        _serve_storage(program, Path(folder)) as storage,
+        workspace.folder() as folder,
+        _serve_storage(program, folder, workspace) as storage,
     ):
         LocalEcr.registry = storage
         front = make_server(
@@ -208,7 +208,7 @@ def _details(body: bytes) -> str:
 
 
 @contextmanager
-def _serve_storage(program: str, folder: Path) -> Iterator[str]:
+def _serve_storage(program: str, folder: Path, workspace: Workspace) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -225,12 +225,13 @@ def _serve_storage(program: str, folder: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        _wait_until_up(f"http://{address}/v2/", process)
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait()
+    with workspace.child(process):
+        try:
+            _wait_until_up(f"http://{address}/v2/", process)
+            yield f"http://{address}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ from local_aws.ecr import registry
 from local_aws.errors import JobFailed, UserError
 from local_aws.runners.runner import Started
 from local_aws.sagemaker import image_failures
+from local_aws.workspace import CONTAINER_LABEL, Workspace
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
@@ -33,6 +34,19 @@ def connect() -> docker.DockerClient:
     return engine
 
 
+def remove_containers(workspace: str) -> None:
+    """Remove the containers and networks of a local AWS. Raises OSError when no engine answers."""
+    marked = {"label": f"{CONTAINER_LABEL}={workspace}"}
+    try:
+        engine = connect()
+        for container in engine.containers.list(all=True, filters=marked):
+            container.remove(force=True)
+        for network in engine.networks.list(filters=marked):
+            network.remove()
+    except (UserError, DockerException) as error:
+        raise OSError(str(error)) from error
+
+
 def _cause(error: BaseException) -> str:
     """The Docker SDK wraps what the system says four times over."""
     while error.__context__:
@@ -52,7 +66,9 @@ class ContainerRunner:
     description = "training jobs run in their image, in the container engine"
     most_instances = MOST_INSTANCES
 
-    def __init__(self, engine: docker.DockerClient, clients: Clients) -> None:
+    def __init__(self, engine: docker.DockerClient, clients: Clients, workspace: Workspace) -> None:
+        workspace.expect_containers()
+        self._workspace = workspace
         self._engine = engine
         self._clients = clients
 
@@ -67,7 +83,7 @@ class ContainerRunner:
             "mem_limit": memory,
             "memswap_limit": memory,
             "nano_cpus": int(min(cpus, self._engine.info()["NCPU"]) * 1e9),
-            "labels": {LABEL: request["TrainingJobName"]},
+            "labels": self._labels(request),
         }
         with ExitStack() as undo:
             try:
@@ -103,7 +119,7 @@ class ContainerRunner:
             return {hosts[0]: {"network_mode": "none" if isolated else "bridge"}}
         job = request["TrainingJobName"]
         network = self._engine.networks.create(
-            f"{job}-{secrets.token_hex(4)}", internal=isolated, labels={LABEL: job}
+            f"{job}-{secrets.token_hex(4)}", internal=isolated, labels=self._labels(request)
         )
         undo.callback(network.remove)
         endpoint = self._engine.api.create_endpoint_config
@@ -114,6 +130,9 @@ class ContainerRunner:
             }
             for host in hosts
         }
+
+    def _labels(self, request: Mapping[str, Any]) -> dict[str, str]:
+        return {LABEL: request["TrainingJobName"], CONTAINER_LABEL: self._workspace.name}
 
     def _create(
         self, image: str, host: str, root: Path, options: dict[str, Any], undo: ExitStack

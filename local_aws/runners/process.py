@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from local_aws.config import Image
 from local_aws.errors import JobFailed
 from local_aws.runners.runner import Started
+from local_aws.workspace import Workspace
 
 
 class ProcessRunner:
@@ -22,8 +24,9 @@ class ProcessRunner:
     description = "training jobs run as child processes, not in their image"
     most_instances = 1  # they would share one network, and each other's ports
 
-    def __init__(self, images: Sequence[Image]) -> None:
+    def __init__(self, images: Sequence[Image], workspace: Workspace) -> None:
         self._images = images
+        self._workspace = workspace
 
     def start(
         self,
@@ -38,26 +41,28 @@ class ProcessRunner:
                 f"ClientError: no entry of `images` in the configuration of local AWS matches {uri}"
             )
         ((host, root),) = roots.items()
-        process = _ChildProcess(
-            subprocess.Popen(  # noqa: S603 - the user's own configuration
-                [*image.command, "train"],
-                cwd=root,
-                env={
-                    "PATH": os.defpath,
-                    "PYTHONUNBUFFERED": "1",
-                    "SAGEMAKER_BASE_DIR": str(root),
-                    **image.environment,
-                    **environment,
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
-            )
+        process = subprocess.Popen(  # noqa: S603 - the user's own configuration
+            [*image.command, "train"],
+            cwd=root,
+            env={
+                "PATH": os.defpath,
+                "PYTHONUNBUFFERED": "1",
+                "SAGEMAKER_BASE_DIR": str(root),
+                **image.environment,
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
         )
-        return Started({host: process}, process.close)
+        with ExitStack() as ending:
+            ending.enter_context(self._workspace.child(process))
+            child = _ChildProcess(process)
+            ending.callback(child.close)
+            return Started({host: child}, ending.pop_all().close)
 
 
 class _ChildProcess:

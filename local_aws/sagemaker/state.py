@@ -1,5 +1,7 @@
 """What runs, and what has run, since this local AWS was started."""
 
+from typing import Any
+
 from local_aws.account.account import Account
 from local_aws.clients import Clients
 from local_aws.faults.injection import Faults
@@ -8,20 +10,35 @@ from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.training import TrainingJob
 from local_aws.sagemaker.tuning import TuningJob
+from local_aws.workspace import Workspace
 
 
 class BackendState:
     """The jobs and executions by name or ARN, and what they are made with."""
 
-    def __init__(self, clients: Clients, runner: Runner, account: Account, faults: Faults) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        runner: Runner,
+        account: Account,
+        faults: Faults,
+        workspace: Workspace,
+    ) -> None:
         self.clients = clients
         self.runner = runner
         self.account = account
         self.faults = faults
+        self._workspace = workspace
         self.jobs: dict[str, TrainingJob] = {}
         self.tuning_jobs: dict[str, TuningJob] = {}
         self.executions: dict[str, Execution] = {}
         self.cache = StepCache()
+
+    def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
+        """Return a job that is not started yet."""
+        return TrainingJob(
+            request, arn, self.clients, self.runner, self.account, self.faults, self._workspace
+        )
 
     def interrupt(self, name: str | None, grace_seconds: float, capacity_after: float) -> str:
         """Takes back the spot instances of a training job, or of the one that runs; its name.

@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import math
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, Cluster, HostFailed
 from local_aws.sagemaker.metrics import MetricPatterns
 from local_aws.sagemaker.opt_ml_tree import download, failure, hosts, upload, write_config
+from local_aws.workspace import Workspace
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 SWITCHES = (  # of the request, off unless given
@@ -51,6 +51,7 @@ class TrainingJob:
         runner: Runner,
         account: Account,
         faults: Faults,
+        workspace: Workspace,
     ) -> None:
         self.arn = arn
         self.name: str = request["TrainingJobName"]
@@ -59,6 +60,7 @@ class TrainingJob:
         self._runner = runner
         self._account = account
         self._faults = faults
+        self._workspace = workspace
         definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
         self._patterns = MetricPatterns(definitions)
         self._metrics: dict[str, dict[str, Any]] = {}
@@ -135,8 +137,8 @@ class TrainingJob:
 
     def _run(self) -> None:
         try:
-            with tempfile.TemporaryDirectory(prefix="local-aws-") as folder:
-                self._train(Path(folder))
+            with self._workspace.folder() as folder:
+                self._train(folder)
         except JobFailed as error:
             self._finish("Failed", "Failed", str(error))
         except JobStopped as stopped:

@@ -80,15 +80,7 @@ class TrainingApi(SageMakerRequests):
     def _start_training_job(self, request: dict[str, Any]) -> TrainingJob:
         name = request["TrainingJobName"]
         arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
-        job = TrainingJob(
-            request,
-            arn,
-            self.state.clients,
-            self.state.runner,
-            self.state.account,
-            self.state.faults,
-        )
-        self.state.jobs[name] = job
+        job = self.state.jobs[name] = self.state.make_training_job(request, arn)
         job.start()
         return job
 

@@ -23,8 +23,11 @@ Send = Callable[..., tuple[int, dict[str, str], bytes]]
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[dict[str, str]]:
-    """Run `python -m local_aws serve` in `folder`, and yield the environment that it prints."""
+def serving(folder: Path, *arguments: str, code: int = 0) -> Iterator[dict[str, str]]:
+    """Run `python -m local_aws serve` in `folder`, and yield the environment that it prints.
+
+    It must end with `code`.
+    """
     with subprocess.Popen(
         [sys.executable, "-m", "local_aws", "serve", *arguments],
         env={**os.environ, "TMPDIR": str(folder)},
@@ -35,15 +38,18 @@ def serving(folder: Path, *arguments: str) -> Iterator[dict[str, str]]:
     ) as process:
         assert process.stdout
         assert process.stderr
-        ready = process.stderr.readline()
-        assert ready.startswith("local AWS: ready"), ready + process.stderr.read()
+        while not (line := process.stderr.readline()).startswith("local AWS: ready"):
+            assert line.startswith("removed what"), line + process.stderr.read()
         environment = {"PATH": os.defpath, "HOME": str(folder)}
         while "no_proxy" not in environment:
             name, _, value = process.stdout.readline().removeprefix("export ").partition("=")
             environment[name] = value.strip()
-        yield environment
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        try:
+            yield environment
+        finally:
+            process.send_signal(signal.SIGTERM)
+            ended = process.wait(timeout=30)
+        assert ended == code
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +64,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 @pytest.fixture(scope="session")
 def clients(environment: dict[str, str]) -> Clients:
     """The clients of the user of that local AWS."""
+    return clients_of(environment)
+
+
+def clients_of(environment: dict[str, str]) -> Clients:
+    """The clients of the user whom an environment is of."""
     names = ("ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
     return Clients(*(environment[f"AWS_{name}"] for name in names))
 
