@@ -156,9 +156,9 @@ def administrator(environment: Mapping[str, str]) -> Clients:
 
 @contextmanager
 def serve(
-    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None, code: int = 0
 ) -> Iterator[Terminal]:
-    """A running `python -m local_aws serve --containers`; it must end well."""
+    """A running `python -m local_aws serve --containers`; it must end with `code`."""
     server = subprocess.Popen(
         [*SERVE, "--containers", *options],
         env={**os.environ, **(environment or {})},
@@ -176,7 +176,7 @@ def serve(
         yield Terminal(exported, folder, server)
     finally:
         server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=60) == 0
+        assert server.wait(timeout=60) == code
 
 
 def docker(*arguments: str) -> str:

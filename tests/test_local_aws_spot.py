@@ -16,6 +16,7 @@ from pipeline.definition import build_estimator
 from pipeline.local import ProjectAws
 from pipeline.settings import load_settings
 
+import boto3
 import container_engine
 import pytest
 from botocore.exceptions import ClientError
@@ -174,7 +175,7 @@ def test_the_estimator_keeps_checkpoints_with_spot_alone(
         estimator = build_estimator(
             settings,
             jobs.stack,
-            Session(),
+            Session(boto3.Session()),
             image_uri=jobs.image,
             instance_type="ml.m5.large",
             instance_count=1,

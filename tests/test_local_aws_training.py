@@ -20,6 +20,7 @@ from pipeline.image import resolve_image, source_tag
 from pipeline.local import ProjectAws
 from pipeline.settings import Settings
 
+import boto3
 import pytest
 from archive import files_of
 from botocore.exceptions import ClientError
@@ -362,7 +363,7 @@ def estimator_of(jobs: Jobs, settings: Settings, **hyperparameters: object) -> E
     return build_estimator(
         settings,
         jobs.stack,
-        Session(),
+        Session(boto3.Session()),
         image_uri=jobs.image,
         instance_type=settings.instance_type,
         instance_count=1,

@@ -183,7 +183,7 @@ def test_smallest_without_a_usable_type_sends_nothing(
     config = str(write_config(instance_type="smallest"))
     assert upsert_and_start.main(["--config", config]) == 2
     assert "error: no instance type can train on demand in us-east-1" in capsys.readouterr().err
-    assert boto3.client("sagemaker").list_pipelines()["PipelineSummaries"] == []
+    assert boto3.Session().client("sagemaker").list_pipelines()["PipelineSummaries"] == []
 
 
 def test_the_definition_alone_cannot_know_the_smallest(

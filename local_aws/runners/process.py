@@ -58,10 +58,10 @@ class ProcessRunner:
             errors="replace",
             start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
         )
+        child = _ChildProcess(process)
         with ExitStack() as ending:
-            ending.enter_context(self._workspace.child(process))
-            child = _ChildProcess(process)
             ending.callback(child.close)
+            ending.enter_context(self._workspace.child(process))
             return Started({host: child}, ending.pop_all().close)
 
 
