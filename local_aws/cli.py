@@ -9,14 +9,18 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from local_aws.account.account import KINDS
 from local_aws.config import DEFAULT_FILE, Config, Stack, load_config
+from local_aws.definition.graph import mermaid
+from local_aws.definition.validation import all_steps, parse_definition
 from local_aws.errors import UserError
 from local_aws.faults import interrupt
 from local_aws.faults.injection import FAULTS
 
 SUCCEEDED = 0
+NOT_SUCCEEDED = 1  # an execution failed or was stopped
 WRONG_INPUT = 2
 INTERRUPTED = 130  # Ctrl-C
 
@@ -26,6 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="keep a local AWS running", description=SERVE))
+    _add_run(commands.add_parser("run", help="run a program on a local AWS", description=RUN))
+    _add_definition(
+        commands.add_parser("lint", help="say what AWS would refuse in a definition"), _lint
+    )
+    _add_definition(
+        commands.add_parser("graph", help="print a definition's graph, for Mermaid"), _graph
+    )
     interrupt.add_arguments(
         commands.add_parser(
             "interrupt", help="take back the instances of a spot job", description=interrupt.__doc__
@@ -47,11 +58,87 @@ def run(command: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
+RUN = """Run a program on a local AWS of its own, and follow every execution that it starts. The
+exit code is the program's, or 1 when an execution did not succeed."""
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "program", nargs="+", metavar="PROGRAM", help="after --, with its arguments"
+    )
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from local_aws import server  # moto takes a second
+    from local_aws.follow import follow
+
+    config = _config(arguments)
+    # Ends local AWS, and with it the program, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with server.start(config) as running:
+        print(f"local AWS: {running.runner.description}", file=sys.stderr)
+        if not config.containers:
+            _push_images(config, running.clients.environment())
+        try:
+            program = subprocess.Popen(arguments.program)  # noqa: S603 - the user's own program
+        except OSError as error:
+            raise UserError(
+                f"{arguments.program[0]}: {error.strerror}", "give the program after `run --`"
+            ) from None
+        with program:
+            try:
+                succeeded = follow(running.clients, program, sys.stderr)
+            except BaseException:
+                program.terminate()
+                raise
+        return program.returncode or (SUCCEEDED if succeeded else NOT_SUCCEEDED)
+
+
+def _add_definition(
+    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], int]
+) -> None:
+    parser.add_argument("definition", type=Path, metavar="DEFINITION", help="JSON; -: stdin")
+    parser.set_defaults(command=command)
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    definition = _read_definition(arguments.definition)
+    steps = len(list(all_steps(definition["Steps"])))
+    print(f"{arguments.definition}: {steps} steps, valid")
+    return SUCCEEDED
+
+
+def _graph(arguments: argparse.Namespace) -> int:
+    print(mermaid(_read_definition(arguments.definition)), end="")
+    return SUCCEEDED
+
+
+def _read_definition(path: Path) -> dict[str, Any]:
+    """Raises UserError when the file cannot be read, or with what AWS would refuse in it."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: {getattr(error, 'strerror', None) or error}", "give the definition as JSON"
+        ) from None
+    try:
+        return parse_definition(text)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}", "correct what makes the definition") from None
+
+
 SERVE = """Keep a local AWS running. It prints the environment that points every AWS client at it:
 the `aws` command line, boto3 and a plain `sagemaker.Session()`."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.set_defaults(command=_serve)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
@@ -91,7 +178,6 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="inject a failure of AWS (may be repeated): "
         + "; ".join(f"{name}: {what}" for name, what in FAULTS.items()),
     )
-    parser.set_defaults(command=_serve)
 
 
 def _config(arguments: argparse.Namespace) -> Config:

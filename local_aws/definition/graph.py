@@ -46,7 +46,7 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
     steps = list(_all_steps(definition["Steps"]))
     uses = {step["Name"]: list(references(_own_arguments(step))) for step in steps}
     users: dict[tuple[str, ...], list[str]] = {}
-    for parameter in definition["Parameters"]:
+    for parameter in definition.get("Parameters", []):
         name = parameter["Name"]
         using = tuple(
             step
