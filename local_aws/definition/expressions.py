@@ -13,6 +13,8 @@ from local_aws.service_model import UNKNOWN
 
 Lookup = Callable[["Reference"], Any]
 
+NAMES = ("MetricName", "OutputName", "InputName", "ChannelName")  # of the elements of lists
+
 _ELEMENT = re.compile(r"\.(?P<name>[A-Za-z0-9_\-]+)|\['(?P<key>[^']*)'\]|\[(?P<index>\d+)\]")
 
 
@@ -77,13 +79,13 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def select(value: Any, path: tuple[str | int, ...]) -> Any:
-    """The element of a Describe response at `path`. Metrics are found by their name.
+    """Return the element of a Describe response at `path`; those of a list by index or name.
 
     Raises ValueError when it is not there.
     """
     for element in path:
         if isinstance(value, list) and isinstance(element, str):
-            found = [item for item in value if item.get("MetricName") == element]
+            found = [item for item in value if element in [item.get(name) for name in NAMES]]
         elif isinstance(value, list) and isinstance(element, int):
             found = value[element : element + 1]
         else:

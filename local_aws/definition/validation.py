@@ -226,8 +226,6 @@ def _step_problems(
             yield "Conditions are missing"
         for condition in arguments.get("Conditions", []):
             yield from _condition_problems(condition)
-    elif "ErrorMessage" not in arguments:
-        yield "ErrorMessage is missing"
 
 
 def _policy_problems(step: dict[str, Any]) -> Iterator[str]:

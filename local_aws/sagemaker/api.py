@@ -13,10 +13,17 @@ SERVE_INSTEAD = "run the image with `serve`"
 class LocalSageMaker(PipelinesApi, TuningApi, ModelRegistryApi):
     """Made anew for each request; `state` is set once, when the server starts."""
 
-    # moto's endpoints and transform jobs are ready at once, and run nothing.
+    # moto's endpoints, processing and transform jobs are ready at once and run nothing; its search
+    # finds no jobs.
 
     def create_endpoint(self) -> ActionResult:
         raise AWSValidationException(f"local AWS does not support CreateEndpoint: {SERVE_INSTEAD}")
+
+    def create_processing_job(self) -> ActionResult:
+        raise AWSValidationException("local AWS does not support CreateProcessingJob")
+
+    def search(self) -> ActionResult:
+        raise AWSValidationException("local AWS does not support Search")
 
     def create_transform_job(self) -> ActionResult:
         raise AWSValidationException(

@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 POLL_SECONDS = 0.1
 LONGEST_STEP_NAME = 29  # of the 63 characters of a job's name
+LONGEST_PREFIX = 39
 
 # The kinds of failure that a retry policy can name, by what the failure says.
 _RETRYABLE = {
@@ -60,8 +61,10 @@ class Execution:
         cache: StepCache,
         sleep: Callable[[float], None] = time.sleep,
         faults: Faults | None = None,
+        token: str = "",  # of the request that started it
     ) -> None:
         self.arn = arn
+        self.token = token
         self.pipeline_arn, _, self.id = arn.rpartition("/execution/")
         self.pipeline_name = self.pipeline_arn.rpartition("/")[2]
         self.parameters = parameters
@@ -104,7 +107,7 @@ class Execution:
         except Stopped:
             self._finish("Stopped")
         except StepFailed:
-            self._finish("Failed", "Step failure: a step failed, see the reason of the step")
+            self._finish("Failed", "Step failure: One or multiple steps failed.")
         except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
             self._finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         else:
@@ -154,7 +157,8 @@ class Execution:
             self._update(record, StepStatus="Stopped", EndTime=_now())
             raise
         except StepFailed as error:
-            self._update(record, StepStatus="Failed", EndTime=_now(), FailureReason=str(error))
+            told = {"FailureReason": str(error)} if str(error) else {}
+            self._update(record, StepStatus="Failed", EndTime=_now(), **told)
             raise
         except Exception as error:
             reason = f"InternalServerError: {type(error).__name__}: {error}"
@@ -179,7 +183,7 @@ class Execution:
         return branch
 
     def _fail(self, step: dict[str, Any], record: dict[str, Any]) -> None:
-        message = self._resolve(step["Arguments"]["ErrorMessage"])
+        message = self._resolve(step["Arguments"].get("ErrorMessage", ""))
         self._update(record, Metadata={"Fail": {"ErrorMessage": message}})
         raise StepFailed(message)
 
@@ -228,9 +232,13 @@ class Execution:
     def _train_once(
         self, step_name: str, arguments: dict[str, Any], record: dict[str, Any]
     ) -> dict[str, Any]:
-        # "pipelines-<execution>-<step>-<random>", as SageMaker names the jobs of pipelines.
+        # "pipelines-<execution>-<step>-<random>", as SageMaker names the jobs of pipelines; a name
+        # in the definition stands for all before the execution.
         short = step_name[:LONGEST_STEP_NAME].replace("_", "-").strip("-")
         name = f"pipelines-{self.id}-{short}-{secrets.token_hex(5)}"
+        arguments = dict(arguments)
+        if prefix := arguments.pop("TrainingJobName", None):
+            name = f"{prefix[:LONGEST_PREFIX].strip('-')}-{self.id}-{secrets.token_hex(5)}"
         try:
             arn = self._sagemaker.create_training_job(
                 TrainingJobName=name, **self._tagged(arguments, step_name)

@@ -17,16 +17,31 @@ class PipelinesApi(SageMakerRequests):
         return super().create_pipeline()
 
     def update_pipeline(self) -> ActionResult:
+        self._check_exists()
         self._check_pipeline()
         return super().update_pipeline()
 
     def describe_pipeline(self) -> ActionResult:
-        """As on AWS, where moto has a validation error for one that is not there."""
+        self._check_exists()
+        return super().describe_pipeline()
+
+    def delete_pipeline(self) -> ActionResult:
+        self._check_exists()
+        return super().delete_pipeline()
+
+    def _get_param(self, param_name: str, if_none: Any = None) -> Any:
+        """Return a member of the request: of a pipeline always the name, also for its ARN."""
+        value = super()._get_param(param_name, if_none)
+        return (
+            value.rpartition(":pipeline/")[2] if param_name == "PipelineName" and value else value
+        )
+
+    def _check_exists(self) -> None:
+        """Raise what AWS raises, where moto has a validation error."""
         name = self._get_param("PipelineName")
         if name not in self.sagemaker_backend.pipelines:
             arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"
             raise ResourceNotFound(f"Pipeline '{arn}' does not exist.")
-        return super().describe_pipeline()
 
     def _check_pipeline(self) -> None:
         request = self._request()
@@ -51,7 +66,12 @@ class PipelinesApi(SageMakerRequests):
             "PipelineExecutionDescription",
             "ClientRequestToken",
         )
-        pipeline = self.sagemaker_backend.describe_pipeline(request["PipelineName"])
+        self._check_exists()
+        name, token = self._get_param("PipelineName"), request["ClientRequestToken"]
+        for execution in self.state.executions.values():  # the same request, sent once more
+            if (execution.pipeline_name, execution.token) == (name, token):
+                return ActionResult({"PipelineExecutionArn": execution.arn})
+        pipeline = self.sagemaker_backend.describe_pipeline(name)
         definition = json.loads(pipeline["PipelineDefinition"])
         parameters = _parameters(definition, request.get("PipelineParameters", []))
         answer: Any = super().start_pipeline_execution()
@@ -62,6 +82,7 @@ class PipelinesApi(SageMakerRequests):
             lambda: self.state.clients.as_role(pipeline["RoleArn"]).client("sagemaker"),
             self.state.cache,
             faults=self.state.faults,
+            token=token,
         )
         self.state.executions[execution.arn] = execution
         execution.start()

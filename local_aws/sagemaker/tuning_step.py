@@ -13,7 +13,9 @@ def begin_tuning(
 ) -> tuple[str, str]:
     """Name and ARN of the tuning job: "<execution>-<step>-<random>", cut to what a name may have.
     That SageMaker names it in this form is not documented."""
-    short = step_name[:LONGEST_STEP_NAME].replace("_", "-").strip("-")
+    arguments = dict(arguments)
+    prefix = arguments.pop("HyperParameterTuningJobName", step_name)  # stands for the step's name
+    short = prefix[:LONGEST_STEP_NAME].replace("_", "-").strip("-")
     name = f"{execution_id}-{short}-{secrets.token_hex(5)}"
     answer = sagemaker.create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=name, **arguments
