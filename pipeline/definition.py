@@ -12,14 +12,14 @@ from typing import Any
 
 from container import contract
 from container.errors import InputError
+from local_aws.definition.graph import mermaid
+from local_aws.environment import NO_CREDENTIALS, aws_environment
 from pipeline import cli
 from pipeline.data import prepare
-from pipeline.environment import NO_CREDENTIALS, aws_environment
 from pipeline.image import TAG_CHARACTERS
 from pipeline.sdk import make_session
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.stack import Stack, example_stack
-from pipeline.workflow.graph import mermaid
 from pipeline.workflow.parameter_types import ParameterFloat, ParameterInteger, ParameterString
 from pipeline.workflow.parameters import (
     CACHE_KEY,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
-from pipeline.service_model import sagemaker_regions, training_instance_types
+from local_aws.service_model import sagemaker_regions, training_instance_types
 from pipeline.tuning.settings import Tuning
 
 import yaml

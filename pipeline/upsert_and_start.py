@@ -86,10 +86,10 @@ def _main(arguments: argparse.Namespace) -> int:
 @contextmanager
 def at_local_aws(settings: Settings, console: Console) -> Iterator[None]:
     """Meanwhile there is a local AWS, and this process is pointed at it."""
-    from pipeline.local_aws import server
+    from pipeline import local
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends local AWS too
-    with server.start(settings.region, settings.stack_name) as local_aws:
+    with local.start(settings) as local_aws:
         console.print(f"local AWS: {local_aws.runner.description}", highlight=False)
         yield
 

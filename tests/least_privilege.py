@@ -17,10 +17,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from local_aws.environment import aws_environment
 from pipeline import preflight, smallest_instance, tune, upsert_and_start
-from pipeline.environment import aws_environment
-from pipeline.local_aws.clients import Clients
 
+import container_engine
 import push_image
 from conftest import SLOW
 from container_engine import docker
@@ -108,8 +108,7 @@ class Rehearsal:
         self.environment = environment
         self._folder = folder
         self._config = config
-        names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-        self.administrator = Clients(*(environment[name] for name in names))
+        self.administrator = container_engine.administrator(environment)
         self.statements = list(self._read_policies())
 
     # The programs, as the operator runs them.

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from container import contract
+from local_aws.runners.docker import LABEL
 from pipeline.image import source_tag
-from pipeline.local_aws.container_runner import LABEL
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 
 import pytest

@@ -13,7 +13,7 @@ from pipeline.checks.permissions import of_operator, of_pipeline, of_training
 from pipeline.checks.plan import Plan, Services, make_services
 from pipeline.checks.roles import trusts_sagemaker
 from pipeline.data import Dataset
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 from pipeline.stack import Stack, example_stack
 
@@ -33,7 +33,7 @@ EXAMPLE = example_stack("titanic-pipeline", "us-east-1")
 
 
 @pytest.fixture(scope="module")
-def services(local_aws: LocalAws) -> Services:
+def services(local_aws: ProjectAws) -> Services:
     return make_services(boto3.Session(region_name=local_aws.clients.region))
 
 
@@ -181,7 +181,7 @@ def inline_policy(iam: Any, role_arn: str) -> Document:
     return document
 
 
-def operator_policy(local_aws: LocalAws) -> Document:
+def operator_policy(local_aws: ProjectAws) -> Document:
     iam = local_aws.clients.client("iam")
     stacks = local_aws.clients.client("cloudformation").describe_stacks()["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0]["Outputs"]}
@@ -202,7 +202,7 @@ def without(document: Document, action: str) -> Document:
 
 
 @pytest.fixture(scope="module")
-def shrunken(local_aws: LocalAws) -> Iterator[str]:
+def shrunken(local_aws: ProjectAws) -> Iterator[str]:
     """Name of a role and of a user whose policies the tests write."""
     iam, name = local_aws.clients.client("iam"), "shrunken"
     iam.create_user(UserName=name)
@@ -228,7 +228,7 @@ def with_policy(name: str, role: str, document: Document, services: Services, pl
     return replace(plan, identity=services.iam.get_user(UserName=role)["User"]["Arn"])
 
 
-def policy_of(name: str, local_aws: LocalAws) -> Document:
+def policy_of(name: str, local_aws: ProjectAws) -> Document:
     iam = local_aws.clients.client("iam")
     if name == "pipeline permissions":
         return inline_policy(iam, local_aws.stack.pipeline_role_arn)
@@ -239,7 +239,7 @@ def policy_of(name: str, local_aws: LocalAws) -> Document:
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_the_policies_of_the_template_are_enough(
-    name: str, shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    name: str, shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     whole = with_policy(name, shrunken, policy_of(name, local_aws), services, plan)
     assert check(name, services, whole).status == OK
@@ -249,7 +249,7 @@ def test_the_policies_of_the_template_are_enough(
     ("name", "action"), sorted({(name, action) for name, _, action in ACTIONS})
 )
 def test_each_permission_that_is_missing_is_named(
-    name: str, action: str, shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    name: str, action: str, shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     document = without(policy_of(name, local_aws), action)
     found = check(name, services, with_policy(name, shrunken, document, services, plan))
@@ -296,7 +296,7 @@ def test_what_is_needed_is_what_the_template_allows() -> None:
 
 
 def test_a_denial_counts_more_than_what_is_allowed(
-    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     name = "training permissions"
     document = policy_of(name, local_aws)
@@ -308,7 +308,7 @@ def test_a_denial_counts_more_than_what_is_allowed(
 
 
 def test_a_role_may_be_passed_to_sagemaker_alone(
-    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     name = "pipeline permissions"
     document = json.loads(
@@ -322,7 +322,7 @@ def test_a_role_may_be_passed_to_sagemaker_alone(
 
 
 def test_an_operator_in_a_role_is_found_in_spite_of_its_path(
-    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     name = "operator permissions"
     with_policy(name, shrunken, operator_policy(local_aws), services, plan)
@@ -349,7 +349,7 @@ SSO = "AWSReservedSSO_Operator_0123456789abcdef"
     ],
 )
 def test_the_usual_roles_are_found_without_asking_for_them(
-    path: str, name: str, services: Services, plan: Plan, local_aws: LocalAws
+    path: str, name: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     admin, iam, asked = services.iam, local_aws.clients.client("iam"), []
     iam.meta.events.register("before-call.iam", lambda model, **_: asked.append(model.name))

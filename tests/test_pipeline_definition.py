@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from container import contract
+from local_aws.definition.expressions import references, resolve
+from local_aws.definition.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
+from local_aws.service_model import violations
 from pipeline import definition as definition_module
 from pipeline.definition import example_definition
-from pipeline.service_model import violations
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import example_stack
-from pipeline.workflow.expressions import references, resolve
 from pipeline.workflow.parameters import parse_overrides
-from pipeline.workflow.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
 
 import pytest
 from conftest import ROOT, WriteConfig

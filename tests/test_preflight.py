@@ -12,10 +12,10 @@ from typing import Any
 
 from pipeline import preflight, upsert_and_start
 from pipeline.image import source_tag
-from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.server import LocalAws
-from pipeline.local_aws.source_image import put_source_image
+from pipeline.local import ProjectAws
+from pipeline.source_image import put_source_image
 
+import container_engine
 import pytest
 from conftest import ROOT, Enter, Environment, WriteConfig, serving
 
@@ -56,8 +56,7 @@ def statuses(found: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
 @contextmanager
 def without(environment: Environment, action: str) -> Iterator[None]:
     """Meanwhile the operator's policy lacks it."""
-    names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-    iam = Clients(*(environment[name] for name in names)).client("iam")
+    iam = container_engine.administrator(environment).client("iam")
     (attached,) = iam.list_attached_user_policies(UserName="operator")["AttachedPolicies"]
     arn = attached["PolicyArn"]
     before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
@@ -72,7 +71,7 @@ def without(environment: Environment, action: str) -> Iterator[None]:
 
 
 @contextmanager
-def distrusting(local_aws: LocalAws) -> Iterator[str]:
+def distrusting(local_aws: ProjectAws) -> Iterator[str]:
     """Meanwhile the training role is for EC2; its ARN."""
     iam, arn = local_aws.clients.client("iam"), local_aws.stack.training_role_arn
     name = arn.rpartition("/")[2]
@@ -193,7 +192,7 @@ def test_data_of_one_class_is_a_failure(
 
 
 def test_an_image_that_was_not_pushed_is_a_failure(
-    local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ecr, name = local_aws.clients.client("ecr"), local_aws.stack.repository_uri.partition("/")[2]
     ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": source_tag()}])
@@ -232,7 +231,7 @@ def test_an_account_without_the_quota_is_told_how_to_ask_for_it(
 
 
 def test_the_smallest_type_is_found_first(
-    local_aws: LocalAws,  # noqa: ARG001
+    local_aws: ProjectAws,  # noqa: ARG001
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -242,7 +241,7 @@ def test_the_smallest_type_is_found_first(
 
 
 def test_what_another_start_would_change_is_shown_as_a_difference(
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     here: Path,  # noqa: ARG001
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -265,7 +264,7 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
 def test_a_start_that_would_fail_sends_nothing(
     dry_run: list[str],
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     here: Path,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -289,7 +288,7 @@ def test_a_start_that_would_fail_sends_nothing(
 
 
 def test_without_a_preflight_the_services_say_what_is_wrong(
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     here: Path,  # noqa: ARG001
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
@@ -303,7 +302,7 @@ def test_without_a_preflight_the_services_say_what_is_wrong(
 
 
 def test_an_instance_type_for_this_execution_is_the_one_that_is_checked(
-    local_aws: LocalAws,  # noqa: ARG001
+    local_aws: ProjectAws,  # noqa: ARG001
     here: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

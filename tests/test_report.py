@@ -14,7 +14,7 @@ from container.contract import METRICS, METRICS_FILE, metric_line, metric_name
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
 from pipeline.evidence.words import LANGUAGES, Words
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 
 import pytest
 import yaml
@@ -47,7 +47,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, local_aws: LocalAws) -> Run:  # noqa: ARG001
+def finished(tmp_path_factory: pytest.TempPathFactory, local_aws: ProjectAws) -> Run:  # noqa: ARG001
     folder = tmp_path_factory.mktemp("report")
     settings = yaml.safe_load((ROOT / "pipeline.yaml").read_text("utf-8"))
     settings |= {"pipeline_name": "p-report", "data_file": str(ROOT / settings["data_file"])}
@@ -65,7 +65,7 @@ def run(finished: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def artifact(run: Run, local_aws: LocalAws) -> Iterator[dict[str, Any]]:
+def artifact(run: Run, local_aws: ProjectAws) -> Iterator[dict[str, Any]]:
     """Where the artifact is in S3; it is there again after the test."""
     bucket, key = split_uri(run.record["model_artifact"]["uri"])
     s3 = local_aws.clients.client("s3")
@@ -269,7 +269,7 @@ def test_the_smallest_instance_is_proved_by_what_aws_says(run: Run) -> None:
 
 
 def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
-    run: Run, tmp_path: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    run: Run, tmp_path: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = yaml.safe_load(run.config.read_text("utf-8")) | {"hyperparameters": SLOW}
     config = tmp_path / "pipeline.yaml"

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from local_aws.account.account import KINDS
+from local_aws.service_model import training_instance_types
 from pipeline import definition, smallest_instance, upsert_and_start
-from pipeline.local_aws.account import KINDS
-from pipeline.local_aws.server import LocalAws
-from pipeline.service_model import training_instance_types
+from pipeline.local import ProjectAws
 
 import boto3
 import pytest
@@ -27,7 +27,7 @@ def evidence(folder: Path) -> dict[str, Any]:
 
 
 def test_an_older_account_trains_on_the_type_of_pipeline_yaml_and_keeps_every_answer(
-    here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert smallest_instance.main([]) == 0
     out, err = capsys.readouterr()
@@ -116,7 +116,7 @@ def test_the_readme_and_the_program_know_the_same_accounts() -> None:
 
 def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
     here: Path,
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -144,7 +144,7 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
 
 def test_a_program_that_needed_more_memory_gets_a_larger_type(
     here: Path,
-    local_aws: LocalAws,  # noqa: ARG001
+    local_aws: ProjectAws,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = here / "runs" / "abcdefghijkl"
@@ -183,7 +183,7 @@ def test_smallest_without_a_usable_type_sends_nothing(
     config = str(write_config(instance_type="smallest"))
     assert upsert_and_start.main(["--config", config]) == 2
     assert "error: no instance type can train on demand in us-east-1" in capsys.readouterr().err
-    assert boto3.client("sagemaker").list_pipelines()["PipelineSummaries"] == []
+    assert boto3.Session().client("sagemaker").list_pipelines()["PipelineSummaries"] == []
 
 
 def test_the_definition_alone_cannot_know_the_smallest(

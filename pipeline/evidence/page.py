@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from local_aws.definition.graph import mermaid
 from pipeline.evidence import results, troubleshooting
 from pipeline.evidence.blocks import code, literal, table
 from pipeline.evidence.checklist import Check, checks
@@ -12,7 +13,6 @@ from pipeline.evidence.words import Words
 from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.execution.record import Record
 from pipeline.settings import DEFAULT_CONFIG
-from pipeline.workflow.graph import mermaid
 from pipeline.workflow.parameters import CACHE_KEY
 
 LANGUAGES_OF_FILES = {"py": "python", "yml": "yaml"}
