@@ -286,7 +286,7 @@ def command(
     capsys: pytest.CaptureFixture[str],
 ) -> Start:
     """Calls the command with a pipeline of this test's own: the exit code, and what it said."""
-    name = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
+    name = f"titanic-pipeline-d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
 
     def call(*arguments: str, **settings: Any) -> tuple[int, str]:
         code = main(["--config", str(write_config(pipeline_name=name, **settings)), *arguments])
@@ -766,7 +766,7 @@ def test_a_form_of_studio_filled_in_wrongly(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert start("--no-wait", "--parameter", "num_round=1")[0] == cli.SUCCEEDED
-    pipeline = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
+    pipeline = f"titanic-pipeline-d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
     err = refused(
         jobs.sagemaker.start_pipeline_execution,
         capsys,

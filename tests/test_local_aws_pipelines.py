@@ -284,7 +284,9 @@ def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_pa
     started = run(str(scripts / "upsert_and_start.py"), "--no-wait")
     assert started.returncode == 0, started.stderr
     arn = started.stdout.strip()
-    assert re.fullmatch(r"arn:aws:sagemaker:.*:pipeline/titanic-survival/execution/\w{12}", arn)
+    assert re.fullmatch(
+        r"arn:aws:sagemaker:.*:pipeline/titanic-pipeline-survival/execution/\w{12}", arn
+    )
     plain = (
         "import sagemaker, sys\n"
         "client = sagemaker.Session().sagemaker_client\n"

@@ -429,9 +429,10 @@ def test_data_must_fit_twice_into_the_memory_of_the_instance(
 def test_the_memory_that_a_run_held_counts_more_than_the_data(
     here: Path, services: Services, plan: Plan
 ) -> None:
+    name = plan.settings.pipeline_name
     record = {
         "region": "us-east-1",
-        "pipeline_arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival",
+        "pipeline_arn": f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/{name}",
         "training_job_status": "Completed",
         "ended_at": "2026-01-01T00:00:00+00:00",
         "peak_memory_mib": 9000,

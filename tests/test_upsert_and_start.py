@@ -37,7 +37,7 @@ def start(here: Path, write_config: WriteConfig, local_aws: LocalAws) -> Iterato
 
     def call(*arguments: str, **settings: Any) -> int:
         path = write_config(
-            pipeline_name=f"p-{here.parent.name[:40].replace('_', '-')}", **settings
+            pipeline_name=f"titanic-pipeline-{here.parent.name[:40].replace('_', '-')}", **settings
         )
         return main(["--config", str(path), *arguments])
 
@@ -142,7 +142,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert re.search(r"  metric validation:auc=0\.\d+\n(.*\n)*.* step Train: Succeeded\n", err)
     assert "step CheckValidationAuc: Succeeded" in err
     report = (run / "report.md").read_text("utf-8")
-    assert report.startswith("# p-test-a-run-leaves")
+    assert report.startswith("# titanic-pipeline-test-a-run-leaves")
     assert record["model_artifact"]["uri"] in report
 
 

@@ -1,0 +1,133 @@
+"""What the policies of build/infrastructure.yml refuse on purpose, tried as the principal itself.
+
+Each limit is shown to be sufficient (the call is refused) and needed (with the limit taken out of
+the policy, IAM lets the same call pass). `UPDATE_README=1` writes the table of the README anew.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.local_aws.clients import Clients
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import ROOT, serving
+from least_privilege import OPERATOR, Rehearsal
+
+README = ROOT / "README.md"
+REFUSED = ("AccessDenied", "AccessDeniedException", "403")
+
+OTHER = "titanic-pipelines"  # another team's pipeline: the stack's name, but no dash after it
+PIPELINES = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/*"
+
+Statement = dict[str, Any]
+Change = Callable[[Statement], object]
+
+
+@dataclass(frozen=True)
+class Limit:
+    principal: str
+    sid: str  # of the statement that holds the limit
+    refused: str  # for the README: what the principal may not do
+    by: str  # for the README: the part of the statement that says so
+    attempt: Callable[[Clients], object]
+    lift: Change  # takes the limit out of the statement
+
+
+def to(**elements: Any) -> Change:
+    """Return a change of a statement that overwrites some of its elements."""
+    return lambda statement: statement.update(elements)
+
+
+DEFINITION = json.dumps(
+    {
+        "Version": "2020-12-01",
+        "Steps": [{"Name": "Fail", "Type": "Fail", "Arguments": {"ErrorMessage": "theirs"}}],
+    }
+)
+TOKEN = "x" * 32
+
+
+def update_other_pipeline(clients: Clients) -> None:
+    clients.client("sagemaker").update_pipeline(
+        PipelineName=OTHER, PipelineDefinition=DEFINITION, PipelineDescription="rewritten"
+    )
+
+
+def start_other_pipeline(clients: Clients) -> None:
+    clients.client("sagemaker").start_pipeline_execution(
+        PipelineName=OTHER, ClientRequestToken=TOKEN
+    )
+
+
+LIMITS = [
+    Limit(
+        OPERATOR,
+        "KeepThePipeline",
+        "rewrite a pipeline whose name does not begin with the stack's",
+        "`Resource`",
+        update_other_pipeline,
+        to(Resource=PIPELINES),
+    ),
+    Limit(
+        OPERATOR,
+        "RunThePipeline",
+        "start a pipeline whose name does not begin with the stack's",
+        "`Resource`",
+        start_other_pipeline,
+        to(Resource=PIPELINES),
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A local AWS that enforces IAM, with the pipeline of another team in it."""
+    folder = tmp_path_factory.mktemp("limits")
+    with serving(folder, "--enforce-iam") as environment:
+        rehearsal = Rehearsal(environment, folder, "pipeline.yaml")
+        role = rehearsal.administrator.client("iam").get_role(RoleName=rehearsal.role("pipeline"))
+        rehearsal.administrator.client("sagemaker").create_pipeline(
+            PipelineName=OTHER,
+            PipelineDefinition=DEFINITION,
+            ClientRequestToken=TOKEN,
+            RoleArn=role["Role"]["Arn"],
+        )
+        yield rehearsal
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.principal}-{limit.refused}")
+def test_a_limit_is_sufficient_and_needed(limit: Limit, rehearsal: Rehearsal) -> None:
+    clients = rehearsal.clients(limit.principal)
+    assert refused(limit.attempt, clients)
+    with rehearsal.changed(limit.principal, limit.sid, limit.lift):
+        assert not refused(limit.attempt, clients)
+
+
+def refused(attempt: Callable[[Clients], object], clients: Clients) -> bool:
+    """Whether IAM refuses the calls; what else may be wrong with them does not count."""
+    try:
+        attempt(clients)
+    except ClientError as error:
+        return error.response["Error"]["Code"] in REFUSED
+    return False
+
+
+def test_the_table_of_the_readme_has_every_limit() -> None:
+    text = README.read_text(encoding="utf-8")
+    section = re.compile(r"(<!-- limits -->\n).*(<!-- /limits -->)", re.DOTALL)
+    written = section.sub(lambda match: match[1] + table() + match[2], text)
+    if "UPDATE_README" in os.environ:
+        README.write_text(written, encoding="utf-8")
+    assert text == written, "UPDATE_README=1 writes it anew"
+
+
+def table() -> str:
+    header = "| who | may not | because of |\n| --- | --- | --- |\n"
+    return header + "".join(
+        f"| {limit.principal} | {limit.refused} | {limit.by} of {limit.sid} |\n" for limit in LIMITS
+    )
