@@ -95,7 +95,11 @@ CHECKING = (  # actions that only preflight.py needs
     "s3:GetEncryptionConfiguration",
     "sagemaker:DescribePipeline",
 )
-WITH_PUSH = ("UploadTheSource", "BuildTheImage")  # statements that only push_image.py needs
+WITH_PUSH = (
+    "UploadTheSource",
+    "StartTheBuild",
+    "FollowTheBuild",
+)  # statements that only push_image.py needs
 PULLING = ("LogIn", "PullTheImage")  # statements that only an engine without the image needs
 
 

@@ -22,6 +22,7 @@ README = ROOT / "README.md"
 REFUSED = ("AccessDenied", "AccessDeniedException", "403")
 
 OTHER = "titanic-pipelines"  # another team's pipeline: the stack's name, but no dash after it
+BUCKET = "titanic-pipeline-123456789012-us-east-1"
 PIPELINES = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/*"
 
 Statement = dict[str, Any]
@@ -64,6 +65,35 @@ def start_other_pipeline(clients: Clients) -> None:
     )
 
 
+def start_build(**changes: Any) -> Callable[[Clients], object]:
+    """Return an attempt to start a build as push_image.py does, but for the changes."""
+
+    def attempt(clients: Clients) -> None:
+        given = {"sourceLocationOverride": f"{BUCKET}/build/0123456789abcdef.zip", **changes}
+        clients.client("codebuild").start_build(projectName="titanic-pipeline-build", **given)
+
+    return attempt
+
+
+def without_key(operator: str, key: str) -> Change:
+    """Return a change of a statement that takes one key out of its condition."""
+    return lambda statement: statement["Condition"][operator].pop(key)
+
+
+def override(member: str, value: Any, key: str, what: str) -> Limit:
+    """Return the limit that keeps one member out of StartBuild."""
+    return Limit(
+        OPERATOR,
+        "StartTheBuild",
+        f"build with another {what}",
+        f"`{key}`",
+        start_build(**{member: value}),
+        without_key("Null", key),
+    )
+
+
+S3_LOG = {"s3Logs": {"status": "ENABLED", "location": f"{BUCKET}/log"}}
+
 LIMITS = [
     Limit(
         OPERATOR,
@@ -80,6 +110,50 @@ LIMITS = [
         "`Resource`",
         start_other_pipeline,
         to(Resource=PIPELINES),
+    ),
+    Limit(
+        OPERATOR,
+        "StartTheBuild",
+        "build anything but an archive in `build/` of the bucket",
+        "`codebuild:source.location`",
+        start_build(sourceLocationOverride="https://github.com/they/theirs"),
+        without_key("StringLike", "codebuild:source.location"),
+    ),
+    Limit(
+        OPERATOR,
+        "StartTheBuild",
+        "set another variable of the build than push_image.py does",
+        "`codebuild:environment.environmentVariables.name`",
+        start_build(environmentVariablesOverride=[{"name": "BASH_ENV", "value": "$(id)"}]),
+        without_key("ForAllValues:StringEquals", "codebuild:environment.environmentVariables.name"),
+    ),
+    override("buildspecOverride", "version: 0.2", "codebuild:source.buildspec", "buildspec"),
+    override("imageOverride", "their/image", "codebuild:environment.image", "builder image"),
+    override(
+        "privilegedModeOverride", True, "codebuild:environment.privilegedMode", "privileged mode"
+    ),
+    override("environmentTypeOverride", "ARM_CONTAINER", "codebuild:environment.type", "type"),
+    override(
+        "computeTypeOverride",
+        "BUILD_GENERAL1_2XLARGE",
+        "codebuild:environment.computeType",
+        "size",
+    ),
+    override("serviceRoleOverride", "arn:aws:iam::1:role/x", "codebuild:serviceRole", "role"),
+    override("logsConfigOverride", S3_LOG, "codebuild:logsConfig", "place for its log"),
+    override("cacheOverride", {"type": "LOCAL"}, "codebuild:cache", "cache"),
+    override("artifactsOverride", {"type": "S3"}, "codebuild:artifacts", "place for artifacts"),
+    override(
+        "secondaryArtifactsOverride",
+        [{"type": "S3", "artifactIdentifier": "theirs"}],
+        "codebuild:secondaryArtifacts",
+        "place for more artifacts",
+    ),
+    override(
+        "secondarySourcesOverride",
+        [{"type": "GITHUB", "location": "https://github.com/they/theirs"}],
+        "codebuild:secondarySources",
+        "source beside it",
     ),
 ]
 

@@ -1,8 +1,8 @@
 """IAM, enforced: each call is allowed by a policy of who makes it, or refused.
 
 moto knows users, roles, keys, signatures and policies; added here is which resource a request is
-about, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key of KMS), whether it
-was signed in time, and the record of it all.
+about, its condition keys, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key
+of KMS), whether it was signed in time, and the record of it all.
 Source of actions and resources: the Service Authorization Reference.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 from pipeline.local_aws import encryption
+from pipeline.local_aws.iam_conditions import Context, met, request_keys
 from pipeline.local_aws.signing_time import wrong_time
 
 from moto.core.authorization import enable_iam_authentication
@@ -40,7 +41,7 @@ OTHER_NAMES = {  # of actions, where they are not the operation's
 }
 
 Principal = Any  # moto's access key of a user or of an assumed role
-Permission = tuple[str, str, dict[str, str]]  # action, resource, condition keys
+Permission = tuple[str, str, Context]  # action, resource, condition keys
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Authorization:
                 return
             principal = request._access_key
             asked = OTHER_NAMES.get(request._action, request._action)
-            itself: Permission = (asked, resource, {})
+            itself: Permission = (asked, resource, request_keys(request))
             for permission in [itself, *_dependent(itself, request)]:
                 text = self.refusal(principal, *permission)
                 if text is not None:
@@ -90,7 +91,7 @@ class Authorization:
         principal: Principal,
         action: str,
         resource: str,
-        context: dict[str, str] | None = None,
+        context: Context | None = None,
     ) -> str | None:
         """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
         question is recorded."""
@@ -116,14 +117,16 @@ class Authorization:
         )
 
 
-def decision(principal: Principal, action: str, resource: str, context: dict[str, str]) -> str:
+def decision(principal: Principal, action: str, resource: str, context: Context) -> str:
     """What the principal's own policies come to, as IAM's policy simulator words it."""
     allowed = False
     for document in (each for policy in principal.collect_policies() for each in _read(policy)):
-        statement: Any = IAMPolicyStatement(_for_user(document, principal.arn))
-        if not statement._check_conditions(context):
+        content = dict(_for_user(document, principal.arn))
+        # moto's own evaluation takes a key that the request lacks for one that is met.
+        condition = content.pop("Condition", {})
+        result = IAMPolicyStatement(content).is_action_permitted(action, resource)
+        if result == PermissionResult.NEUTRAL or not met(condition, context):
             continue
-        result = statement.is_action_permitted(action, resource, None, context)
         if result == PermissionResult.DENIED:
             return "explicitDeny"
         allowed = allowed or result == PermissionResult.PERMITTED
