@@ -222,7 +222,7 @@ class Rehearsal:
         s3 = self._client("s3")
         (bucket,) = s3.list_buckets()["Buckets"]
         for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
-            if "/data/" in item["Key"]:
+            if item["Key"].startswith("data/"):
                 s3.delete_object(Bucket=bucket["Name"], Key=item["Key"])
 
     def forget_pipeline(self) -> None:

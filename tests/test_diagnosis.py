@@ -741,7 +741,7 @@ def test_a_definition_that_is_none(jobs: Jobs, capsys: pytest.CaptureFixture[str
     err = refused(
         jobs.sagemaker.create_pipeline,
         capsys,
-        PipelineName="no-definition",
+        PipelineName="titanic-pipeline-no-definition",
         PipelineDefinition='{"Version": "2020-12-01"}',
         ClientRequestToken="x" * 32,
         RoleArn=jobs.stack.pipeline_role_arn,

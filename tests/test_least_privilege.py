@@ -85,7 +85,11 @@ STAYS = {
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
 CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
-TUNING = ("ReadTheTuningJob", "TuningJobsOfPipelines")  # the statements that only tune.py needs
+TUNING = (  # the statements that only tune.py needs
+    "ReadTheTuningJob",
+    "TuneInIsolation",
+    "TuningJobsOfPipelines",
+)
 CHECKING = (  # actions that only preflight.py needs
     "ecr:BatchGetImage",
     "ecr:DescribeImageScanFindings",

@@ -16,7 +16,7 @@ from pipeline.local_aws.clients import Clients
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, serving
-from least_privilege import OPERATOR, Rehearsal
+from least_privilege import OPERATOR, PIPELINE, TRAINING, Rehearsal
 
 README = ROOT / "README.md"
 REFUSED = ("AccessDenied", "AccessDeniedException", "403")
@@ -51,6 +51,16 @@ DEFINITION = json.dumps(
     }
 )
 TOKEN = "x" * 32
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
 
 
 def update_other_pipeline(clients: Clients) -> None:
@@ -91,6 +101,43 @@ def override(member: str, value: Any, key: str, what: str) -> Limit:
         without_key("Null", key),
     )
 
+
+def put(key: str) -> Callable[[Clients], object]:
+    return lambda clients: clients.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"theirs")
+
+
+def delete(key: str) -> Callable[[Clients], object]:
+    return lambda clients: clients.client("s3").delete_object(Bucket=BUCKET, Key=key)
+
+
+def find(**prefix: str) -> Callable[[Clients], object]:
+    return lambda clients: clients.client("s3").list_objects_v2(Bucket=BUCKET, **prefix)
+
+
+JOB = {
+    "AlgorithmSpecification": {"TrainingImage": "theirs", "TrainingInputMode": "File"},
+    "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/models/titanic"},
+    "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+    "RoleArn": "arn:aws:iam::123456789012:role/titanic-pipeline-us-east-1-training",
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+}
+
+
+def train(clients: Clients) -> None:
+    clients.client("sagemaker").create_training_job(TrainingJobName="pipelines-theirs", **JOB)
+
+
+def tune(clients: Clients) -> None:
+    limits = {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1}
+    clients.client("sagemaker").create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="theirs-Tune-1",
+        HyperParameterTuningJobConfig={"Strategy": "Random", "ResourceLimits": limits},
+        TrainingJobDefinition=JOB,
+    )
+
+
+ANYWHERE = to(Resource=f"arn:aws:s3:::{BUCKET}/*")
+NO_CONDITION = to(Condition={})
 
 S3_LOG = {"s3Logs": {"status": "ENABLED", "location": f"{BUCKET}/log"}}
 
@@ -155,6 +202,64 @@ LIMITS = [
         "codebuild:secondarySources",
         "source beside it",
     ),
+    Limit(
+        OPERATOR,
+        "FindTheData",
+        "list models or archives",
+        "`s3:prefix`",
+        find(Prefix="models/"),
+        NO_CONDITION,
+    ),
+    Limit(OPERATOR, "FindTheData", "list the whole bucket", "`s3:prefix`", find(), NO_CONDITION),
+    Limit(
+        OPERATOR,
+        "UploadTheData",
+        "write anything but data, not even below a folder `data/` of a job",
+        "`Resource`",
+        put("models/titanic/pipelines-theirs/data/model.tar.gz"),
+        ANYWHERE,
+    ),
+    Limit(
+        PIPELINE,
+        "TrainInIsolation",
+        "start a training job whose program could use the training role",
+        "`sagemaker:NetworkIsolation`",
+        train,
+        NO_CONDITION,
+    ),
+    Limit(
+        PIPELINE,
+        "TuneInIsolation",
+        "start a tuning job whose programs could use the training role",
+        "`sagemaker:NetworkIsolation`",
+        tune,
+        NO_CONDITION,
+    ),
+    Limit(
+        TRAINING,
+        "FindTheData",
+        "list models or archives",
+        "`s3:prefix`",
+        find(Prefix="models/"),
+        NO_CONDITION,
+    ),
+    Limit(TRAINING, "FindTheData", "list the whole bucket", "`s3:prefix`", find(), NO_CONDITION),
+    Limit(
+        TRAINING,
+        "WriteTheResults",
+        "write over data or archives, not even below a folder `models/` there",
+        "`Resource`",
+        put("build/models/0123456789abcdef.zip"),
+        ANYWHERE,
+    ),
+    Limit(
+        TRAINING,
+        "KeepCheckpoints",
+        "delete anything but checkpoints, not even below a folder `checkpoints/` there",
+        "`Resource`",
+        delete("models/titanic/checkpoints/model.tar.gz"),
+        ANYWHERE,
+    ),
 ]
 
 
@@ -164,7 +269,9 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     folder = tmp_path_factory.mktemp("limits")
     with serving(folder, "--enforce-iam") as environment:
         rehearsal = Rehearsal(environment, folder, "pipeline.yaml")
-        role = rehearsal.administrator.client("iam").get_role(RoleName=rehearsal.role("pipeline"))
+        role = rehearsal.administrator.client("iam").create_role(
+            RoleName=OTHER, AssumeRolePolicyDocument=json.dumps(TRUST)
+        )
         rehearsal.administrator.client("sagemaker").create_pipeline(
             PipelineName=OTHER,
             PipelineDefinition=DEFINITION,
@@ -180,6 +287,49 @@ def test_a_limit_is_sufficient_and_needed(limit: Limit, rehearsal: Rehearsal) ->
     assert refused(limit.attempt, clients)
     with rehearsal.changed(limit.principal, limit.sid, limit.lift):
         assert not refused(limit.attempt, clients)
+
+
+def create_pipeline_of_another_name(clients: Clients, role_arn: str) -> None:
+    clients.client("sagemaker").create_pipeline(
+        PipelineName="another-teams",
+        PipelineDefinition=DEFINITION,
+        ClientRequestToken=TOKEN,
+        RoleArn=role_arn,
+    )
+
+
+def train_in_another_region(clients: Clients, role_arn: str) -> None:
+    elsewhere = Clients(clients.endpoint, "eu-west-1")
+    elsewhere.client("sagemaker").create_training_job(
+        TrainingJobName="pipelines-theirs", **(JOB | {"RoleArn": role_arn})
+    )
+
+
+@pytest.mark.parametrize(
+    ("principal", "attempt"),
+    [(PIPELINE, create_pipeline_of_another_name), (TRAINING, train_in_another_region)],
+)
+def test_a_role_is_not_taken_for_what_its_trust_does_not_name(
+    principal: str, attempt: Callable[[Clients, str], object], rehearsal: Rehearsal
+) -> None:
+    iam, name = rehearsal.administrator.client("iam"), rehearsal.role(principal)
+    role = iam.get_role(RoleName=name)["Role"]
+    assert distrusted(attempt, rehearsal.administrator, role["Arn"])
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(TRUST))
+    try:
+        assert not distrusted(attempt, rehearsal.administrator, role["Arn"])
+    finally:
+        before = json.dumps(role["AssumeRolePolicyDocument"])
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=before)
+
+
+def distrusted(attempt: Callable[[Clients, str], object], clients: Clients, role_arn: str) -> bool:
+    """Whether SageMaker may not take the role; what else may be wrong does not count."""
+    try:
+        attempt(clients, role_arn)
+    except ClientError as error:
+        return f"Could not assume role {role_arn}" in str(error)
+    return False
 
 
 def refused(attempt: Callable[[Clients], object], clients: Clients) -> bool:

@@ -284,7 +284,7 @@ def test_a_start_that_would_fail_sends_nothing(
     assert "preflight: 15 ok, 1 failure, 2 not checked\n" in err
     assert not (here / "runs").exists()
     sent = local_aws.clients.client("s3").list_objects_v2(
-        Bucket=local_aws.stack.bucket, Prefix="never/"
+        Bucket=local_aws.stack.bucket, Prefix="data/never/"
     )
     assert sent["KeyCount"] == 0
     pipelines = local_aws.clients.client("sagemaker").list_pipelines()["PipelineSummaries"]

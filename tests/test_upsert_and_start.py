@@ -307,11 +307,11 @@ def test_a_dry_run_prints_the_definition_and_sends_nothing(
     definition = json.loads(out)
     defaults = {p["Name"]: p["DefaultValue"] for p in definition["Parameters"]}
     assert defaults["ImageUri"].startswith(local_aws.stack.repository_uri)
-    assert defaults["TrainDataUri"].startswith(f"s3://{local_aws.stack.bucket}/dry/data/")
+    assert defaults["TrainDataUri"].startswith(f"s3://{local_aws.stack.bucket}/data/dry/")
     assert "dry run: nothing was sent" in err
     names = [p["PipelineName"] for p in sagemaker.list_pipelines()["PipelineSummaries"]]
-    assert not [name for name in names if name.startswith("p-test-a-dry-run")]
-    assert s3.list_objects_v2(Bucket=local_aws.stack.bucket, Prefix="dry/")["KeyCount"] == 0
+    assert not [name for name in names if name.startswith("titanic-pipeline-test-a-dry-run")]
+    assert s3.list_objects_v2(Bucket=local_aws.stack.bucket, Prefix="data/dry/")["KeyCount"] == 0
 
 
 def test_without_waiting_the_arn_is_all_of_the_output(

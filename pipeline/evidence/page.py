@@ -125,7 +125,7 @@ def _resources(evidence: Evidence, words: Words) -> list[str]:
         ("region", record["region"]),
         ("account", record["account"]),
         ("bucket", bucket or None),
-        ("prefix", prefix.partition("/")[0] or None),
+        ("prefix", prefix.partition("/")[2] or None),
         ("repository", repository or None),
         ("image", record["image_uri"]),
         ("image_tags", ", ".join(image.tags) if image else None),

@@ -31,6 +31,7 @@ from moto.iam.access_control import (
     create_access_key,
 )
 from moto.s3.exceptions import S3ClientError
+from moto.s3.models import s3_backends
 
 KEPT = 100_000  # calls; the oldest are forgotten
 QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
@@ -181,7 +182,7 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
     service, _, operation = action.partition(":")
     if service == "s3":
         key = encryption.key_permission(asked.account_id, asked._region, action, resource)
-        return [key] if key else []
+        return [*_finding(action, resource, asked.account_id), *([key] if key else [])]
     if service != "sagemaker" or not operation.startswith(("Create", "Update")):
         return []
     request = json.loads(asked._body)
@@ -196,6 +197,16 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
     if request.get("Tags"):
         needed.append(("sagemaker:AddTags", resource, {}))
     return needed
+
+
+def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
+    """Return what it needs to be told that an object is not there: to list the bucket, whatever the
+    prefix. Source: "Permissions" of HeadObject, S3 API reference."""
+    bucket_arn, _, name = object_arn.partition("/")
+    bucket = s3_backends[account]["aws"].buckets.get(bucket_arn.rpartition(":::")[2])
+    if action != "s3:GetObject" or bucket is None or name in bucket.keys:
+        return []
+    return [("s3:ListBucket", bucket_arn, {})]
 
 
 def _resource(response: BaseResponse) -> str:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from moto.core.exceptions import JsonRESTError
 from moto.iam.access_control import IAMRequestBase
@@ -83,9 +84,21 @@ def _holds(operator: str, given: str | list[str] | None, expected: list[str]) ->
 
 def request_keys(request: IAMRequestBase) -> Context:
     """Return the condition keys of a request, as far as policies of this project use them."""
-    if request._action != "codebuild:StartBuild":
-        return {}
-    body = json.loads(request._body)
+    match request._action:
+        case "codebuild:StartBuild":
+            return _build_keys(json.loads(request._body))
+        case "sagemaker:CreateTrainingJob" | "sagemaker:CreateHyperParameterTuningJob":
+            body = json.loads(request._body)
+            job = body.get("TrainingJobDefinition", body)
+            return {"sagemaker:NetworkIsolation": _text(job.get("EnableNetworkIsolation", False))}
+        case "s3:ListBucket":
+            query = parse_qs(urlsplit(request._path).query, keep_blank_values=True)
+            return {"s3:prefix": query["prefix"]} if "prefix" in query else {}
+        case _:
+            return {}
+
+
+def _build_keys(body: Mapping[str, Any]) -> Context:
     keys: dict[str, str | list[str]] = {
         key: _text(body[member]) for member, key in BUILD_KEYS.items() if member in body
     }

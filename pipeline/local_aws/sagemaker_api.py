@@ -9,6 +9,7 @@ from pipeline.local_aws.account import Account
 from pipeline.local_aws.clients import Clients
 from pipeline.local_aws.execution import Execution
 from pipeline.local_aws.faults import RATE_EXCEEDED, THROTTLING, Faults
+from pipeline.local_aws.iam_conditions import met
 from pipeline.local_aws.model_registry import ModelRegistry
 from pipeline.local_aws.runner import Runner
 from pipeline.local_aws.source_image import media_type
@@ -100,7 +101,7 @@ class LocalSageMaker(ModelRegistry):
         if "PipelineDefinitionS3Location" in request:
             raise AWSValidationException("local AWS does not support PipelineDefinitionS3Location")
         if "RoleArn" in request:
-            self._check_role(request["RoleArn"])
+            self._check_role(request["RoleArn"], f"pipeline/{request['PipelineName']}")
         if "PipelineDefinition" in request:
             try:
                 parse_definition(request["PipelineDefinition"])
@@ -241,7 +242,7 @@ class LocalSageMaker(ModelRegistry):
         refused = unsupported(request, self.work.runner.most_instances) + spot_problems(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
-        self._check_role(request["RoleArn"])
+        self._check_role(request["RoleArn"], f"training-job/{request['TrainingJobName']}")
         self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
         name = request["TrainingJobName"]
         if name in self.work.jobs:
@@ -278,12 +279,18 @@ class LocalSageMaker(ModelRegistry):
                     "quota.",
                 )
 
-    def _check_role(self, arn: str) -> None:
-        """SageMaker takes only roles that exist and trust it."""
+    def _check_role(self, arn: str, place: str) -> None:
+        """Refuse a role that does not exist, or does not trust SageMaker for this resource."""
+        source = f"arn:aws:sagemaker:{self.region}:{self.current_account}:{place}"
+        keys = {"aws:SourceAccount": self.current_account, "aws:SourceArn": source}
         iam = self.work.clients.client("iam")
         try:
             role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
-            trusted = "sagemaker.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
+            trusted = any(
+                "sagemaker.amazonaws.com" in json.dumps(statement["Principal"])
+                and met(statement.get("Condition", {}), keys)
+                for statement in role["AssumeRolePolicyDocument"]["Statement"]
+            )
         except iam.exceptions.NoSuchEntityException:
             trusted = False
         if not trusted:
