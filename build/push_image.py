@@ -25,6 +25,7 @@ from rich.console import Console
 
 ROOT = CONTAINER.parent
 BUILDSPEC = Path(__file__).parent / "buildspec.yml"
+SBOM = Path(__file__).parent / "sbom.py"
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 POLL_SECONDS = 2.0
 UNKNOWN = "mend what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
@@ -60,8 +61,11 @@ def _push(config: Path, console: Console) -> int:
 
 
 def pack() -> bytes:
-    """container/, the buildspec and the data of its smoke training, as a zip with fixed times."""
-    paths = [*source_files(), BUILDSPEC, *source_files(BUILDSPEC.parent / "smoke")]
+    """Return what a build needs as a zip with fixed times.
+
+    That is container/, the buildspec, the program of the SBOM and the data of the smoke training.
+    """
+    paths = [*source_files(), BUILDSPEC, SBOM, *source_files(BUILDSPEC.parent / "smoke")]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:

@@ -203,6 +203,7 @@ def test_a_training_job_reads_data_and_writes_models_and_nothing_else(dataset: D
 def test_a_build_reads_its_source_and_neither_data_nor_models(dataset: Dataset) -> None:
     assert allowed("BuildRole", "s3:GetObject", f"{BUCKET}/build/0123456789abcdef.zip")
     assert not allowed("BuildRole", "s3:PutObject", f"{BUCKET}/build/0123456789abcdef.zip")
+    assert allowed("BuildRole", "s3:PutObject", f"{BUCKET}/build/0123456789abcdef.cdx.json")
     assert not allowed("BuildRole", "s3:GetObject", f"{BUCKET}/{dataset.key('train', 'titanic')}")
     assert not allowed("BuildRole", "ecr:BatchDeleteImage", "<Repository.Arn>")
 

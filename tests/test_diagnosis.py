@@ -274,6 +274,14 @@ def test_a_key_of_the_bucket_that_the_roles_may_not_use(
     assert foreseen("kms-key", looked.stdout + looked.stderr)
 
 
+def test_a_build_that_fails_after_its_smoke_training_is_not_said_to_fail_in_it() -> None:
+    seen = {entry.id: entry.seen for entry in catalogue()}
+    log = f"{seen['smoke-training']}\nmetric validation:auc=0.9\nSBOM of titanic:0123\n"
+    found = diagnose(log + seen["access-denied"])
+    assert found is not None
+    assert found.id == "access-denied"
+
+
 # A pipeline's run, from the start to the model.
 
 

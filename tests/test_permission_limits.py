@@ -16,7 +16,7 @@ from pipeline.local_aws.clients import Clients
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, serving
-from least_privilege import OPERATOR, PIPELINE, TRAINING, Rehearsal
+from least_privilege import BUILD, OPERATOR, PIPELINE, TRAINING, Rehearsal
 
 README = ROOT / "README.md"
 REFUSED = ("AccessDenied", "AccessDeniedException", "403")
@@ -217,6 +217,22 @@ LIMITS = [
         "write anything but data, not even below a folder `data/` of a job",
         "`Resource`",
         put("models/titanic/pipelines-theirs/data/model.tar.gz"),
+        ANYWHERE,
+    ),
+    Limit(
+        OPERATOR,
+        "UploadTheSource",
+        "write anything but archives into `build/`, as the SBOM of an image",
+        "`Resource`",
+        put("build/0123456789abcdef.cdx.json"),
+        ANYWHERE,
+    ),
+    Limit(
+        BUILD,
+        "KeepTheSbom",
+        "write anything but SBOMs into `build/`, as its own source",
+        "`Resource`",
+        put("build/0123456789abcdef.zip"),
         ANYWHERE,
     ),
     Limit(

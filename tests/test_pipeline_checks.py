@@ -275,6 +275,7 @@ def test_what_is_needed_is_what_the_template_allows() -> None:
     """But for building, for looking before the start, and for lists that only people read."""
     other = {
         "UploadTheSource",
+        "ReadTheSbom",
         "StartTheBuild",
         "FollowTheBuild",
         "ReadTheRegistry",

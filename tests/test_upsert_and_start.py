@@ -107,6 +107,11 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert re.findall(r"phase (\w+): \d+ s$", err, re.MULTILINE) == phases
     assert err.index("phase Downloading") < err.index("hyperparameter") < err.index("phase Train")
     assert record["failure_reason"] is None
+    made = record["image_build"]
+    assert made["tag"] == source_tag()
+    assert {made[name] for name in ("sbom", "packages", "build_id", "base_image")} == {None}, (
+        "no build made this image"
+    )
     for channel, content in dataset.channels.items():
         assert record["data"][channel] == {
             "uri": dataset.uris(stack.bucket, "titanic")[channel],
