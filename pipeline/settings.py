@@ -94,6 +94,17 @@ class Settings(BaseModel):
             raise ValueError(error.args[0].removeprefix("hyperparameters: ")) from None
 
     @model_validator(mode="after")
+    def _pipeline_is_of_the_stack(self) -> Self:
+        # The operator policy of build/infrastructure.yml allows no other names.
+        if not self.pipeline_name.startswith(f"{self.stack_name}-"):
+            raise ValueError(
+                f"pipeline_name: {self.pipeline_name!r} does not begin with '{self.stack_name}-', "
+                f"the stack's name and a dash (did you mean "
+                f"{self.stack_name}-{self.pipeline_name}?)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _spot_waits_long_enough(self) -> Self:
         if self.spot and self.max_wait_seconds < self.max_run_seconds:
             raise ValueError(

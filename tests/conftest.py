@@ -236,11 +236,16 @@ def small_file_system(folder: Path, size: str) -> Iterator[Path]:
 
 @pytest.fixture
 def write_config(tmp_path: Path) -> WriteConfig:
-    """Writes the project's pipeline.yaml with changes (None removes a key); its path."""
+    """Write the project's pipeline.yaml with changes (None removes a key) and return its path.
+
+    The pipeline of another stack gets a name that begins with that stack's.
+    """
 
     def write(**changes: Any) -> Path:
         content = yaml.safe_load(DEFAULT_CONFIG.read_text(encoding="utf-8"))
         content["data_file"] = str(ROOT / content["data_file"])
+        if "stack_name" in changes:
+            content["pipeline_name"] = f"{changes['stack_name']}-survival"
         for name, value in changes.items():
             if value is None:
                 del content[name]

@@ -41,8 +41,8 @@ class Deployed:
             Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"}
         )
         for content in (b"old", b"new"):
-            self.s3.put_object(Bucket=self.bucket, Key="titanic/data/train.csv", Body=content)
-        self.s3.delete_object(Bucket=self.bucket, Key="titanic/data/train.csv")
+            self.s3.put_object(Bucket=self.bucket, Key="data/titanic/train.csv", Body=content)
+        self.s3.delete_object(Bucket=self.bucket, Key="data/titanic/train.csv")
 
     def create_pipeline(self, role_arn: str) -> None:
         self.sagemaker.create_pipeline(
@@ -151,14 +151,15 @@ def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    deployed.create_pipeline(local_aws.stack.pipeline_role_arn)
+    trust = {"Statement": [{"Principal": {"Service": "sagemaker.amazonaws.com"}}]}
+    role = local_aws.clients.client("iam").create_role(
+        RoleName=f"{deployed.name}-other", AssumeRolePolicyDocument=json.dumps(trust)
+    )["Role"]["Arn"]
+    deployed.create_pipeline(role)
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert "pipeline " not in out
-    assert (
-        f"pipeline {deployed.pipeline}: left alone, its role {local_aws.stack.pipeline_role_arn}"
-        in err
-    )
+    assert f"pipeline {deployed.pipeline}: left alone, its role {role}" in err
     assert deployed.is_there() == {
         "stack": False,
         "pipeline": True,

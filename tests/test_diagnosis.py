@@ -275,6 +275,14 @@ def test_a_key_of_the_bucket_that_the_roles_may_not_use(
     assert foreseen("kms-key", looked.stdout + looked.stderr)
 
 
+def test_a_build_that_fails_after_its_smoke_training_is_not_said_to_fail_in_it() -> None:
+    seen = {entry.id: entry.seen for entry in catalogue()}
+    log = f"{seen['smoke-training']}\nmetric validation:auc=0.9\nSBOM of titanic:0123\n"
+    found = diagnose(log + seen["access-denied"])
+    assert found is not None
+    assert found.id == "access-denied"
+
+
 # A pipeline's run, from the start to the model.
 
 
@@ -287,7 +295,7 @@ def command(
     capsys: pytest.CaptureFixture[str],
 ) -> Start:
     """Calls the command with a pipeline of this test's own: the exit code, and what it said."""
-    name = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
+    name = f"titanic-pipeline-d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
 
     def call(*arguments: str, **settings: Any) -> tuple[int, str]:
         code = main(["--config", str(write_config(pipeline_name=name, **settings)), *arguments])
@@ -742,7 +750,7 @@ def test_a_definition_that_is_none(jobs: Jobs, capsys: pytest.CaptureFixture[str
     err = refused(
         jobs.sagemaker.create_pipeline,
         capsys,
-        PipelineName="no-definition",
+        PipelineName="titanic-pipeline-no-definition",
         PipelineDefinition='{"Version": "2020-12-01"}',
         ClientRequestToken="x" * 32,
         RoleArn=jobs.stack.pipeline_role_arn,
@@ -767,7 +775,7 @@ def test_a_form_of_studio_filled_in_wrongly(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert start("--no-wait", "--parameter", "num_round=1")[0] == cli.SUCCEEDED
-    pipeline = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
+    pipeline = f"titanic-pipeline-d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
     err = refused(
         jobs.sagemaker.start_pipeline_execution,
         capsys,

@@ -31,7 +31,10 @@ def pipeline(local_aws: ProjectAws, dataset: Dataset, settings: Settings) -> Pip
     upload(local_aws.clients.client("s3"), dataset, stack.bucket, settings.prefix)
     image = resolve_image(local_aws.clients.client("ecr"), stack.repository_uri, source_tag())
     quick = dict(settings.hyperparameters, num_round=30)
-    changes = {"pipeline_name": f"p-{uuid.uuid4().hex[:8]}", "hyperparameters": quick}
+    changes = {
+        "pipeline_name": f"titanic-pipeline-{uuid.uuid4().hex[:8]}",
+        "hyperparameters": quick,
+    }
     pipeline = build_pipeline(
         settings.model_copy(update=changes),
         stack,
@@ -195,11 +198,11 @@ def test_an_invalid_definition_is_neither_created_nor_updated(
         sagemaker.update_pipeline(PipelineName=pipeline.name, **request)
     with pytest.raises(ClientError, match=r"Parameters.InstanceType refers to nothing"):
         sagemaker.create_pipeline(
-            PipelineName="broken", ClientRequestToken=uuid.uuid4().hex, **request
+            PipelineName="titanic-pipeline-broken", ClientRequestToken=uuid.uuid4().hex, **request
         )
     assert sagemaker.describe_pipeline(PipelineName=pipeline.name)["PipelineDefinition"] == stored
     with pytest.raises(ClientError, match="broken"):
-        sagemaker.describe_pipeline(PipelineName="broken")
+        sagemaker.describe_pipeline(PipelineName="titanic-pipeline-broken")
 
 
 def test_a_role_that_does_not_trust_sagemaker_is_refused(
@@ -239,7 +242,7 @@ def test_the_pipelines_jobs_run_as_the_roles_of_the_stack(
     assert stored["RoleArn"] == outputs["PipelineRoleArn"]
     assert stored["PipelineDescription"] == DESCRIPTION
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
-    assert uri.startswith(f"s3://{outputs['BucketName']}/titanic/models/pipelines-")
+    assert uri.startswith(f"s3://{outputs['BucketName']}/models/titanic/pipelines-")
 
 
 def test_the_environment_of_the_process_comes_back_afterwards() -> None:
@@ -287,7 +290,9 @@ def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_pa
     started = run(str(scripts / "upsert_and_start.py"), "--no-wait")
     assert started.returncode == 0, started.stderr
     arn = started.stdout.strip()
-    assert re.fullmatch(r"arn:aws:sagemaker:.*:pipeline/titanic-survival/execution/\w{12}", arn)
+    assert re.fullmatch(
+        r"arn:aws:sagemaker:.*:pipeline/titanic-pipeline-survival/execution/\w{12}", arn
+    )
     plain = (
         "import sagemaker, sys\n"
         "client = sagemaker.Session().sagemaker_client\n"

@@ -185,7 +185,7 @@ def test_the_estimator_keeps_checkpoints_with_spot_alone(
         job = jobs.wait(str(estimator._current_job_name))
         assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
         config = {
-            "S3Uri": f"s3://{jobs.stack.bucket}/{settings.prefix}/checkpoints",
+            "S3Uri": f"s3://{jobs.stack.bucket}/checkpoints/{settings.prefix}",
             "LocalPath": "/opt/ml/checkpoints",
         }
         assert job.get("CheckpointConfig") == (config if on else None)
@@ -235,13 +235,13 @@ def test_without_a_permission_of_its_role_a_spot_job_fails_and_names_it(
     (keep,) = (each for each in less["Statement"] if each["Sid"] == "KeepCheckpoints")
     keep["Action"].remove(action)
     bucket = administrator.client("s3").list_buckets()["Buckets"][0]["Name"]
-    key = "titanic/checkpoints/old"
+    key = "checkpoints/titanic/old"
     administrator.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
 
     def keep_checkpoints() -> None:
         s3 = administrator.as_role(role["Arn"]).client("s3")
         (tmp_path / "host").mkdir(exist_ok=True)
-        sync = CheckpointSync(s3, f"s3://{bucket}/titanic/checkpoints", {"a": tmp_path / "host"})
+        sync = CheckpointSync(s3, f"s3://{bucket}/checkpoints/titanic", {"a": tmp_path / "host"})
         sync.fill()
         with sync.running():
             (tmp_path / "host" / "checkpoints" / "new").write_bytes(b"new")

@@ -297,7 +297,7 @@ def step(tuning: Tuning, **changes: Any) -> dict[str, Any]:
 
 
 def execute(tuning: Tuning, *steps: dict[str, Any], stop_after: str | None = None) -> Any:
-    sagemaker, name = tuning.sagemaker, f"p-{uuid.uuid4().hex[:12]}"
+    sagemaker, name = tuning.sagemaker, f"titanic-pipeline-{uuid.uuid4().hex[:12]}"
     sagemaker.create_pipeline(
         PipelineName=name,
         PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": list(steps)}),

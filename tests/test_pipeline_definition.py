@@ -156,7 +156,7 @@ def test_spot_sets_the_switch_the_longest_wait_and_the_place_of_checkpoints(
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120}
     bucket = example_stack(settings.stack_name, settings.region).bucket
     assert request["CheckpointConfig"] == {
-        "S3Uri": f"s3://{bucket}/titanic/checkpoints",
+        "S3Uri": f"s3://{bucket}/checkpoints/titanic",
         "LocalPath": "/opt/ml/checkpoints",
     }
     assert violations("CreateTrainingJob", request) == []

@@ -97,7 +97,7 @@ def test_with_the_operator_policy_nothing_is_wrong(
     }
     assert found["identity"]["message"] == "arn:aws:iam::123456789012:user/operator"
     assert found["image scan"]["message"] == "the image has not been scanned"
-    assert found["drift"]["message"] == "titanic-survival is not deployed yet"
+    assert found["drift"]["message"] == "titanic-pipeline-survival is not deployed yet"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_the_run_needs_is_refused_before_it_starts(
     assert err == (
         "error: operator permissions: arn:aws:iam::123456789012:user/operator may not: "
         "sagemaker:StartPipelineExecution on "
-        "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival\n"
+        "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-pipeline-survival\n"
         "hint: ask for the policy OperatorPolicyArn of stack titanic-pipeline\n"
         "preflight: 16 ok, 1 failure, 1 not checked\n"
     )
@@ -246,7 +246,7 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    name = "p-preflight-drift"
+    name = "titanic-pipeline-drift"
     assert upsert_and_start.main(["--config", str(write_config(pipeline_name=name))]) == 0
     assert "\npreflight: 16 ok, 2 not checked\n" in f"\n{capsys.readouterr().err}"
     changed = str(write_config(pipeline_name=name, max_run_seconds=600))
@@ -256,7 +256,10 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
         PipelineName=name, ClientRequestToken="x" * 32
     )
     assert err == "preflight: 16 ok, 1 warning, 2 not checked\n"
-    assert "warning      drift                 the deployed p-preflight-drift is another one" in out
+    assert (
+        "warning      drift                 the deployed titanic-pipeline-drift is another one"
+        in out
+    )
     assert '\n             -          "MaxRuntimeInSeconds": 900\n' in out
     assert '\n             +          "MaxRuntimeInSeconds": 600\n' in out
 
@@ -269,7 +272,7 @@ def test_a_start_that_would_fail_sends_nothing(
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = str(write_config(prefix="never", pipeline_name="p-never"))
+    config = str(write_config(prefix="never", pipeline_name="titanic-pipeline-never"))
     with distrusting(local_aws) as arn:
         assert upsert_and_start.main(["--config", config, *dry_run]) == 2
     out, err = capsys.readouterr()
@@ -280,11 +283,11 @@ def test_a_start_that_would_fail_sends_nothing(
     assert "preflight: 15 ok, 1 failure, 2 not checked\n" in err
     assert not (here / "runs").exists()
     sent = local_aws.clients.client("s3").list_objects_v2(
-        Bucket=local_aws.stack.bucket, Prefix="never/"
+        Bucket=local_aws.stack.bucket, Prefix="data/never/"
     )
     assert sent["KeyCount"] == 0
     pipelines = local_aws.clients.client("sagemaker").list_pipelines()["PipelineSummaries"]
-    assert "p-never" not in [each["PipelineName"] for each in pipelines]
+    assert "titanic-pipeline-never" not in [each["PipelineName"] for each in pipelines]
 
 
 def test_without_a_preflight_the_services_say_what_is_wrong(
@@ -293,7 +296,7 @@ def test_without_a_preflight_the_services_say_what_is_wrong(
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = str(write_config(pipeline_name="p-straight"))
+    config = str(write_config(pipeline_name="titanic-pipeline-straight"))
     with distrusting(local_aws):
         assert upsert_and_start.main(["--config", config, "--no-preflight"]) == 1
     err = capsys.readouterr().err

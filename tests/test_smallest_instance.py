@@ -9,6 +9,7 @@ from local_aws.account.account import KINDS
 from local_aws.service_model import training_instance_types
 from pipeline import definition, smallest_instance, upsert_and_start
 from pipeline.local import ProjectAws
+from pipeline.settings import Settings
 
 import boto3
 import pytest
@@ -120,7 +121,7 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = str(write_config(instance_type="smallest", pipeline_name="p-smallest"))
+    config = str(write_config(instance_type="smallest", pipeline_name="titanic-pipeline-smallest"))
     assert upsert_and_start.main(["--config", config]) == 0
     assert "smallest instance: ml.m5.large\n" in capsys.readouterr().err
     (run,) = (here / "runs").iterdir()
@@ -137,7 +138,7 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
     )
     assert evidence(here)["need"]["peak_memory_mib"] == peak
 
-    other = str(write_config(pipeline_name="p-other"))
+    other = str(write_config(pipeline_name="titanic-pipeline-other"))
     assert smallest_instance.main(["--config", other]) == 0
     assert "Not proved yet" in capsys.readouterr().out, "a run of another pipeline proves nothing"
 
@@ -145,13 +146,15 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
 def test_a_program_that_needed_more_memory_gets_a_larger_type(
     here: Path,
     local_aws: ProjectAws,  # noqa: ARG001
+    settings: Settings,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = here / "runs" / "abcdefghijkl"
     folder.mkdir(parents=True)
+    name = settings.pipeline_name
     record = {
         "region": "us-east-1",
-        "pipeline_arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival",
+        "pipeline_arn": f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/{name}",
         "training_job_status": "Completed",
         "ended_at": "2026-01-01T00:00:00+00:00",
         "peak_memory_mib": 5000,

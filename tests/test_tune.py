@@ -40,7 +40,7 @@ def tune(here: Path, write_config: WriteConfig, local_aws: ProjectAws) -> Tune: 
 
     def call(*arguments: str, tuning: Any = SMALL, **settings: Any) -> int:
         settings = {"hyperparameters": QUICK, "tuning": tuning, **settings}
-        name = f"t-{here.parent.name[:40].replace('_', '-')}"
+        name = f"titanic-pipeline-t-{here.parent.name[:40].replace('_', '-')}"
         return main(["--config", str(write_config(pipeline_name=name, **settings)), *arguments])
 
     return call

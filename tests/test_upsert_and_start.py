@@ -37,7 +37,7 @@ def start(here: Path, write_config: WriteConfig, local_aws: ProjectAws) -> Itera
 
     def call(*arguments: str, **settings: Any) -> int:
         path = write_config(
-            pipeline_name=f"p-{here.parent.name[:40].replace('_', '-')}", **settings
+            pipeline_name=f"titanic-pipeline-{here.parent.name[:40].replace('_', '-')}", **settings
         )
         return main(["--config", str(path), *arguments])
 
@@ -108,6 +108,11 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert re.findall(r"phase (\w+): \d+ s$", err, re.MULTILINE) == phases
     assert err.index("phase Downloading") < err.index("hyperparameter") < err.index("phase Train")
     assert record["failure_reason"] is None
+    made = record["image_build"]
+    assert made["tag"] == source_tag()
+    assert {made[name] for name in ("sbom", "packages", "build_id", "base_image")} == {None}, (
+        "no build made this image"
+    )
     for channel, content in dataset.channels.items():
         assert record["data"][channel] == {
             "uri": dataset.uris(stack.bucket, "titanic")[channel],
@@ -143,7 +148,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert re.search(r"  metric validation:auc=0\.\d+\n(.*\n)*.* step Train: Succeeded\n", err)
     assert "step CheckValidationAuc: Succeeded" in err
     report = (run / "report.md").read_text("utf-8")
-    assert report.startswith("# p-test-a-run-leaves")
+    assert report.startswith("# titanic-pipeline-test-a-run-leaves")
     assert record["model_artifact"]["uri"] in report
 
 
@@ -308,11 +313,11 @@ def test_a_dry_run_prints_the_definition_and_sends_nothing(
     definition = json.loads(out)
     defaults = {p["Name"]: p["DefaultValue"] for p in definition["Parameters"]}
     assert defaults["ImageUri"].startswith(local_aws.stack.repository_uri)
-    assert defaults["TrainDataUri"].startswith(f"s3://{local_aws.stack.bucket}/dry/data/")
+    assert defaults["TrainDataUri"].startswith(f"s3://{local_aws.stack.bucket}/data/dry/")
     assert "dry run: nothing was sent" in err
     names = [p["PipelineName"] for p in sagemaker.list_pipelines()["PipelineSummaries"]]
-    assert not [name for name in names if name.startswith("p-test-a-dry-run")]
-    assert s3.list_objects_v2(Bucket=local_aws.stack.bucket, Prefix="dry/")["KeyCount"] == 0
+    assert not [name for name in names if name.startswith("titanic-pipeline-test-a-dry-run")]
+    assert s3.list_objects_v2(Bucket=local_aws.stack.bucket, Prefix="data/dry/")["KeyCount"] == 0
 
 
 def test_without_waiting_the_arn_is_all_of_the_output(

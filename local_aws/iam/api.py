@@ -12,10 +12,10 @@ class LocalIam(IamResponse):
     """Made anew for each request."""
 
     def simulate_principal_policy(self) -> ActionResult:
-        """Identity-based policies alone, as on AWS; a condition key with its first value alone."""
+        """Identity-based policies alone, as on AWS."""
         principal = self._principal(self._get_param("PolicySourceArn"))
         context = {
-            each["ContextKeyName"]: each["ContextKeyValues"][0]
+            each["ContextKeyName"]: each["ContextKeyValues"]
             for each in self._get_param("ContextEntries", [])
         }
         results = [

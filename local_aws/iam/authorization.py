@@ -1,8 +1,8 @@
 """IAM, enforced: each call is allowed by a policy of who makes it, or refused.
 
 moto knows users, roles, keys, signatures and policies; added here is which resource a request is
-about, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key of KMS), and the
-record of it all.
+about, its condition keys, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key
+of KMS), and the record of it all.
 Source of actions and resources: the Service Authorization Reference.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 from local_aws.iam import key_policies
+from local_aws.iam.conditions import Context, met, request_keys
 
 from moto.core.authorization import enable_iam_authentication
 from moto.core.exceptions import AccessDeniedError, JsonRESTError
@@ -29,6 +30,7 @@ from moto.iam.access_control import (
     create_access_key,
 )
 from moto.s3.exceptions import S3ClientError
+from moto.s3.models import s3_backends
 
 KEPT = 100_000  # calls; the oldest are forgotten
 QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
@@ -39,7 +41,7 @@ OTHER_NAMES = {  # of actions, where they are not the operation's
 }
 
 Principal = Any  # moto's access key of a user or of an assumed role
-Permission = tuple[str, str, dict[str, str]]  # action, resource, condition keys
+Permission = tuple[str, str, Context]  # action, resource, condition keys
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Authorization:
                 return
             principal = request._access_key
             asked = OTHER_NAMES.get(request._action, request._action)
-            itself: Permission = (asked, resource, {})
+            itself: Permission = (asked, resource, request_keys(request))
             for permission in [itself, *_dependent(itself, request)]:
                 text = self.refusal(principal, *permission)
                 if text is not None:
@@ -86,7 +88,7 @@ class Authorization:
         principal: Principal,
         action: str,
         resource: str,
-        context: dict[str, str] | None = None,
+        context: Context | None = None,
     ) -> str | None:
         """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
         question is recorded."""
@@ -112,14 +114,16 @@ class Authorization:
         )
 
 
-def decision(principal: Principal, action: str, resource: str, context: dict[str, str]) -> str:
+def decision(principal: Principal, action: str, resource: str, context: Context) -> str:
     """What the principal's own policies come to, as IAM's policy simulator words it."""
     allowed = False
     for document in (each for policy in principal.collect_policies() for each in _read(policy)):
-        statement: Any = IAMPolicyStatement(_for_user(document, principal.arn))
-        if not statement._check_conditions(context):
+        content = dict(_for_user(document, principal.arn))
+        # moto's own evaluation takes a key that the request lacks for one that is met.
+        condition = content.pop("Condition", {})
+        result = IAMPolicyStatement(content).is_action_permitted(action, resource)
+        if result == PermissionResult.NEUTRAL or not met(condition, context):
             continue
-        result = statement.is_action_permitted(action, resource, None, context)
         if result == PermissionResult.DENIED:
             return "explicitDeny"
         allowed = allowed or result == PermissionResult.PERMITTED
@@ -165,7 +169,7 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
     service, _, operation = action.partition(":")
     if service == "s3":
         key = key_policies.key_permission(asked.account_id, asked._region, action, resource)
-        return [key] if key else []
+        return [*_finding(action, resource, asked.account_id), *([key] if key else [])]
     if service != "sagemaker" or not operation.startswith(("Create", "Update")):
         return []
     request = json.loads(asked._body)
@@ -180,6 +184,16 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
     if request.get("Tags"):
         needed.append(("sagemaker:AddTags", resource, {}))
     return needed
+
+
+def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
+    """Return what it needs to be told that an object is not there: to list the bucket, whatever the
+    prefix. Source: "Permissions" of HeadObject, S3 API reference."""
+    bucket_arn, _, name = object_arn.partition("/")
+    bucket = s3_backends[account]["aws"].buckets.get(bucket_arn.rpartition(":::")[2])
+    if action != "s3:GetObject" or bucket is None or name in bucket.keys:
+        return []
+    return [("s3:ListBucket", bucket_arn, {})]
 
 
 def _resource(response: BaseResponse) -> str:

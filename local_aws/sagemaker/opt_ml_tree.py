@@ -16,7 +16,8 @@ from typing import Any
 from local_aws.errors import JobFailed
 from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
 
-from botocore.exceptions import BotoCoreError
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 
 CHECKPOINT_PATH = "/opt/ml/checkpoints"  # SageMaker's default
 FAILURE_CHARACTERS = 1024  # of the failure file, in a FailureReason
@@ -108,17 +109,17 @@ def download(
 
 
 def _check_region(s3: Any, bucket: str, uri: str) -> None:
-    """SageMaker reads from the region of the job alone."""
-    here = s3.meta.region_name
-    try:
-        region = s3.head_bucket(Bucket=bucket).get("BucketRegion", here)
-    except (s3.exceptions.ClientError, BotoCoreError):  # what follows says what is wrong with it
-        return
-    if region != here:
+    """Raise JobFailed for a bucket of another region than the job's.
+
+    S3 itself redirects to the region. moto is asked here: HeadBucket would need the permission to
+    list the whole bucket.
+    """
+    found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket)
+    if found is not None and found.region_name != s3.meta.region_name:
         raise JobFailed(
             f"ClientError: Data download failed for {uri}: PermanentRedirect (301): The bucket you "
             "are attempting to access must be addressed using the specified endpoint. It is in "
-            f"{region}"
+            f"{found.region_name}"
         )
 
 

@@ -48,7 +48,7 @@ class PipelinesApi(SageMakerRequests):
         if "PipelineDefinitionS3Location" in request:
             raise AWSValidationException("local AWS does not support PipelineDefinitionS3Location")
         if "RoleArn" in request:
-            self._check_role(request["RoleArn"])
+            self._check_role(request["RoleArn"], f"pipeline/{request['PipelineName']}")
         if "PipelineDefinition" in request:
             try:
                 parse_definition(request["PipelineDefinition"])

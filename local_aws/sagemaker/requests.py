@@ -4,6 +4,7 @@ import json
 from typing import Any, ClassVar
 
 from local_aws.checked_requests import CheckedRequests
+from local_aws.iam.conditions import met
 from local_aws.sagemaker.state import BackendState
 
 from moto.core.responses import ActionResult
@@ -23,12 +24,18 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
         for name in self._request().keys() - set(members):
             raise AWSValidationException(f"local AWS does not support {name} here")
 
-    def _check_role(self, arn: str) -> None:
-        """SageMaker takes only roles that exist and trust it."""
+    def _check_role(self, arn: str, place: str) -> None:
+        """Refuse a role that does not exist, or does not trust SageMaker for this resource."""
+        source = f"arn:aws:sagemaker:{self.region}:{self.current_account}:{place}"
+        keys = {"aws:SourceAccount": self.current_account, "aws:SourceArn": source}
         iam = self.state.clients.client("iam")
         try:
             role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
-            trusted = "sagemaker.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
+            trusted = any(
+                "sagemaker.amazonaws.com" in json.dumps(statement["Principal"])
+                and met(statement.get("Condition", {}), keys)
+                for statement in role["AssumeRolePolicyDocument"]["Statement"]
+            )
         except iam.exceptions.NoSuchEntityException:
             trusted = False
         if not trusted:

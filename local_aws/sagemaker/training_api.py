@@ -69,9 +69,9 @@ class TrainingApi(SageMakerRequests):
         refused = unsupported(request, self.state.runner.most_instances) + contradictions(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
-        self._check_role(request["RoleArn"])
-        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
         name = request["TrainingJobName"]
+        self._check_role(request["RoleArn"], f"training-job/{name}")
+        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
         if name in self.state.jobs:
             raise ResourceInUseException(f"Training job {name} already exists")
         self._check_offer(request["ResourceConfig"]["InstanceType"])
