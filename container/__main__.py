@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from container.errors import InputError, Terminated, raise_on_sigterm
+from container.errors import InputError, Terminated, check_terminated, raise_on_sigterm
 from container.opt_ml import OptMl
 
 FORWARDED = {signal.SIGTERM, signal.SIGINT}
@@ -37,7 +37,11 @@ def main(argv: Sequence[str], root: Path) -> int:
             )
         from container import train
 
-        train.main(opt_ml, arguments)
+        try:
+            train.main(opt_ml, arguments)
+        except Exception:
+            check_terminated()  # inside a callback of XGBoost the exception is lost
+            raise
     except InputError as error:
         return _fail(opt_ml, str(error), 1)
     except Terminated:
@@ -47,7 +51,7 @@ def main(argv: Sequence[str], root: Path) -> int:
         hint = "make the channels readable, and /opt/ml and the temporary folder writable"
         if error.errno in (errno.ENOSPC, errno.EFBIG):
             hint = "train with a larger volume (VolumeSizeInGB), more memory, or less data"
-        place = error.filename or tempfile.gettempdir()
+        place = error.filename2 or error.filename or tempfile.gettempdir()
         return _fail(opt_ml, str(InputError(f"{place}: {error.strerror or error}", hint)), 1)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must reach FailureReason
         return _fail(opt_ml, f"{type(error).__name__}: {error}\n{traceback.format_exc()}", 1)
@@ -116,8 +120,8 @@ def _run() -> int:
             if supervised
             else main(sys.argv[1:], base)
         )
-    except SystemExit as end:  # of --help, or of an argument that argparse refuses
-        return int(end.code or 0)
+    except SystemExit:  # of --help
+        return 0
 
 
 if __name__ == "__main__":

@@ -29,29 +29,29 @@ def encode(rows: pd.DataFrame) -> pd.DataFrame:
 
     Nothing is learned here, so rows may come in any chunks.
     """
-    names = [name.partition(",") for name in rows["name"]]
+    names = [name.partition(",") for name in rows["name"].tolist()]
     texts = {
         "sex": rows["sex"],
         "title": [title(rest) for _, _, rest in names],
-        "deck": [cabin[:1].upper() for cabin in rows["cabin"]],
-        "embarked": [port[:1].upper() for port in rows["embarked"]],
+        "deck": [cabin[:1].upper() for cabin in rows["cabin"].tolist()],
+        "embarked": [port[:1].upper() for port in rows["embarked"].tolist()],
     }
     columns: dict[str, Any] = {name: rows[name].astype(np.float32) for name in NUMBERS}
-    columns |= {name: pd.Categorical(texts[name]) for name in CATEGORIES}
+    columns |= {name: pd.Categorical(pd.Series(texts[name], dtype=object)) for name in CATEGORIES}
     tickets = pd.Series([ticket.upper() for ticket in rows["ticket"]], rows.index, object)
     surnames = pd.Series([name.strip().upper() for name, _, _ in names], rows.index, object)
-    columns["ticket"] = hash_keys(tickets)
-    columns["family"] = hash_keys(surnames, rows["fare"])
+    columns |= {"ticket": hash_keys(tickets), "family": hash_keys(surnames, rows["fare"])}
     return pd.DataFrame(columns)
 
 
 def statistics(rows: pd.DataFrame, labels: NDArray[Any]) -> dict[str, pd.DataFrame]:
     """Return what is learned of encoded rows, as tables that add up (see `target_encoding`)."""
     tables = {name: sums_by_key(rows[name], labels) for name in CATEGORIES}
-    tables |= {f"mean {name}": sums_by_key([""] * len(rows), rows[name]) for name in NUMBERS}
+    all_rows = pd.Categorical.from_codes(np.zeros(len(rows), int), [""])
+    tables |= {f"mean {name}": sums_by_key(all_rows, rows[name]) for name in NUMBERS}
     tables[AGE] = sums_by_key(rows["title"], rows["age"])
     woman = woman_or_boy(rows)
-    tables[ALL] = sums_by_key(np.where(woman, "women", "men"), labels)
+    tables[ALL] = sums_by_key(pd.Categorical.from_codes(woman * 1, ["men", "women"]), labels)
     keys = pd.concat(_group_keys(rows), ignore_index=True)
     woman, labels = np.tile(woman, 3), np.tile(labels, 3)
     tables[WOMEN] = sums_by_key(keys[woman], labels[woman])

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 2**20  # of CSV are parsed at once: more take more memory and no less time
+BLOCK_BYTES = 2 * 2**20  # of CSV are parsed at once: more take more memory and no less time
 BATCH_ROWS = 16_384  # of Parquet
 MAX_RECORD_BYTES = 2**20
 NA_VALUES = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]  # others: check_rows

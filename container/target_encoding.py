@@ -32,16 +32,17 @@ def hash_keys(*columns: pd.Series) -> NDArray[np.uint64]:
     return np.where(np.logical_or.reduce(missing), NO_KEY, keys)
 
 
-def sums_by_key(keys: ArrayLike, target: ArrayLike) -> pd.DataFrame:
+def sums_by_key(keys: Any, target: ArrayLike) -> pd.DataFrame:
     """Return the table of some rows; those without key (NO_KEY) or target (NaN) are left out."""
-    frame = pd.DataFrame({"key": keys, "target": np.asarray(target, float)})
-    known = frame["target"].notna()
-    if frame["key"].dtype == np.uint64:
-        known &= frame["key"] != NO_KEY
-    table = frame[known].groupby("key", observed=True)["target"].agg(["count", "sum"])
-    if isinstance(table.index, pd.CategoricalIndex):
-        table.index = table.index.astype(object)
-    return table
+    target = np.asarray(target, float)
+    known = ~np.isnan(target)
+    codes, index = pd.factorize(pd.Series(keys))
+    known &= codes >= 0
+    count = np.bincount(codes[known], minlength=len(index))
+    total = np.bincount(codes[known], target[known], minlength=len(index))
+    index = pd.Index(index, index.dtype if index.dtype == np.uint64 else object, name="key")
+    table = pd.DataFrame({"count": count, "sum": total}, index)
+    return table[(count > 0) & (index != NO_KEY)]
 
 
 class TableSums:

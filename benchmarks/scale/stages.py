@@ -1,8 +1,8 @@
-"""Where a training spends its time and memory: `stages.py CHANNELS --trees 20 --depth 6`.
+"""Time and memory of each stage of a training: `stages.py CHANNELS --trees 20 --depth 6`.
 
-The stages of the program (container/train.py), one after the other in this process, on channels
-such as `generate.py titanic` makes. Prints a table in Markdown; µs are those of CPU time over the
-rows of both channels. Set the image's MALLOC_ variables, and OMP_NUM_THREADS for fewer threads.
+The stages of `container.train.fit`, one after the other in this process, on channels such as
+`generate.py titanic` makes. Prints a table in Markdown; µs are CPU time over the rows of both
+channels. Set the image's MALLOC_ variables, and OMP_NUM_THREADS for fewer threads.
 """
 
 import argparse
@@ -10,20 +10,19 @@ import time
 from pathlib import Path
 
 from container.artifact import Artifact
-from container.channel import Channel, data_files
-from container.checkpoint import Checkpoints
+from container.boosting import train_linear, train_trees
+from container.channel import Channel
 from container.contract import parse_hyperparameters
-from container.datasets import datasets
-from container.features import Features
-from container.linear import fit_linear
-from container.resources import held_memory_mib, peak_memory_mib
-from container.rounds import boost
-from container.spooled import SpooledRows
-from container.train import OBJECTIVE, measure
+from container.dataset import SAMPLE_ROWS, EncodedDataset, Matrix, quantile_matrices
+from container.evaluation import measure
+from container.hardware import peak_memory_mib, rss_mib
+from container.opt_ml import data_files
+
+import numpy as np
 
 
 class Stages:
-    """A row of the table for each stage that ends."""
+    """Collects a row of the table for each stage that ends."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter(), time.process_time()
@@ -32,7 +31,7 @@ class Stages:
     def end(self, name: str) -> None:
         now = time.perf_counter(), time.process_time()
         wall, cpu = (new - old for new, old in zip(now, self._began, strict=True))
-        self.lines.append((name, wall, cpu, held_memory_mib(), peak_memory_mib()))
+        self.lines.append((name, wall, cpu, rss_mib(), peak_memory_mib()))
         self._began = now
 
     def table(self, rows: int) -> str:
@@ -45,31 +44,31 @@ class Stages:
 
 
 def run(channels: Path, trees: int, depth: int) -> str:
-    """The table."""
+    """Return the table."""
     stages = Stages()
     train, validation = (
         Channel(channels / name, data_files(channels / name)) for name in ("train", "validation")
     )
-    params = parse_hyperparameters({"num_round": trees, "max_depth": depth})
-    for name in ("num_round", "early_stopping_rounds"):
-        del params[name]
-    with (
-        SpooledRows(train, learning=True) as train_rows,
-        SpooledRows(validation) as validation_rows,
-    ):
-        stages.end("read, encode, add up")
-        features = Features.from_statistics(train_rows.statistics)
-        linear = fit_linear([*train_rows.sample(features)])
-        stages.end("regression")
-        tables = train_rows.training_table(features), validation_rows.table(features)
-        with datasets(*tables) as data:
-            stages.end("features, bins")
-            stage = Checkpoints().stage("booster")
-            booster = boost(params | OBJECTIVE, data, trees, 0, stage)
-            stages.end(f"{trees} trees")
-    measure(Artifact(booster, linear, features), validation)
+    params = parse_hyperparameters({"max_depth": depth})
+    del params["num_round"], params["early_stopping_rounds"]
+    train_data = EncodedDataset(train, learning=True)
+    validation_data = EncodedDataset(validation, learning=False)
+    tables = train_data.tables.total()
+    stages.end("read, check, encode, learn tables")
+    train_matrix = Matrix(train_data, tables, training=True)
+    validation_matrix = Matrix(validation_data, tables, training=False)
+    stages.end("columns")
+    rows = train_matrix.buffer.rows
+    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // SAMPLE_ROWS))])
+    linear = train_linear(sample)
+    stages.end("linear booster")
+    with quantile_matrices(train_matrix, validation_matrix) as matrices:
+        stages.end("bins")
+        booster = train_trees(params, matrices, trees)
+        stages.end(f"{trees} trees")
+    measure(Artifact(booster, linear, tables), validation)
     stages.end("evaluation")
-    return stages.table((train.rows or 0) + (validation.rows or 0))
+    return stages.table(rows + validation_matrix.buffer.rows)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from local_aws.errors import JobFailed
 from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
 
+from botocore.exceptions import BotoCoreError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 

@@ -1,0 +1,108 @@
+"""What the instance offers, where there is no GPU: device files are all that a test can make."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+from container.hardware import (
+    Memory,
+    ensure_free_space,
+    find_device,
+    memory_limit,
+    peak_memory_mib,
+)
+
+import pytest
+from program import ENVIRONMENT
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("devices", "for_gpu", "said"),
+    [
+        (["nvidiactl"], False, ""),
+        (
+            ["nvidia0", "nvidia1"],
+            False,
+            "nvidia0, nvidia1 cannot be used: this image is not made for a GPU "
+            "(see accelerator in pipeline.yaml)",
+        ),
+        ([], True, "there is no GPU here, for which this image is made"),
+        (["nvidia0"], True, "nvidia0 cannot be used: XGBoost finds none that its driver offers"),
+    ],
+)
+def test_without_a_usable_gpu_the_cpu_is_taken_and_the_reason_is_told(
+    devices: list[str],
+    for_gpu: bool,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in devices:
+        (tmp_path / name).touch()
+    assert find_device(tmp_path, for_gpu) == "cpu"
+    assert capsys.readouterr().out == (f"device cpu: {said}\n" if said else "")
+
+
+def test_memory_that_was_given_back_counts_for_the_peak_alone() -> None:
+    """The peak of the program that started this one counts for neither."""
+    program = (
+        "import subprocess, sys; from container.hardware import peak_memory_mib, rss_mib;"
+        f"held = b'x' * {200 * MIB}; del held; print(peak_memory_mib(), rss_mib(), flush=True);"
+        "len(sys.argv) > 1 and subprocess.run([sys.executable, '-c', sys.argv[1]], check=True)"
+    )
+    child = "from container.hardware import peak_memory_mib; print(peak_memory_mib())"
+    command = [sys.executable, "-c", program, child]
+    peak, rss, of_child = subprocess.check_output(command, env=ENVIRONMENT, text=True).split()
+    assert 200 < int(peak) < 300
+    assert 0 < int(rss) < 100
+    assert 0 < int(of_child) < 100
+
+
+def test_kibibytes_are_rounded_up(tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    status = "VmPeak:\t 9999 kB\nVmHWM:\t    1025 kB\nVmRSS:\t     1 kB\n"
+    (tmp_path / "self" / "status").write_text(status)
+    assert peak_memory_mib(tmp_path) == 2
+
+
+V1 = "9:memory:/docker/abc\n8:pids:/\n"
+V2 = "0::/system.slice/job\n"
+MACHINE = Memory(8192, "the machine")
+
+
+@pytest.mark.parametrize(
+    ("membership", "limits", "expected"),
+    [
+        ("", {}, MACHINE),
+        (V2, {"system.slice/job/memory.max": "max"}, MACHINE),
+        (V2, {"system.slice/job/memory.max": str(512 * MIB)}, Memory(512, "cgroup v2")),
+        (V2, {"system.slice/memory.max": str(300 * MIB)}, Memory(300, "cgroup v2")),
+        ("0::/\n", {"memory.max": str(200 * MIB)}, Memory(200, "cgroup v2")),
+        (V1, {"memory/docker/abc/memory.limit_in_bytes": str(2**63 - 4096)}, MACHINE),
+        (V1, {"memory/docker/abc/memory.limit_in_bytes": str(700 * MIB)}, Memory(700, "cgroup v1")),
+        (V1, {"memory/memory.limit_in_bytes": str(700 * MIB)}, Memory(700, "cgroup v1")),
+    ],
+)
+def test_the_limit_of_memory_is_that_of_the_own_cgroup(
+    tmp_path: Path, membership: str, limits: dict[str, str], expected: Memory
+) -> None:
+    """Of made parts of /proc and /sys/fs/cgroup."""
+    proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    (proc / "self" / "cgroup").write_text(membership)
+    (proc / "meminfo").write_text(f"MemFree: 1 kB\nMemTotal:  {8192 * 1024} kB\n")
+    for name, content in limits.items():
+        (cgroups / name).parent.mkdir(parents=True, exist_ok=True)
+        (cgroups / name).write_text(content + "\n")
+    assert memory_limit(proc, cgroups) == expected
+
+
+def test_a_disk_without_room_is_an_error_that_names_it(tmp_path: Path) -> None:
+    ensure_free_space(tmp_path, 1)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        ensure_free_space(tmp_path, 2**60)
+    assert raised.value.errno == errno.ENOSPC
+    assert raised.value.filename == str(tmp_path)

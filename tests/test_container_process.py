@@ -1,0 +1,185 @@
+"""The training program as a process: exit codes, signals, and a failure file for every failure.
+
+The first process of a container trains in a child: with the kernel that kills for memory, in
+test_image_memory.py.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import RunJob
+from program import ENVIRONMENT, ROOT
+
+# The child says who it is, and what it does next; the parent says last what it returns.
+PROGRAM = """
+import os, signal, sys, time
+from pathlib import Path
+from container.__main__ import supervise
+from container.errors import Terminated, raise_on_sigterm
+
+def program():
+    {body}
+
+parent = os.getpid()
+code = supervise(program, Path(sys.argv[1]))
+if os.getpid() == parent:
+    print("returned", code, flush=True)
+os._exit(0 if os.getpid() == parent else code)
+"""
+LISTEN = """
+    try:
+        raise_on_sigterm()
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    except Terminated:
+        return 143
+"""
+
+
+def supervised(body: str, root: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=body), str(root)],
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def failure(root: Path) -> str:
+    return (root / "output" / "failure").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_the_exit_code_is_that_of_the_child(code: int, tmp_path: Path) -> None:
+    output, _ = supervised(f"return {code}", tmp_path).communicate(timeout=60)
+    assert output == f"returned {code}\n"
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "first", "second"),
+    [
+        (
+            signal.SIGKILL,
+            "training was ended by SIGKILL, as the kernel does when memory runs out: the limit is ",
+            "hint: take an instance type with more memory, or train on less data",
+        ),
+        (signal.SIGSEGV, "training was ended by SIGSEGV", "hint: see the end of its log"),
+    ],
+)
+def test_a_child_that_a_signal_ended_leaves_a_failure_file(
+    number: signal.Signals, first: str, second: str, tmp_path: Path
+) -> None:
+    output, error = supervised(f"os.kill(os.getpid(), {number})", tmp_path).communicate(timeout=60)
+    assert output == f"returned {128 + number}\n"
+    lines = failure(tmp_path).splitlines()
+    assert lines[0].startswith(first)
+    assert lines[1] == second
+    assert failure(tmp_path) in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_forwarded(number: signal.Signals, tmp_path: Path) -> None:
+    process = supervised(LISTEN, tmp_path)
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) != process.pid
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert output == f"returned {128 + number}\n"
+
+
+def test_a_signal_that_comes_before_the_child_listens_is_not_lost(tmp_path: Path) -> None:
+    slow = "print(os.getpid(), flush=True); sys.stdin.readline()" + LISTEN
+    process = supervised(slow, tmp_path)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    while not is_pending(child):
+        pass
+    output, _ = process.communicate("go on\n", timeout=60)
+    assert output.endswith("returned 143\n")
+
+
+def is_pending(pid: int) -> bool:
+    """Return whether SIGTERM waits for a process (proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    (mask,) = [int(line.split()[1], 16) for line in lines if line.startswith("ShdPnd:")]
+    return bool(mask & 1 << (signal.SIGTERM - 1))
+
+
+def test_a_library_that_is_missing_ends_with_a_failure_file(
+    opt_ml: Path, run_job: RunJob, tmp_path: Path
+) -> None:
+    (tmp_path / "xgboost.py").write_text("raise ImportError('libgomp.so.1: cannot open')")
+    job = run_job(opt_ml, "train", environment={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    assert job.returncode == 1
+    assert failure(opt_ml).startswith("ImportError: libgomp.so.1: cannot open\n")
+    assert "Traceback" in failure(opt_ml)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["predict"], "unknown argument: predict"),
+        (["train", "--depth", "3"], "train: unrecognized arguments: --depth 3"),
+        (["train", "--eta"], "train: argument --eta: expected one argument"),
+        (["train", "--eta", "x"], "hyperparameters: eta: 'x' is not a number from"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_a_hint(
+    arguments: list[str], problem: str, opt_ml: Path, run_job: RunJob
+) -> None:
+    job = run_job(opt_ml, *arguments)
+    assert job.returncode == 1
+    first, second = failure(opt_ml).splitlines()
+    assert first.startswith(problem)
+    assert second.startswith("hint: ")
+    assert "Traceback" not in job.stderr
+
+
+def test_help_names_every_hyperparameter_and_trains_nothing(
+    opt_ml: Path, run_job: RunJob
+) -> None:
+    job = run_job(opt_ml, "train", "--help")
+    assert job.returncode == 0
+    assert "--early_stopping_rounds N" in job.stdout
+    assert not (opt_ml / "model").exists()
+
+
+def test_a_file_system_that_fills_up_is_one_line_and_a_hint(
+    opt_ml: Path, run_job: RunJob
+) -> None:
+    """As far as a process can make one: no file may become longer than this."""
+    path = opt_ml / "input" / "data" / "train" / "train.csv"
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([header, *lines * 100]), encoding="utf-8")
+    command = ["prlimit", f"--fsize={2**20}", sys.executable, "-m", "container", "train"]
+    environment = ENVIRONMENT | {"SAGEMAKER_BASE_DIR": str(opt_ml), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    first, second = failure(opt_ml).splitlines()
+    assert first.endswith(": File too large")
+    assert second.startswith("hint: train with a larger volume (VolumeSizeInGB)")
+    assert not list(opt_ml.glob("model/*"))
+
+
+def test_memory_does_not_grow_with_the_rows(opt_ml: Path, run_job: RunJob) -> None:
+    """Only by what XGBoost holds: 2 bytes for each of 20 cells, 60 for each row."""
+    path = opt_ml / "input" / "data" / "train" / "train.csv"
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    peaks = []
+    for copies in (10, 60):
+        path.write_text("\n".join([header, *lines * copies]), encoding="utf-8")
+        assert run_job(opt_ml, "train", "--num_round", "1").returncode == 0
+        resources = (opt_ml / "output" / "data" / "resources.json").read_text(encoding="utf-8")
+        peaks.append(json.loads(resources)["peak_memory_mib"])
+    more_rows = 2 * 50 * len(lines)  # each comes once more with hidden columns
+    held = more_rows * (20 * 13 + 60) / 2**20  # some cells are missing
+    assert peaks[1] - peaks[0] < held + 20, peaks
