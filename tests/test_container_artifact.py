@@ -50,7 +50,7 @@ def validation(channels: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def logit(probabilities: np.ndarray) -> np.ndarray:
     p = probabilities.astype(float)
-    return np.log(p / (1 - p))
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def test_shuffled_rows_have_the_same_scores(artifact: Artifact, validation: pd.DataFrame) -> None:
