@@ -22,13 +22,12 @@ from tempfile import TemporaryDirectory
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the server has it
 
 from container.artifact import Artifact
-from container.predictions import WRITERS
-from container.rows import READERS
+from container.predict import READERS, WRITERS
 
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
-REQUESTS = {1: 1000, 1000: 60}  # of so many rows, in one round
+REQUESTS = {1: 300, 1000: 60}  # of so many rows, in one round
 CLIENTS = 4  # that ask at the same time, for the throughput
 COLUMNS = (
     "rows",
@@ -62,7 +61,7 @@ def compare(
     artifact: Artifact, port: int, media_type: str, body: bytes, requests: int
 ) -> list[str]:
     read, write = READERS[media_type], WRITERS[media_type]
-    passengers = read(body)
+    rows = read(body)
 
     def in_process() -> bytes:
         return write(artifact.score(read(body)).tolist()).encode()
@@ -70,9 +69,7 @@ def compare(
     with client(port, media_type, body) as request:
         if request() != in_process():
             raise SystemExit("error: the server answers something else than the call in process")
-        score, whole, asked = seconds(
-            [lambda: artifact.score(passengers), in_process, request], requests
-        )
+        score, whole, asked = seconds([lambda: artifact.score(rows), in_process, request], requests)
     rate = throughput(port, media_type, body, requests) * float(np.mean(score))
     p50, p99 = np.percentile(asked, [50, 99]) / np.percentile(score, [50, 99])
     milliseconds = [*np.percentile(score, [50, 99]), *np.percentile(asked, [50, 99])]

@@ -13,6 +13,8 @@ from container.schema import LABEL
 
 import pandas as pd
 
+MIN_ROWS = 4096  # of a chunk, but for the last: each costs some milliseconds
+
 # Labelled rows: at once, or in chunks that can be read again and again.
 Rows: TypeAlias = pd.DataFrame | Iterable[pd.DataFrame]
 
@@ -59,6 +61,7 @@ class Channel:
         Raises InputError when a file is not usable, or all rows have the same label.
         """
         name, rows, empty, labels = f"channel {self.folder.name}", 0, 0, set[int]()
+        small: list[pd.DataFrame] = []  # chunks that are yet to be yielded, as one
         every = 1 if self.sharded else self.cluster.size
         for file in self.files:
             before = rows
@@ -66,9 +69,13 @@ class Channel:
                 share = chunk.iloc[(self.cluster.rank - rows) % every :: every]
                 rows += len(chunk)
                 labels.update(share[LABEL].unique().tolist())
-                if len(share):
-                    yield share.reset_index(drop=True)
+                small += [share] if len(share) else []
+                if sum(map(len, small)) >= MIN_ROWS:
+                    yield pd.concat(small, ignore_index=True)
+                    small.clear()
             empty += rows == before
+        if small:
+            yield pd.concat(small, ignore_index=True)
         if self.counted:
             return
         self.counted = True

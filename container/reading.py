@@ -84,7 +84,7 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
     for separator, name in SEPARATORS.items():
         if line.count(separator) > line.count(","):
             problem = f"{source}: the cells are separated by {name}, not by commas"
-            raise InputError(problem, "save the file as pandas.DataFrame.to_csv does by default")
+            raise InputError(problem, "save it with commas, as pandas.DataFrame.to_csv does")
     header = next(csv.reader([line]), [""])
     columns = match_columns(header, source, labelled)
     rows = 0

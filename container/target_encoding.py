@@ -92,11 +92,10 @@ def target_rates(table: pd.DataFrame, prior: float, min_count: int = 1) -> pd.Se
 
 def look_up(keys: pd.Series, values: pd.Series, default: float) -> NDArray[Any]:
     """Return the value of each row's key, or the default where it is unknown; shape (rows,)."""
-    if not isinstance(keys.dtype, pd.CategoricalDtype):
-        return np.asarray(values.reindex(keys).fillna(default), float)
-    by_category = values.reindex(keys.cat.categories).fillna(default)
-    rates: NDArray[Any] = by_category.to_numpy(float)[keys.cat.codes]
-    return rates
+    is_categorical = isinstance(keys.dtype, pd.CategoricalDtype)
+    places = values.index.get_indexer(keys.cat.categories if is_categorical else keys)
+    found = np.append(values, default)[places]  # the default's place is -1
+    return np.asarray(found[keys.cat.codes] if is_categorical else found, float)
 
 
 def save_tables(tables: Tables, path: Path) -> None:

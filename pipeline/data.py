@@ -22,7 +22,6 @@ from pipeline.stack import read_stack
 
 import boto3
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 HASH_CHARACTERS = 16
 DATA = "data/"  # all data is below it; build/infrastructure.yml names it in the policies
@@ -62,12 +61,7 @@ def prepare(settings: Settings) -> Dataset:
         InputError: The file is missing, its rows cannot be trained on, or too few of them validate.
     """
     path = settings.data_file
-    try:
-        rows = read_rows(path, labelled=True)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror}", "correct data_file in pipeline.yaml"
-        ) from None
+    rows = read_rows(path, labelled=True)
     rows = rows.sort_values(list(rows), ignore_index=True)
     fraction = settings.validation_fraction
     expected = round(len(rows) * fraction)
@@ -83,6 +77,8 @@ def prepare(settings: Settings) -> Dataset:
             f"{path}: {LABEL} is 0 in {zeros} rows and 1 in {ones}: nothing can be learned",
             f"give at least {MIN_VALIDATION_ROWS} rows of each label",
         )
+    from sklearn.model_selection import train_test_split  # a second at the start
+
     parts = train_test_split(
         rows, test_size=fraction, random_state=settings.split_seed, stratify=rows[LABEL]
     )

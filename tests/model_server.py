@@ -101,7 +101,7 @@ def running(root: Path, **variables: str) -> Iterator[ModelServer]:
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert stderr == ""
+    assert stderr == "", stderr
 
 
 @contextmanager

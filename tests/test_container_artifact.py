@@ -48,7 +48,7 @@ def validation(channels: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return channels["validation"]
 
 
-def logit(probabilities: np.ndarray) -> np.ndarray:
+def logit(probabilities: np.ndarray) -> Any:
     p = probabilities.astype(float)
     return np.asarray(np.log(p / (1 - p)))
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import small_features
 import xgboost as xgb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_program import dataset, make_rows
 
@@ -60,6 +60,7 @@ def test_a_buffer_of_many_records_is_read_in_pages_from_disk() -> None:
 
 
 @given(st.lists(st.integers(1, 300), max_size=6))
+@settings(max_examples=30)
 def test_chunks_give_what_all_rows_at_once_give(cuts: list[int]) -> None:
     """Also where a chunk has categories that those before it had not."""
     rows = make_rows(300, seed=len(cuts))
@@ -136,7 +137,11 @@ def trained(train: Any, validation: Any, limit: Memory) -> xgb.Booster:
         expected = xgb.QuantileDMatrix if limit == PLENTY else xgb.ExtMemQuantileDMatrix
         assert kinds == {expected}
         return xgb.train(
-            PARAMS, matrices["train"], 5, [(matrices["validation"], "rows")], verbose_eval=False
+            PARAMS,
+            matrices["train"],
+            5,
+            evals=[(matrices["validation"], "rows")],
+            verbose_eval=False,
         )
 
 

@@ -144,18 +144,14 @@ def test_a_wrong_argument_is_one_line_and_a_hint(
     assert "Traceback" not in job.stderr
 
 
-def test_help_names_every_hyperparameter_and_trains_nothing(
-    opt_ml: Path, run_job: RunJob
-) -> None:
+def test_help_names_every_hyperparameter_and_trains_nothing(opt_ml: Path, run_job: RunJob) -> None:
     job = run_job(opt_ml, "train", "--help")
     assert job.returncode == 0
     assert "--early_stopping_rounds N" in job.stdout
     assert not (opt_ml / "model").exists()
 
 
-def test_a_file_system_that_fills_up_is_one_line_and_a_hint(
-    opt_ml: Path, run_job: RunJob
-) -> None:
+def test_a_file_system_that_fills_up_is_one_line_and_a_hint(opt_ml: Path) -> None:
     """As far as a process can make one: no file may become longer than this."""
     path = opt_ml / "input" / "data" / "train" / "train.csv"
     header, *lines = path.read_text(encoding="utf-8").splitlines()

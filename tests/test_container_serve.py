@@ -139,7 +139,11 @@ def test_accept_chooses_the_form_of_the_answer(
         (f"{HEADER}\n".encode(), CSV, "body: no rows"),
         (b"pclass,age\n1,2\n", CSV, "body: missing columns: sibsp, parch, fare, name"),
         (f"{HEADER}\n1,2\n".encode(), CSV, "body: row 1 has 2 cells, the header has 10"),
-        (f"{HEADER}\n,,,,,,,,,\n,old,,,,,,,,\n".encode(), CSV, "body: age is 'old' (row 2); allowed: a n"),
+        (
+            f"{HEADER}\n,,,,,,,,,\n,old,,,,,,,,\n".encode(),
+            CSV,
+            "body: age is 'old' (row 2); allowed: a n",
+        ),
         (f"{HEADER}\n{'x' * 200_000},,,,,,,,,\n".encode(), CSV, "body: pclass is 'xxx"),
         (b"\xff\xfe", CSV, "body: not in UTF-8, or not CSV"),
         (b"\n \n", JSON_LINES, "body: no rows"),
@@ -156,7 +160,11 @@ def test_accept_chooses_the_form_of_the_answer(
         (b'{"instances": 3}', JSON, "body: no list of rows"),
         (b"[" * 100_000, JSON, "body: not JSON: "),
         (json.dumps([ALLEN, "x"]).encode(), JSON, "body: row 2 is not a JSON object"),
-        (json.dumps([ALLEN, ALLEN | {"fare": "1e10"}]).encode(), JSON, "body: fare is '1e10' (row 2); allo"),
+        (
+            json.dumps([ALLEN, ALLEN | {"fare": "1e10"}]).encode(),
+            JSON,
+            "body: fare is '1e10' (row 2); allo",
+        ),
     ],
 )
 def test_a_bad_body_gets_400_with_the_reason_and_a_hint(

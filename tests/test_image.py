@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from container import contract
+from container.reading import read_rows
 from local_aws.runners.docker import LABEL
 from pipeline.image import source_tag
 from pipeline.settings import DEFAULT_CONFIG, load_settings
@@ -22,8 +23,11 @@ import pytest
 import yaml
 from conftest import SLOW, RunJob
 from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, ROOT, Image, base_image, docker
+from test_container_reading import write_parquet
 
 pytestmark = NEEDS_ENGINE
+
+PACKAGES_BYTES = 155_000_000
 
 
 def test_a_build_that_fails_names_its_phase_and_its_last_lines(image: Image) -> None:
@@ -152,22 +156,37 @@ def local_image(image: Image) -> str:
     return image.pull()
 
 
-@pytest.mark.parametrize("arguments", [("train",), ()])
-def test_the_image_trains_with_the_argument_and_without(
-    arguments: tuple[str, ...], local_image: str, opt_ml: Path
+@pytest.mark.parametrize(
+    ("arguments", "trees"), [(("train", "--num_round", "10"), 10), (("train",), 100), ((), 100)]
+)
+def test_the_image_trains_with_arguments_and_without(
+    arguments: tuple[str, ...], trees: int, local_image: str, opt_ml: Path
 ) -> None:
     docker("run", "--rm", "--network=none", f"--volume={opt_ml}:/opt/ml", local_image, *arguments)
     names = sorted(path.name for path in (opt_ml / "model").iterdir())
     assert names == sorted([*contract.ARTIFACT_FILES, contract.METRICS_FILE])
+    metrics = json.loads((opt_ml / "model" / contract.METRICS_FILE).read_text("utf-8"))
+    assert metrics["trees"] == trees
 
 
-def test_the_image_holds_no_compiler_no_cache_and_no_tests(local_image: str) -> None:
+def test_the_image_reads_parquet_as_it_reads_csv(local_image: str, opt_ml: Path) -> None:
+    models = []
+    for _ in range(2):
+        docker("run", "--rm", "--network=none", f"--volume={opt_ml}:/opt/ml", local_image, "train")
+        models.append([(opt_ml / "model" / name).read_bytes() for name in contract.ARTIFACT_FILES])
+        for path in [*(opt_ml / "input" / "data").glob("*/*.csv")]:
+            write_parquet(path.with_suffix(".parquet"), read_rows(path, labelled=True))
+            path.unlink()
+    assert models[0] == models[1]
+
+
+def test_the_packages_take_little_room_and_hold_nothing_but_what_is_used(local_image: str) -> None:
     script = (
         "find /opt/image -name tests -o -name '*.a'; find /root -path '*/.cache/*'; "
-        "command -v cc; true"
+        "command -v cc; du --summarize --bytes /opt/image/packages"
     )
-    found = docker("run", "--rm", "--entrypoint=sh", local_image, "-c", script)
-    assert found == ""
+    (size,) = docker("run", "--rm", "--entrypoint=sh", local_image, "-c", script).splitlines()
+    assert int(size.split()[0]) <= PACKAGES_BYTES
 
 
 def test_the_image_says_what_it_was_made_from(local_image: str) -> None:

@@ -13,6 +13,8 @@ from container_engine import NEEDS_ENGINE, Image, docker
 
 pytestmark = NEEDS_ENGINE
 
+SCARCE = 102  # MiB: less than the data need, and enough to read them
+
 TrainIn: TypeAlias = Callable[..., tuple[int, str]]
 
 
@@ -41,12 +43,10 @@ def train_in(image: Image, opt_ml: Path) -> TrainIn:
 
 def test_on_disk_the_image_makes_the_artifact_that_it_makes_in_memory(train_in: TrainIn) -> None:
     hashes = []
-    for mib, on_disk in ((66, True), (500, False)):
+    for mib, on_disk in ((SCARCE, True), (500, False)):
         code, log = train_in(mib)
         assert code == 0, log
-        said = re.search(
-            r"^data on disk: about (\d+) MiB .*, the limit is 66 MiB \(cgroup", log, re.M
-        )
+        said = re.search(rf"^data on disk: about \d+ of {SCARCE} MiB \(cgroup", log, re.MULTILINE)
         assert bool(said) == on_disk, log
         hashes += re.findall(r"^model sha256 (\w+)$", log, re.MULTILINE)
     assert len(hashes) == 2
@@ -56,12 +56,12 @@ def test_on_disk_the_image_makes_the_artifact_that_it_makes_in_memory(train_in: 
 def test_what_is_killed_for_memory_leaves_a_failure_file_and_no_model(
     train_in: TrainIn, opt_ml: Path
 ) -> None:
-    code, _ = train_in(36)
+    code, _ = train_in(50)
     assert code == 137
     first, second = (opt_ml / "output" / "failure").read_text("utf-8").splitlines()
     assert re.fullmatch(
         r"training was ended by SIGKILL, as the kernel does when memory runs out: "
-        r"the limit is 36 MiB \(cgroup v[12]\)",
+        r"the limit is 50 MiB \(cgroup v[12]\)",
         first,
     )
     assert second == "hint: take an instance type with more memory, or train on less data"
@@ -71,9 +71,9 @@ def test_what_is_killed_for_memory_leaves_a_failure_file_and_no_model(
 def test_a_disk_too_small_for_the_data_is_named_and_no_model_is_left(
     train_in: TrainIn, opt_ml: Path
 ) -> None:
-    code, log = train_in(66, "--tmpfs=/tmp:size=128k")
+    code, log = train_in(SCARCE, "--tmpfs=/tmp:size=128k")
     assert code == 1, log
     first, second = (opt_ml / "output" / "failure").read_text("utf-8").splitlines()
-    assert re.match(r"/tmp/\w+: No space left on device: 0 MiB are free, the next data", first)
+    assert re.match(r"/tmp.*: No space left on device$", first)
     assert second.startswith("hint: train with a larger volume")
     assert not (opt_ml / "model" / contract.MODEL_FILE).exists()

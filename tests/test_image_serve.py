@@ -12,8 +12,8 @@ import tarfile
 from pathlib import Path
 
 from container.artifact import Artifact
-from container.passengers import read_passengers
-from container.predictions import csv_lines, json_lines
+from container.predict import write_csv, write_json_lines
+from container.reading import read_rows
 from pipeline.settings import Settings
 
 from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, Image
@@ -51,8 +51,8 @@ def test_the_sdks_own_local_mode_deploys_and_transforms(
     answer, of_lines, of_csv = json.loads(done.stdout.splitlines()[-1])
 
     artifact = Artifact.load(served_root / "model")
-    scores = artifact.score(read_passengers(text.encode(), "rows", labelled=False)).tolist()
-    assert answer == csv_lines(scores)
+    scores = artifact.score(read_rows(text.encode(), "rows", labelled=False)).tolist()
+    assert answer == write_csv(scores)
     s3 = image.clients().client("s3")
 
     def records(key: str) -> list[str]:
@@ -60,5 +60,5 @@ def test_the_sdks_own_local_mode_deploys_and_transforms(
         content = s3.get_object(Bucket=image.stack().bucket, Key=key)["Body"].read().decode()
         return [line for line in content.splitlines() if line]
 
-    assert records(of_lines) == json_lines(scores).splitlines()
-    assert records(of_csv) == csv_lines(scores).splitlines()
+    assert records(of_lines) == write_json_lines(scores).splitlines()
+    assert records(of_csv) == write_csv(scores).splitlines()

@@ -11,6 +11,7 @@ columns. Each takes its share of the channels' rows. Trees are compared with tho
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -26,13 +27,14 @@ import xgboost as xgb
 from trees import likeness
 
 ROOT = Path(__file__).parent.parent.parent
-FIRST = "127.0.0.1"  # its name, by which the others find it
 NO_SAMPLING = {"subsample": 1, "colsample_bytree": 1}
 
 
 def train(folder: Path, channels: Path, count: int, hyperparameters: Mapping[str, object]) -> Path:
-    """The artifact of so many hosts."""
-    hosts = [FIRST, *(f"algo-{n}" for n in range(2, count + 1))]
+    """Train on so many hosts, and return the artifact's folder."""
+    # Rank 0's name, by which the others find it: the port of the job before is still in use.
+    first = f"127.{random.randrange(1, 255)}.{random.randrange(255)}.{random.randrange(1, 255)}"
+    hosts = [first, *(f"algo-{n}" for n in range(2, count + 1))]
     processes = []
     for host in hosts:
         root = folder / host
@@ -53,7 +55,7 @@ def train(folder: Path, channels: Path, count: int, hyperparameters: Mapping[str
     codes = [process.wait() for process in processes]
     if any(codes):
         raise SystemExit(f"the training on {count} hosts has failed")
-    return folder / FIRST / "model"
+    return folder / first / "model"
 
 
 def main() -> None:
@@ -94,7 +96,7 @@ def main() -> None:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean, and standard deviation if there are several."""
+    """Return the mean, and the standard deviation if there are several values."""
     mean = f"{statistics.mean(values):.4f}"
     return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean
 

@@ -14,7 +14,7 @@ class Likeness(NamedTuple):
 
 
 def likeness(one: xgb.Booster, other: xgb.Booster) -> Likeness:
-    """Raises ValueError when they have not equally many trees."""
+    """Compare tree by tree. Raises ValueError when they have not equally many."""
     pairs = list(zip(_trees(one), _trees(other), strict=True))
     same = [(a[1], b[1]) for a, b in pairs if a[0] == b[0]]
     differences = [np.abs(a - b).max() for a, b in same]
@@ -22,7 +22,7 @@ def likeness(one: xgb.Booster, other: xgb.Booster) -> Likeness:
 
 
 def _trees(booster: xgb.Booster) -> list[tuple[list[Any], Any]]:
-    """The splits of each, and its leaves. Source: "Introduction to Model IO" of XGBoost."""
+    """Return the splits and the leaves of each. Source: "Introduction to Model IO" of XGBoost."""
     model = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]
     trees = []
     for tree in model["trees"]:

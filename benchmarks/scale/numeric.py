@@ -1,7 +1,7 @@
 """The image's program for rows of 28 numbers, as docs/own-data.md makes it for other data.
 
-`write_program` copies container/ and replaces the two modules that know the data. The copy is run
-as the original is: `python -m container train`.
+`write_program` copies container/ and replaces the two modules that know the data. The copy is
+run as the original is: `python -m container train`.
 """
 
 import shutil

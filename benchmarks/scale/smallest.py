@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from limited import limited
-from programs import ROOT, Program, options, programs
+from programs import Program, options, programs
 
 
 def smallest(program: Program, step: int, most: int, seconds: float) -> int | None:
@@ -31,6 +31,7 @@ def smallest(program: Program, step: int, most: int, seconds: float) -> int | No
 
 
 def _finishes(program: Program, mib: int, seconds: float) -> bool:
+    os.chdir(program.folder)
     variables = [f"{name}={value}" for name, value in program.environment.items()]
     with tempfile.TemporaryFile() as output:
         status, _ = limited(mib, ["env", *variables, *program.command], seconds, output)
@@ -48,7 +49,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600, help="more is not to finish")
     parser.add_argument("--only", default="", help="programs whose name holds this text")
     given = parser.parse_args()
-    os.chdir(ROOT)
     rows = ["| | smallest MiB | to the first |", "| --- | --- | --- |"]
     first: int | None = None
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:

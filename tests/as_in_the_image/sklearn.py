@@ -1,3 +1,3 @@
-"""Stands before scikit-learn in PYTHONPATH: the image has none, and XGBoost starts faster without."""
+"""Hides scikit-learn where this folder is in PYTHONPATH: the image has none of it."""
 
 raise ImportError("not installed in the image")
