@@ -40,19 +40,20 @@ lock:
 	echo checkov | uv pip compile $(LOCK_OPTIONS) - -o build/checkov.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-header --no-emit-index-url
+	--generate-hashes --no-header --no-emit-index-url --no-emit-package sagemaker-local-aws
 
 clean:
-	rm -rf .venv .venv-checkov .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-checkov .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info \
+		local_aws/build local_aws/*.egg-info
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements.lock pyproject.toml local_aws/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'error: $(PYTHON) is older than Python 3.11' >&2; \
 		echo 'hint: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 2; }
 	@echo 'setting up .venv (once)' >&2
 	$(PYTHON) -m venv .venv
 	$(PIP_INSTALL) --require-hashes -r requirements.lock
-	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e ./local_aws -e .
 	@touch $@
 
 .venv/ready-dev: .venv/ready requirements-dev.lock

@@ -29,6 +29,7 @@ from rich.console import Console
 
 ROOT = CONTAINER.parent
 BUILDSPEC = Path(__file__).parent / "buildspec.yml"
+SBOM = Path(__file__).parent / "sbom.py"
 SMOKE = "build/smoke"  # the /opt/ml of the training that the build tries
 SMOKE_ROWS = 20  # of each label in each channel
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
@@ -66,10 +67,13 @@ def _push(config: Path, console: Console) -> int:
 
 
 def pack(dataset: Dataset) -> bytes:
-    """Return container/, the buildspec and a sample of the data, as a zip with fixed times."""
+    """Return what a build needs as a zip with fixed times.
+
+    That is container/, the buildspec, the program of the SBOM and a sample of the data.
+    """
     files = {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for path in [*source_files(), BUILDSPEC]
+        for path in [*source_files(), BUILDSPEC, SBOM]
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from container.errors import InputError
+from local_aws.errors import UserError
 from pipeline.diagnosis import diagnose
 from pipeline.settings import DEFAULT_CONFIG
 
@@ -48,7 +49,7 @@ def run(command: Callable[[], int]) -> int:
     """The exit code of `command`; what the user can mend ends with one error and a hint."""
     try:
         return command()
-    except InputError as error:
+    except (InputError, UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:

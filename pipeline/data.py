@@ -22,9 +22,9 @@ from pipeline.stack import read_stack
 
 import boto3
 import pandas as pd
-from botocore.exceptions import ClientError
 
 HASH_CHARACTERS = 16
+DATA = "data/"  # all data is below it; build/infrastructure.yml names it in the policies
 MIN_VALIDATION_ROWS = 10
 READ_BYTES = 16 * 2**20  # the most of a channel in S3 that is read to check or to compare
 
@@ -43,11 +43,11 @@ class Dataset:
         return digest.hexdigest()[:HASH_CHARACTERS]
 
     def key(self, channel: str, prefix: str) -> str:
-        return f"{prefix}/data/{self.content_hash}/{channel}/{channel}.csv"
+        return f"{DATA}{prefix}/{self.content_hash}/{channel}/{channel}.csv"
 
     def uris(self, bucket: str, prefix: str) -> dict[str, str]:
         """The S3 prefix of each channel, as a training job takes it."""
-        folder = f"s3://{bucket}/{prefix}/data/{self.content_hash}"
+        folder = f"s3://{bucket}/{DATA}{prefix}/{self.content_hash}"
         return {channel: f"{folder}/{channel}/" for channel in self.channels}
 
 
@@ -152,12 +152,12 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def _stored_checksum(s3: Any, bucket: str, key: str) -> str | None:
-    try:
-        head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "404":
-            raise
+    # Listed first: who may list only below some prefixes gets 403, not 404, from HeadObject for an
+    # object that is not there.
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+    if [item["Key"] for item in found] != [key]:
         return None
+    head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     checksum: str | None = head.get("ChecksumSHA256")
     return checksum
 

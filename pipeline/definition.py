@@ -12,14 +12,14 @@ from typing import Any
 
 from container import contract
 from container.errors import InputError
+from local_aws.definition.graph import mermaid
+from local_aws.environment import NO_CREDENTIALS, aws_environment
 from pipeline import cli
 from pipeline.data import prepare
-from pipeline.environment import NO_CREDENTIALS, aws_environment
 from pipeline.image import TAG_CHARACTERS
 from pipeline.sdk import make_session
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.stack import Stack, example_stack
-from pipeline.workflow.graph import mermaid
 from pipeline.workflow.parameter_types import ParameterFloat, ParameterInteger, ParameterString
 from pipeline.workflow.parameters import (
     CACHE_KEY,
@@ -208,7 +208,7 @@ def build_estimator(
             {"Name": contract.metric_name(metric), "Regex": contract.metric_regex(metric)}
             for metric in contract.METRICS
         ],
-        output_path=f"s3://{stack.bucket}/{settings.prefix}/models",
+        output_path=f"s3://{stack.bucket}/models/{settings.prefix}",
         volume_size=settings.volume_size_gb,  # the SDK's default is 30 GB
         max_run=settings.max_run_seconds,  # the SDK's default is 24 hours
         # A fact of the definition, not a parameter: CreateTrainingJob refuses a maximum wait
@@ -218,7 +218,7 @@ def build_estimator(
         # One prefix for all executions: it is part of the key of the step's cache. The training
         # program tells its own checkpoints from those of others.
         checkpoint_s3_uri=(
-            f"s3://{stack.bucket}/{settings.prefix}/checkpoints" if settings.spot else None
+            f"s3://{stack.bucket}/checkpoints/{settings.prefix}" if settings.spot else None
         ),
         checkpoint_local_path=contract.CHECKPOINT_PATH if settings.spot else None,
         enable_network_isolation=True,  # the container needs no network: nothing can leak

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.environment import NO_CREDENTIALS, aws_environment
+from local_aws.environment import NO_CREDENTIALS, aws_environment
 
 import boto3
 import yaml

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
-from pipeline.service_model import sagemaker_regions, training_instance_types
+from local_aws.service_model import sagemaker_regions, training_instance_types
 from pipeline.tuning.settings import Tuning
 
 import yaml
@@ -92,6 +92,17 @@ class Settings(BaseModel):
             return parse_hyperparameters({str(name): value for name, value in given.items()})
         except InputError as error:
             raise ValueError(error.args[0].removeprefix("hyperparameters: ")) from None
+
+    @model_validator(mode="after")
+    def _pipeline_is_of_the_stack(self) -> Self:
+        # The operator policy of build/infrastructure.yml allows no other names.
+        if not self.pipeline_name.startswith(f"{self.stack_name}-"):
+            raise ValueError(
+                f"pipeline_name: {self.pipeline_name!r} does not begin with '{self.stack_name}-', "
+                f"the stack's name and a dash (did you mean "
+                f"{self.stack_name}-{self.pipeline_name}?)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _spot_waits_long_enough(self) -> Self:

@@ -86,10 +86,10 @@ def _main(arguments: argparse.Namespace) -> int:
 @contextmanager
 def at_local_aws(settings: Settings, console: Console) -> Iterator[None]:
     """Meanwhile there is a local AWS, and this process is pointed at it."""
-    from pipeline.local_aws import server
+    from pipeline import local
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends local AWS too
-    with server.start(settings.region, settings.stack_name) as local_aws:
+    with local.start(settings) as local_aws:
         console.print(f"local AWS: {local_aws.runner.description}", highlight=False)
         yield
 
@@ -104,7 +104,8 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         settings = with_smallest(session, settings)
         console.print(f"smallest instance: {settings.instance_type}", highlight=False)
     tag = image_tag(settings.accelerator)
-    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
+    ecr = session.client("ecr")
+    image_uri = resolve_image(ecr, stack.repository_uri, tag)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import DESCRIPTION, Inputs, build_pipeline
@@ -151,7 +152,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     ceiling = Ceiling(price, settings.max_cost_usd)
     follower = Follower(sagemaker, logs, execution_arn, console, ceiling)
     interrupted = follow(follower)
-    record = collect(sagemaker, s3, pricing, execution_arn)
+    record = collect(sagemaker, s3, ecr, pricing, execution_arn)
     because = follower.stopped_because
     diagnosis, lines = diagnose_run(logs, record, because)
     record["diagnosis"] = diagnosis.id if diagnosis else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from container.reading import read_rows
 from pipeline.data import Dataset, prepare
-from pipeline.local_aws.server import LocalAws, start
+from pipeline.local import ProjectAws, start
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import container_engine
@@ -90,9 +90,9 @@ def rows(settings: Settings) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def local_aws(settings: Settings) -> Iterator[LocalAws]:
+def local_aws(settings: Settings) -> Iterator[ProjectAws]:
     """Started once: moto's state belongs to the process. The environment points at it."""
-    with start(settings.region, settings.stack_name) as running:
+    with start(settings) as running:
         yield running
 
 
@@ -142,9 +142,9 @@ def server(request: pytest.FixtureRequest, served_root: Path) -> Iterator[ModelS
 def serving(
     folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, str]]:
-    """`python -m pipeline.local_aws` as a process; the environment that it prints."""
+    """`python -m local_aws serve` as a process; the environment that it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.local_aws", "--port", "0", *arguments],
+        [*container_engine.SERVE, *arguments],
         env={**os.environ, **(variables or {})},
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -157,9 +157,7 @@ def serving(
     try:
         while "ready" not in (line := process.stderr.readline()):
             assert line, "it ended"
-        while len(environment) < 13:
-            name, _, value = process.stdout.readline().removeprefix("export ").partition("=")
-            environment[name] = value.strip()
+        environment |= container_engine.read_environment(process.stdout)
         yield environment
     finally:
         process.send_signal(signal.SIGTERM)
@@ -238,11 +236,16 @@ def small_file_system(folder: Path, size: str) -> Iterator[Path]:
 
 @pytest.fixture
 def write_config(tmp_path: Path) -> WriteConfig:
-    """Writes the project's pipeline.yaml with changes (None removes a key); its path."""
+    """Write the project's pipeline.yaml with changes (None removes a key) and return its path.
+
+    The pipeline of another stack gets a name that begins with that stack's.
+    """
 
     def write(**changes: Any) -> Path:
         content = yaml.safe_load(DEFAULT_CONFIG.read_text(encoding="utf-8"))
         content["data_file"] = str(ROOT / content["data_file"])
+        if "stack_name" in changes:
+            content["pipeline_name"] = f"{changes['stack_name']}-survival"
         for name, value in changes.items():
             if value is None:
                 del content[name]

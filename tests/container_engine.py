@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from container.errors import InputError
+from local_aws.clients import Clients
+from local_aws.errors import UserError
+from local_aws.runners.docker import LABEL, connect
 from pipeline.data import split_uri
-from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.container_runner import LABEL, connect
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 from pipeline.stack import Stack, read_stack
 
@@ -24,6 +26,8 @@ import yaml
 from archive import files_of
 
 ROOT = Path(__file__).parent.parent
+ADMINISTRATOR = "ADMINISTRATOR"
+SERVE = [sys.executable, "-m", "local_aws", "serve", "--config", str(ROOT / "local_aws.yaml")]
 
 
 @functools.cache
@@ -31,7 +35,7 @@ def missing() -> str | None:
     """Why tests of containers cannot run here."""
     try:
         connect()
-    except InputError as error:
+    except UserError as error:
         return str(error.args[0])
     absent = [name for name in ("docker", "docker-registry", "aws") if not shutil.which(name)]
     return f"not installed: {', '.join(absent)}" if absent else None
@@ -129,13 +133,34 @@ class Image(Terminal):
         return self.uri
 
 
+def read_environment(stdout: IO[str]) -> dict[str, str]:
+    """What `serve` prints; the administrator's keys, if it has some, under ADMINISTRATOR."""
+    environment: dict[str, str] = {}
+    while "no_proxy" not in environment:
+        line = stdout.readline()
+        if line.startswith("# administrator: "):
+            environment[ADMINISTRATOR] = " ".join(re.findall(r"=(\S+)", line))
+            continue
+        name, _, value = line.removeprefix("export ").partition("=")
+        environment[name] = value.strip()
+    return environment
+
+
+def administrator(environment: Mapping[str, str]) -> Clients:
+    """The clients of who may do everything in a local AWS."""
+    keys = environment.get(ADMINISTRATOR) or " ".join(
+        environment[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+    )
+    return Clients(environment["AWS_ENDPOINT_URL"], environment["AWS_REGION"], *keys.split())
+
+
 @contextmanager
 def serve(
-    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None, code: int = 0
 ) -> Iterator[Terminal]:
-    """A running `python -m pipeline.local_aws --containers`; it must end well."""
+    """A running `python -m local_aws serve --containers`; it must end with `code`."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.local_aws", "--containers", "--port", "0", *options],
+        [*SERVE, "--containers", *options],
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -147,13 +172,11 @@ def serve(
     try:
         while "ready" not in (line := server.stderr.readline()):
             assert line, "it ended"
-        while "no_proxy" not in exported:
-            name, _, value = server.stdout.readline().removeprefix("export ").partition("=")
-            exported[name] = value.strip()
+        exported |= read_environment(server.stdout)
         yield Terminal(exported, folder, server)
     finally:
         server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=60) == 0
+        assert server.wait(timeout=60) == code
 
 
 def docker(*arguments: str) -> str:

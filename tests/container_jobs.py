@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_aws.clients import Clients
 from pipeline.execution.log_stream import TRAINING_LOG_GROUP
-from pipeline.local_aws.clients import Clients
 from pipeline.stack import Stack
 
 from container_engine import ROOT, Terminal, base_image, docker, remove_images

@@ -17,10 +17,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from local_aws.clients import Clients
+from local_aws.environment import aws_environment
 from pipeline import preflight, smallest_instance, tune, upsert_and_start
-from pipeline.environment import aws_environment
-from pipeline.local_aws.clients import Clients
 
+import container_engine
 import push_image
 from conftest import SLOW
 from container_engine import docker
@@ -108,8 +109,7 @@ class Rehearsal:
         self.environment = environment
         self._folder = folder
         self._config = config
-        names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-        self.administrator = Clients(*(environment[name] for name in names))
+        self.administrator = container_engine.administrator(environment)
         self.statements = list(self._read_policies())
 
     # The programs, as the operator runs them.
@@ -177,17 +177,36 @@ class Rehearsal:
     @contextmanager
     def without(self, permission: Permission) -> Iterator[None]:
         """Meanwhile the policy in the account lacks it."""
-        document = self._document(permission.principal)
-        less = json.loads(json.dumps(document))
-        for statement in less["Statement"]:
-            if statement["Sid"] == permission.sid:
-                left = [a for a in listed(statement["Action"]) if a != permission.action]
-                statement["Action"] = left or "none:Nothing"
-        self._write(permission.principal, less)
+
+        def shrink(statement: dict[str, Any]) -> None:
+            left = [a for a in listed(statement["Action"]) if a != permission.action]
+            statement["Action"] = left or "none:Nothing"
+
+        with self.changed(permission.principal, permission.sid, shrink):
+            yield
+
+    @contextmanager
+    def changed(
+        self, principal: str, sid: str, change: Callable[[dict[str, Any]], object]
+    ) -> Iterator[None]:
+        """Change one statement of the policy in the account for the duration of the block."""
+        document = self._document(principal)
+        other = json.loads(json.dumps(document))
+        (statement,) = [each for each in other["Statement"] if each["Sid"] == sid]
+        change(statement)
+        self._write(principal, other)
         try:
             yield
         finally:
-            self._write(permission.principal, document)
+            self._write(principal, document)
+
+    def clients(self, principal: str) -> Clients:
+        """Return the clients of a principal of the template, with nothing but its policy."""
+        if principal == OPERATOR:
+            names = ("ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+            return Clients(*(self.environment[f"AWS_{name}"] for name in names))
+        role = self._client("iam").get_role(RoleName=self.role(principal))["Role"]
+        return self.administrator.as_role(role["Arn"])
 
     def images(self) -> list[dict[str, Any]]:
         answer = self._client("ecr").describe_images(repositoryName=self._repository)
@@ -203,7 +222,7 @@ class Rehearsal:
         s3 = self._client("s3")
         (bucket,) = s3.list_buckets()["Buckets"]
         for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
-            if "/data/" in item["Key"]:
+            if item["Key"].startswith("data/"):
                 s3.delete_object(Bucket=bucket["Name"], Key=item["Key"])
 
     def forget_pipeline(self) -> None:
@@ -269,7 +288,7 @@ class Rehearsal:
             answer = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
             document: dict[str, Any] = answer["Document"]
             return document
-        role = self._role(principal)
+        role = self.role(principal)
         (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
         of_role: dict[str, Any] = iam.get_role_policy(RoleName=role, PolicyName=name)
         return dict(of_role["PolicyDocument"])
@@ -282,7 +301,7 @@ class Rehearsal:
             iam.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=True)
             iam.delete_policy_version(PolicyArn=arn, VersionId=before)
             return
-        role = self._role(principal)
+        role = self.role(principal)
         (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=text)
 
@@ -292,7 +311,8 @@ class Rehearsal:
         arn: str = policy["PolicyArn"]
         return arn
 
-    def _role(self, principal: str) -> str:
+    def role(self, principal: str) -> str:
+        """Return the name of the role of a principal of the template."""
         roles = self._client("iam").list_roles()["Roles"]
         (name,) = [r["RoleName"] for r in roles if r["RoleName"].endswith(f"-{principal}")]
         return str(name)

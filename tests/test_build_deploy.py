@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from container.errors import InputError
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 
 import deploy
 import pytest
@@ -47,7 +47,7 @@ def name() -> str:
 
 
 @pytest.fixture
-def cloudformation(local_aws: LocalAws) -> Any:
+def cloudformation(local_aws: ProjectAws) -> Any:
     return local_aws.clients.client("cloudformation")
 
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from container.errors import InputError
-from pipeline.local_aws.server import LocalAws
-from pipeline.local_aws.source_image import put_source_image
+from pipeline.local import ProjectAws
+from pipeline.source_image import put_source_image
 
 import deploy
 import pytest
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS..S3..BucketPo
 class Deployed:
     """A stack in local AWS, with an image, an object in three versions, and a pipeline."""
 
-    def __init__(self, local_aws: LocalAws, name: str) -> None:
+    def __init__(self, local_aws: ProjectAws, name: str) -> None:
         client = local_aws.clients.client
         self.name = name
         self.pipeline = f"{name}-pipeline"
@@ -41,8 +41,8 @@ class Deployed:
             Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"}
         )
         for content in (b"old", b"new"):
-            self.s3.put_object(Bucket=self.bucket, Key="titanic/data/train.csv", Body=content)
-        self.s3.delete_object(Bucket=self.bucket, Key="titanic/data/train.csv")
+            self.s3.put_object(Bucket=self.bucket, Key="data/titanic/train.csv", Body=content)
+        self.s3.delete_object(Bucket=self.bucket, Key="data/titanic/train.csv")
 
     def create_pipeline(self, role_arn: str) -> None:
         self.sagemaker.create_pipeline(
@@ -81,7 +81,7 @@ FAIL_STEP = {"Name": "Fail", "Type": "Fail", "Arguments": {"ErrorMessage": "on p
 
 
 @pytest.fixture
-def deployed(local_aws: LocalAws) -> Deployed:
+def deployed(local_aws: ProjectAws) -> Deployed:
     return Deployed(local_aws, f"torn-{next(NUMBERS)}")
 
 
@@ -147,18 +147,19 @@ def test_only_a_yes_at_the_terminal_deletes(
 
 def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
     deployed: Deployed,
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    deployed.create_pipeline(local_aws.stack.pipeline_role_arn)
+    trust = {"Statement": [{"Principal": {"Service": "sagemaker.amazonaws.com"}}]}
+    role = local_aws.clients.client("iam").create_role(
+        RoleName=f"{deployed.name}-other", AssumeRolePolicyDocument=json.dumps(trust)
+    )["Role"]["Arn"]
+    deployed.create_pipeline(role)
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert "pipeline " not in out
-    assert (
-        f"pipeline {deployed.pipeline}: left alone, its role {local_aws.stack.pipeline_role_arn}"
-        in err
-    )
+    assert f"pipeline {deployed.pipeline}: left alone, its role {role}" in err
     assert deployed.is_there() == {
         "stack": False,
         "pipeline": True,
@@ -169,7 +170,7 @@ def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
 
 
 def test_other_stacks_stay_as_they_are(
-    deployed: Deployed, local_aws: LocalAws, write_config: WriteConfig
+    deployed: Deployed, local_aws: ProjectAws, write_config: WriteConfig
 ) -> None:
     neighbour = Deployed(local_aws, f"{deployed.name}-neighbour")
     neighbour.create_pipeline(neighbour.outputs["PipelineRoleArn"])

@@ -1,4 +1,3 @@
-import json
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -144,19 +143,21 @@ def test_every_passed_role_is_bound_to_the_service_that_gets_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "service", "whose"),
+    ("role", "service", "resource"),
     [
-        ("BuildRole", "codebuild", "aws:SourceArn"),
-        ("PipelineRole", "sagemaker", "aws:SourceAccount"),
-        ("TrainingRole", "sagemaker", "aws:SourceAccount"),
+        ("BuildRole", "codebuild", f"project/{LONGEST_STACK_NAME}-build"),
+        ("PipelineRole", "sagemaker", f"pipeline/{LONGEST_STACK_NAME}-*"),
+        ("TrainingRole", "sagemaker", "training-job/*"),
     ],
 )
-def test_a_role_is_taken_by_its_service_alone_and_for_this_account(
-    role: str, service: str, whose: str
+def test_a_role_is_taken_by_its_service_alone_and_for_this_resource(
+    role: str, service: str, resource: str
 ) -> None:
     (trust,) = RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
-    assert ACCOUNT in trust["Condition"]["StringEquals"][whose]
+    ((_, keys),) = trust["Condition"].items()
+    arn = f"arn:aws:{service}:{LONGEST_REGION}:{ACCOUNT}:{resource}"
+    assert arn in listed(keys["aws:SourceArn"])
 
 
 def test_the_names_let_two_stacks_live_in_one_account() -> None:
@@ -182,11 +183,11 @@ def test_the_names_let_two_stacks_live_in_one_account() -> None:
 
 def test_a_training_job_reads_data_and_writes_models_and_nothing_else(dataset: Dataset) -> None:
     data = f"{BUCKET}/{dataset.key('train', 'any-prefix')}"
-    model = f"{BUCKET}/any-prefix/models/job/output/model.tar.gz"
+    model = f"{BUCKET}/models/any-prefix/job/output/model.tar.gz"
     source = f"{BUCKET}/build/0123456789abcdef.zip"
     assert allowed("TrainingRole", "s3:GetObject", data)
     assert allowed("TrainingRole", "s3:PutObject", model)
-    checkpoint = f"{BUCKET}/any-prefix/checkpoints/0123456789abcdef/booster.000010"
+    checkpoint = f"{BUCKET}/checkpoints/any-prefix/0123456789abcdef/booster.000010"
     for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
         assert allowed("TrainingRole", action, checkpoint)
     for action, arn in [
@@ -202,12 +203,13 @@ def test_a_training_job_reads_data_and_writes_models_and_nothing_else(dataset: D
 def test_a_build_reads_its_source_and_neither_data_nor_models(dataset: Dataset) -> None:
     assert allowed("BuildRole", "s3:GetObject", f"{BUCKET}/build/0123456789abcdef.zip")
     assert not allowed("BuildRole", "s3:PutObject", f"{BUCKET}/build/0123456789abcdef.zip")
+    assert allowed("BuildRole", "s3:PutObject", f"{BUCKET}/build/0123456789abcdef.cdx.json")
     assert not allowed("BuildRole", "s3:GetObject", f"{BUCKET}/{dataset.key('train', 'titanic')}")
     assert not allowed("BuildRole", "ecr:BatchDeleteImage", "<Repository.Arn>")
 
 
 def test_the_operator_can_neither_write_results_nor_remove_anything(dataset: Dataset) -> None:
-    model = f"{BUCKET}/titanic/models/job/output/model.tar.gz"
+    model = f"{BUCKET}/models/titanic/job/output/model.tar.gz"
     assert allowed("OperatorPolicy", "s3:PutObject", f"{BUCKET}/{dataset.key('train', 'titanic')}")
     assert allowed("OperatorPolicy", "s3:PutObject", f"{BUCKET}/build/0123456789abcdef.zip")
     assert allowed("OperatorPolicy", "s3:GetObject", model)
@@ -231,14 +233,12 @@ def test_the_bucket_is_closed_encrypted_versioned_and_forgets() -> None:
     assert tls["Resource"] == [BUCKET, f"{BUCKET}/*"]
 
 
-def test_the_repository_keeps_its_tags_and_its_last_images() -> None:
+def test_the_repository_keeps_its_tags_and_never_expires_an_image() -> None:
     repository = RESOURCES["Repository"]["Properties"]
     assert repository["ImageTagMutability"] == "IMMUTABLE"
     assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
     assert repository["EmptyOnDelete"] is False
-    (rule,) = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-    assert rule["selection"]["countType"] == "imageCountMoreThan"
-    assert rule["selection"]["countNumber"] == 20
+    assert "LifecyclePolicy" not in repository, "an approved model needs its image"
 
 
 def test_the_build_ends_and_its_log_does_not_stay_for_ever() -> None:

@@ -50,7 +50,7 @@ def validation(channels: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def logit(probabilities: np.ndarray) -> Any:
     p = probabilities.astype(float)
-    return np.log(p / (1 - p))
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def test_a_score_depends_on_the_row_alone(artifact: Artifact, validation: pd.DataFrame) -> None:

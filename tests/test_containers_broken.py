@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from local_aws.runners.docker import LABEL
 from pipeline.stack import Stack
 
 import pytest
@@ -50,7 +51,7 @@ ENTRYPOINT ["sh", "-c", "cd /opt/ml; until test -e go; do sleep 0.1; done; \\
 
 def test_without_a_registry_program_the_error_says_so_and_nothing_stays(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.local_aws", "--containers", "--port", "0"],
+        [sys.executable, "-m", "local_aws", "serve", "--containers"],
         env={**os.environ, "PATH": str(tmp_path), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -135,7 +136,7 @@ def test_a_registry_that_ends_is_named_by_the_build_and_by_the_job(tmp_path: Pat
 
         process = push(terminal, project(tmp_path / "project", WAITING))
         smoke = smoke_folder(jobs.stack.repository_uri)
-        end_registry(terminal)
+        os.kill(registry_of(terminal), signal.SIGKILL)
         (smoke / "go").touch()
         out, err = process.communicate()
         assert process.returncode == 2
@@ -154,6 +155,31 @@ def test_a_registry_that_ends_is_named_by_the_build_and_by_the_job(tmp_path: Pat
         remove_images(repository)
 
 
+def test_what_a_killed_local_aws_left_is_gone_after_the_next_start(tmp_path: Path) -> None:
+    """Its containers, its registry, its folders."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "tmp").mkdir()
+    environment = {"TMPDIR": str(tmp_path / "tmp")}
+    with serve(tmp_path / "home", environment=environment, code=-signal.SIGKILL) as terminal:
+        jobs = jobs_of(terminal)
+        sleeping = 'ENTRYPOINT ["sh", "-c", "sleep 600"]\n'
+        jobs.start(jobs.push(sleeping, tmp_path / "program", "sleeping"))
+        deadline = time.monotonic() + 60
+        while not docker("ps", "--quiet", "--filter", f"label={LABEL}"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        registry = registry_of(terminal)
+        terminal.server.kill()
+    assert len(leftovers()) == 1
+    os.kill(registry, 0)
+    with serve(tmp_path / "home", environment=environment):
+        assert leftovers() == []
+        with pytest.raises(ProcessLookupError):
+            os.kill(registry, 0)
+    assert list((tmp_path / "tmp").iterdir()) == []
+    remove_images(jobs.repository_uri)
+
+
 def smoke_folder(repository_uri: str) -> Path:
     """The /opt/ml of the smoke training that runs in an image of the repository."""
     deadline = time.monotonic() + 120
@@ -167,7 +193,8 @@ def smoke_folder(repository_uri: str) -> Path:
     raise AssertionError("no smoke training")
 
 
-def end_registry(terminal: Terminal) -> None:
+def registry_of(terminal: Terminal) -> int:
+    """The process of its registry."""
     children = subprocess.run(
         ["ps", "--ppid", str(terminal.server.pid), "-o", "pid=,args="],
         capture_output=True,
@@ -175,7 +202,7 @@ def end_registry(terminal: Terminal) -> None:
         check=True,
     ).stdout
     (registry,) = [line.split()[0] for line in children.splitlines() if "registry serve" in line]
-    os.kill(int(registry), signal.SIGKILL)
+    return int(registry)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from container import contract
-from pipeline.local_aws.container_runner import LABEL
+from local_aws.runners.docker import LABEL
 
 import pytest
 from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, Image, docker, leftovers
@@ -132,7 +132,7 @@ def test_interrupted_containers_end_with_the_artifact_of_those_that_never_were(
     whole = trainings.wait(trainings.train(count, hyperparameters))
     name = trainings.spot(count)
     wait_until(trainings.checkpoints)
-    interrupt = ("-m", "pipeline.local_aws.interrupt", name, "--grace", grace)
+    interrupt = ("-m", "local_aws", "interrupt", name, "--grace", grace)
     done = trainings.terminal.run(sys.executable, *interrupt)
     assert done.returncode == 0, done.stderr
     job = trainings.wait(name)

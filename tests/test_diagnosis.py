@@ -13,17 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from local_aws.ecr.images import put_image
+from local_aws.faults.injection import NO_CAPACITY, SPOT_INTERRUPTION, THROTTLING
 from pipeline import cli, preflight
 from pipeline.data import Dataset, upload
 from pipeline.definition import RETRIES
 from pipeline.diagnosis import CATALOGUE, START, Entry, catalogue, diagnose, page
-from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.faults import NO_CAPACITY, SPOT_INTERRUPTION, THROTTLING
-from pipeline.local_aws.server import LocalAws
-from pipeline.local_aws.source_image import CONFIG, put_image
+from pipeline.local import ProjectAws
 from pipeline.settings import Settings
+from pipeline.source_image import CONFIG
 from pipeline.upsert_and_start import main
 
+import container_engine
 import pytest
 from conftest import ROOT, SLOW, WriteConfig, serving, small_file_system
 from explained import explained, foreseen, says
@@ -121,7 +122,7 @@ def test_what_keeps_the_command_from_aws(
     assert explained_and_foreseen(name, tmp_path, environment)
 
 
-def test_who_has_no_certificate_that_is_trusted(local_aws: LocalAws, tmp_path: Path) -> None:
+def test_who_has_no_certificate_that_is_trusted(local_aws: ProjectAws, tmp_path: Path) -> None:
     endpoint = local_aws.clients.endpoint.replace("http://", "https://")
     environment = KEYS | {"AWS_ENDPOINT_URL": endpoint}
     assert explained_and_foreseen("certificate", tmp_path, environment)
@@ -142,7 +143,7 @@ def test_a_login_whose_time_is_over(tmp_path: Path) -> None:
 
 
 def test_a_refusal_that_nobody_knows_says_how_to_go_on(
-    capsys: pytest.CaptureFixture[str], local_aws: LocalAws
+    capsys: pytest.CaptureFixture[str], local_aws: ProjectAws
 ) -> None:
     sagemaker = local_aws.clients.client("sagemaker")
     err = refused(sagemaker.describe_training_job, capsys, TrainingJobName="nobody")
@@ -276,6 +277,14 @@ def test_a_key_of_the_bucket_that_the_roles_may_not_use(
     assert foreseen("kms-key", looked.stdout + looked.stderr)
 
 
+def test_a_build_that_fails_after_its_smoke_training_is_not_said_to_fail_in_it() -> None:
+    seen = {entry.id: entry.seen for entry in catalogue()}
+    log = f"{seen['smoke-training']}\nmetric validation:auc=0.9\nSBOM of titanic:0123\n"
+    found = diagnose(log + seen["access-denied"])
+    assert found is not None
+    assert found.id == "access-denied"
+
+
 # A pipeline's run, from the start to the model.
 
 
@@ -283,12 +292,12 @@ def test_a_key_of_the_bucket_that_the_roles_may_not_use(
 def command(
     tmp_path: Path,
     write_config: WriteConfig,
-    local_aws: LocalAws,  # noqa: ARG001
+    local_aws: ProjectAws,  # noqa: ARG001
     here: Path,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
 ) -> Start:
     """Calls the command with a pipeline of this test's own: the exit code, and what it said."""
-    name = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
+    name = f"titanic-pipeline-d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
 
     def call(*arguments: str, **settings: Any) -> tuple[int, str]:
         code = main(["--config", str(write_config(pipeline_name=name, **settings)), *arguments])
@@ -343,7 +352,7 @@ def test_a_run_that_takes_too_long(start: Start, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["job-stopped", "execution-stopped"])
 def test_a_run_that_someone_stops(
-    name: str, start: Start, local_aws: LocalAws, tmp_path: Path
+    name: str, start: Start, local_aws: ProjectAws, tmp_path: Path
 ) -> None:
     sagemaker = local_aws.clients.client("sagemaker")
     before = {
@@ -403,7 +412,7 @@ def test_data_that_is_not_what_the_program_needs(
     name: str,
     start: Start,
     look: Look,
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     dataset: Dataset,
     tmp_path: Path,
 ) -> None:
@@ -428,7 +437,7 @@ def test_data_that_is_not_what_the_program_needs(
     ],
 )
 def test_a_parameter_that_leads_nowhere(
-    parameter: str, name: str, start: Start, look: Look, local_aws: LocalAws, tmp_path: Path
+    parameter: str, name: str, start: Start, look: Look, local_aws: ProjectAws, tmp_path: Path
 ) -> None:
     stack = local_aws.stack
     value = parameter.format(bucket=stack.bucket, repository=stack.repository_uri)
@@ -440,7 +449,7 @@ def test_a_parameter_that_leads_nowhere(
 
 
 def test_data_in_another_region(
-    start: Start, look: Look, local_aws: LocalAws, dataset: Dataset, tmp_path: Path
+    start: Start, look: Look, local_aws: ProjectAws, dataset: Dataset, tmp_path: Path
 ) -> None:
     s3, bucket, key = local_aws.clients.client("s3"), "diagnosis-far-away", "data/train.csv"
     where = {"LocationConstraint": "eu-west-1"}
@@ -459,7 +468,7 @@ def test_data_in_another_region(
 
 
 def test_an_image_that_was_pushed_as_an_index(
-    start: Start, look: Look, local_aws: LocalAws, tmp_path: Path
+    start: Start, look: Look, local_aws: ProjectAws, tmp_path: Path
 ) -> None:
     ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
     kind, name = "application/vnd.oci.image.index.v1+json", uri.partition("/")[2]
@@ -486,7 +495,7 @@ def test_an_image_that_was_pushed_as_an_index(
     ],
 )
 def test_an_image_whose_configuration_tells_that_it_will_not_run(
-    change: dict[str, Any], name: str, look: Look, local_aws: LocalAws
+    change: dict[str, Any], name: str, look: Look, local_aws: ProjectAws
 ) -> None:
     """That it does not is in test_diagnosis_containers.py."""
     ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
@@ -500,7 +509,7 @@ def test_an_image_whose_configuration_tells_that_it_will_not_run(
 
 
 def test_an_operation_that_is_called_too_often(
-    start: Start, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    start: Start, local_aws: ProjectAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with local_aws.faults.on(THROTTLING):
@@ -511,7 +520,7 @@ def test_an_operation_that_is_called_too_often(
 
 
 def test_a_region_without_a_free_instance(
-    start: Start, local_aws: LocalAws, tmp_path: Path
+    start: Start, local_aws: ProjectAws, tmp_path: Path
 ) -> None:
     sagemaker = local_aws.clients.client("sagemaker")
     with local_aws.faults.on(NO_CAPACITY):
@@ -526,7 +535,7 @@ def test_a_region_without_a_free_instance(
 
 
 def test_no_spot_instance_within_the_longest_wait(
-    start: Start, local_aws: LocalAws, tmp_path: Path
+    start: Start, local_aws: ProjectAws, tmp_path: Path
 ) -> None:
     with local_aws.faults.on(NO_CAPACITY):
         code, err = start("--no-cache", spot=True, max_run_seconds=1, max_wait_seconds=1)
@@ -536,7 +545,7 @@ def test_no_spot_instance_within_the_longest_wait(
 
 
 def test_a_spot_instance_that_is_taken_away(
-    start: Start, local_aws: LocalAws, tmp_path: Path
+    start: Start, local_aws: ProjectAws, tmp_path: Path
 ) -> None:
     with local_aws.faults.on(SPOT_INTERRUPTION):
         code, err = start(
@@ -549,7 +558,7 @@ def test_a_spot_instance_that_is_taken_away(
 
 
 def test_an_execution_that_reaches_the_cost_that_is_allowed(
-    start: Start, local_aws: LocalAws, dataset: Dataset, tmp_path: Path
+    start: Start, local_aws: ProjectAws, dataset: Dataset, tmp_path: Path
 ) -> None:
     """A second of training is; loading many files is billed too, and was not foreseen."""
     s3, bucket, prefix = local_aws.clients.client("s3"), local_aws.stack.bucket, "diagnosis/data/c/"
@@ -570,7 +579,7 @@ def test_an_execution_that_reaches_the_cost_that_is_allowed(
     assert diagnosed(tmp_path) == ["cost-ceiling"]
 
 
-def test_a_bucket_whose_policy_denies(start: Start, local_aws: LocalAws) -> None:
+def test_a_bucket_whose_policy_denies(start: Start, local_aws: ProjectAws) -> None:
     s3, bucket = local_aws.clients.client("s3"), local_aws.stack.bucket
     deny = {
         "Effect": "Deny",
@@ -589,7 +598,7 @@ def test_a_bucket_whose_policy_denies(start: Start, local_aws: LocalAws) -> None
 
 
 def test_a_role_that_does_not_trust_sagemaker(
-    start: Start, look: Look, local_aws: LocalAws
+    start: Start, look: Look, local_aws: ProjectAws
 ) -> None:
     iam = local_aws.clients.client("iam")
     role = local_aws.stack.pipeline_role_arn.rpartition("/")[2]
@@ -607,7 +616,7 @@ def test_a_role_that_does_not_trust_sagemaker(
 
 
 def test_what_nobody_knows_comes_with_the_end_of_the_log(
-    start: Start, local_aws: LocalAws, dataset: Dataset, tmp_path: Path
+    start: Start, local_aws: ProjectAws, dataset: Dataset, tmp_path: Path
 ) -> None:
     bucket, key = local_aws.stack.bucket, "diagnosis/data/unknown/train.csv"
     content = dataset.channels["train"].replace(b"Mr.", "Mé".encode("latin-1"), 1)
@@ -630,7 +639,7 @@ def test_what_nobody_knows_comes_with_the_end_of_the_log(
 
 
 @pytest.fixture(scope="module")
-def jobs(local_aws: LocalAws, dataset: Dataset) -> Jobs:
+def jobs(local_aws: ProjectAws, dataset: Dataset) -> Jobs:
     return Jobs(local_aws, dataset)
 
 
@@ -714,7 +723,7 @@ def test_a_value_that_is_longer_than_the_api_takes(
     assert says("constraint", err)
 
 
-def test_a_vpc_from_which_s3_cannot_be_reached(jobs: Jobs, local_aws: LocalAws) -> None:
+def test_a_vpc_from_which_s3_cannot_be_reached(jobs: Jobs, local_aws: ProjectAws) -> None:
     ec2 = local_aws.clients.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]
@@ -743,7 +752,7 @@ def test_a_definition_that_is_none(jobs: Jobs, capsys: pytest.CaptureFixture[str
     err = refused(
         jobs.sagemaker.create_pipeline,
         capsys,
-        PipelineName="no-definition",
+        PipelineName="titanic-pipeline-no-definition",
         PipelineDefinition='{"Version": "2020-12-01"}',
         ClientRequestToken="x" * 32,
         RoleArn=jobs.stack.pipeline_role_arn,
@@ -768,7 +777,7 @@ def test_a_form_of_studio_filled_in_wrongly(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert start("--no-wait", "--parameter", "num_round=1")[0] == cli.SUCCEEDED
-    pipeline = f"d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
+    pipeline = f"titanic-pipeline-d-{hashlib.sha1(str(tmp_path).encode()).hexdigest()[:12]}"
     err = refused(
         jobs.sagemaker.start_pipeline_execution,
         capsys,
@@ -788,8 +797,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path, write_config: WriteConfig) -> None:
     (tmp_path / "home").mkdir()
     with serving(tmp_path / "home", variables={"TMPDIR": str(small_disk)}) as environment:
-        names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-        s3 = Clients(*(environment[name] for name in names)).client("s3")
+        s3 = container_engine.administrator(environment).client("s3")
         (bucket,) = s3.list_buckets()["Buckets"]
         body = os.urandom(4 * 2**20)
         s3.put_object(Bucket=bucket["Name"], Key="big/data/train.csv", Body=body)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from container import contract
 from container.errors import InputError
+from local_aws.ecr import registry
 from pipeline import cli
 from pipeline.data import Dataset
 from pipeline.image import SINGLE, source_tag
-from pipeline.local_aws import registry
 
 import push_image
 import pytest

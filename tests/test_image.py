@@ -15,14 +15,14 @@ from pathlib import Path
 
 from container import contract
 from container.reading import read_rows
+from local_aws.runners.docker import LABEL
 from pipeline.image import source_tag
-from pipeline.local_aws.container_runner import LABEL
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 
 import pytest
 import yaml
 from conftest import SLOW, RunJob
-from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, ROOT, Image, docker
+from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, ROOT, Image, base_image, docker
 from test_container_reading import write_parquet
 
 pytestmark = NEEDS_ENGINE
@@ -61,6 +61,18 @@ def test_the_buildspec_builds_tries_and_pushes_the_image(image: Image) -> None:
     ], "and nothing of the build that failed"
 
 
+def test_the_sbom_lists_what_is_installed_in_the_image(image: Image) -> None:
+    bucket, key = image.stack().bucket, f"build/{source_tag()}.cdx.json"
+    content = image.clients().client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    purls = {each["purl"] for each in json.loads(content)["components"]}
+    lock = (ROOT / "container" / "requirements.lock").read_text("utf-8")
+    pinned = re.findall(r"^([\w.-]+)==([^\s;]+)((?: ;.*)?)", lock, re.MULTILINE)
+    everywhere = {f"pkg:pypi/{name}@{version}" for name, version, marker in pinned if not marker}
+    assert everywhere
+    assert everywhere <= purls
+    assert any(purl.startswith("pkg:deb/debian/libc6@") for purl in purls)
+
+
 def test_the_same_content_is_not_built_again(image: Image) -> None:
     assert image.again.returncode == 0
     assert image.again.stdout == image.pushed.stdout
@@ -94,6 +106,13 @@ def test_the_pipeline_trains_in_the_image_by_its_digest(
     folder = image.folder / re.findall(r"^record +(\S+)$", done.stdout, re.MULTILINE)[0]
     record = json.loads((folder / "run.json").read_text("utf-8"))
     assert record["image_uri"] == image.uri
+    made = record["image_build"]
+    assert made["tag"] == source_tag()
+    assert made["base_image"] == base_image()
+    assert f"build {made['build_id']}\n" in image.pushed.stderr
+    assert made["sbom"] == f"s3://{image.stack().bucket}/build/{source_tag()}.cdx.json"
+    assert made["packages"] > 50
+    assert f"| `{made['sbom']}` |" in (folder / "report.md").read_text("utf-8")
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     assert record["metrics"] == {contract.metric_name(m): metrics[m] for m in contract.METRICS}
     config = opt_ml / "input" / "config" / "hyperparameters.json"

@@ -85,7 +85,11 @@ STAYS = {
 NEEDED = [permission for permission in PERMISSIONS if permission not in STAYS]
 
 CHOOSING = "FindTheSmallestInstance"  # the statement that only smallest_instance.py needs
-TUNING = ("ReadTheTuningJob", "TuningJobsOfPipelines")  # the statements that only tune.py needs
+TUNING = (  # the statements that only tune.py needs
+    "ReadTheTuningJob",
+    "TuneInIsolation",
+    "TuningJobsOfPipelines",
+)
 CHECKING = (  # actions that only preflight.py needs
     "ecr:BatchGetImage",
     "ecr:DescribeImageScanFindings",
@@ -95,7 +99,11 @@ CHECKING = (  # actions that only preflight.py needs
     "s3:GetEncryptionConfiguration",
     "sagemaker:DescribePipeline",
 )
-WITH_PUSH = ("UploadTheSource", "BuildTheImage")  # statements that only push_image.py needs
+WITH_PUSH = (
+    "UploadTheSource",
+    "StartTheBuild",
+    "FollowTheBuild",
+)  # statements that only push_image.py needs
 PULLING = ("LogIn", "PullTheImage")  # statements that only an engine without the image needs
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pipeline.local_aws.conditions import holds
+from local_aws.sagemaker.conditions import holds
 
 import pytest
 from sagemaker.workflow import conditions as sdk

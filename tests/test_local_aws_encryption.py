@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.local_aws import encryption
-from pipeline.local_aws.server import LocalAws
+from local_aws.iam import key_policies
+from pipeline.local import ProjectAws
 
 import pytest
 
@@ -17,7 +17,7 @@ MakeKey = Callable[[Any, list[str]], str]
 
 
 @pytest.fixture
-def make_key(local_aws: LocalAws) -> MakeKey:
+def make_key(local_aws: ProjectAws) -> MakeKey:
     """A key whose policy allows a principal some actions; its ARN."""
 
     def make(principal: Any, actions: list[str]) -> str:
@@ -31,8 +31,8 @@ def make_key(local_aws: LocalAws) -> MakeKey:
 
 def test_a_key_that_trusts_its_account_leaves_it_to_iam(make_key: MakeKey) -> None:
     trusting = make_key({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, ["kms:*"])
-    assert encryption.leaves_it_to_iam(trusting)
-    assert not encryption.leaves_it_to_iam(make_key({"AWS": ROLE}, ["kms:*"]))
+    assert key_policies.leaves_it_to_iam(trusting)
+    assert not key_policies.leaves_it_to_iam(make_key({"AWS": ROLE}, ["kms:*"]))
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_a_key_that_trusts_its_account_leaves_it_to_iam(make_key: MakeKey) -> No
 def test_any_other_key_is_for_whom_it_names(
     principal: Any, actions: list[str], allowed: bool, make_key: MakeKey
 ) -> None:
-    assert encryption.names(make_key(principal, actions), SESSION, "kms:Decrypt") is allowed
+    assert key_policies.names(make_key(principal, actions), SESSION, "kms:Decrypt") is allowed
 
 
 def test_an_object_asks_for_the_key_that_it_was_stored_with(
-    local_aws: LocalAws, make_key: MakeKey
+    local_aws: ProjectAws, make_key: MakeKey
 ) -> None:
     s3, name, key = local_aws.clients.client("s3"), "encrypted", make_key({"AWS": ROLE}, ["kms:*"])
     s3.create_bucket(Bucket=name)
@@ -65,7 +65,7 @@ def test_an_object_asks_for_the_key_that_it_was_stored_with(
 
     def needed(action: str, path: str) -> tuple[str, str] | None:
         arn = f"arn:aws:s3:::{name}{path}"
-        permission = encryption.key_permission(ACCOUNT, REGION, action, arn)
+        permission = key_policies.key_permission(ACCOUNT, REGION, action, arn)
         return permission and permission[:2]
 
     assert needed("s3:GetObject", "/before") is None

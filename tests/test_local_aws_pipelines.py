@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.data import Dataset, upload
 from pipeline.definition import DESCRIPTION, Inputs, build_pipeline
 from pipeline.image import resolve_image, source_tag
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 from pipeline.settings import Settings
 
 import boto3
@@ -25,13 +25,16 @@ from sagemaker.workflow.pipeline import Pipeline
 
 
 @pytest.fixture
-def pipeline(local_aws: LocalAws, dataset: Dataset, settings: Settings) -> Pipeline:
+def pipeline(local_aws: ProjectAws, dataset: Dataset, settings: Settings) -> Pipeline:
     """The project's pipeline under a name of its own, stored but not started."""
     stack = local_aws.stack
     upload(local_aws.clients.client("s3"), dataset, stack.bucket, settings.prefix)
     image = resolve_image(local_aws.clients.client("ecr"), stack.repository_uri, source_tag())
     quick = dict(settings.hyperparameters, num_round=30)
-    changes = {"pipeline_name": f"p-{uuid.uuid4().hex[:8]}", "hyperparameters": quick}
+    changes = {
+        "pipeline_name": f"titanic-pipeline-{uuid.uuid4().hex[:8]}",
+        "hyperparameters": quick,
+    }
     pipeline = build_pipeline(
         settings.model_copy(update=changes),
         stack,
@@ -43,7 +46,7 @@ def pipeline(local_aws: LocalAws, dataset: Dataset, settings: Settings) -> Pipel
 
 
 @pytest.fixture
-def sagemaker(local_aws: LocalAws) -> Any:
+def sagemaker(local_aws: ProjectAws) -> Any:
     return local_aws.clients.client("sagemaker")
 
 
@@ -90,7 +93,7 @@ def test_an_auc_below_the_threshold_fails_the_execution_and_says_both_values(
     )
 
 
-def models(sagemaker: Any, local_aws: LocalAws) -> list[str]:
+def models(sagemaker: Any, local_aws: ProjectAws) -> list[str]:
     """ARNs of the registered versions, the oldest first."""
     listed = sagemaker.list_model_packages(
         ModelPackageGroupName=local_aws.stack.model_package_group, MaxResults=100
@@ -99,7 +102,7 @@ def models(sagemaker: Any, local_aws: LocalAws) -> list[str]:
 
 
 def test_a_good_model_is_registered_with_all_that_it_came_from(
-    pipeline: Pipeline, sagemaker: Any, local_aws: LocalAws, dataset: Dataset
+    pipeline: Pipeline, sagemaker: Any, local_aws: ProjectAws, dataset: Dataset
 ) -> None:
     execution = pipeline.start(parameters={"max_depth": 3})
     wait(execution)
@@ -131,7 +134,7 @@ def test_a_good_model_is_registered_with_all_that_it_came_from(
 
 
 def test_a_model_that_fails_the_gate_is_not_registered(
-    pipeline: Pipeline, sagemaker: Any, local_aws: LocalAws
+    pipeline: Pipeline, sagemaker: Any, local_aws: ProjectAws
 ) -> None:
     before = models(sagemaker, local_aws)
     execution = pipeline.start(parameters={"MinValidationAuc": 0.99})
@@ -182,7 +185,7 @@ def test_a_request_that_aws_refuses_fails_the_step_with_its_reason(pipeline: Pip
 
 
 def test_an_invalid_definition_is_neither_created_nor_updated(
-    pipeline: Pipeline, sagemaker: Any, local_aws: LocalAws
+    pipeline: Pipeline, sagemaker: Any, local_aws: ProjectAws
 ) -> None:
     stored = sagemaker.describe_pipeline(PipelineName=pipeline.name)["PipelineDefinition"]
     broken = json.loads(stored)
@@ -195,15 +198,15 @@ def test_an_invalid_definition_is_neither_created_nor_updated(
         sagemaker.update_pipeline(PipelineName=pipeline.name, **request)
     with pytest.raises(ClientError, match=r"Parameters.InstanceType refers to nothing"):
         sagemaker.create_pipeline(
-            PipelineName="broken", ClientRequestToken=uuid.uuid4().hex, **request
+            PipelineName="titanic-pipeline-broken", ClientRequestToken=uuid.uuid4().hex, **request
         )
     assert sagemaker.describe_pipeline(PipelineName=pipeline.name)["PipelineDefinition"] == stored
     with pytest.raises(ClientError, match="broken"):
-        sagemaker.describe_pipeline(PipelineName="broken")
+        sagemaker.describe_pipeline(PipelineName="titanic-pipeline-broken")
 
 
 def test_a_role_that_does_not_trust_sagemaker_is_refused(
-    pipeline: Pipeline, sagemaker: Any, local_aws: LocalAws
+    pipeline: Pipeline, sagemaker: Any, local_aws: ProjectAws
 ) -> None:
     name = f"stranger-{uuid.uuid4().hex[:8]}"
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}}]}
@@ -225,7 +228,7 @@ def test_steps_come_in_pages(pipeline: Pipeline, sagemaker: Any) -> None:
 
 
 def test_the_pipelines_jobs_run_as_the_roles_of_the_stack(
-    pipeline: Pipeline, local_aws: LocalAws, sagemaker: Any
+    pipeline: Pipeline, local_aws: ProjectAws, sagemaker: Any
 ) -> None:
     """The stack comes from build/infrastructure.yml, through CloudFormation."""
     execution = pipeline.start()
@@ -239,16 +242,19 @@ def test_the_pipelines_jobs_run_as_the_roles_of_the_stack(
     assert stored["RoleArn"] == outputs["PipelineRoleArn"]
     assert stored["PipelineDescription"] == DESCRIPTION
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
-    assert uri.startswith(f"s3://{outputs['BucketName']}/titanic/models/pipelines-")
+    assert uri.startswith(f"s3://{outputs['BucketName']}/models/titanic/pipelines-")
 
 
 def test_the_environment_of_the_process_comes_back_afterwards() -> None:
     """In a process of its own: there is one local AWS in each."""
     program = (
         "import os\n"
-        "from pipeline.local_aws import server\n"
+        "from pipeline.settings import DEFAULT_CONFIG, load_settings\n"
+        "from pipeline import local\n"
+        "settings = load_settings(DEFAULT_CONFIG).model_copy(\n"
+        "    update={'region': 'eu-west-1', 'stack_name': 'mine'})\n"
         "before = dict(os.environ)\n"
-        "with server.start('eu-west-1', 'mine') as local_aws:\n"
+        "with local.start(settings) as local_aws:\n"
         "    assert 'AWS_PROFILE' not in os.environ\n"
         "    assert 'real' not in os.environ.values()\n"
         "    assert os.environ['AWS_ENDPOINT_URL'] == local_aws.clients.endpoint\n"
@@ -284,7 +290,9 @@ def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_pa
     started = run(str(scripts / "upsert_and_start.py"), "--no-wait")
     assert started.returncode == 0, started.stderr
     arn = started.stdout.strip()
-    assert re.fullmatch(r"arn:aws:sagemaker:.*:pipeline/titanic-survival/execution/\w{12}", arn)
+    assert re.fullmatch(
+        r"arn:aws:sagemaker:.*:pipeline/titanic-pipeline-survival/execution/\w{12}", arn
+    )
     plain = (
         "import sagemaker, sys\n"
         "client = sagemaker.Session().sagemaker_client\n"
@@ -302,7 +310,7 @@ def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_pa
     assert "\ncost " not in again.stdout, "what was reused cost something then"
 
 
-def test_it_listens_on_one_loopback_address_only(local_aws: LocalAws) -> None:
+def test_it_listens_on_one_loopback_address_only(local_aws: ProjectAws) -> None:
     """A server on all addresses would answer on 127.0.0.2 as well."""
     port = int(local_aws.clients.endpoint.rpartition(":")[2])
     socket.create_connection(("127.0.0.1", port)).close()
@@ -310,10 +318,10 @@ def test_it_listens_on_one_loopback_address_only(local_aws: LocalAws) -> None:
         socket.create_connection(("127.0.0.2", port))
 
 
-def test_a_port_that_is_taken_is_one_line_and_a_hint(local_aws: LocalAws) -> None:
+def test_a_port_that_is_taken_is_one_line_and_a_hint(local_aws: ProjectAws) -> None:
     port = local_aws.clients.endpoint.rpartition(":")[2]
     process = subprocess.run(
-        [sys.executable, "-m", "pipeline.local_aws", "--port", port],
+        [sys.executable, "-m", "local_aws", "serve", "--port", port],
         capture_output=True,
         text=True,
         check=False,

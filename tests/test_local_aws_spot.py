@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from container import contract
+from local_aws import cli
+from local_aws.errors import JobFailed
+from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from pipeline.data import Dataset
 from pipeline.definition import build_estimator
-from pipeline.local_aws import interrupt
-from pipeline.local_aws.checkpoint_sync import CheckpointSync
-from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.opt_ml_tree import JobFailed
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 from pipeline.settings import load_settings
 
+import boto3
+import container_engine
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Environment, WriteConfig, serving
 from sagemaker.session import Session
-from test_local_aws_training import Jobs
+from test_local_aws_training import SLOW_TEXT, Jobs
 
 # A training of some seconds.
 SECONDS = {"num_round": "4000", "early_stopping_rounds": "1000", "eta": "0.001", "max_depth": "6"}
@@ -29,7 +30,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
-def jobs(local_aws: LocalAws, dataset: Dataset) -> Jobs:
+def jobs(local_aws: ProjectAws, dataset: Dataset) -> Jobs:
     return Jobs(local_aws, dataset)
 
 
@@ -80,7 +81,7 @@ def test_an_interrupted_job_ends_with_the_artifact_of_one_that_never_was(
     whole = jobs.wait(jobs.start(HyperParameters=SECONDS, Environment=ONE_THREAD))
     name = spot(jobs)
     wait_for(lambda: stored(jobs))
-    assert interrupt.main([name, "--grace", grace]) == 0
+    assert cli.main(["interrupt", name, "--grace", grace]) == 0
     assert capsys.readouterr().err == f"interrupted {name}\n"
     job = jobs.wait(name)
     assert job["TrainingJobStatus"] == "Completed", job
@@ -97,7 +98,7 @@ def test_an_interrupted_job_ends_with_the_artifact_of_one_that_never_was(
 def test_no_other_instance_in_time_ends_the_job(jobs: Jobs) -> None:
     name = spot(jobs, StoppingCondition={"MaxRuntimeInSeconds": 8, "MaxWaitTimeInSeconds": 8})
     wait_for(lambda: stored(jobs))
-    assert interrupt.main(["--capacity-after", "3600"]) == 0
+    assert cli.main(["interrupt", "--capacity-after", "3600"]) == 0
     job = jobs.wait(name)
     assert job["TrainingJobStatus"] == "Stopped"
     assert job["SecondaryStatus"] == "MaxWaitTimeExceeded"
@@ -120,11 +121,11 @@ def test_the_next_job_of_the_same_training_goes_on_and_of_another_does_not(jobs:
 def test_the_longest_run_time_is_of_all_instances_together(jobs: Jobs) -> None:
     name = spot(
         jobs,
-        HyperParameters=SECONDS | {"num_round": "10000"},
+        HyperParameters=SLOW_TEXT,
         StoppingCondition={"MaxRuntimeInSeconds": 4},
     )
     wait_for(lambda: stored(jobs))
-    assert interrupt.main([name]) == 0
+    assert cli.main(["interrupt", name]) == 0
     job = jobs.wait(name)
     assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
     assert job["TrainingTimeInSeconds"] < 8
@@ -133,7 +134,7 @@ def test_the_longest_run_time_is_of_all_instances_together(jobs: Jobs) -> None:
 def test_a_job_can_be_stopped_while_it_waits_for_capacity(jobs: Jobs) -> None:
     name = spot(jobs)
     wait_for(lambda: jobs.describe(name)["SecondaryStatus"] == "Training" and jobs.log(name))
-    assert interrupt.main(["--capacity-after", "30"]) == 0
+    assert cli.main(["interrupt", "--capacity-after", "30"]) == 0
     wait_for(lambda: jobs.describe(name)["SecondaryStatus"] == "Interrupted")
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     job = jobs.wait(name)
@@ -143,18 +144,18 @@ def test_a_job_can_be_stopped_while_it_waits_for_capacity(jobs: Jobs) -> None:
 def test_what_cannot_be_interrupted_is_said(
     jobs: Jobs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert interrupt.main(["no-such-job"]) == 2
+    assert cli.main(["interrupt", "no-such-job"]) == 2
     assert "error: not interrupted: running training jobs: none\nhint: " in capsys.readouterr().err
     name = jobs.start(HyperParameters=SECONDS, Environment=ONE_THREAD)
-    assert interrupt.main([]) == 2
+    assert cli.main(["interrupt"]) == 2
     assert f"{name} has no spot instance" in capsys.readouterr().err
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     jobs.wait(name)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://sagemaker.us-east-1.amazonaws.com")
-    assert interrupt.main([]) == 2
+    assert cli.main(["interrupt"]) == 2
     assert "not that of a local AWS" in capsys.readouterr().err
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert interrupt.main([]) == 2
+    assert cli.main(["interrupt"]) == 2
     assert "Connection refused" in capsys.readouterr().err
 
 
@@ -172,7 +173,7 @@ def test_the_estimator_keeps_checkpoints_with_spot_alone(
         estimator = build_estimator(
             settings,
             jobs.stack,
-            Session(),
+            Session(boto3.Session()),
             image_uri=jobs.image,
             instance_type="ml.m5.large",
             instance_count=1,
@@ -182,7 +183,7 @@ def test_the_estimator_keeps_checkpoints_with_spot_alone(
         job = jobs.wait(str(estimator._current_job_name))
         assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
         config = {
-            "S3Uri": f"s3://{jobs.stack.bucket}/{settings.prefix}/checkpoints",
+            "S3Uri": f"s3://{jobs.stack.bucket}/checkpoints/{settings.prefix}",
             "LocalPath": "/opt/ml/checkpoints",
         }
         assert job.get("CheckpointConfig") == (config if on else None)
@@ -223,7 +224,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
 def test_without_a_permission_of_its_role_a_spot_job_fails_and_names_it(
     action: str, guarded: Environment, tmp_path: Path
 ) -> None:
-    administrator = Clients(guarded["AWS_ENDPOINT_URL"], guarded["AWS_REGION"])
+    administrator = container_engine.administrator(guarded)
     iam = administrator.client("iam")
     (role,) = (r for r in iam.list_roles()["Roles"] if r["RoleName"].endswith("-training"))
     policy = {"RoleName": role["RoleName"], "PolicyName": "train"}
@@ -232,13 +233,13 @@ def test_without_a_permission_of_its_role_a_spot_job_fails_and_names_it(
     (keep,) = (each for each in less["Statement"] if each["Sid"] == "KeepCheckpoints")
     keep["Action"].remove(action)
     bucket = administrator.client("s3").list_buckets()["Buckets"][0]["Name"]
-    key = "titanic/checkpoints/old"
+    key = "checkpoints/titanic/old"
     administrator.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
 
     def keep_checkpoints() -> None:
         s3 = administrator.as_role(role["Arn"]).client("s3")
         (tmp_path / "host").mkdir(exist_ok=True)
-        sync = CheckpointSync(s3, f"s3://{bucket}/titanic/checkpoints", {"a": tmp_path / "host"})
+        sync = CheckpointSync(s3, f"s3://{bucket}/checkpoints/titanic", {"a": tmp_path / "host"})
         sync.fill()
         with sync.running():
             (tmp_path / "host" / "checkpoints" / "new").write_bytes(b"new")

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from container import contract
+from local_aws.account.account import Account
+from local_aws.sagemaker import opt_ml_tree
+from local_aws.service_model import violations
 from pipeline.data import Dataset, split_uri, upload
 from pipeline.definition import build_estimator
 from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.image import resolve_image, source_tag
-from pipeline.local_aws import opt_ml_tree
-from pipeline.local_aws.account import Account
-from pipeline.local_aws.server import LocalAws
-from pipeline.service_model import violations
+from pipeline.local import ProjectAws
 from pipeline.settings import Settings
 
+import boto3
 import pytest
 from archive import files_of
 from botocore.exceptions import ClientError
@@ -34,7 +35,7 @@ PREFIX = "training-tests"
 class Jobs:
     """Requests with working defaults, and the answers to them."""
 
-    def __init__(self, local_aws: LocalAws, dataset: Dataset) -> None:
+    def __init__(self, local_aws: ProjectAws, dataset: Dataset) -> None:
         self.sagemaker = local_aws.clients.client("sagemaker")
         self.s3 = local_aws.clients.client("s3")
         self.logs = local_aws.clients.client("logs")
@@ -112,7 +113,7 @@ def channel(name: str, uri: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def jobs(local_aws: LocalAws, dataset: Dataset) -> Jobs:
+def jobs(local_aws: ProjectAws, dataset: Dataset) -> Jobs:
     return Jobs(local_aws, dataset)
 
 
@@ -362,7 +363,7 @@ def estimator_of(jobs: Jobs, settings: Settings, **hyperparameters: object) -> E
     return build_estimator(
         settings,
         jobs.stack,
-        Session(),
+        Session(boto3.Session()),
         image_uri=jobs.image,
         instance_type=settings.instance_type,
         instance_count=1,

@@ -9,9 +9,9 @@ from typing import Any
 
 from container import contract
 from container.contract import CROSS_VALIDATION
+from local_aws.service_model import violations
 from pipeline.data import Dataset
-from pipeline.local_aws.server import LocalAws
-from pipeline.service_model import violations
+from pipeline.local import ProjectAws
 from pipeline.settings import Settings
 
 import pytest
@@ -98,7 +98,7 @@ class Tuning:
 
 
 @pytest.fixture(scope="module")
-def tuning(local_aws: LocalAws, dataset: Dataset) -> Tuning:
+def tuning(local_aws: ProjectAws, dataset: Dataset) -> Tuning:
     return Tuning(Jobs(local_aws, dataset))
 
 
@@ -297,7 +297,7 @@ def step(tuning: Tuning, **changes: Any) -> dict[str, Any]:
 
 
 def execute(tuning: Tuning, *steps: dict[str, Any], stop_after: str | None = None) -> Any:
-    sagemaker, name = tuning.sagemaker, f"p-{uuid.uuid4().hex[:12]}"
+    sagemaker, name = tuning.sagemaker, f"titanic-pipeline-{uuid.uuid4().hex[:12]}"
     sagemaker.create_pipeline(
         PipelineName=name,
         PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": list(steps)}),

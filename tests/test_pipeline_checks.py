@@ -13,7 +13,7 @@ from pipeline.checks.permissions import of_operator, of_pipeline, of_training
 from pipeline.checks.plan import Plan, Services, make_services
 from pipeline.checks.roles import trusts_sagemaker
 from pipeline.data import Dataset
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 from pipeline.stack import Stack, example_stack
 
@@ -33,7 +33,7 @@ EXAMPLE = example_stack("titanic-pipeline", "us-east-1")
 
 
 @pytest.fixture(scope="module")
-def services(local_aws: LocalAws) -> Services:
+def services(local_aws: ProjectAws) -> Services:
     return make_services(boto3.Session(region_name=local_aws.clients.region))
 
 
@@ -111,6 +111,13 @@ def of_account(account: str) -> Document:
     return {"StringEquals": {"aws:SourceAccount": account}}
 
 
+JOB = "arn:aws:sagemaker:us-east-1:111122223333:training-job/pipelines-x"
+
+
+def of_sources(*patterns: str) -> Document:
+    return {"ArnLike": {"aws:SourceArn": list(patterns)}}
+
+
 @pytest.mark.parametrize(
     ("document", "trusted"),
     [
@@ -118,14 +125,19 @@ def of_account(account: str) -> Document:
         (trust(Condition=of_account("111122223333")), True),
         (trust(Principal={"Service": ["ec2.amazonaws.com", "sagemaker.amazonaws.com"]}), True),
         (trust(Condition=of_account("444455556666")), False),
+        (trust(Condition=of_sources("arn:aws:x", JOB.replace("pipelines-x", "*"))), True),
+        (trust(Condition=of_sources(JOB.replace("us-east-1", "eu-west-1"))), False),
+        (trust(Condition=of_account("444455556666") | of_sources(JOB)), False),
         (trust(Principal={"Service": "ec2.amazonaws.com"}), False),
         (trust(Principal={"AWS": "arn:aws:iam::111122223333:root"}), False),
         (trust(Action="sts:TagSession"), False),
         (trust(Effect="Deny"), False),
     ],
 )
-def test_trust_is_of_sagemaker_and_for_this_account(document: Document, trusted: bool) -> None:
-    assert trusts_sagemaker(document, "111122223333") is trusted
+def test_trust_is_of_sagemaker_for_this_account_and_resource(
+    document: Document, trusted: bool
+) -> None:
+    assert trusts_sagemaker(document, "111122223333", JOB) is trusted
 
 
 def test_a_role_that_does_not_trust_sagemaker_is_a_failure(services: Services, plan: Plan) -> None:
@@ -181,7 +193,7 @@ def inline_policy(iam: Any, role_arn: str) -> Document:
     return document
 
 
-def operator_policy(local_aws: LocalAws) -> Document:
+def operator_policy(local_aws: ProjectAws) -> Document:
     iam = local_aws.clients.client("iam")
     stacks = local_aws.clients.client("cloudformation").describe_stacks()["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0]["Outputs"]}
@@ -202,7 +214,7 @@ def without(document: Document, action: str) -> Document:
 
 
 @pytest.fixture(scope="module")
-def shrunken(local_aws: LocalAws) -> Iterator[str]:
+def shrunken(local_aws: ProjectAws) -> Iterator[str]:
     """Name of a role and of a user whose policies the tests write."""
     iam, name = local_aws.clients.client("iam"), "shrunken"
     iam.create_user(UserName=name)
@@ -228,7 +240,7 @@ def with_policy(name: str, role: str, document: Document, services: Services, pl
     return replace(plan, identity=services.iam.get_user(UserName=role)["User"]["Arn"])
 
 
-def policy_of(name: str, local_aws: LocalAws) -> Document:
+def policy_of(name: str, local_aws: ProjectAws) -> Document:
     iam = local_aws.clients.client("iam")
     if name == "pipeline permissions":
         return inline_policy(iam, local_aws.stack.pipeline_role_arn)
@@ -239,7 +251,7 @@ def policy_of(name: str, local_aws: LocalAws) -> Document:
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_the_policies_of_the_template_are_enough(
-    name: str, shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    name: str, shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     whole = with_policy(name, shrunken, policy_of(name, local_aws), services, plan)
     assert check(name, services, whole).status == OK
@@ -249,7 +261,7 @@ def test_the_policies_of_the_template_are_enough(
     ("name", "action"), sorted({(name, action) for name, _, action in ACTIONS})
 )
 def test_each_permission_that_is_missing_is_named(
-    name: str, action: str, shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    name: str, action: str, shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     document = without(policy_of(name, local_aws), action)
     found = check(name, services, with_policy(name, shrunken, document, services, plan))
@@ -264,7 +276,9 @@ def test_what_is_needed_is_what_the_template_allows() -> None:
     """But for building, for looking before the start, and for lists that only people read."""
     other = {
         "UploadTheSource",
-        "BuildTheImage",
+        "ReadTheSbom",
+        "StartTheBuild",
+        "FollowTheBuild",
         "ReadTheRegistry",
         "FindTheSmallestInstance",
         "CheckTheRoles",
@@ -296,7 +310,7 @@ def test_what_is_needed_is_what_the_template_allows() -> None:
 
 
 def test_a_denial_counts_more_than_what_is_allowed(
-    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     name = "training permissions"
     document = policy_of(name, local_aws)
@@ -308,7 +322,7 @@ def test_a_denial_counts_more_than_what_is_allowed(
 
 
 def test_a_role_may_be_passed_to_sagemaker_alone(
-    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     name = "pipeline permissions"
     document = json.loads(
@@ -322,7 +336,7 @@ def test_a_role_may_be_passed_to_sagemaker_alone(
 
 
 def test_an_operator_in_a_role_is_found_in_spite_of_its_path(
-    shrunken: str, services: Services, plan: Plan, local_aws: LocalAws
+    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     name = "operator permissions"
     with_policy(name, shrunken, operator_policy(local_aws), services, plan)
@@ -349,7 +363,7 @@ SSO = "AWSReservedSSO_Operator_0123456789abcdef"
     ],
 )
 def test_the_usual_roles_are_found_without_asking_for_them(
-    path: str, name: str, services: Services, plan: Plan, local_aws: LocalAws
+    path: str, name: str, services: Services, plan: Plan, local_aws: ProjectAws
 ) -> None:
     admin, iam, asked = services.iam, local_aws.clients.client("iam"), []
     iam.meta.events.register("before-call.iam", lambda model, **_: asked.append(model.name))
@@ -386,11 +400,11 @@ def test_who_has_no_policies_is_not_checked(
 # Bucket and data.
 
 
-def test_a_bucket_in_another_region_is_a_failure(services: Services, plan: Plan) -> None:
+def test_data_in_another_region_is_a_failure(services: Services, plan: Plan) -> None:
     where = {"LocationConstraint": "eu-west-1"}
     services.s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration=where)
     try:
-        found = check("bucket", services, replace(plan, stack=replace(EXAMPLE, bucket="elsewhere")))
+        found = check("data", services, replace(plan, other_data={"train": "s3://elsewhere/x/"}))
     finally:
         services.s3.delete_bucket(Bucket="elsewhere")
     assert found.status == FAILURE
@@ -423,11 +437,11 @@ def with_channel(services: Services, plan: Plan) -> Iterator[Callable[..., Plan]
 
     def put(channel: str, **objects: bytes) -> Plan:
         for name, content in objects.items():
-            services.s3.put_object(Bucket=bucket, Key=f"titanic/data/mine/{name}", Body=content)
-        return replace(plan, other_data={channel: f"s3://{bucket}/titanic/data/mine/"})
+            services.s3.put_object(Bucket=bucket, Key=f"data/titanic/mine/{name}", Body=content)
+        return replace(plan, other_data={channel: f"s3://{bucket}/data/titanic/mine/"})
 
     yield put
-    for item in services.s3.list_objects_v2(Bucket=bucket, Prefix="titanic/data/mine/")["Contents"]:
+    for item in services.s3.list_objects_v2(Bucket=bucket, Prefix="data/titanic/mine/")["Contents"]:
         services.s3.delete_object(Bucket=bucket, Key=item["Key"])
 
 
@@ -483,9 +497,10 @@ def test_data_must_fit_twice_into_the_memory_of_the_instance(
 def test_the_memory_that_a_run_held_counts_more_than_the_data(
     here: Path, services: Services, plan: Plan
 ) -> None:
+    name = plan.settings.pipeline_name
     record = {
         "region": "us-east-1",
-        "pipeline_arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival",
+        "pipeline_arn": f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/{name}",
         "training_job_status": "Completed",
         "ended_at": "2026-01-01T00:00:00+00:00",
         "peak_memory_mib": 9000,
@@ -656,9 +671,9 @@ def test_a_name_or_a_length_that_is_not_legal_is_a_failure(services: Services, p
 
 
 def test_the_deployed_pipeline_is_compared_line_by_line(services: Services, plan: Plan) -> None:
-    name, sagemaker = "p-drift", services.sagemaker
+    name, sagemaker = "titanic-pipeline-drifting", services.sagemaker
     plan = replace(plan, settings=plan.settings.model_copy(update={"pipeline_name": name}))
-    assert check("drift", services, plan).message == "p-drift is not deployed yet"
+    assert check("drift", services, plan).message == "titanic-pipeline-drifting is not deployed yet"
     sagemaker.create_pipeline(
         PipelineName=name,
         PipelineDefinition=json.dumps(definition_of(plan)),
@@ -666,7 +681,10 @@ def test_the_deployed_pipeline_is_compared_line_by_line(services: Services, plan
         RoleArn=stack_of(plan).pipeline_role_arn,
     )
     try:
-        assert check("drift", services, plan).message == "p-drift is deployed as defined here"
+        assert (
+            check("drift", services, plan).message
+            == "titanic-pipeline-drifting is deployed as defined here"
+        )
         changed = json.loads(json.dumps(plan.definition))
         changed["Parameters"][0]["DefaultValue"] = "ml.m5.xlarge"
         found = check("drift", services, replace(plan, definition=changed))

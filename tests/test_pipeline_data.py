@@ -6,7 +6,7 @@ from container.reading import read_rows
 from container.schema import LABEL
 from pipeline import data
 from pipeline.data import Dataset, prepare, read_channel, upload
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 from pipeline.settings import Settings, load_settings
 
 import pandas as pd
@@ -167,7 +167,7 @@ def test_too_few_rows_of_a_label_are_refused(settings: Settings, tmp_path: Path)
 
 
 def test_uploading_the_same_content_again_sends_nothing(
-    local_aws: LocalAws, dataset: Dataset
+    local_aws: ProjectAws, dataset: Dataset
 ) -> None:
     s3, bucket = local_aws.clients.client("s3"), local_aws.stack.bucket
     sent = []
@@ -185,7 +185,7 @@ def test_uploading_the_same_content_again_sends_nothing(
 
 
 def test_of_a_channel_in_s3_hidden_and_empty_objects_are_not_read(
-    local_aws: LocalAws, dataset: Dataset
+    local_aws: ProjectAws, dataset: Dataset
 ) -> None:
     s3, bucket = local_aws.clients.client("s3"), local_aws.stack.bucket
     content = dataset.channels["validation"]
@@ -205,7 +205,7 @@ def test_of_a_channel_in_s3_hidden_and_empty_objects_are_not_read(
 
 
 def test_the_command_prints_the_uris_of_the_channels(
-    local_aws: LocalAws, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+    local_aws: ProjectAws, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_config(prefix="command")
     assert data.main(["--config", str(path)]) == 0

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from container import contract
+from local_aws.definition.expressions import references, resolve
+from local_aws.definition.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
+from local_aws.service_model import violations
 from pipeline import definition as definition_module
 from pipeline.definition import example_definition
-from pipeline.service_model import violations
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import example_stack
-from pipeline.workflow.expressions import references, resolve
 from pipeline.workflow.parameters import parse_overrides
-from pipeline.workflow.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
 
 import pytest
 from conftest import ROOT, WriteConfig
@@ -156,7 +156,7 @@ def test_spot_sets_the_switch_the_longest_wait_and_the_place_of_checkpoints(
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120}
     bucket = example_stack(settings.stack_name, settings.region).bucket
     assert request["CheckpointConfig"] == {
-        "S3Uri": f"s3://{bucket}/titanic/checkpoints",
+        "S3Uri": f"s3://{bucket}/checkpoints/titanic",
         "LocalPath": "/opt/ml/checkpoints",
     }
     assert violations("CreateTrainingJob", request) == []

@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from pipeline.workflow.expressions import Reference, references, resolve, select
+from local_aws.definition.expressions import Reference, references, resolve, select
 
 import pytest
 from sagemaker.workflow.execution_variables import ExecutionVariables
@@ -16,7 +16,18 @@ JOB = {
         {"MetricName": "validation:auc", "Value": 0.85},
     ],
     "InputDataConfig": [{"ChannelName": "train"}],
+    "Outputs": [
+        {"OutputName": "first", "Uri": "s3://a"},
+        {"OutputName": "second", "Uri": "s3://b"},
+    ],
 }
+
+
+def test_an_element_of_a_list_is_found_by_its_name() -> None:
+    reference = Reference.parse("Steps.Train.Outputs['second'].Uri")
+    assert select(JOB, reference.path[1:]) == "s3://b"
+    with pytest.raises(ValueError, match="third is not there"):
+        select(JOB, ("Outputs", "third"))
 
 
 def look_up(reference: Reference) -> Any:

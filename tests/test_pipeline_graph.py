@@ -5,8 +5,7 @@ import os
 import re
 from typing import Any
 
-from pipeline import definition
-from pipeline.workflow.graph import (
+from local_aws.definition.graph import (
     DATA,
     END,
     FALSE,
@@ -17,6 +16,7 @@ from pipeline.workflow.graph import (
     mermaid,
     read_graph,
 )
+from pipeline import definition
 
 import pytest
 from conftest import ROOT

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from container.errors import InputError
+from local_aws.service_model import training_instance_types
 from pipeline.instances.choice import (
     Candidate,
     Need,
@@ -15,7 +16,6 @@ from pipeline.instances.choice import (
 from pipeline.instances.inquiry import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
 from pipeline.instances.price_list import Price
 from pipeline.instances.table import choices, proof, table
-from pipeline.service_model import training_instance_types
 
 import pytest
 

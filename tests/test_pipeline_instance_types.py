@@ -1,5 +1,6 @@
 from typing import Any
 
+from local_aws.service_model import training_instance_types
 from pipeline.instances.inquiry import (
     ALL_JOBS,
     FILTER_VALUES,
@@ -12,8 +13,7 @@ from pipeline.instances.inquiry import (
     read_quotas,
     read_sizes,
 )
-from pipeline.local_aws.server import LocalAws
-from pipeline.service_model import training_instance_types
+from pipeline.local import ProjectAws
 
 import pytest
 from botocore.exceptions import ClientError
@@ -84,7 +84,7 @@ def test_only_the_gpus_that_xgboost_can_use_are_counted() -> None:
         assert sizes["ml.g.large"].gpus == number
 
 
-def test_every_type_is_asked_for_within_what_a_request_takes(local_aws: LocalAws) -> None:
+def test_every_type_is_asked_for_within_what_a_request_takes(local_aws: ProjectAws) -> None:
     requests = instance_type_requests(training_instance_types())
     values = [request["Filters"][0]["Values"] for request in requests]
     assert [f"ml.{each}" for names in values for each in names] == training_instance_types()
@@ -94,7 +94,7 @@ def test_every_type_is_asked_for_within_what_a_request_takes(local_aws: LocalAws
         local_aws.clients.client("ec2").describe_instance_types(Filters=too_many)
 
 
-def test_every_page_is_read_and_kept_with_its_time(local_aws: LocalAws) -> None:
+def test_every_page_is_read_and_kept_with_its_time(local_aws: ProjectAws) -> None:
     quotas, inquiry = local_aws.clients.client("service-quotas"), Inquiry()
     pages = inquiry.ask(quotas, "list_service_quotas", ServiceCode="sagemaker")
     assert len(pages) > 1
@@ -112,7 +112,7 @@ def test_every_page_is_read_and_kept_with_its_time(local_aws: LocalAws) -> None:
         assert answer["at"].endswith("+00:00")
 
 
-def test_an_instance_type_of_other_regions_is_not_described(local_aws: LocalAws) -> None:
+def test_an_instance_type_of_other_regions_is_not_described(local_aws: ProjectAws) -> None:
     """ml.p5e.48xlarge is not offered in us-east-1, where local AWS runs in the tests."""
     filters = [{"Name": "instance-type", "Values": ["m5.large", "p5e.48xlarge"]}]
     answer = local_aws.clients.client("ec2").describe_instance_types(Filters=filters)

@@ -78,6 +78,11 @@ def test_all_mistakes_are_reported_together_and_sorted(write_config: WriteConfig
         ({"instance_type": "ml.t2.medium"}, "not a training instance type"),
         ({"instance_count": 0}, "instance_count: 0: .* greater than or equal to 1"),
         ({"pipeline_name": "bad name!"}, "pipeline_name"),
+        (
+            {"stack_name": "ours", "pipeline_name": "theirs"},
+            r"pipeline_name: 'theirs' does not begin with 'ours-', .*did you mean ours-theirs",
+        ),
+        ({"stack_name": "ours", "pipeline_name": "ours2-x"}, "does not begin with 'ours-'"),
         ({"stack_name": "UPPER"}, "stack_name"),
         ({"stack_name": "a--b"}, "stack_name"),
         (

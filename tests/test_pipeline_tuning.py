@@ -6,6 +6,7 @@ from typing import Any
 from container import contract
 from container.contract import CROSS_VALIDATION, FOLDS
 from container.errors import InputError
+from local_aws.definition.validation import problems
 from pipeline.definition import NO_IMAGE_DIGEST, NO_SOURCE_REVISION, Inputs, build_pipeline
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import example_stack
@@ -13,7 +14,6 @@ from pipeline.tuning.definition import TUNE_STEP, build_tuning_pipeline
 from pipeline.tuning.settings import Tuning
 from pipeline.tuning.trials import block, table
 from pipeline.workflow.parameters import INSTANCE_TYPE
-from pipeline.workflow.validation import problems
 
 import boto3
 import pytest

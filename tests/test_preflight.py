@@ -12,10 +12,10 @@ from typing import Any
 
 from pipeline import preflight, upsert_and_start
 from pipeline.image import source_tag
-from pipeline.local_aws.clients import Clients
-from pipeline.local_aws.server import LocalAws
-from pipeline.local_aws.source_image import put_source_image
+from pipeline.local import ProjectAws
+from pipeline.source_image import put_source_image
 
+import container_engine
 import pytest
 from conftest import ROOT, Enter, Environment, WriteConfig, serving
 
@@ -56,8 +56,7 @@ def statuses(found: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
 @contextmanager
 def without(environment: Environment, action: str) -> Iterator[None]:
     """Meanwhile the operator's policy lacks it."""
-    names = ("AWS_ENDPOINT_URL", "AWS_REGION")
-    iam = Clients(*(environment[name] for name in names)).client("iam")
+    iam = container_engine.administrator(environment).client("iam")
     (attached,) = iam.list_attached_user_policies(UserName="operator")["AttachedPolicies"]
     arn = attached["PolicyArn"]
     before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
@@ -72,7 +71,7 @@ def without(environment: Environment, action: str) -> Iterator[None]:
 
 
 @contextmanager
-def distrusting(local_aws: LocalAws) -> Iterator[str]:
+def distrusting(local_aws: ProjectAws) -> Iterator[str]:
     """Meanwhile the training role is for EC2; its ARN."""
     iam, arn = local_aws.clients.client("iam"), local_aws.stack.training_role_arn
     name = arn.rpartition("/")[2]
@@ -98,7 +97,7 @@ def test_with_the_operator_policy_nothing_is_wrong(
     }
     assert found["identity"]["message"] == "arn:aws:iam::123456789012:user/operator"
     assert found["image scan"]["message"] == "the image has not been scanned"
-    assert found["drift"]["message"] == "titanic-survival is not deployed yet"
+    assert found["drift"]["message"] == "titanic-pipeline-survival is not deployed yet"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,7 @@ def test_what_the_run_needs_is_refused_before_it_starts(
     assert err == (
         "error: operator permissions: arn:aws:iam::123456789012:user/operator may not: "
         "sagemaker:StartPipelineExecution on "
-        "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival\n"
+        "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-pipeline-survival\n"
         "hint: ask for the policy OperatorPolicyArn of stack titanic-pipeline\n"
         "preflight: 16 ok, 1 failure, 1 not checked\n"
     )
@@ -193,7 +192,7 @@ def test_data_of_one_class_is_a_failure(
 
 
 def test_an_image_that_was_not_pushed_is_a_failure(
-    local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ecr, name = local_aws.clients.client("ecr"), local_aws.stack.repository_uri.partition("/")[2]
     ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": source_tag()}])
@@ -232,7 +231,7 @@ def test_an_account_without_the_quota_is_told_how_to_ask_for_it(
 
 
 def test_the_smallest_type_is_found_first(
-    local_aws: LocalAws,  # noqa: ARG001
+    local_aws: ProjectAws,  # noqa: ARG001
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -242,12 +241,12 @@ def test_the_smallest_type_is_found_first(
 
 
 def test_what_another_start_would_change_is_shown_as_a_difference(
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     here: Path,  # noqa: ARG001
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    name = "p-preflight-drift"
+    name = "titanic-pipeline-drift"
     assert upsert_and_start.main(["--config", str(write_config(pipeline_name=name))]) == 0
     assert "\npreflight: 16 ok, 2 not checked\n" in f"\n{capsys.readouterr().err}"
     changed = str(write_config(pipeline_name=name, max_run_seconds=600))
@@ -257,7 +256,10 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
         PipelineName=name, ClientRequestToken="x" * 32
     )
     assert err == "preflight: 16 ok, 1 warning, 2 not checked\n"
-    assert "warning      drift                 the deployed p-preflight-drift is another one" in out
+    assert (
+        "warning      drift                 the deployed titanic-pipeline-drift is another one"
+        in out
+    )
     assert '\n             -          "MaxRuntimeInSeconds": 900\n' in out
     assert '\n             +          "MaxRuntimeInSeconds": 600\n' in out
 
@@ -265,12 +267,12 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
 def test_a_start_that_would_fail_sends_nothing(
     dry_run: list[str],
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     here: Path,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = str(write_config(prefix="never", pipeline_name="p-never"))
+    config = str(write_config(prefix="never", pipeline_name="titanic-pipeline-never"))
     with distrusting(local_aws) as arn:
         assert upsert_and_start.main(["--config", config, *dry_run]) == 2
     out, err = capsys.readouterr()
@@ -281,20 +283,20 @@ def test_a_start_that_would_fail_sends_nothing(
     assert "preflight: 15 ok, 1 failure, 2 not checked\n" in err
     assert not (here / "runs").exists()
     sent = local_aws.clients.client("s3").list_objects_v2(
-        Bucket=local_aws.stack.bucket, Prefix="never/"
+        Bucket=local_aws.stack.bucket, Prefix="data/never/"
     )
     assert sent["KeyCount"] == 0
     pipelines = local_aws.clients.client("sagemaker").list_pipelines()["PipelineSummaries"]
-    assert "p-never" not in [each["PipelineName"] for each in pipelines]
+    assert "titanic-pipeline-never" not in [each["PipelineName"] for each in pipelines]
 
 
 def test_without_a_preflight_the_services_say_what_is_wrong(
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     here: Path,  # noqa: ARG001
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = str(write_config(pipeline_name="p-straight"))
+    config = str(write_config(pipeline_name="titanic-pipeline-straight"))
     with distrusting(local_aws):
         assert upsert_and_start.main(["--config", config, "--no-preflight"]) == 1
     err = capsys.readouterr().err
@@ -303,7 +305,7 @@ def test_without_a_preflight_the_services_say_what_is_wrong(
 
 
 def test_an_instance_type_for_this_execution_is_the_one_that_is_checked(
-    local_aws: LocalAws,  # noqa: ARG001
+    local_aws: ProjectAws,  # noqa: ARG001
     here: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

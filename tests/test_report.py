@@ -14,7 +14,7 @@ from container.contract import METRICS, METRICS_FILE, metric_line, metric_name
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
 from pipeline.evidence.words import LANGUAGES, Words
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 
 import pytest
 import yaml
@@ -47,10 +47,13 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, local_aws: LocalAws) -> Run:  # noqa: ARG001
+def finished(tmp_path_factory: pytest.TempPathFactory, local_aws: ProjectAws) -> Run:  # noqa: ARG001
     folder = tmp_path_factory.mktemp("report")
     settings = yaml.safe_load((ROOT / "pipeline.yaml").read_text("utf-8"))
-    settings |= {"pipeline_name": "p-report", "data_file": str(ROOT / settings["data_file"])}
+    settings |= {
+        "pipeline_name": "titanic-pipeline-report",
+        "data_file": str(ROOT / settings["data_file"]),
+    }
     config = folder / "pipeline.yaml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
     with contextlib.chdir(folder):
@@ -65,7 +68,7 @@ def run(finished: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def artifact(run: Run, local_aws: LocalAws) -> Iterator[dict[str, Any]]:
+def artifact(run: Run, local_aws: ProjectAws) -> Iterator[dict[str, Any]]:
     """Where the artifact is in S3; it is there again after the test."""
     bucket, key = split_uri(run.record["model_artifact"]["uri"])
     s3 = local_aws.clients.client("s3")
@@ -269,7 +272,7 @@ def test_the_smallest_instance_is_proved_by_what_aws_says(run: Run) -> None:
 
 
 def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
-    run: Run, tmp_path: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    run: Run, tmp_path: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = yaml.safe_load(run.config.read_text("utf-8")) | {"hyperparameters": SLOW}
     config = tmp_path / "pipeline.yaml"
@@ -293,7 +296,7 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
     path = Path(capsys.readouterr().out.strip())
     assert path == Path("runs") / arn.rpartition("/")[2] / "report.ko.md"
     page = path.read_text("utf-8")
-    assert page.startswith("# p-report: Stopped\n")
+    assert page.startswith("# titanic-pipeline-report: Stopped\n")
     assert "None" not in page.partition("## 5.")[0] + page.partition("## 6.")[2]
     assert f"| `{path.parent.name}` | " in page, "it is in the troubleshooting log"
     assert "--parameter MinValidationAuc=0.9\n" in page, "what repeats this run"
@@ -339,11 +342,11 @@ def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -
     [
         ("abc", "execution 'abc': not the ARN of an execution"),
         (
-            "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p-report/execution/nothing",
+            "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-pipeline-report/execution/nothing",
             "/execution/nothing: not at http://127.0.0.1:",
         ),
         (
-            "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/p-report/execution/x",
+            "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/titanic-pipeline-report/execution/x",
             "/execution/x: in eu-west-1, while region is us-east-1",
         ),
     ],
@@ -362,8 +365,13 @@ def test_an_execution_that_is_not_there_is_one_line_and_a_hint(
 def test_a_pipeline_that_is_not_there_is_one_line_and_a_hint(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = yaml.safe_load(run.config.read_text("utf-8")) | {"pipeline_name": "p-nowhere"}
+    settings = yaml.safe_load(run.config.read_text("utf-8")) | {
+        "pipeline_name": "titanic-pipeline-nowhere"
+    }
     config = tmp_path / "pipeline.yaml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
     assert report.main(["--config", str(config)]) == 2
-    assert "error: pipeline p-nowhere: not in region us-east-1\nhint: " in capsys.readouterr().err
+    assert (
+        "error: pipeline titanic-pipeline-nowhere: not in region us-east-1\nhint: "
+        in capsys.readouterr().err
+    )

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from local_aws.account.account import KINDS
+from local_aws.service_model import training_instance_types
 from pipeline import definition, smallest_instance, upsert_and_start
-from pipeline.local_aws.account import KINDS
-from pipeline.local_aws.server import LocalAws
-from pipeline.service_model import training_instance_types
+from pipeline.local import ProjectAws
+from pipeline.settings import Settings
 
 import boto3
 import pytest
@@ -27,7 +28,7 @@ def evidence(folder: Path) -> dict[str, Any]:
 
 
 def test_an_older_account_trains_on_the_type_of_pipeline_yaml_and_keeps_every_answer(
-    here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert smallest_instance.main([]) == 0
     out, err = capsys.readouterr()
@@ -116,11 +117,11 @@ def test_the_readme_and_the_program_know_the_same_accounts() -> None:
 
 def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
     here: Path,
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = str(write_config(instance_type="smallest", pipeline_name="p-smallest"))
+    config = str(write_config(instance_type="smallest", pipeline_name="titanic-pipeline-smallest"))
     assert upsert_and_start.main(["--config", config]) == 0
     assert "smallest instance: ml.m5.large\n" in capsys.readouterr().err
     (run,) = (here / "runs").iterdir()
@@ -137,21 +138,23 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
     )
     assert evidence(here)["need"]["peak_memory_mib"] == peak
 
-    other = str(write_config(pipeline_name="p-other"))
+    other = str(write_config(pipeline_name="titanic-pipeline-other"))
     assert smallest_instance.main(["--config", other]) == 0
     assert "Not proved yet" in capsys.readouterr().out, "a run of another pipeline proves nothing"
 
 
 def test_a_program_that_needed_more_memory_gets_a_larger_type(
     here: Path,
-    local_aws: LocalAws,  # noqa: ARG001
+    local_aws: ProjectAws,  # noqa: ARG001
+    settings: Settings,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = here / "runs" / "abcdefghijkl"
     folder.mkdir(parents=True)
+    name = settings.pipeline_name
     record = {
         "region": "us-east-1",
-        "pipeline_arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-survival",
+        "pipeline_arn": f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/{name}",
         "training_job_status": "Completed",
         "ended_at": "2026-01-01T00:00:00+00:00",
         "peak_memory_mib": 5000,
@@ -183,7 +186,7 @@ def test_smallest_without_a_usable_type_sends_nothing(
     config = str(write_config(instance_type="smallest"))
     assert upsert_and_start.main(["--config", config]) == 2
     assert "error: no instance type can train on demand in us-east-1" in capsys.readouterr().err
-    assert boto3.client("sagemaker").list_pipelines()["PipelineSummaries"] == []
+    assert boto3.Session().client("sagemaker").list_pipelines()["PipelineSummaries"] == []
 
 
 def test_the_definition_alone_cannot_know_the_smallest(

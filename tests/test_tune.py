@@ -12,7 +12,7 @@ from typing import Any
 
 from container.contract import HYPERPARAMETERS
 from pipeline.image import resolve_image, source_tag
-from pipeline.local_aws.server import LocalAws
+from pipeline.local import ProjectAws
 from pipeline.settings import load_settings
 from pipeline.tune import main
 
@@ -35,12 +35,12 @@ Tune = Callable[..., int]
 
 
 @pytest.fixture
-def tune(here: Path, write_config: WriteConfig, local_aws: LocalAws) -> Tune:  # noqa: ARG001
+def tune(here: Path, write_config: WriteConfig, local_aws: ProjectAws) -> Tune:  # noqa: ARG001
     """Calls the command with a pipeline of this test's own on the running local AWS."""
 
     def call(*arguments: str, tuning: Any = SMALL, **settings: Any) -> int:
         settings = {"hyperparameters": QUICK, "tuning": tuning, **settings}
-        name = f"t-{here.parent.name[:40].replace('_', '-')}"
+        name = f"titanic-pipeline-t-{here.parent.name[:40].replace('_', '-')}"
         return main(["--config", str(write_config(pipeline_name=name, **settings)), *arguments])
 
     return call
@@ -55,7 +55,7 @@ def record_of(folder: Path) -> dict[str, Any]:
 def test_a_search_prints_its_jobs_and_what_to_write_into_pipeline_yaml(
     tune: Tune,
     here: Path,
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 from container import contract
 from pipeline.data import Dataset, split_uri
 from pipeline.image import image_tag, resolve_image, source_tag
-from pipeline.local_aws.server import LocalAws
-from pipeline.local_aws.source_image import put_source_image
+from pipeline.local import ProjectAws
+from pipeline.source_image import put_source_image
 from pipeline.upsert_and_start import main
 
 import pytest
@@ -32,12 +32,12 @@ Main = Callable[..., int]
 
 
 @pytest.fixture
-def start(here: Path, write_config: WriteConfig, local_aws: LocalAws) -> Iterator[Main]:  # noqa: ARG001
+def start(here: Path, write_config: WriteConfig, local_aws: ProjectAws) -> Iterator[Main]:  # noqa: ARG001
     """Calls the command with a pipeline of this test's own on the running local AWS."""
 
     def call(*arguments: str, **settings: Any) -> int:
         path = write_config(
-            pipeline_name=f"p-{here.parent.name[:40].replace('_', '-')}", **settings
+            pipeline_name=f"titanic-pipeline-{here.parent.name[:40].replace('_', '-')}", **settings
         )
         return main(["--config", str(path), *arguments])
 
@@ -58,7 +58,7 @@ def record_of(folder: Path) -> dict[str, Any]:
 def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     start: Main,
     here: Path,
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     dataset: Dataset,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -108,6 +108,11 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert re.findall(r"phase (\w+): \d+ s$", err, re.MULTILINE) == phases
     assert err.index("phase Downloading") < err.index("hyperparameter") < err.index("phase Train")
     assert record["failure_reason"] is None
+    made = record["image_build"]
+    assert made["tag"] == source_tag()
+    assert {made[name] for name in ("sbom", "packages", "build_id", "base_image")} == {None}, (
+        "no build made this image"
+    )
     for channel, content in dataset.channels.items():
         assert record["data"][channel] == {
             "uri": dataset.uris(stack.bucket, "titanic")[channel],
@@ -143,7 +148,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert re.search(r"  metric validation:auc=0\.\d+\n(.*\n)*.* step Train: Succeeded\n", err)
     assert "step CheckValidationAuc: Succeeded" in err
     report = (run / "report.md").read_text("utf-8")
-    assert report.startswith("# p-test-a-run-leaves")
+    assert report.startswith("# titanic-pipeline-test-a-run-leaves")
     assert record["model_artifact"]["uri"] in report
 
 
@@ -198,7 +203,7 @@ def test_a_job_that_takes_too_long_fails_with_that_reason(
 
 
 def test_an_execution_that_someone_stops_is_no_success(
-    start: Main, here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    start: Main, here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sagemaker = local_aws.clients.client("sagemaker")
     before = set(executions(sagemaker))
@@ -246,7 +251,7 @@ def test_a_wrong_parameter_is_refused_before_anything_is_sent(
     problem: str,
     start: Main,
     here: Path,
-    local_aws: LocalAws,
+    local_aws: ProjectAws,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = executions(local_aws.clients.client("sagemaker"))
@@ -277,7 +282,7 @@ def test_data_that_is_not_there_is_the_reason_and_the_run_is_recorded(
 
 
 def test_a_runs_folder_that_cannot_be_written_is_said_before_anything_is_sent(
-    start: Main, here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    start: Main, here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = executions(local_aws.clients.client("sagemaker"))
     (here / "runs").write_text("a file")
@@ -290,7 +295,7 @@ def test_a_runs_folder_that_cannot_be_written_is_said_before_anything_is_sent(
 
 
 def test_a_run_that_could_cost_too_much_is_not_started(
-    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    start: Main, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sagemaker = local_aws.clients.client("sagemaker")
     before = len(sagemaker.list_pipelines()["PipelineSummaries"])
@@ -300,7 +305,7 @@ def test_a_run_that_could_cost_too_much_is_not_started(
 
 
 def test_a_dry_run_prints_the_definition_and_sends_nothing(
-    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    start: Main, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sagemaker, s3 = local_aws.clients.client("sagemaker"), local_aws.clients.client("s3")
     assert start("--dry-run", prefix="dry") == 0
@@ -308,15 +313,15 @@ def test_a_dry_run_prints_the_definition_and_sends_nothing(
     definition = json.loads(out)
     defaults = {p["Name"]: p["DefaultValue"] for p in definition["Parameters"]}
     assert defaults["ImageUri"].startswith(local_aws.stack.repository_uri)
-    assert defaults["TrainDataUri"].startswith(f"s3://{local_aws.stack.bucket}/dry/data/")
+    assert defaults["TrainDataUri"].startswith(f"s3://{local_aws.stack.bucket}/data/dry/")
     assert "dry run: nothing was sent" in err
     names = [p["PipelineName"] for p in sagemaker.list_pipelines()["PipelineSummaries"]]
-    assert not [name for name in names if name.startswith("p-test-a-dry-run")]
-    assert s3.list_objects_v2(Bucket=local_aws.stack.bucket, Prefix="dry/")["KeyCount"] == 0
+    assert not [name for name in names if name.startswith("titanic-pipeline-test-a-dry-run")]
+    assert s3.list_objects_v2(Bucket=local_aws.stack.bucket, Prefix="data/dry/")["KeyCount"] == 0
 
 
 def test_without_waiting_the_arn_is_all_of_the_output(
-    start: Main, here: Path, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    start: Main, here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert start("--no-wait") == 0
     arn = capsys.readouterr().out.strip()
@@ -325,7 +330,7 @@ def test_without_waiting_the_arn_is_all_of_the_output(
 
 
 def test_an_image_that_was_not_pushed_is_named_with_its_tag(
-    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    start: Main, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ecr, tag = local_aws.clients.client("ecr"), source_tag()
     name = local_aws.stack.repository_uri.partition("/")[2]
@@ -340,7 +345,7 @@ def test_an_image_that_was_not_pushed_is_named_with_its_tag(
 
 
 def test_a_gpu_gets_the_image_that_is_made_for_it(
-    start: Main, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    start: Main, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
     images = {resolve_image(ecr, uri, image_tag(each)) for each in ("none", "cuda")}
@@ -379,7 +384,7 @@ def test_local_works_in_any_environment_as_a_program(here: Path) -> None:
         check=False,
     )
     assert job.returncode == 0, job.stderr
-    assert "local AWS: training jobs run container/ as a child process" in job.stderr
+    assert "local AWS: training jobs run as child processes, not in their image" in job.stderr
     assert "status        Succeeded" in job.stdout
     assert "Traceback" not in job.stderr
     assert record_of(here)["endpoint"].startswith("http://127.0.0.1:")

@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 from container.errors import InputError
+from local_aws.definition.validation import problems
+from local_aws.service_model import violations
 from pipeline.checks.check import Doubt, settled
 from pipeline.checks.plan import Plan, Services, known
-from pipeline.service_model import violations
-from pipeline.workflow.validation import problems
 
 from botocore.exceptions import ClientError
 

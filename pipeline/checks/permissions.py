@@ -6,12 +6,14 @@ A test compares it with build/infrastructure.yml; the README's table says what i
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.data import DATA
 from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.settings import Settings
 from pipeline.stack import Stack
 
 SAGEMAKER = "sagemaker.amazonaws.com"
 METRICS_NAMESPACE = "/aws/sagemaker/TrainingJobs"
+ISOLATED = {"sagemaker:NetworkIsolation": "true"}  # as every job of this project is
 
 # Names as SageMaker gives them: of an execution, and of the jobs of one.
 EXECUTION = "abcdefghijkl"
@@ -38,9 +40,9 @@ class Resources:
         repository = stack.repository_uri.partition("/")[2]
         self.stack = f"{arn}:{partition}:cloudformation:{here}:stack/{settings.stack_name}/*"
         self.bucket = f"{arn}:{partition}:s3:::{stack.bucket}"
-        self.data = f"{self.bucket}/{settings.prefix}/data/0/train/train.csv"
-        self.model = f"{self.bucket}/{settings.prefix}/models/{TRAINING_JOB}/output/model.tar.gz"
-        self.checkpoint = f"{self.bucket}/{settings.prefix}/checkpoints/0/booster.000010"
+        self.data = f"{self.bucket}/data/{settings.prefix}/0/train/train.csv"
+        self.model = f"{self.bucket}/models/{settings.prefix}/{TRAINING_JOB}/output/model.tar.gz"
+        self.checkpoint = f"{self.bucket}/checkpoints/{settings.prefix}/0/booster.000010"
         self.repository = f"{arn}:{partition}:ecr:{here}:repository/{repository}"
         self.pipeline = f"{sagemaker}:pipeline/{settings.pipeline_name}"
         self.execution = f"{self.pipeline}/execution/{EXECUTION}"
@@ -52,12 +54,15 @@ class Resources:
         self.log_group = logs
         self.log_stream = f"{logs}{TRAINING_JOB}/algo-1-0123456789"
 
+    def list_below(self, prefix: str) -> Permission:
+        return Permission(self.bucket, ("s3:ListBucket",), {"s3:prefix": prefix})
+
 
 def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
     on = Resources(settings, stack)
     return [
         Permission(on.stack, ("cloudformation:DescribeStacks",)),
-        Permission(on.bucket, ("s3:ListBucket",)),
+        on.list_below(DATA),
         Permission(on.data, ("s3:GetObject", "s3:PutObject")),
         Permission(on.model, ("s3:GetObject",)),
         Permission(on.repository, ("ecr:DescribeImages",)),
@@ -104,6 +109,7 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
                 "sagemaker:StopTrainingJob",
                 "sagemaker:AddTags",
             ),
+            ISOLATED,
         ),
         Permission(
             on.tuning_job,
@@ -114,6 +120,7 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
                 "sagemaker:StopHyperParameterTuningJob",
                 "sagemaker:AddTags",
             ),
+            ISOLATED,
         ),
         _pass_role(stack.training_role_arn),
         Permission(
@@ -132,7 +139,7 @@ def of_training(settings: Settings, stack: Stack) -> list[Permission]:
     return [
         Permission("*", ("ecr:GetAuthorizationToken",)),
         Permission(on.repository, tuple(f"ecr:{action}" for action in pull)),
-        Permission(on.bucket, ("s3:ListBucket",)),
+        on.list_below(DATA),
         Permission(on.data, ("s3:GetObject",)),
         Permission(on.model, ("s3:PutObject",)),
         *([Permission(on.checkpoint, keep)] if settings.spot else []),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 from container.errors import InputError
@@ -9,6 +10,7 @@ from pipeline.checks.check import Refused
 from pipeline.checks.permissions import (
     SAGEMAKER,
     Permission,
+    Resources,
     of_operator,
     of_pipeline,
     of_training,
@@ -34,7 +36,12 @@ DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.y
 def roles(services: Services, plan: Plan) -> str:
     """Whether both exist and SageMaker may act as them."""
     stack = known(plan.stack, "stack")
-    for arn in (stack.pipeline_role_arn, stack.training_role_arn):
+    on = Resources(plan.settings, stack)
+    sources = {
+        stack.pipeline_role_arn: on.execution,
+        stack.training_role_arn: on.training_job,
+    }
+    for arn, source in sources.items():
         name = arn.rpartition("/")[2]
         try:
             role = services.iam.get_role(RoleName=name)["Role"]
@@ -42,9 +49,9 @@ def roles(services: Services, plan: Plan) -> str:
             if error.response["Error"]["Code"] != "NoSuchEntity":
                 raise
             raise InputError(f"{arn} does not exist, though the stack names it", DEPLOY) from None
-        if not trusts_sagemaker(role["AssumeRolePolicyDocument"], stack.account):
+        if not trusts_sagemaker(role["AssumeRolePolicyDocument"], stack.account, source):
             raise InputError(
-                f"{arn} does not trust {SAGEMAKER} for account {stack.account}", DEPLOY
+                f"{arn} does not trust {SAGEMAKER} for account {stack.account} and {source}", DEPLOY
             )
     return "both exist and trust SageMaker"
 
@@ -95,20 +102,26 @@ def training_permissions(services: Services, plan: Plan) -> str:
     return _check(services.iam, stack.training_role_arn, needed, DEPLOY)
 
 
-def trusts_sagemaker(trust: Document, account: str) -> bool:
-    """Whether a statement of a role's trust policy lets SageMaker take it for this account."""
+def trusts_sagemaker(trust: Document, account: str, source_arn: str) -> bool:
+    """Return whether a role's trust policy lets SageMaker take it for this account and resource."""
     return any(
         statement["Effect"] == "Allow"
         and "sts:AssumeRole" in _listed(statement["Action"])
         and SAGEMAKER in _listed(statement.get("Principal", {}).get("Service", []))
-        and account in _listed(_source_account(statement) or account)
+        and _is_source(statement, "aws:SourceAccount", account)
+        and _is_source(statement, "aws:SourceArn", source_arn)
         for statement in trust["Statement"]
     )
 
 
-def _source_account(statement: Document) -> Any:
-    equals: Document = statement.get("Condition", {}).get("StringEquals", {})
-    return equals.get("aws:SourceAccount")
+def _is_source(statement: Document, key: str, value: str) -> bool:
+    """Return whether every operator that names the condition key has a pattern of the value."""
+    conditions = statement.get("Condition", {}).values()
+    return all(
+        any(fnmatchcase(value, pattern) for pattern in _listed(keys[key]))
+        for keys in conditions
+        if key in keys
+    )
 
 
 def _check(iam: Any, arn: str, needed: Iterable[Permission], hint: str) -> str:
@@ -129,7 +142,11 @@ def missing(iam: Any, arn: str, permission: Permission) -> list[str]:
         ActionNames=list(permission.actions),
         ResourceArns=[permission.resource],
         ContextEntries=[
-            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            {
+                "ContextKeyName": key,
+                "ContextKeyValues": [value],
+                "ContextKeyType": "boolean" if value in ("true", "false") else "string",
+            }
             for key, value in permission.context.items()
         ],
     )

@@ -9,7 +9,7 @@ from pipeline.checks.check import Doubt, Refused, settled
 from pipeline.checks.permissions import Permission
 from pipeline.checks.plan import Plan, Services, known
 from pipeline.checks.roles import missing
-from pipeline.data import READ_BYTES, list_channel, read_channel, split_uri
+from pipeline.data import DATA, READ_BYTES, list_channel, read_channel, split_uri
 
 from botocore.exceptions import ClientError
 
@@ -18,10 +18,26 @@ CORRECT = "correct the S3 URI given with --parameter, or leave it at its default
 
 
 def bucket(services: Services, plan: Plan) -> str:
-    """Whether it is there, in the region, and may be listed. Nothing is written: what may be is
-    the matter of the permissions."""
+    """Check that the bucket is there and that its data may be listed.
+
+    Nothing is written: what may be is the matter of the permissions. HeadBucket would not do: it
+    needs the permission to list the whole bucket.
+    """
     name = known(plan.stack, "stack").bucket
-    _check_region(name, _head(services.s3, name), plan.settings.region)
+    try:
+        services.s3.list_objects_v2(Bucket=name, Prefix=DATA, MaxKeys=1)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "AccessDenied":
+            raise Refused(
+                f"{name} may not be listed", "ask for s3:ListBucket: it is in the operator policy"
+            ) from None
+        if code != "NoSuchBucket":
+            raise
+        raise InputError(
+            f"{name} is not there, though the stack names it",
+            "python build/teardown.py, then python build/deploy.py: they make it anew",
+        ) from None
     return f"{name} can be reached"
 
 
@@ -65,8 +81,9 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
     uri, stack = plan.other_data[channel], known(plan.stack, "stack")
     bucket_name, _ = split_uri(uri)
     try:
-        head = services.s3.head_bucket(Bucket=bucket_name)
-        _check_region(bucket_name, head, plan.settings.region)
+        if bucket_name != stack.bucket:
+            head = services.s3.head_bucket(Bucket=bucket_name)
+            _check_region(bucket_name, head, plan.settings.region)
         sizes = list_channel(services.s3, uri)
         if not sizes:
             raise InputError(f"{channel}: no file in {uri}", CORRECT)
@@ -76,7 +93,7 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
         if refused:
             raise Refused(
                 f"{channel}: {stack.training_role_arn} may not: {'; '.join(refused)}",
-                f"put the data below {plan.settings.prefix}/data/ of {stack.bucket}",
+                f"put the data below {DATA} of {stack.bucket}",
             )
         if sum(sizes.values()) <= READ_BYTES:
             _check_rows(services.s3, channel, uri)
@@ -87,7 +104,7 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
         if code in ("403", "AccessDenied"):
             raise Doubt(
                 f"{channel}: {uri} may not be looked at: {error}",
-                f"the training role reads below {plan.settings.prefix}/data/ of {stack.bucket}",
+                f"the training role reads below {DATA} of {stack.bucket}",
             ) from None
         raise
     return sum(sizes.values())
@@ -118,21 +135,3 @@ def _check_region(name: str, head: dict[str, Any], here: str) -> None:
             f"{name} is in region {region}, not in {here}",
             "a training job reads from its own region only: set region in pipeline.yaml",
         )
-
-
-def _head(s3: Any, name: str) -> dict[str, Any]:
-    """Raises InputError when there is none, or it may not be looked at."""
-    try:
-        head: dict[str, Any] = s3.head_bucket(Bucket=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "403":
-            raise Refused(
-                f"{name} may not be listed", "ask for s3:ListBucket: it is in the operator policy"
-            ) from None
-        if error.response["Error"]["Code"] != "404":
-            raise
-        raise InputError(
-            f"{name} is not there, though the stack names it",
-            "python build/teardown.py, then python build/deploy.py: they make it anew",
-        ) from None
-    return head

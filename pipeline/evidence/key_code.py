@@ -36,7 +36,7 @@ NAMED = (
 )
 BETWEEN = (
     ("code_image", "container/Dockerfile", "ENV PYTHONPATH", "ENTRYPOINT"),
-    ("code_role", "build/infrastructure.yml", "              - Sid: FindTheData", "/*/models/*"),
+    ("code_role", "build/infrastructure.yml", "              - Sid: FindTheData", "}/models/*"),
 )
 
 

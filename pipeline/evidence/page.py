@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from local_aws.definition.graph import mermaid
 from pipeline.evidence import results, troubleshooting
 from pipeline.evidence.blocks import code, literal, table
 from pipeline.evidence.checklist import Check, checks
@@ -12,7 +13,6 @@ from pipeline.evidence.words import Words
 from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.execution.record import Record
 from pipeline.settings import DEFAULT_CONFIG
-from pipeline.workflow.graph import mermaid
 from pipeline.workflow.parameters import CACHE_KEY
 
 LANGUAGES_OF_FILES = {"py": "python", "yml": "yaml"}
@@ -125,10 +125,11 @@ def _resources(evidence: Evidence, words: Words) -> list[str]:
         ("region", record["region"]),
         ("account", record["account"]),
         ("bucket", bucket or None),
-        ("prefix", prefix.partition("/")[0] or None),
+        ("prefix", prefix.partition("/")[2] or None),
         ("repository", repository or None),
         ("image", record["image_uri"]),
         ("image_tags", ", ".join(image.tags) if image else None),
+        *_image_build(record),
         ("pipeline", record["pipeline_arn"]),
         ("execution", record["execution_arn"]),
         ("training_job", name),
@@ -151,6 +152,13 @@ def _resources(evidence: Evidence, words: Words) -> list[str]:
     shown.append([words("resource_content"), content or words("missing")])
     header = [words("resource"), words("value")]
     return [f"## {words('resources')}", table(header, shown)]
+
+
+def _image_build(record: Record) -> list[tuple[str, object]]:
+    """Return the rows about the build of the image; none for an image that no build made."""
+    build = record.get("image_build") or {}
+    rows = {"image_build": build.get("build_id"), "image_sbom": build.get("sbom")}
+    return [(key, value) for key, value in rows.items() if value]
 
 
 def _sha(value: str | None, words: Words) -> str:

@@ -14,6 +14,7 @@ from container.contract import METRICS_FILE, PEAK_MEMORY, RESOURCES_FILE
 from container.errors import InputError
 from pipeline.data import split_uri
 from pipeline.execution import cost
+from pipeline.execution.image_build import image_build
 from pipeline.execution.progress import list_steps, model_package_arn, training_job_name
 from pipeline.execution.training_job import phase_seconds
 
@@ -26,7 +27,7 @@ OUTPUT_FILE = "output.tar.gz"  # the output data; SageMaker puts it beside the a
 Record = dict[str, Any]
 
 
-def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record:
+def collect(sagemaker: Any, s3: Any, ecr: Any, pricing: Any, execution_arn: str) -> Record:
     """Everything the services say about an execution; None for what they do not say."""
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
@@ -52,6 +53,7 @@ def collect(sagemaker: Any, s3: Any, pricing: Any, execution_arn: str) -> Record
         "ended_at": execution["LastModifiedTime"].isoformat(),
         "parameters": _parameters(sagemaker, execution_arn),
         "image_uri": job.get("AlgorithmSpecification", {}).get("TrainingImage"),
+        "image_build": image_build(ecr, s3, job),
         "data": {
             channel["ChannelName"]: _data(s3, channel["DataSource"]["S3DataSource"]["S3Uri"])
             for channel in job.get("InputDataConfig", [])

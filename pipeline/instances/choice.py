@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from container.errors import InputError
+from local_aws.service_model import training_instance_types
 from pipeline.instances.inquiry import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
 from pipeline.instances.price_list import Price
-from pipeline.service_model import training_instance_types
 
 # Their training hours are free for a time in the free tier, where an account has it ("Amazon
 # SageMaker pricing", Free Tier).

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.service_model import training_instance_types
 from pipeline.instances import price_list
 from pipeline.instances.price_list import Price
-from pipeline.service_model import training_instance_types
 
 import boto3
 

@@ -56,9 +56,9 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
     ending = ExitStack()
     atexit.register(ending.close)
     if place != AWS:
-        from pipeline.local_aws import server
+        from pipeline import local
 
-        ending.enter_context(server.start(settings.region, settings.stack_name))
+        ending.enter_context(local.start(settings))
     session = boto3.Session(region_name=settings.region)
     if settings.instance_type == SMALLEST and place != DOCKER:
         settings = with_smallest(session, settings)

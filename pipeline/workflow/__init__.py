@@ -1,1 +1,1 @@
-"""What a definition is made of, and what is read from its JSON: values, graph, refusals."""
+"""What the definition of this project is made of."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from container.contract import HYPERPARAMETERS, TRAIN_CHANNEL, VALIDATION_CHANNEL
 from container.errors import InputError, did_you_mean
+from local_aws.definition.validation import parameter_value, problems
 from pipeline.settings import Settings, check_change
-from pipeline.workflow.validation import parameter_value, problems
 
 # Names of the parameters that are not hyperparameters (those bear the hyperparameter's own name).
 # They stand here because pipeline/definition.py imports the SDK.

@@ -1,0 +1,3 @@
+from local_aws.cli import main
+
+raise SystemExit(main())

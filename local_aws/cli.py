@@ -1,0 +1,247 @@
+"""A local AWS for rehearsing SageMaker pipelines: `python -m local_aws COMMAND`."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from local_aws.account.account import KINDS
+from local_aws.config import DEFAULT_FILE, Config, Stack, load_config
+from local_aws.definition.graph import mermaid
+from local_aws.definition.validation import all_steps, parse_definition
+from local_aws.errors import UserError
+from local_aws.faults import interrupt
+from local_aws.faults.injection import FAULTS
+
+SUCCEEDED = 0
+NOT_SUCCEEDED = 1  # an execution failed or was stopped
+WRONG_INPUT = 2
+INTERRUPTED = 130  # Ctrl-C
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="keep a local AWS running", description=SERVE))
+    _add_run(commands.add_parser("run", help="run a program on a local AWS", description=RUN))
+    _add_definition(
+        commands.add_parser("lint", help="say what AWS would refuse in a definition"), _lint
+    )
+    _add_definition(
+        commands.add_parser("graph", help="print a definition's graph, for Mermaid"), _graph
+    )
+    interrupt.add_arguments(
+        commands.add_parser(
+            "interrupt", help="take back the instances of a spot job", description=interrupt.__doc__
+        )
+    )
+    arguments = parser.parse_args(argv)
+    return run(lambda: arguments.command(arguments))
+
+
+def run(command: Callable[[], int]) -> int:
+    """Return the exit code of `command`; a UserError becomes one error line and its hint."""
+    try:
+        return command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+RUN = """Run a program on a local AWS of its own, and follow every execution that it starts. The
+exit code is the program's, or 1 when an execution did not succeed."""
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "program", nargs="+", metavar="PROGRAM", help="after --, with its arguments"
+    )
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from local_aws import server  # moto takes a second
+    from local_aws.follow import follow
+
+    config = _config(arguments)
+    # Ends local AWS, and with it the program, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with server.start(config) as running:
+        print(f"local AWS: {running.runner.description}", file=sys.stderr)
+        if not config.containers:
+            _push_images(config, running.clients.environment())
+        try:
+            program = subprocess.Popen(arguments.program)  # noqa: S603 - the user's own program
+        except OSError as error:
+            raise UserError(
+                f"{arguments.program[0]}: {error.strerror}", "give the program after `run --`"
+            ) from None
+        with program:
+            try:
+                succeeded = follow(running.clients, program, sys.stderr)
+            except BaseException:
+                program.terminate()
+                raise
+        return program.returncode or (SUCCEEDED if succeeded else NOT_SUCCEEDED)
+
+
+def _add_definition(
+    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], int]
+) -> None:
+    parser.add_argument("definition", type=Path, metavar="DEFINITION", help="JSON; -: stdin")
+    parser.set_defaults(command=command)
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    definition = _read_definition(arguments.definition)
+    steps = len(list(all_steps(definition["Steps"])))
+    print(f"{arguments.definition}: {steps} steps, valid")
+    return SUCCEEDED
+
+
+def _graph(arguments: argparse.Namespace) -> int:
+    print(mermaid(_read_definition(arguments.definition)), end="")
+    return SUCCEEDED
+
+
+def _read_definition(path: Path) -> dict[str, Any]:
+    """Raises UserError when the file cannot be read, or with what AWS would refuse in it."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: {getattr(error, 'strerror', None) or error}", "give the definition as JSON"
+        ) from None
+    try:
+        return parse_definition(text)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}", "correct what makes the definition") from None
+
+
+SERVE = """Keep a local AWS running. It prints the environment that points every AWS client at it:
+the `aws` command line, boto3 and a plain `sagemaker.Session()`."""
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.set_defaults(command=_serve)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"the configuration (default: {DEFAULT_FILE}, where there is one)",
+    )
+    parser.add_argument("--region", help=f"of AWS (default: {Config.region})")
+    parser.add_argument("--stack-name", help="another name for the stack of the configuration")
+    parser.add_argument("--template", type=Path, help="CloudFormation template of the stack")
+    parser.add_argument("--port", type=int, help="on 127.0.0.1 (default: any free one)")
+    parser.add_argument(
+        "--containers",
+        action="store_true",
+        help="build and run the real image: needs Docker, docker-registry and the aws command",
+    )
+    parser.add_argument(
+        "--builds",
+        action="store_true",
+        help="let StartBuild run buildspecs on this machine, as you (on with --containers)",
+    )
+    parser.add_argument(
+        "--enforce-iam",
+        action="store_true",
+        help="be a user with the stack's user policy only; refuse what no policy allows",
+    )
+    parser.add_argument(
+        "--account",
+        choices=KINDS,
+        help="its quotas: as AWS opens it (new), raised since (older), or nothing at all (none); "
+        f"default: {Config.account}",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        choices=FAULTS,
+        default=[],
+        help="inject a failure of AWS (may be repeated): "
+        + "; ".join(f"{name}: {what}" for name, what in FAULTS.items()),
+    )
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    """Return the configuration file's values, replaced by the flags that were given."""
+    path = arguments.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    config = load_config(path) if path else Config()
+    given = {name: getattr(arguments, name) for name in ("region", "port", "account")}
+    stack, name, template = config.stack, arguments.stack_name, arguments.template
+    if name or template:
+        if not stack and not (name and template):
+            raise UserError("no stack is configured", "give --stack-name and --template")
+        stack = replace(
+            stack or Stack(name, template),
+            **{key: value for key, value in (("name", name), ("template", template)) if value},
+        )
+    return replace(
+        config,
+        **{name: value for name, value in given.items() if value is not None},
+        stack=stack,
+        containers=arguments.containers,
+        builds=arguments.builds or arguments.containers,
+        enforce_iam=arguments.enforce_iam,
+        faults=tuple(arguments.fault),
+    )
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from local_aws import server  # moto takes a second
+
+    config = _config(arguments)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGINT, lambda *_: ended.set())
+    with server.start(config) as running:
+        if not config.containers:
+            _push_images(config, running.clients.environment())
+        if config.enforce_iam:
+            keys = running.clients.environment()
+            names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+            print("# administrator:", *(f"{name}={keys[name]}" for name in names))
+        for name, value in running.environment.items():
+            print(f"export {name}={value}", flush=True)
+        stack = f"with stack {config.stack.name}" if config.stack else "without a stack"
+        print(
+            f"local AWS: ready {stack}; {running.runner.description}\n"
+            "paste the lines above into another terminal to use it, and to leave it again:\n"
+            f"unset {' '.join(running.environment)}\n"
+            "Ctrl-C here ends it",
+            file=sys.stderr,
+            flush=True,
+        )
+        ended.wait()
+    return SUCCEEDED
+
+
+def _push_images(config: Config, administrator: dict[str, str]) -> None:
+    """Run the `push` command of each image, as the administrator of this local AWS."""
+    for image in config.images:
+        if image.push:
+            environment = {**os.environ, **administrator}
+            done = subprocess.run(image.push, env=environment, check=False)  # noqa: S603
+            if done.returncode:
+                raise UserError(
+                    f"the image {image.match} was not pushed: `{' '.join(image.push)}` ended with "
+                    f"{done.returncode}",
+                    "see what it printed above",
+                )

@@ -1,0 +1,57 @@
+"""boto3 clients of local AWS: its own, and those of a role that a service acts for."""
+
+import threading
+from typing import Any
+
+import boto3
+
+
+class Clients:
+    """Clients of one principal."""
+
+    def __init__(
+        self,
+        endpoint: str,  # http://127.0.0.1:<port>
+        region: str,
+        access_key: str,
+        secret_key: str,
+        session_token: str | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.region = region
+        self._session = boto3.Session(
+            region_name=region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=session_token,
+        )
+        self._lock = threading.Lock()  # a boto3 session is not thread-safe, its clients are
+
+    def client(self, service: str) -> Any:
+        with self._lock:
+            return self._session.client(service, endpoint_url=self.endpoint)
+
+    def environment(self) -> dict[str, str]:
+        """What makes a child process call as this principal."""
+        credentials = self._session.get_credentials()
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            **({"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {}),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def as_role(self, role_arn: str) -> "Clients":
+        """What SageMaker does with a role that it is passed."""
+        answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="SageMaker")
+        credentials = answer["Credentials"]
+        return Clients(
+            self.endpoint,
+            self.region,
+            credentials["AccessKeyId"],
+            credentials["SecretAccessKey"],
+            credentials["SessionToken"],
+        )

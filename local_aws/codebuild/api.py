@@ -1,0 +1,153 @@
+"""The CodeBuild API of local AWS: moto's projects, and builds that really run."""
+
+import uuid
+from typing import Any, ClassVar
+
+from local_aws.checked_requests import CheckedRequests
+from local_aws.clients import Clients
+from local_aws.codebuild.build import Build
+from local_aws.workspace import Workspace
+
+from moto.codebuild.exceptions import InvalidInputException, ResourceNotFoundException
+from moto.codebuild.models import codebuild_backends
+from moto.codebuild.responses import CodeBuildResponse
+from moto.core.common_models import CloudFormationModel
+from moto.core.responses import ActionResult
+
+SUPPORTED = {"projectName", "sourceLocationOverride", "environmentVariablesOverride"}
+
+
+class Builds:
+    """The builds since this local AWS was started."""
+
+    def __init__(self, clients: Clients, workspace: Workspace, allowed: bool) -> None:
+        self.clients = clients
+        self.workspace = workspace
+        self.allowed = allowed  # they run commands on this machine
+        self.by_id: dict[str, Build] = {}
+
+    def end(self) -> None:
+        for build in self.by_id.values():
+            build.stop()
+        for build in self.by_id.values():
+            build.join()
+
+
+class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
+    """Made anew for each request; `builds` is set once, when the server starts."""
+
+    builds: ClassVar[Builds]
+    invalid = "InvalidInputException"
+
+    def start_build(self) -> ActionResult:
+        if not self.builds.allowed:
+            raise InvalidInputException(
+                "StartBuild runs commands on this machine: start local AWS with --containers or "
+                "--builds to allow it"
+            )
+        request = self._request()
+        for name in request:
+            if name not in SUPPORTED and name != "idempotencyToken":
+                raise InvalidInputException(f"local AWS does not support StartBuild.{name}")
+        projects = self.codebuild_backend.batch_get_projects([request["projectName"]])
+        if not projects:
+            raise ResourceNotFoundException(f"Project cannot be found: {request['projectName']}")
+        project = projects[0]
+        variables = request.get("environmentVariablesOverride", [])
+        build = Build(
+            f"{project['name']}:{uuid.uuid4()}",
+            project,
+            request.get("sourceLocationOverride", project["source"]["location"]),
+            {variable["name"]: variable["value"] for variable in variables},
+            self.builds.clients,
+            self.builds.workspace,
+        )
+        self.builds.by_id[build.id] = build
+        build.start()
+        return ActionResult({"build": build.describe()})
+
+    def batch_get_builds(self) -> ActionResult:
+        ids = self._get_param("ids")
+        known = [self.builds.by_id[each].describe() for each in ids if each in self.builds.by_id]
+        missing = [each for each in ids if each not in self.builds.by_id]
+        return ActionResult({"builds": known, "buildsNotFound": missing})
+
+    def stop_build(self) -> ActionResult:
+        build = self.builds.by_id.get(self._get_param("id"))
+        if build is None:
+            raise ResourceNotFoundException(f"Build {self._get_param('id')} does not exist")
+        build.stop()
+        return ActionResult({"build": build.describe()})
+
+
+class Project(CloudFormationModel):
+    """AWS::CodeBuild::Project, which moto's CloudFormation does not know."""
+
+    def __init__(self, name: str) -> None:
+        self.physical_resource_id = name
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return "Name"
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::CodeBuild::Project"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> "Project":
+        given = cloudformation_json["Properties"]
+        codebuild_backends[account_id][region_name].create_project(
+            project_name=resource_name,
+            description=given.get("Description"),
+            project_source=_lower(given["Source"]),
+            artifacts=_lower(given["Artifacts"]),
+            environment=_lower(given["Environment"]),
+            service_role=given["ServiceRole"],
+            tags=None,
+            cache=None,
+            timeout=int(given.get("TimeoutInMinutes", 60)),
+            queued_timeout=None,
+            source_version=None,
+            logs_config=_lower(given.get("LogsConfig", {})),
+            vpc_config=None,
+        )
+        return cls(resource_name)
+
+    @classmethod
+    def delete_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: Any,  # noqa: ARG003 - moto's signature
+        account_id: str,
+        region_name: str,
+    ) -> None:
+        codebuild_backends[account_id][region_name].delete_project(resource_name)
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        return attr == "Arn"
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        if attribute_name != "Arn":
+            raise KeyError(attribute_name)
+        return f"arn:aws:codebuild:project/{self.physical_resource_id}"
+
+
+def _lower(value: Any) -> Any:
+    """CloudFormation's `GroupName` is the API's `groupName`; its `BuildSpec` is `buildspec`."""
+    if isinstance(value, dict):
+        return {_lower_name(name): _lower(item) for name, item in value.items()}
+    return [_lower(item) for item in value] if isinstance(value, list) else value
+
+
+def _lower_name(name: str) -> str:
+    special = {"BuildSpec": "buildspec", "CloudWatchLogs": "cloudWatchLogs"}
+    return special.get(name, name[0].lower() + name[1:])

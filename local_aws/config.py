@@ -1,0 +1,145 @@
+"""The configuration of local AWS: `local_aws.yaml`, or what a program hands over."""
+
+import difflib
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from local_aws.account.account import DEFAULT_KIND
+from local_aws.errors import UserError
+
+import yaml
+
+DEFAULT_FILE = Path("local_aws.yaml")
+LOOPBACK = "127.0.0.1"
+PYTHON = "python"  # at the head of a command: the interpreter that runs local AWS
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A CloudFormation stack that is deployed at the start."""
+
+    name: str
+    template: Path
+    user_policy_output: str = ""  # the output that names the user's policy, with --enforce-iam
+
+
+@dataclass(frozen=True)
+class Image:
+    """How jobs of the images that match are run without a container engine."""
+
+    match: str  # pattern of image URIs, with * and ?
+    command: tuple[str, ...]  # in place of the image's ENTRYPOINT; `train` is appended
+    environment: Mapping[str, str] = field(default_factory=dict)
+    source: Path | None = None  # copied at the start; the copy's parent is the PYTHONPATH
+    push: tuple[str, ...] = ()  # command that puts an image that stands for it into ECR
+
+    def matches(self, uri: str) -> bool:
+        """Return whether jobs of the image `uri` are run by this entry."""
+        return fnmatchcase(uri, self.match)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that local AWS can be told."""
+
+    region: str = "us-east-1"
+    port: int = 0  # 0: any free one
+    stack: Stack | None = None
+    images: tuple[Image, ...] = ()
+    containers: bool = False  # run jobs in their image, and offer a registry to push to
+    builds: bool = False  # StartBuild runs commands on this machine; on with `containers`
+    enforce_iam: bool = False  # refuse what no policy of the caller allows
+    account: str = DEFAULT_KIND
+    faults: tuple[str, ...] = ()
+
+
+NOUNS = {str: "text", int: "whole number"}
+IN_FILE = ("region", "port", "stack", "images", "account")  # the rest is a matter of the command
+
+
+def load_config(path: Path) -> Config:
+    """Read a `local_aws.yaml`. Its relative paths start at its own folder.
+
+    Raises:
+        UserError: The file cannot be read, or has keys or values that are not known.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "name the file with --config") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not readable as YAML: {error}", "correct the file") from None
+    values = _mapping(content, IN_FILE, str(path))
+    folder = path.parent.resolve()
+    if "stack" in values:
+        values["stack"] = _stack(values["stack"], folder, f"{path}: stack")
+    if "images" in values:
+        if not isinstance(values["images"], list):
+            raise UserError(f"{path}: images: not a list", "write one `- match:` for each image")
+        values["images"] = tuple(
+            _image(each, folder, f"{path}: images[{number}]")
+            for number, each in enumerate(values["images"])
+        )
+    for name, kind in (("region", str), ("port", int), ("account", str)):
+        if not isinstance(values.get(name, kind()), kind):
+            raise UserError(f"{path}: {name}: {values[name]!r}", f"write a {NOUNS[kind]}")
+    return Config(**values)
+
+
+def _stack(content: Any, folder: Path, where: str) -> Stack:
+    values = _texts(_mapping(content, _names(Stack), where, required=("name", "template")), where)
+    return Stack(values["name"], folder / values["template"], values.get("user_policy_output", ""))
+
+
+def _image(content: Any, folder: Path, where: str) -> Image:
+    values = _mapping(content, _names(Image), where, required=("match", "command"))
+    environment = _texts(_mapping(values.get("environment", {}), None, where), where)
+    source = values.get("source")
+    return Image(
+        match=str(values["match"]),
+        command=_command(values["command"], where),
+        environment=environment,
+        source=folder / str(source) if source else None,
+        push=_command(values["push"], where) if "push" in values else (),
+    )
+
+
+def _command(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+        raise UserError(f"{where}: {value!r} is not a command", "write it as [program, argument]")
+    first, *rest = value
+    return (sys.executable if first == PYTHON else first, *rest)
+
+
+def _mapping(
+    content: Any, known: Iterable[str] | None, where: str, required: Iterable[str] = ()
+) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: not a list of keys with values", "write `key: value` lines")
+    names = sorted(known or content)
+    for name in content:
+        if name not in names:
+            nearest = difflib.get_close_matches(str(name), names, n=1)
+            meant = f" (did you mean {nearest[0]}?)" if nearest else ""
+            raise UserError(
+                f"{where}: unknown key: {name}{meant}", f"the keys are {', '.join(names)}"
+            )
+    for name in required:
+        if name not in content:
+            raise UserError(f"{where}: missing key: {name}", f"the keys are {', '.join(names)}")
+    return dict(content)
+
+
+def _texts(values: dict[str, Any], where: str) -> dict[str, str]:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise UserError(f"{where}: {name}: {value!r} is not a text", "put it in quotes")
+    return values
+
+
+def _names(kind: type) -> list[str]:
+    return [each.name for each in fields(kind)]

@@ -1,0 +1,16 @@
+"""The errors of local AWS: of its user, and of the jobs that run on it."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend, with the hint that says how."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}\nhint: {self.hint}"
+
+
+class JobFailed(Exception):
+    """A job failed; the text is the FailureReason of its Describe call."""

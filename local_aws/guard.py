@@ -1,0 +1,206 @@
+"""What stands between the network and moto: only programs that were given a key get through.
+
+A web page can send requests to loopback too. So: no CORS, nothing for a browser, no other name in
+the Host header, and nothing that is not signed with a key of this local AWS. What moto answers
+beside the API of AWS (its control paths, instance metadata) is closed.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.sax.saxutils import escape
+
+from local_aws.iam import signature
+from local_aws.iam.signature import SecretOf, SignatureRefused, SignedRequest
+
+from botocore.model import OperationNotFoundError
+
+log = logging.getLogger(__name__)
+
+JSON, QUERY, EC2, S3 = "json", "query", "ec2", "s3"  # protocols, as far as errors differ
+CODES = {  # source: "Common Errors" of the APIs; "List of error codes", S3 API reference
+    signature.MISSING: {S3: "AccessDenied", None: "MissingAuthenticationToken"},
+    signature.UNKNOWN_KEY: {
+        S3: "InvalidAccessKeyId",
+        QUERY: "InvalidClientTokenId",
+        EC2: "AuthFailure",
+        None: "UnrecognizedClientException",
+    },
+    signature.WRONG_TOKEN: {
+        S3: "InvalidToken",
+        QUERY: "InvalidClientTokenId",
+        EC2: "AuthFailure",
+        None: "UnrecognizedClientException",
+    },
+    signature.MISMATCH: {
+        S3: "SignatureDoesNotMatch",
+        QUERY: "SignatureDoesNotMatch",
+        EC2: "AuthFailure",
+        None: "InvalidSignatureException",
+    },
+    signature.UNTIMELY: {
+        S3: "RequestTimeTooSkewed",
+        QUERY: "SignatureDoesNotMatch",
+        EC2: "RequestExpired",
+        None: "InvalidSignatureException",
+    },
+}
+TOO_SKEWED = "The difference between the request time and the current time is too large."
+CLOSED = ("/moto-api", "/latest/meta-data/", "/latest/api/", "/favicon.ico")
+OF_BROWSERS = ("HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE")
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Answer = tuple[int, str, bytes]  # status, content type, body
+Route = Callable[[str, bytes], Answer]  # takes the rest of the path and the body
+
+
+class Guard:
+    """The WSGI application around moto's."""
+
+    def __init__(self, application: Application, secret_of: SecretOf) -> None:
+        self._application = application
+        self._secret_of = secret_of
+        self.hosts: set[str] = set()  # what a Host header may be, in lower case
+        # What local AWS answers beside the API of AWS, by the beginning of the path. Those of
+        # `open_routes` are not signed: nobody can guess their paths.
+        self.signed_routes: dict[str, Route] = {}
+        self.open_routes: dict[str, Route] = {}
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        answer = self._answer(environ)
+        if answer is None:
+            try:
+                return self._application(environ, _without_cors(start_response))
+            except Exception as fault:
+                log.debug("on %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"], exc_info=True)
+                answer = _unable(environ, fault)
+        status, content_type, body = answer
+        headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+        headers += [("x-amzn-RequestId", secrets.token_hex(16)), ("Connection", "close")]
+        start_response(f"{status} {'OK' if status == 200 else 'Refused'}", headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _answer(self, environ: dict[str, Any]) -> Answer | None:
+        """Return what is answered in place of moto, if anything is."""
+        path = environ.get("PATH_INFO", "")
+        if environ.get("HTTP_HOST", "").lower() not in self.hosts:
+            return _plain(403, f"local AWS is reached as {', '.join(sorted(self.hosts))} only")
+        if any(name in environ for name in OF_BROWSERS):
+            return _plain(403, "local AWS answers no browser")
+        if path.startswith(CLOSED):
+            return _plain(404, "local AWS does not answer on this path")
+        for prefix, route in self.open_routes.items():
+            if path.startswith(prefix):
+                return route(path.removeprefix(prefix), b"")
+        request = _signed_request(environ)
+        try:
+            signature.verify(request, self._secret_of)
+        except SignatureRefused as refusal:
+            return refused(environ, request.service, refusal)
+        for prefix, route in self.signed_routes.items():
+            if path.startswith(prefix):
+                return route(path.removeprefix(prefix), _read_body(environ))
+        if "HTTP_X_AMZ_TARGET" in environ and not _is_json_object(_read_body(environ)):
+            return error(JSON, 400, "SerializationException", "The body is not a JSON object")
+        return None
+
+
+def refused(environ: dict[str, Any], service: str, refusal: SignatureRefused) -> Answer:
+    """Return the answer to a request that is not signed as it should be."""
+    protocol = protocol_of(environ, service)
+    codes = CODES[refusal.reason]
+    message = str(refusal)
+    if protocol == S3 and refusal.reason == signature.UNTIMELY:
+        message = TOO_SKEWED
+    return error(protocol, 403, codes.get(protocol, codes[None]), message)
+
+
+def protocol_of(environ: dict[str, Any], service: str) -> str:
+    """Return the protocol that the client of a request expects an error in."""
+    content_type = environ.get("CONTENT_TYPE", "")
+    if service in (S3, EC2):
+        return service
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return QUERY
+    return JSON if "json" in content_type or service else S3
+
+
+def error(protocol: str, status: int, code: str, message: str) -> Answer:
+    """Return an error in the form that clients of a protocol parse."""
+    if protocol == JSON:
+        content = {"__type": code, "message": message, "Message": message}
+        return status, "application/x-amz-json-1.1", json.dumps(content).encode()
+    inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    if protocol == S3:
+        text = f"<Error>{inner}</Error>"
+    elif protocol == EC2:
+        text = f"<Response><Errors><Error>{inner}</Error></Errors></Response>"
+    else:
+        text = f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error></ErrorResponse>"
+    return status, "text/xml", f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
+
+
+def _unable(environ: dict[str, Any], fault: Exception) -> Answer:
+    """Return the answer to a request that moto, or local AWS, does not understand."""
+    service = _signed_request(environ).service
+    protocol = protocol_of(environ, service)
+    if isinstance(fault, NotImplementedError | OperationNotFoundError):
+        operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        what = operation or re.sub("^The | action has.*", "", str(fault))
+        codes = {S3: "NotImplemented", QUERY: "InvalidAction", EC2: "InvalidAction"}
+        code = codes.get(protocol, "UnknownOperationException")
+        return error(protocol, 400, code, f"local AWS does not support {what} of {service}")
+    codes = {S3: "InvalidRequest", QUERY: "ValidationError", EC2: "InvalidParameterValue"}
+    what = " ".join(f"{type(fault).__name__}: {fault}".split())
+    message = f"local AWS cannot carry out this request: {what}"
+    return error(protocol, 400, codes.get(protocol, "ValidationException"), message)
+
+
+def _is_json_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _plain(status: int, message: str) -> Answer:
+    return status, "text/plain; charset=utf-8", f"{message}\n".encode()
+
+
+def _signed_request(environ: dict[str, Any]) -> SignedRequest:
+    path, _, query = environ["RAW_URI"].partition("?")
+
+    def header(name: str) -> str:
+        key = name.upper().replace("-", "_")
+        value = environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}", "")
+        return str(value)
+
+    return SignedRequest(
+        environ["REQUEST_METHOD"],
+        path,
+        query,
+        header,
+        lambda: hashlib.sha256(_read_body(environ)).hexdigest(),
+    )
+
+
+def _read_body(environ: dict[str, Any]) -> bytes:
+    """Return the body of a request, and leave it to be read again."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    body: bytes = environ["wsgi.input"].read(int(length)) if length.isdecimal() else b""
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _without_cors(start_response: Any) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        kept = [each for each in headers if not each[0].lower().startswith("access-control-")]
+        return start_response(status, kept, *rest)
+
+    return start

@@ -1,0 +1,47 @@
+"""The access keys of local AWS: one of its own at each start, and those that moto hands out."""
+
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local_aws.iam.signature import UNKNOWN_KEY, WRONG_TOKEN, SignatureRefused
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.access_control import CreateAccessKeyFailure, create_access_key
+
+PREFIX = "LOCALAWS"  # no key of AWS begins so
+CHARACTERS = string.ascii_uppercase + "234567"
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """An access key and its secret."""
+
+    id: str
+    secret: str
+
+
+def make_key() -> AccessKey:
+    """Return a key that nobody can guess."""
+    name = "".join(secrets.choice(CHARACTERS) for _ in range(20 - len(PREFIX)))
+    return AccessKey(PREFIX + name, secrets.token_urlsafe(30))
+
+
+def secrets_of(own: AccessKey) -> Callable[[str, str | None], str]:
+    """Return the look-up of secrets: of `own`, of users of IAM, and of sessions of STS."""
+
+    def look_up(key_id: str, token: str | None) -> str:
+        if key_id == own.id and token is None:
+            return own.secret
+        headers = {} if token is None else {"X-Amz-Security-Token": token}
+        try:
+            key = create_access_key(DEFAULT_ACCOUNT_ID, "aws", key_id, headers)
+        except CreateAccessKeyFailure as failure:
+            reason = WRONG_TOKEN if failure.reason == "InvalidToken" else UNKNOWN_KEY
+            raise SignatureRefused(
+                reason, "The security token included in the request is invalid."
+            ) from None
+        return str(key.create_credentials().secret_key)
+
+    return look_up

@@ -1,0 +1,170 @@
+"""The /opt/ml tree of a training job: filled from the request and S3 before, read into S3 after.
+
+Source: "How Amazon SageMaker AI Provides Training Information", SageMaker developer guide.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from local_aws.errors import JobFailed
+from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
+
+from botocore.exceptions import BotoCoreError
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+
+CHECKPOINT_PATH = "/opt/ml/checkpoints"  # SageMaker's default
+FAILURE_CHARACTERS = 1024  # of the failure file, in a FailureReason
+
+
+def hosts(request: dict[str, Any]) -> list[str]:
+    return [f"algo-{n}" for n in range(1, request["ResourceConfig"]["InstanceCount"] + 1)]
+
+
+def write_config(request: dict[str, Any], host: str, root: Path) -> None:
+    resources = request["ResourceConfig"]
+    files = {
+        "hyperparameters.json": request.get("HyperParameters", {}),
+        "inputdataconfig.json": {
+            channel["ChannelName"]: {
+                "TrainingInputMode": "File",
+                "S3DistributionType": _distribution(channel),
+                "RecordWrapperType": "None",
+                **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
+            }
+            for channel in request.get("InputDataConfig", [])
+        },
+        "resourceconfig.json": {
+            "current_host": host,
+            "current_instance_type": resources["InstanceType"],
+            "current_group_name": "homogeneousCluster",
+            "hosts": hosts(request),
+            "instance_groups": [
+                {
+                    "instance_group_name": "homogeneousCluster",
+                    "instance_type": resources["InstanceType"],
+                    "hosts": hosts(request),
+                }
+            ],
+            "network_interface_name": "eth0",
+        },
+    }
+    folder = root / "input" / "config"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+
+def _distribution(channel: dict[str, Any]) -> str:
+    source = channel["DataSource"]["S3DataSource"]
+    distribution: str = source.get("S3DataDistributionType", "FullyReplicated")
+    return distribution
+
+
+def download(
+    s3: Any, channel: dict[str, Any], folder: Path, host: int = 0, host_count: int = 1
+) -> None:
+    """File mode: the objects under the channel's S3 prefix, as files in `folder`. A sharded channel
+    gives host number `host`, counted from 0, its part of them: possibly none.
+
+    Raises JobFailed when there are none at all, or they cannot be read or stored.
+    """
+    uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+    bucket, prefix = split_uri(uri)
+    _check_region(s3, bucket, uri)
+    folder.mkdir(parents=True)
+    objects = 0
+    every = host_count if _distribution(channel) == "ShardedByS3Key" else 1
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in page.get("Contents", []):
+                if item["Key"].endswith("/"):
+                    continue
+                objects += 1
+                if (objects - 1) % every != host % every:
+                    continue
+                below = prefix.rstrip("/") + "/"
+                if not item["Key"].startswith(below):  # the prefix ends within a name
+                    below = prefix.rpartition("/")[0]
+                path = path_below(folder, item["Key"].removeprefix(below))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                content = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"]
+                with path.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+    except OSError as error:
+        raise JobFailed(f"ClientError: Data download failed: {_no_room(error, folder)}") from None
+    except (s3.exceptions.ClientError, BotoCoreError, ValueError) as error:
+        raise JobFailed(f"ClientError: Data download failed for {uri}: {error}") from None
+    if not objects:
+        raise JobFailed(
+            f"ClientError: Data download failed: no S3 objects under {uri} "
+            f"(channel {channel['ChannelName']})"
+        )
+
+
+def _check_region(s3: Any, bucket: str, uri: str) -> None:
+    """Raise JobFailed for a bucket of another region than the job's.
+
+    S3 itself redirects to the region. moto is asked here: HeadBucket would need the permission to
+    list the whole bucket.
+    """
+    found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket)
+    if found is not None and found.region_name != s3.meta.region_name:
+        raise JobFailed(
+            f"ClientError: Data download failed for {uri}: PermanentRedirect (301): The bucket you "
+            "are attempting to access must be addressed using the specified endpoint. It is in "
+            f"{found.region_name}"
+        )
+
+
+def upload(s3: Any, folders: Sequence[Path], uri: str) -> bool:
+    """The files of all `folders`, each the same one of a host, as one tar.gz; of files of one name
+    that of the first host. Nothing when there are none. Whether there were some.
+
+    Raises JobFailed when there is no room for the archive, or S3 does not take it.
+    """
+    files = {
+        path.relative_to(folder): path
+        for folder in reversed(folders)
+        if not folder.is_symlink() and is_inside(folder.parent, folder)
+        for path in folder.rglob("*")
+    }
+    if not files:
+        return False
+    try:
+        with tempfile.TemporaryFile() as file:
+            with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
+                for name, path in sorted(files.items()):
+                    archive.add(path, arcname=str(name), recursive=False)
+            file.seek(0)
+            bucket, key = split_uri(uri)
+            s3.put_object(Bucket=bucket, Key=key, Body=file)
+    except OSError as error:
+        place = Path(tempfile.gettempdir())
+        raise JobFailed(f"ClientError: Artifact upload failed: {_no_room(error, place)}") from None
+    except (s3.exceptions.ClientError, BotoCoreError) as error:
+        raise JobFailed(f"ClientError: Artifact upload failed: {error}") from None
+    return True
+
+
+def _no_room(error: OSError, place: Path) -> str:
+    """AWS says `Insufficient disk space`; which disk that is here, only local AWS knows."""
+    return f"{error.strerror}: {error.filename or place}"
+
+
+def failure(root: Path) -> str:
+    """What the training program says of its failure, as far as SageMaker shows it."""
+    path = root / "output" / "failure"
+    text = ""
+    if path.is_file() and is_inside(root, path):
+        text = path.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS].strip()
+    if not text and shutil.disk_usage(root).free == 0:  # so it could not say it
+        return f"{os.strerror(errno.ENOSPC)}: {root}"
+    return text

@@ -1,0 +1,130 @@
+"""The model registry of local AWS: moto keeps groups and versions; added is what moto does not know
+(deletion, groups of a stack) and what it lets pass."""
+
+from typing import Any
+
+from local_aws.sagemaker.requests import SageMakerRequests
+from local_aws.sagemaker.supported import unsupported_model_package
+
+from moto.core.common_models import CloudFormationModel
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
+
+
+class ModelRegistryApi(SageMakerRequests):
+    """The calls of the SageMaker API."""
+
+    def create_model_package_group(self) -> ActionResult:
+        request = self._request()
+        name = request["ModelPackageGroupName"]
+        if name in self.sagemaker_backend.model_package_groups:
+            arn = self.sagemaker_backend.model_package_groups[name].arn
+            raise AWSValidationException(f"Model Package Group already exists: {arn}")
+        return super().create_model_package_group()
+
+    def delete_model_package_group(self) -> ActionResult:
+        name = self._request()["ModelPackageGroupName"]
+        delete_group(self.sagemaker_backend, name.rpartition("/")[2])
+        return EmptyResult()
+
+    def create_model_package(self) -> ActionResult:
+        refused = unsupported_model_package(self._request())
+        if refused:
+            raise AWSValidationException("; ".join(refused))
+        answer: Any = super().create_model_package()
+        package = self.sagemaker_backend.model_packages[answer.result["ModelPackageArn"]]
+        package.created_by = None  # type: ignore[assignment] # moto's is a user that nobody made
+        return ActionResult(answer.result)
+
+    def update_model_package(self) -> ActionResult:
+        """moto's own forgets what a request leaves out."""
+        request = self._request()
+        self._refuse_all_but(
+            "ModelPackageArn",
+            "ModelApprovalStatus",
+            "ApprovalDescription",
+            "CustomerMetadataProperties",
+            "CustomerMetadataPropertiesToRemove",
+        )
+        package = self.sagemaker_backend.describe_model_package(request["ModelPackageArn"])
+        if "ModelApprovalStatus" in request:
+            package.set_model_approval_status(request["ModelApprovalStatus"])
+        if "ApprovalDescription" in request:
+            package.approval_description = request["ApprovalDescription"]
+        package.customer_metadata_properties = {
+            **(package.customer_metadata_properties or {}),
+            **request.get("CustomerMetadataProperties", {}),
+        }
+        package.remove_customer_metadata_property(
+            request.get("CustomerMetadataPropertiesToRemove", [])
+        )
+        package.modifications_done()
+        return ActionResult({"ModelPackageArn": package.arn})
+
+    def delete_model_package(self) -> ActionResult:
+        name = self._request()["ModelPackageName"]
+        backend = self.sagemaker_backend
+        package = backend.describe_model_package(name)
+        versions = _versions(backend, package.model_package_group_name)
+        if versions and package is not versions[-1]:  # moto numbers them by how many there are
+            raise AWSValidationException("local AWS deletes the newest version of a group first")
+        del backend.model_packages[package.arn]
+        return EmptyResult()
+
+
+class ModelPackageGroupOfStack(CloudFormationModel):
+    """AWS::SageMaker::ModelPackageGroup, which moto's CloudFormation does not know."""
+
+    def __init__(self, arn: str) -> None:
+        self.physical_resource_id = arn
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return "ModelPackageGroupName"
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SageMaker::ModelPackageGroup"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> "ModelPackageGroupOfStack":
+        properties = cloudformation_json["Properties"]
+        backend = sagemaker_backends[account_id][region_name]
+        return cls(
+            backend.create_model_package_group(
+                model_package_group_name=resource_name,
+                model_package_group_description=properties.get("ModelPackageGroupDescription", ""),
+            )
+        )
+
+    @classmethod
+    def delete_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],  # noqa: ARG003 - moto's signature
+        account_id: str,
+        region_name: str,
+    ) -> None:
+        delete_group(sagemaker_backends[account_id][region_name], resource_name.rpartition("/")[2])
+
+
+def delete_group(backend: SageMakerModelBackend, name: str) -> None:
+    """Raises AWSValidationException when it has versions, as AWS refuses that."""
+    group = backend.describe_model_package_group(name)
+    if _versions(backend, name):
+        raise AWSValidationException(f"Model Package Group {group.arn} still has versions")
+    del backend.model_package_groups[name]
+
+
+def _versions(backend: SageMakerModelBackend, group: str | None) -> list[Any]:
+    """The oldest first."""
+    found = backend.model_packages.values()
+    return [each for each in found if group and each.model_package_group_name == group]

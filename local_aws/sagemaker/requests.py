@@ -1,0 +1,54 @@
+"""Requests to moto's SageMaker, checked as the service checks them."""
+
+import json
+from typing import Any, ClassVar
+
+from local_aws.checked_requests import CheckedRequests
+from local_aws.iam.conditions import met
+from local_aws.sagemaker.state import BackendState
+
+from moto.core.responses import ActionResult
+from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.responses import SageMakerResponse
+
+PAGE_SIZE = 100  # default of the List calls answered here
+
+
+class SageMakerRequests(CheckedRequests, SageMakerResponse):
+    """Made anew for each request; `state` is set once, when the server starts."""
+
+    state: ClassVar[BackendState]
+    invalid = "ValidationException"
+
+    def _refuse_all_but(self, *members: str) -> None:
+        for name in self._request().keys() - set(members):
+            raise AWSValidationException(f"local AWS does not support {name} here")
+
+    def _check_role(self, arn: str, place: str) -> None:
+        """Refuse a role that does not exist, or does not trust SageMaker for this resource."""
+        source = f"arn:aws:sagemaker:{self.region}:{self.current_account}:{place}"
+        keys = {"aws:SourceAccount": self.current_account, "aws:SourceArn": source}
+        iam = self.state.clients.client("iam")
+        try:
+            role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+            trusted = any(
+                "sagemaker.amazonaws.com" in json.dumps(statement["Principal"])
+                and met(statement.get("Condition", {}), keys)
+                for statement in role["AssumeRolePolicyDocument"]["Statement"]
+            )
+        except iam.exceptions.NoSuchEntityException:
+            trusted = False
+        if not trusted:
+            raise AWSValidationException(
+                f"Could not assume role {arn}. Please ensure that the role exists and allows "
+                "principal 'sagemaker.amazonaws.com' to assume the role."
+            )
+
+    def _page(self, key: str, items: list[dict[str, Any]]) -> ActionResult:
+        token = self._get_param("NextToken") or "0"
+        if not token.isdecimal():
+            raise AWSValidationException(f"Invalid NextToken: {token!r}")
+        begin = int(token)
+        end = begin + (self._get_param("MaxResults") or PAGE_SIZE)
+        page: dict[str, Any] = {key: items[begin:end]}
+        return ActionResult(page | ({"NextToken": str(end)} if end < len(items) else {}))

@@ -1,0 +1,69 @@
+"""What runs, and what has run, since this local AWS was started."""
+
+from typing import Any
+
+from local_aws.account.account import Account
+from local_aws.clients import Clients
+from local_aws.faults.injection import Faults
+from local_aws.runners.runner import Runner
+from local_aws.sagemaker.execution import Execution
+from local_aws.sagemaker.step_cache import StepCache
+from local_aws.sagemaker.training import TrainingJob
+from local_aws.sagemaker.tuning import TuningJob
+from local_aws.workspace import Workspace
+
+
+class BackendState:
+    """The jobs and executions by name or ARN, and what they are made with."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        runner: Runner,
+        account: Account,
+        faults: Faults,
+        workspace: Workspace,
+    ) -> None:
+        self.clients = clients
+        self.runner = runner
+        self.account = account
+        self.faults = faults
+        self._workspace = workspace
+        self.jobs: dict[str, TrainingJob] = {}
+        self.tuning_jobs: dict[str, TuningJob] = {}
+        self.executions: dict[str, Execution] = {}
+        self.cache = StepCache()
+
+    def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
+        """Return a job that is not started yet."""
+        return TrainingJob(
+            request, arn, self.clients, self.runner, self.account, self.faults, self._workspace
+        )
+
+    def interrupt(self, name: str | None, grace_seconds: float, capacity_after: float) -> str:
+        """Takes back the spot instances of a training job, or of the one that runs; its name.
+
+        Raises ValueError when there is no such job, or it has none.
+        """
+        running = [job for job in self.jobs.values() if not job.ended]
+        found = [job for job in running if name in (None, job.name)]
+        if len(found) != 1:
+            names = ", ".join(job.name for job in running) or "none"
+            raise ValueError(f"running training jobs: {names}")
+        found[0].interrupt(grace_seconds, capacity_after)
+        return found[0].name
+
+    def end(self) -> None:
+        """Stops everything, and returns when nothing runs any more."""
+        for execution in self.executions.values():
+            execution.stop()
+        for tuning_job in self.tuning_jobs.values():
+            tuning_job.stop()
+        for job in list(self.jobs.values()):
+            job.stop(grace_seconds=0)
+        for execution in self.executions.values():
+            execution.join()
+        for tuning_job in self.tuning_jobs.values():
+            tuning_job.join()
+        for job in self.jobs.values():
+            job.join()

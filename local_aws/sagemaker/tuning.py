@@ -1,0 +1,203 @@
+"""One tuning job: the training jobs that it makes, one after another or a few at a time.
+
+Sources: "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob" and
+"ListTrainingJobsForHyperParameterTuningJob" in the SageMaker API reference.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from local_aws.sagemaker import search
+from local_aws.sagemaker.training import TrainingJob
+from local_aws.sagemaker.tuning_request import training_request
+
+from moto.sagemaker.exceptions import SagemakerClientError
+
+POLL_SECONDS = 0.1
+
+Document = dict[str, Any]
+StartJob = Callable[[Document], TrainingJob]  # takes a CreateTrainingJob request
+
+SHOWN = (  # of a training job, in the List call
+    "TrainingJobName",
+    "TrainingJobArn",
+    "CreationTime",
+    "TrainingStartTime",
+    "TrainingEndTime",
+    "TrainingJobStatus",
+    "FailureReason",
+)
+
+COUNTED = {"Completed": "Completed", "Failed": "NonRetryableError", "Stopped": "Stopped"}
+
+
+class TuningJob:
+    """Runs in a thread of its own from `start()` on; every method may be called from any thread."""
+
+    def __init__(self, request: Document, arn: str, start_job: StartJob) -> None:
+        self.arn = arn
+        self.name: str = request["HyperParameterTuningJobName"]
+        self._request = request
+        self._config: Document = request["HyperParameterTuningJobConfig"]
+        self._objective: Document = self._config["HyperParameterTuningJobObjective"]
+        self._start_job = start_job
+        self._trials: list[tuple[search.Values, TrainingJob]] = []
+        self._stop = threading.Event()
+        self._lock = threading.RLock()
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._state: Document = {
+            "HyperParameterTuningJobStatus": "InProgress",
+            "CreationTime": _now(),
+            "LastModifiedTime": _now(),
+        }
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    @property
+    def ended(self) -> bool:
+        return self._state["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped")
+
+    def stop(self) -> None:
+        """StopHyperParameterTuningJob: the training jobs that run are stopped, none is begun."""
+        with self._lock:
+            if not self.ended:
+                self._update(HyperParameterTuningJobStatus="Stopping")
+                self._stop.set()
+
+    def describe(self) -> Document:
+        """The answer of DescribeHyperParameterTuningJob."""
+        trials = self.training_jobs()
+        of_status = [trial["TrainingJobStatus"] for trial in trials]
+        counted = {kind: of_status.count(status) for status, kind in COUNTED.items()}
+        running = len(trials) - sum(counted.values())
+        of_objective = [trial["ObjectiveStatus"] for trial in trials]
+        best = best_of(trials, self._objective["Type"])
+        with self._lock:
+            return {
+                "HyperParameterTuningJobArn": self.arn,
+                **{key: value for key, value in self._request.items() if key != "Tags"},
+                **self._state,
+                "TrainingJobStatusCounters": {
+                    "InProgress": running,
+                    "RetryableError": 0,
+                    **counted,
+                },
+                "ObjectiveStatusCounters": {
+                    status: of_objective.count(status)
+                    for status in ("Succeeded", "Pending", "Failed")
+                },
+                **({"BestTrainingJob": best} if best else {}),
+            }
+
+    def training_jobs(self) -> list[Document]:
+        """Those begun so far, oldest first, as the List call shows them."""
+        with self._lock:
+            trials = list(self._trials)
+        return [self._summary(tuned, job.describe()) for tuned, job in trials]
+
+    def _summary(self, tuned: search.Values, job: Document) -> Document:
+        metric = self._objective["MetricName"]
+        values = [m["Value"] for m in job["FinalMetricDataList"] if m["MetricName"] == metric]
+        ended = job["TrainingJobStatus"] in COUNTED
+        summary: Document = {name: job[name] for name in SHOWN if name in job}
+        summary["TunedHyperParameters"] = tuned
+        if ended and values:
+            summary["FinalHyperParameterTuningJobObjectiveMetric"] = {
+                **self._objective,
+                "Value": values[0],
+            }
+            summary["ObjectiveStatus"] = "Succeeded"
+        else:
+            summary["ObjectiveStatus"] = "Failed" if ended else "Pending"
+        return summary
+
+    def _run(self) -> None:
+        try:
+            self._run_trials()
+        except SagemakerClientError as error:  # a training job was refused
+            self._stop.set()
+            self._wait(0)
+            self._finish("Failed", str(error.message))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
+            self._finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+
+    def _run_trials(self) -> None:
+        most = self._config["ResourceLimits"]["MaxParallelTrainingJobs"]
+        for number, tuned in enumerate(search.candidates(self._config), 1):
+            self._wait(most - 1)
+            if self._stop.is_set():
+                break
+            # "<tuning job>-<number>-<random>", as SageMaker names them.
+            name = f"{self.name}-{number:03d}-{secrets.token_hex(4)}"
+            job = self._start_job(training_request(self._request, name, tuned))
+            with self._lock:
+                self._trials.append((tuned, job))
+        self._wait(0)
+        if self._stop.is_set():
+            self._finish("Stopped")
+        elif not best_of(self.training_jobs(), self._objective["Type"]):
+            self._finish("Failed", "All training jobs failed, see the reasons of the training jobs")
+        else:
+            self._finish("Completed")
+
+    def _wait(self, running: int) -> None:
+        """Until no more than so many training jobs run; none, when the job is being stopped."""
+        while True:
+            going = [job for _, job in self._trials if not job.ended]
+            if self._stop.is_set():
+                for job in going:
+                    job.stop()
+            if len(going) <= (0 if self._stop.is_set() else running):
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _finish(self, status: str, reason: str | None = None) -> None:
+        ended = {"HyperParameterTuningJobStatus": status, "HyperParameterTuningEndTime": _now()}
+        self._update(**ended, **({"FailureReason": reason} if reason else {}))
+
+    def _update(self, **changes: Any) -> None:
+        with self._lock:
+            self._state |= {"LastModifiedTime": _now(), **changes}
+
+
+def best_of(trials: list[Document], kind: str) -> Document | None:
+    """The completed one with the highest or the lowest objective."""
+    judged = [
+        trial
+        for trial in trials
+        if trial["ObjectiveStatus"] == "Succeeded" and trial["TrainingJobStatus"] == "Completed"
+    ]
+    choose = max if kind == "Maximize" else min
+    return choose(judged, key=objective, default=None)
+
+
+def objective(trial: Document) -> float:
+    value: float = trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    return value
+
+
+SORTED: dict[str, Callable[[Document], Any]] = {
+    "Name": lambda trial: trial["TrainingJobName"],
+    "CreationTime": lambda trial: trial["CreationTime"],
+    "Status": lambda trial: trial["TrainingJobStatus"],
+    "FinalObjectiveMetricValue": objective,
+}
+
+
+def in_order(trials: list[Document], by: str, descending: bool) -> list[Document]:
+    """As the List call sorts; by the objective, those without one are left out, as on AWS."""
+    if by == "FinalObjectiveMetricValue":
+        trials = [trial for trial in trials if trial["ObjectiveStatus"] == "Succeeded"]
+    return sorted(trials, key=SORTED[by], reverse=descending)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

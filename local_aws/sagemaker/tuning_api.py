@@ -1,0 +1,94 @@
+"""The tuning jobs of the SageMaker API of local AWS."""
+
+import json
+from typing import Any
+
+from local_aws.sagemaker.search import candidates
+from local_aws.sagemaker.training_api import TrainingApi
+from local_aws.sagemaker.tuning import TuningJob, in_order
+from local_aws.sagemaker.tuning_request import problems, training_request
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.exceptions import (
+    AWSValidationException,
+    ResourceInUseException,
+    ResourceNotFound,
+)
+
+SHOWN = (  # of a tuning job, in the List call
+    "HyperParameterTuningJobName",
+    "HyperParameterTuningJobArn",
+    "HyperParameterTuningJobStatus",
+    "CreationTime",
+    "LastModifiedTime",
+    "HyperParameterTuningEndTime",
+    "TrainingJobStatusCounters",
+    "ObjectiveStatusCounters",
+)
+
+
+class TuningApi(TrainingApi):
+    """Nothing of moto's, whose tuning jobs try nothing."""
+
+    def create_hyper_parameter_tuning_job(self) -> ActionResult:
+        request = self._request()
+        found = problems(request)
+        if found:
+            raise AWSValidationException("; ".join(found))
+        name = request["HyperParameterTuningJobName"]
+        if name in self.state.tuning_jobs:
+            raise ResourceInUseException(f"Tuning job {name} already exists")
+        config = request["HyperParameterTuningJobConfig"]
+        first = training_request(request, f"{name}-001", next(candidates(config)))
+        parallel = config["ResourceLimits"]["MaxParallelTrainingJobs"]
+        self._check_training_job(first, jobs=parallel)
+        arn = self._arn(name)
+
+        def start(each: dict[str, Any]) -> Any:
+            self._check_training_job(each)
+            return self._start_training_job(each | {"TuningJobArn": arn})
+
+        job = self.state.tuning_jobs[name] = TuningJob(request, arn, start)
+        job.start()
+        return ActionResult({"HyperParameterTuningJobArn": arn})
+
+    def describe_hyper_parameter_tuning_job(self) -> ActionResult:
+        return ActionResult(self._tuning_job().describe())
+
+    def stop_hyper_parameter_tuning_job(self) -> ActionResult:
+        self._tuning_job().stop()
+        return EmptyResult()
+
+    def list_training_jobs_for_hyper_parameter_tuning_job(self) -> ActionResult:
+        request = self._request()
+        trials = self._tuning_job().training_jobs()
+        if "StatusEquals" in request:
+            trials = [t for t in trials if t["TrainingJobStatus"] == request["StatusEquals"]]
+        descending = request.get("SortOrder", "Ascending") == "Descending"
+        trials = in_order(trials, request.get("SortBy", "Name"), descending)
+        return self._page("TrainingJobSummaries", trials)
+
+    def list_hyper_parameter_tuning_jobs(self) -> ActionResult:
+        self._refuse_all_but("NextToken", "MaxResults")
+        jobs = [job.describe() for job in self.state.tuning_jobs.values()]
+        summaries = [
+            {name: job[name] for name in SHOWN if name in job}
+            | {
+                "Strategy": job["HyperParameterTuningJobConfig"]["Strategy"],
+                "ResourceLimits": job["HyperParameterTuningJobConfig"]["ResourceLimits"],
+            }
+            for job in jobs
+        ]
+        return self._page("HyperParameterTuningJobSummaries", summaries[::-1])
+
+    def _arn(self, name: str) -> str:
+        place = f"{self.region}:{self.current_account}"
+        return f"arn:aws:sagemaker:{place}:hyper-parameter-tuning-job/{name}"
+
+    def _tuning_job(self) -> TuningJob:
+        name = json.loads(self.body).get("HyperParameterTuningJobName")
+        if name not in self.state.tuning_jobs:
+            raise ResourceNotFound(
+                f"Amazon SageMaker can't find a tuning job with the name {name} in {self.region}"
+            )
+        return self.state.tuning_jobs[name]

@@ -1,0 +1,72 @@
+"""What a CreateHyperParameterTuningJob request asks for: what of it is carried out, and the request
+of each of its training jobs."""
+
+from typing import Any
+
+from local_aws.sagemaker import search
+
+Document = dict[str, Any]
+
+# The members that are carried out; any other one is refused by its name.
+SUPPORTED = (
+    "HyperParameterTuningJobName",
+    "HyperParameterTuningJobConfig",
+    "TrainingJobDefinition",
+    "Tags",
+)
+SUPPORTED_CONFIG = (
+    "Strategy",
+    "ResourceLimits",
+    "HyperParameterTuningJobObjective",
+    "ParameterRanges",
+    "TrainingJobEarlyStoppingType",
+    "RandomSeed",
+)
+
+
+def problems(request: Document) -> list[str]:
+    """What AWS refuses beyond its model, and what local AWS cannot do, one line each."""
+    here = "CreateHyperParameterTuningJob"
+    config: Document = request["HyperParameterTuningJobConfig"]
+    found = [f"local AWS does not support {here}.{n}" for n in request if n not in SUPPORTED]
+    found += [
+        f"local AWS does not support {here}.HyperParameterTuningJobConfig.{name}"
+        for name in config
+        if name not in SUPPORTED_CONFIG
+    ]
+    if config.get("TrainingJobEarlyStoppingType", "Off") != "Off":
+        found.append("local AWS does not support TrainingJobEarlyStoppingType Auto, only Off")
+    if "AutoParameters" in config.get("ParameterRanges", {}):
+        found.append("local AWS does not support ParameterRanges.AutoParameters")
+    if "MaxRuntimeInSeconds" in config["ResourceLimits"]:
+        found.append("local AWS does not support ResourceLimits.MaxRuntimeInSeconds")
+    if "TrainingJobDefinition" not in request:
+        return [*found, "TrainingJobDefinition is missing"]
+    if "HyperParameterTuningJobObjective" not in config:
+        return [*found, "HyperParameterTuningJobObjective is missing"]
+    definition = request["TrainingJobDefinition"]
+    if not definition.keys() & {"ResourceConfig", "HyperParameterTuningResourceConfig"}:
+        return [*found, "HyperParameterTuningResourceConfig is missing"]
+    metric = config["HyperParameterTuningJobObjective"]["MetricName"]
+    declared = definition["AlgorithmSpecification"].get("MetricDefinitions", [])
+    if metric not in [each["Name"] for each in declared]:
+        found.append(f"the objective metric {metric} is not among the MetricDefinitions")
+    return found + search.problems(config, definition.get("StaticHyperParameters", {}))
+
+
+def training_request(request: Document, name: str, tuned: search.Values) -> Document:
+    """The CreateTrainingJob request of one training job, with the hyperparameters that AWS adds."""
+    definition = dict(request["TrainingJobDefinition"])
+    static = definition.pop("StaticHyperParameters", {})
+    resources = definition.pop("HyperParameterTuningResourceConfig", None)
+    objective = request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+    return {
+        "TrainingJobName": name,
+        **definition,
+        **({"ResourceConfig": resources} if resources else {}),
+        "HyperParameters": {
+            **static,
+            **tuned,
+            "_tuning_objective_metric": objective["MetricName"],
+        },
+    }

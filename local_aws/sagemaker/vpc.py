@@ -1,0 +1,47 @@
+"""Whether a job in a VPC reaches S3, which SageMaker reads and writes through the job's subnets.
+
+Source: "Give SageMaker AI Training Jobs Access to Resources in Your Amazon VPC", developer guide.
+A job gets no public address, so an internet gateway alone does not lead out.
+"""
+
+from typing import Any
+
+from local_aws.errors import JobFailed
+
+NO_ROUTE = (
+    "Please ensure that the subnet's route table has a route to an S3 VPC endpoint or a NAT "
+    "device, and both the security groups and the subnet's network ACL allow outbound traffic to "
+    "S3."
+)
+
+
+def check_route(ec2: Any, subnet_ids: list[str]) -> None:
+    """Raises JobFailed when one of the subnets has no way to S3."""
+    for subnet in ec2.describe_subnets(SubnetIds=subnet_ids)["Subnets"]:
+        table = _route_table(ec2, subnet)
+        nat = any("NatGatewayId" in route for route in table["Routes"])
+        if not nat and table["RouteTableId"] not in _with_s3_endpoint(ec2, subnet["VpcId"]):
+            raise JobFailed(f"ClientError: Data download failed: {NO_ROUTE}")
+
+
+def _route_table(ec2: Any, subnet: dict[str, Any]) -> dict[str, Any]:
+    """The subnet's own, else the main one of its VPC."""
+    choices = (
+        {"association.subnet-id": subnet["SubnetId"]},
+        {"vpc-id": subnet["VpcId"], "association.main": "true"},
+    )
+    for choice in choices:
+        filters = [{"Name": name, "Values": [value]} for name, value in choice.items()]
+        tables: list[dict[str, Any]] = ec2.describe_route_tables(Filters=filters)["RouteTables"]
+        if tables:
+            break
+    return tables[0]
+
+
+def _with_s3_endpoint(ec2: Any, vpc_id: str) -> set[str]:
+    """The route tables that lead to S3 by an endpoint of the VPC."""
+    service = f"com.amazonaws.{ec2.meta.region_name}.s3"
+    wanted = {"vpc-id": vpc_id, "service-name": service}
+    filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
+    endpoints = ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
+    return {table for endpoint in endpoints for table in endpoint.get("RouteTableIds", [])}

@@ -1,0 +1,258 @@
+"""Starts and stops local AWS in this process."""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unittest import mock
+
+from local_aws import moto_patches
+from local_aws.account import api as account_api
+from local_aws.account.account import Account
+from local_aws.clients import Clients
+from local_aws.cloudtrail.api import LocalCloudTrail
+from local_aws.codebuild.api import Builds, LocalCodeBuild
+from local_aws.config import LOOPBACK, Config, Image, Stack
+from local_aws.ecr.api import LocalEcr, serve_layer
+from local_aws.environment import NO_CREDENTIALS, aws_environment
+from local_aws.errors import UserError
+from local_aws.faults import interrupt
+from local_aws.faults.injection import Faults
+from local_aws.guard import Guard
+from local_aws.iam import users
+from local_aws.iam.api import LocalIam
+from local_aws.iam.authorization import Authorization
+from local_aws.iam.keys import AccessKey, make_key, secrets_of
+from local_aws.runners.process import ProcessRunner
+from local_aws.runners.runner import Runner
+from local_aws.sagemaker.api import LocalSageMaker
+from local_aws.sagemaker.state import BackendState
+from local_aws.workspace import Workspace, open_workspace
+
+import moto.cloudtrail.urls
+import moto.codebuild.urls
+import moto.ecr.urls
+import moto.iam.urls
+import moto.sagemaker.urls
+from botocore.exceptions import ClientError
+from moto.ecr.models import Repository
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+SDK_CONFIG = Path(__file__).parent / "sagemaker" / "sdk_config.yaml"  # no usage reports
+
+# Resources of a template that moto does not know. A bucket that takes TLS only would refuse every
+# call here, where the endpoint is plain HTTP on loopback.
+LEFT_OUT = "AWS::S3::BucketPolicy"
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A running local AWS, with the stack of its configuration deployed."""
+
+    environment: dict[str, str]  # what points any AWS client of a process at it, and nowhere else
+    clients: Clients
+    outputs: dict[str, str]  # of the stack
+    runner: Runner
+    faults: Faults
+
+
+@contextmanager
+def start(config: Config) -> Iterator[LocalAws]:
+    """Run a local AWS, and point this process at it with nobody's credentials.
+
+    moto's state belongs to the process: one at a time, and each one begins empty. With
+    `enforce_iam` the environment is that of a user who has the stack's user policy and nothing
+    else.
+
+    Raises:
+        UserError: The port is taken, what containers need is missing, or the stack is refused.
+    """
+    _check_free(config.port)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+    _expect_left_out()
+    moto_patches.apply()
+    moto_api_backend.reset()
+    authorization = _route(config.enforce_iam)
+    own = make_key()
+    with ExitStack() as ending:
+        workspace = ending.enter_context(open_workspace(_remove_containers))
+        endpoint = ending.enter_context(_listening(config.port, own))
+        environment = _environment(endpoint, config.region, own)
+        ending.enter_context(aws_environment(environment))
+        clients = Clients(endpoint, config.region, own.id, own.secret)
+        runner = _runner(config, clients, workspace, ending)
+        quotas = account_api.LocalServiceQuotas.account = Account(config.account)
+        faults = Faults(config.faults)
+        LocalSageMaker.state = BackendState(clients, runner, quotas, faults, workspace)
+        LocalCodeBuild.builds = Builds(clients, workspace, config.builds)
+        ending.callback(LocalSageMaker.state.end)
+        ending.callback(LocalCodeBuild.builds.end)
+        outputs = _deploy(clients, config.stack) if config.stack else {}
+        if config.enforce_iam:
+            policy_arn = _user_policy(config.stack, outputs)
+            users.make_administrator(clients, own)
+            environment |= users.make_operator(clients, policy_arn).environment()
+            ending.enter_context(aws_environment(environment))
+            ending.enter_context(authorization.enforced())
+        yield LocalAws(environment, clients, outputs, runner, faults)
+
+
+def _route(enforce_iam: bool) -> Authorization:
+    """Let moto's server answer from here, with nothing left of an earlier local AWS."""
+    moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
+    moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch
+    moto.ecr.urls.url_paths["{0}/$"] = LocalEcr.dispatch
+    moto.iam.urls.url_paths["{0}/$"] = LocalIam.dispatch
+    moto.cloudtrail.urls.url_paths["{0}/$"] = LocalCloudTrail.dispatch
+    authorization = LocalCloudTrail.authorization = Authorization()
+    LocalEcr.authorization = authorization if enforce_iam else None
+    LocalEcr.logins = {}
+    LocalEcr.layers = {}
+    LocalEcr.layer_path = f"/local-aws/layers/{secrets.token_urlsafe()}/"
+    LocalEcr.registry = None
+    account_api.route()
+    return authorization
+
+
+@contextmanager
+def _listening(port: int, own: AccessKey) -> Iterator[str]:
+    """Answer requests on a port of loopback, and yield the endpoint."""
+    guard = Guard(DomainDispatcherApplication(create_backend_app), secrets_of(own))
+    guard.open_routes[LocalEcr.layer_path] = serve_layer
+    guard.signed_routes[interrupt.PATH] = interrupt.answer
+    server = make_server(LOOPBACK, port, guard, threaded=True, request_handler=MotoRequestHandler)
+    guard.hosts = {f"{name}:{server.server_port}" for name in (LOOPBACK, "localhost")}
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _runner(config: Config, clients: Clients, workspace: Workspace, ending: ExitStack) -> Runner:
+    if config.containers:
+        try:
+            from local_aws.runners import docker
+        except ImportError:
+            raise UserError(
+                "the Docker SDK is not installed", "pip install 'sagemaker-local-aws[docker]'"
+            ) from None
+        from local_aws.ecr import registry
+
+        runner = docker.ContainerRunner(docker.connect(), clients, workspace)
+        host = ending.enter_context(registry.start(clients, workspace))
+        ending.enter_context(_repositories_at(host))
+        return runner
+    folder = ending.enter_context(workspace.folder())
+    images = [_copied(image, folder / str(n)) for n, image in enumerate(config.images)]
+    return ProcessRunner(images, workspace)
+
+
+def _remove_containers(workspace: str) -> None:
+    from local_aws.runners import docker  # what is to be removed was made with it
+
+    docker.remove_containers(workspace)
+
+
+def _copied(image: Image, folder: Path) -> Image:
+    """Return the entry with a copy of its source: what runs does not change while it runs."""
+    if image.source is None:
+        return image
+    try:
+        shutil.copytree(image.source, folder / image.source.name)
+    except OSError as error:
+        raise UserError(
+            f"image {image.match}: source {image.source}: {error.strerror or error}",
+            "name a folder that can be read",
+        ) from None
+    return replace(image, environment={"PYTHONPATH": str(folder), **image.environment})
+
+
+def _environment(endpoint: str, region: str, own: AccessKey) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": own.id,
+        "AWS_SECRET_ACCESS_KEY": own.secret,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        **NO_CREDENTIALS,
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(SDK_CONFIG),
+        **{name: _with_loopback(os.environ.get(name, "")) for name in ("NO_PROXY", "no_proxy")},
+    }
+
+
+def _with_loopback(no_proxy: str) -> str:
+    return f"{no_proxy},{LOOPBACK}" if no_proxy else LOOPBACK
+
+
+def _deploy(clients: Clients, stack: Stack) -> dict[str, str]:
+    """Create the stack, and return its outputs."""
+    cloudformation = clients.client("cloudformation")
+    try:
+        template = stack.template.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"template {stack.template}: {error.strerror}", "name the template of the stack"
+        ) from None
+    try:
+        cloudformation.create_stack(
+            StackName=stack.name, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"]
+        )
+    except ClientError as error:
+        raise UserError(f"stack {stack.name}: {error}", f"correct {stack.template}") from None
+    described = cloudformation.describe_stacks(StackName=stack.name)["Stacks"][0]
+    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+
+
+def _user_policy(stack: Stack | None, outputs: dict[str, str]) -> str:
+    name = stack.user_policy_output if stack else ""
+    if name not in outputs:
+        raise UserError(
+            f"--enforce-iam: the stack has no output {name!r} with the ARN of the user's policy",
+            "name one in stack.user_policy_output of the configuration",
+        )
+    return outputs[name]
+
+
+def _repositories_at(host: str) -> AbstractContextManager[object]:
+    """What ECR says of a repository is where it really is."""
+    where = property(lambda self: f"{host}/{self.name}", lambda _self, _uri: None)
+    return mock.patch.object(Repository, "uri", where, create=True)
+
+
+def _check_free(port: int) -> None:
+    """moto's server would wait for ever for a port that another process has."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"port {port} of {LOOPBACK}: {error}", "give another one with --port"
+            ) from None
+
+
+def _expect_left_out() -> None:
+    """moto warns of what it leaves out of a template: for LEFT_OUT that is known."""
+    logging.getLogger("moto").addFilter(_is_news)
+    warnings.filterwarnings("ignore", message=f"Tried to parse {LEFT_OUT}")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return LEFT_OUT not in record.getMessage()

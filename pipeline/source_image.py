@@ -1,0 +1,72 @@
+"""An image for machines without a container engine: container/ as the one layer of a manifest.
+
+It cannot be run, but it is pushed to ECR, found by its tag and pinned by its digest like any
+other, and its digest changes when container/ does. `python -m pipeline.source_image` pushes it to a
+running local AWS.
+"""
+
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from local_aws.ecr.images import put_image
+from pipeline import cli
+from pipeline.image import CONTAINER, NONE, REQUIREMENTS, image_tag, source_files
+from pipeline.settings import DEFAULT_CONFIG, load_settings
+from pipeline.stack import read_stack
+
+import boto3
+
+# Source: OCI Image Format Specification, "Image Configuration".
+CONFIG = {
+    "architecture": "amd64",
+    "os": "linux",
+    "config": {"Entrypoint": ["python", "-m", "container"]},
+}
+
+
+def main() -> int:
+    """Push the images into the repository of the stack, as the environment says where."""
+    return cli.run(_push)
+
+
+def _push() -> int:
+    session = boto3.Session()
+    stack = read_stack(session.client("cloudformation"), load_settings(DEFAULT_CONFIG).stack_name)
+    put_source_images(session.client("ecr"), stack.repository_uri)
+    return cli.SUCCEEDED
+
+
+def put_source_images(ecr: Any, repository_uri: str) -> None:
+    """Push an image of the present container/ for each accelerator."""
+    for accelerator in REQUIREMENTS:
+        put_source_image(ecr, repository_uri, accelerator=accelerator)
+
+
+def put_source_image(
+    ecr: Any, repository_uri: str, folder: Path = CONTAINER, accelerator: str = NONE
+) -> str:
+    """Push the image of `folder` for an accelerator under its tag, and return its digest."""
+    layer = _layer(folder, accelerator)
+    return put_image(ecr, repository_uri, image_tag(accelerator, folder), layer, CONFIG)
+
+
+def _layer(folder: Path, accelerator: str) -> bytes:
+    """The files, but for the locks of other accelerators, as a tar archive: the same content gives
+    the same bytes."""
+    others = set(REQUIREMENTS.values()) - {REQUIREMENTS[accelerator]}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in source_files(folder):
+            if path.name in others:
+                continue
+            content = path.read_bytes()
+            entry = tarfile.TarInfo(f"container/{path.relative_to(folder).as_posix()}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
