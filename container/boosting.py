@@ -15,7 +15,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 OBJECTIVE = {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
-CHECKPOINT_ROUNDS = 10  # an interruption costs fewer rounds than this
+CHECKPOINT_ROUNDS = 10
 LOG_ROUNDS = 50
 LOSSES = "losses"  # attribute of a checkpoint: the validation log loss after each round
 
@@ -70,16 +70,15 @@ class _Resumable(xgb.callback.TrainingCallback):
     def __init__(self, seed: int, checkpoints: Checkpoints, losses: list[float]) -> None:
         super().__init__()
         self._seed, self._checkpoints, self._losses = seed, checkpoints, losses
-
-    def before_training(self, model: xgb.Booster) -> xgb.Booster:
-        self._model = model
-        return model
+        self._saved = len(losses)
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
         check_terminated()
+        self._model = model
         rounds = model.num_boosted_rounds()
         if rounds % CHECKPOINT_ROUNDS == 0:
-            self.save()
+            if rounds >= 1.1 * self._saved:  # each time would cost more than training
+                self.save()
             model.set_param({"tree_method": "approx"})
             model.num_boosted_rounds()  # parameters take effect at the next call
             model.set_param({"tree_method": "hist", "seed": self._seed + rounds})
@@ -96,6 +95,7 @@ class _Resumable(xgb.callback.TrainingCallback):
             model = self._model[:rounds]
             model.set_attr(**{LOSSES: json.dumps(self._losses[:rounds])})
             self._checkpoints.save(rounds, bytes(model.save_raw("ubj")))
+            self._saved = rounds
 
 
 class _Monitor(xgb.callback.EvaluationMonitor):
