@@ -20,6 +20,7 @@ LOG_ROUNDS = 50
 LOSSES = "losses"  # attribute of a checkpoint: the validation log loss after each round
 
 LINEAR_ROUNDS = 50
+LINEAR_ROWS = 2**14  # of more rows than twice that, every n-th is enough for so few weights
 LINEAR_L2 = 5.0  # on the weights of standardised columns
 
 

@@ -51,12 +51,13 @@ class RowBuffer:
         self.rows += len(records)
 
     def pages(self, step: int = 1) -> Iterator[NDArray[Any]]:
-        """Yield all records, or every one in `step`, up to PAGE_ROWS at a time."""
+        """Yield all records, or every one in `step`, of up to PAGE_ROWS at a time."""
         self._file.seek(0)
-        for start in range(0, self.rows, PAGE_ROWS * step):
-            page = np.empty(min(PAGE_ROWS * step, self.rows - start), self.dtype)
+        page_rows = max(PAGE_ROWS // step, 1) * step
+        for start in range(0, self.rows, page_rows):
+            page = np.empty(min(page_rows, self.rows - start), self.dtype)
             self._file.readinto(page.data.cast("B"))  # type: ignore[attr-defined]
-            yield page[::step]
+            yield np.ascontiguousarray(page[::step])  # the others go with the page
 
 
 class EncodedDataset:

@@ -155,7 +155,7 @@ def _count_cells(block: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         for place in stray[:1]:
             near = block[max(place - 20, 0) : place + 20].decode(errors="replace")
             raise csv.Error(f"a quote inside a cell that is not quoted, near {near!r}")
-    outside = ~np.logical_xor.accumulate(quotes)
+    outside = ~np.logical_xor.accumulate(quotes) if quotes.any() else True
     ends = np.flatnonzero((data == ord("\n")) & outside)
     commas = np.flatnonzero((data == ord(",")) & outside)
     cells = np.diff(np.searchsorted(commas, ends), prepend=0) + 1

@@ -13,13 +13,12 @@ from typing import Any
 from container import cluster as clusters
 from container import contract
 from container.artifact import Artifact
-from container.boosting import train_linear, train_trees
+from container.boosting import LINEAR_ROWS, train_linear, train_trees
 from container.channel import Channel, Rows, chunks
 from container.checkpoint import Checkpoints, fingerprint
 from container.cluster import SINGLE_HOST, Cluster
 from container.dataset import (
     ROWS_FOR_THREADS,
-    SAMPLE_ROWS,
     EncodedDataset,
     Matrix,
     quantile_matrices,
@@ -111,7 +110,7 @@ def fit(
     train_matrix = Matrix(train_data, tables, training=True)
     validation_matrix = Matrix(validation_data, tables, training=False)
     rows = max(cluster.allgather(train_matrix.buffer.rows))
-    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // SAMPLE_ROWS))])
+    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // LINEAR_ROWS))])
     linear = train_linear(np.concatenate(cluster.allgather(sample)))
     with quantile_matrices(train_matrix, validation_matrix, cluster=cluster) as matrices:
         # A GPU does not train on data that the CPU put on disk.

@@ -77,7 +77,9 @@ def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFram
         if values.dtype == object:
             values = _convert(cells[name], _to_number, float)
         outside = (values < number.minimum) | (values > number.maximum)
-        refuse(name, outside | (number.whole & (values > np.floor(values))), number.allowed)
+        if number.whole:
+            outside |= values > np.floor(values)
+        refuse(name, outside, number.allowed)
         checked[name] = values + 0.0  # makes 0 of -0
     for name, text in TEXTS.items():
         texts = _convert(cells[name], clean, object)

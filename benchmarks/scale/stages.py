@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from container.artifact import Artifact
-from container.boosting import train_linear, train_trees
+from container.boosting import LINEAR_ROWS, train_linear, train_trees
 from container.channel import Channel
 from container.contract import parse_hyperparameters
-from container.dataset import SAMPLE_ROWS, EncodedDataset, Matrix, quantile_matrices
+from container.dataset import EncodedDataset, Matrix, quantile_matrices
 from container.evaluation import measure
 from container.hardware import peak_memory_mib, rss_mib
 from container.opt_ml import data_files
@@ -59,7 +59,7 @@ def run(channels: Path, trees: int, depth: int) -> str:
     validation_matrix = Matrix(validation_data, tables, training=False)
     stages.end("columns")
     rows = train_matrix.buffer.rows
-    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // SAMPLE_ROWS))])
+    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // LINEAR_ROWS))])
     linear = train_linear(sample)
     stages.end("linear booster")
     with quantile_matrices(train_matrix, validation_matrix) as matrices:
