@@ -15,8 +15,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 OBJECTIVE = {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
-CHECKPOINT_ROUNDS = 10
-LOG_ROUNDS = 50
+CHECKPOINT_ROUNDS, LOG_ROUNDS = 10, 50
 LOSSES = "losses"  # attribute of a checkpoint: the validation log loss after each round
 
 LINEAR_ROUNDS = 50
@@ -191,8 +190,8 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
     booster = xgb.train(params, xgb.DMatrix(x, labels, weight=weights, missing=0), LINEAR_ROUNDS)
     # The margins of no column at all, and of each column alone, give the weights.
     alone = xgb.DMatrix(np.eye(x.shape[1] + 1, x.shape[1], k=-1))
-    margins = booster.predict(alone, output_margin=True).astype(float)
-    intercept, both = margins[0], margins[1:] - margins[0]
+    intercept, *margins = booster.predict(alone, output_margin=True).astype(float)
+    both = np.array(margins) - intercept
     weight, weight_missing = both[: len(mean)], np.zeros(len(mean))
     weight_missing[some] = both[len(mean) :]
     lowest, highest = np.nan_to_num(np.fmin.reduce(raw)), np.nan_to_num(np.fmax.reduce(raw))
