@@ -106,7 +106,11 @@ def tags(terminal: Terminal, stack: Stack) -> list[str]:
             "SyntaxError: invalid syntax (train.py, line 1)",
             "mend container/, and run",
         ),
-        ({}, "ModuleNotFoundError: No module named 'numpy'", "add it to what the Dockerfile inst"),
+        (
+            {},
+            "ModuleNotFoundError: No module named 'xgboost'",
+            "add it to what the Dockerfile inst",
+        ),
     ],
 )
 def test_an_image_that_does_not_train_is_not_pushed(
