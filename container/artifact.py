@@ -18,8 +18,6 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
-TREES_SHARE = 0.35  # chosen by cross-validation with other seeds than benchmarks/README.md reports
-
 
 @dataclass(frozen=True)
 class Artifact:
@@ -85,4 +83,4 @@ class Artifact:
 
 
 def _weighted(trees: NDArray[Any], linear: NDArray[Any]) -> NDArray[Any]:
-    return TREES_SHARE * trees + (1 - TREES_SHARE) * linear
+    return features.TREES_SHARE * trees + (1 - features.TREES_SHARE) * linear

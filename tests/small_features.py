@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import small_schema
 
+TREES_SHARE = 0.5
+
 
 def encode(rows: pd.DataFrame) -> pd.DataFrame:
     columns = {name: rows[name].astype(np.float32) for name in small_schema.NUMBERS}
