@@ -43,7 +43,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own-data") / "project"
     for name in ("container", "pipeline", "build"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pipeline.yaml", folder)
+    for name in ("pipeline.yaml", "local_aws.yaml"):
+        shutil.copy(ROOT / name, folder)
     git(folder, "init", "--quiet")
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "-m", "before")
