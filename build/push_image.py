@@ -148,9 +148,7 @@ def build(
         diagnosis = diagnose("\n".join([message, *lines]))
         if diagnosis is None:
             raise InputError(message, UNKNOWN)
-        raise InputError(
-            f"{message}\ncause: {diagnosis.cause}\ncheck: {diagnosis.check}", diagnosis.cure
-        )
+        raise InputError(f"{message}\n{diagnosis.explanation}", diagnosis.fix)
 
 
 def _follow(

@@ -81,7 +81,7 @@ def confirm(question: str) -> bool:
 def hint(error: Exception) -> str:
     """What to do about an error of botocore's, in one line."""
     diagnosis = diagnose(str(error))
-    return diagnosis.cure if diagnosis else UNKNOWN
+    return diagnosis.fix if diagnosis else UNKNOWN
 
 
 def _explained(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a failure was, how to check it and what mends it: the catalogue of diagnosis.yaml.
+"""The catalogue of known failures (diagnosis.yaml): cause, check and fix of each.
 
 `python pipeline/diagnosis.py` prints the catalogue as a page.
 """
@@ -13,6 +13,17 @@ import yaml
 
 START = "start"  # in place of a check: the commands refuse it before they check anything
 CATALOGUE = Path(__file__).with_name("diagnosis.yaml")
+PAGE = "docs/troubleshooting.md"
+
+INTRODUCTION = """# Troubleshooting
+
+When a command fails for one of these {number} reasons, it prints `cause:`, `check:`, `docs:` (the
+name of the failure on this page) and `hint:` (the fix). `runs/<execution id>/run.json` keeps the
+name. Words in capitals stand for your own values. A test produces each failure, on local AWS or in
+a container.
+
+**Seen by** says what notices the failure before a run: a check of `python pipeline/preflight.py`,
+or the command itself when it starts. This page is generated from `pipeline/diagnosis.yaml`."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +31,14 @@ class Diagnosis:
     id: str
     cause: str
     check: str  # a command; its words in capitals are to be replaced
-    cure: str  # a command, or a change
+    fix: str  # a command, or a change
+
+    @property
+    def explanation(self) -> str:
+        return f"cause: {self.cause}\ncheck: {self.check}\ndocs: {PAGE}#{self.id}"
 
     def __str__(self) -> str:
-        return f"cause: {self.cause}\ncheck: {self.check}\nhint: {self.cure}"
+        return f"{self.explanation}\nhint: {self.fix}"
 
 
 @dataclass(frozen=True)
@@ -34,18 +49,18 @@ class Entry:
     seen: str
     cause: str
     check: str
-    cure: str
+    fix: str
     source: str  # where people have met it
     preflight: tuple[str, ...] = ()  # the checks that see it before a run; START
 
     def diagnosis(self, found: dict[str, str]) -> Diagnosis:
-        """`found` has what the named groups of the pattern hold."""
-        texts = (text.format_map(found) for text in (self.cause, self.check, self.cure))
+        """Return the texts, filled with what the named groups of the pattern found."""
+        texts = (text.format_map(found) for text in (self.cause, self.check, self.fix))
         return Diagnosis(self.id, *texts)
 
     @property
     def unfilled(self) -> Diagnosis:
-        """With the names of the groups in capitals, as in ROLE."""
+        """Return the texts with the names of the groups in capitals, as in ROLE."""
         return self.diagnosis({name: name.upper() for name in re.compile(self.pattern).groupindex})
 
 
@@ -58,8 +73,11 @@ def catalogue() -> tuple[Entry, ...]:
 
 
 def diagnose(text: str) -> Diagnosis | None:
-    """The first entry of the catalogue whose pattern is in `text`: what was said of a failure, and
-    then the last lines of its log."""
+    """Return the diagnosis of the first entry of the catalogue whose pattern is in `text`.
+
+    Args:
+        text: The error message, and then the last lines of the log.
+    """
     for entry in catalogue():
         match = re.search(entry.pattern, text, re.MULTILINE)
         if match:
@@ -68,43 +86,46 @@ def diagnose(text: str) -> Diagnosis | None:
 
 
 def page() -> str:
-    """The catalogue in Markdown, a table for each stage."""
+    """Return the catalogue as a page of Markdown: an index, then a section for each failure."""
     stages = defaultdict(list)
     for entry in catalogue():
         stages[entry.stage].append(entry)
-    parts = [
-        "# Troubleshooting",
-        "The commands say this by themselves when they fail: `cause:`, `check:` and `hint:`. Words "
-        "in capitals are yours to replace. `runs/<execution id>/run.json` keeps the name of what "
-        f"was found. Tests produce each of these {len(catalogue())} failures, on local AWS or in a "
-        "container. `seen by` names the checks of `python pipeline/preflight.py` that see it "
-        "before the run; with `start` the commands refuse it before they check anything.",
-    ]
+    parts = [INTRODUCTION.format(number=len(catalogue())), "## Index"]
+    parts.append(
+        "\n".join(
+            f"- [{stage.capitalize()}](#{stage}-failures): "
+            + ", ".join(f"[{entry.id}](#{entry.id})" for entry in entries)
+            for stage, entries in stages.items()
+        )
+    )
     for stage, entries in stages.items():
-        parts += [f"## {stage.capitalize()}", "\n".join(_table(entries))]
+        parts += [f"## {stage.capitalize()} failures", *(_section(entry) for entry in entries)]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(entries: list[Entry]) -> list[str]:
-    lines = [
-        "| failure | what you see | cause | check | what mends it | seen by | met in |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for entry in entries:
-        said = entry.unfilled
-        place = re.sub(r"https://(github\.com/|docs\.aws\.amazon\.com/.*/)", "", entry.source)
-        place = re.sub(r"/(issues|pull)/", "#", place)
-        cells = (
-            entry.id,
-            f"`` {entry.seen} ``",
-            said.cause,
-            f"`` {said.check} ``",
-            said.cure,
-            ", ".join(entry.preflight) or "-",
-            f"[{place}]({entry.source})",
-        )
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return lines
+def _section(entry: Entry) -> str:
+    found = entry.unfilled
+    place = re.sub(r"https://(github\.com/|docs\.aws\.amazon\.com/.*/)", "", entry.source)
+    place = re.sub(r"/(issues|pull)/", "#", place)
+    return f"""### {entry.id}
+
+```text
+{entry.seen}
+```
+
+- **Cause**: {found.cause}
+- **Check**: `` {found.check} ``
+- **Fix**: {found.fix}
+- **Seen by**: {_seen_by(entry)}
+- **Met in**: [{place}]({entry.source})"""
+
+
+def _seen_by(entry: Entry) -> str:
+    if entry.preflight == (START,):
+        return "the start of the command, before any check"
+    if entry.preflight:
+        return f"preflight ({', '.join(entry.preflight)})"
+    return "nothing before the run"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def entry_of(name: str) -> Entry:
 
 
 def says(name: str, output: str) -> bool:
-    """Whether the cause, the check and the cure of an entry stand in `output`, line by line."""
+    """Whether the cause, the check and the fix of an entry stand in `output`, line by line."""
     entry = entry_of(name)
     groups = re.compile(entry.pattern).groupindex
     lines = str(entry.diagnosis(dict.fromkeys(groups, ANYTHING)))

@@ -50,12 +50,14 @@ def test_an_entry_is_found_by_what_its_source_quotes(entry: Entry) -> None:
     assert found is not None
     assert found.id == entry.id
     assert "None" not in str(found)
+    assert f"docs: docs/troubleshooting.md#{entry.id}\n" in str(found)
+    assert f"\n### {entry.id}\n" in page()
     assert re.fullmatch(r"https://(github|docs\.aws\.amazon)\.com/\S+", entry.source)
 
 
 @pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.id)
 def test_the_texts_name_what_the_pattern_finds_and_nothing_else(entry: Entry) -> None:
-    texts = f"{entry.cause} {entry.check} {entry.cure}".replace("{{", "").replace("}}", "")
+    texts = f"{entry.cause} {entry.check} {entry.fix}".replace("{{", "").replace("}}", "")
     assert set(re.findall(r"{(\w+)}", texts)) == set(re.compile(entry.pattern).groupindex)
 
 
@@ -739,7 +741,7 @@ def test_a_vpc_from_which_s3_cannot_be_reached(jobs: Jobs, local_aws: ProjectAws
         RouteTableIds=[table["RouteTableId"]],
     )
     job = jobs.wait(jobs.start(VpcConfig=place))
-    assert job["TrainingJobStatus"] == "Completed", "as the cure says"
+    assert job["TrainingJobStatus"] == "Completed", "as the fix says"
 
 
 def test_a_longest_wait_without_spot(jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:

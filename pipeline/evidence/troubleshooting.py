@@ -45,7 +45,7 @@ def _known_failures(failed: Sequence[Record], words: Words) -> list[str]:
         for entry in catalogue()
         if entry.id in {*met, *USUAL_FAILURES}
     ]
-    rows = [[literal(each.id), each.cause, literal(each.check), each.cure] for each in known]
+    rows = [[literal(each.id), each.cause, literal(each.check), each.fix] for each in known]
     return [words("known_failures"), table(header, rows)]
 
 

@@ -1,4 +1,4 @@
-"""Says why an execution did not succeed and what mends it, and what may surprise if it did."""
+"""Why an execution did not succeed and how to fix it; and what may surprise about a success."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def failure(
     last_lines: list[str],
     because: str | None = None,
 ) -> str:
-    """Why the execution did not succeed, and what mends it; else what there is to go on with."""
+    """Return why the execution failed and how to fix it, else where to look further."""
     if diagnosis:
         return f"{_headline(record, because)}\n{diagnosis}"
     job = record["training_job_name"]
