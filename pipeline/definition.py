@@ -32,11 +32,13 @@ from pipeline.workflow.parameters import (
     VALIDATION_DATA_URI,
 )
 from pipeline.workflow.registration import register_model
+from pipeline.workflow.resource_config import PreferenceTrainingStep
 
 import boto3
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
 from sagemaker.session import Session
+from sagemaker.utils import instance_supports_kms
 from sagemaker.workflow.condition_step import ConditionStep
 from sagemaker.workflow.conditions import ConditionGreaterThanOrEqualTo
 from sagemaker.workflow.fail_step import FailStep
@@ -44,7 +46,7 @@ from sagemaker.workflow.functions import Join
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
-from sagemaker.workflow.steps import CacheConfig, TrainingStep
+from sagemaker.workflow.steps import CacheConfig
 
 TRAIN_STEP = "Train"
 GATE_STEP = "CheckValidationAuc"
@@ -81,7 +83,8 @@ def build_pipeline(
 ) -> Pipeline:
     """Nothing is sent: the result's `definition()` is the JSON, its `upsert()` sends it."""
     session = make_session(PipelineSession, boto_session, stack.bucket)
-    instance_type = ParameterString(INSTANCE_TYPE, default_value=settings.instance_type)
+    preferred = settings.instance_types
+    instance_type = ParameterString(INSTANCE_TYPE, default_value=preferred[0])
     instance_count = ParameterInteger(INSTANCE_COUNT, default_value=settings.instance_count)
     image_uri = ParameterString(IMAGE_URI, default_value=inputs.image_uri)
     revision = ParameterString(SOURCE_REVISION, default_value=inputs.source_revision)
@@ -104,13 +107,14 @@ def build_pipeline(
         stack,
         session,
         image_uri=image_uri,
-        instance_type=instance_type,
+        instance_type=instance_type if len(preferred) == 1 else preferred[0],
         instance_count=instance_count,
         hyperparameters=hyperparameters,
         environment={"CACHE_KEY": cache_key},  # part of the step's cache key, read by nobody
     )
-    train = TrainingStep(
+    train = PreferenceTrainingStep(
         name=TRAIN_STEP,
+        instance_types=preferred,
         display_name="Train XGBoost",
         description="Trains in the project's own image and evaluates on the validation channel.",
         step_args=estimator.fit(
@@ -162,7 +166,7 @@ def build_pipeline(
     return Pipeline(
         name=settings.pipeline_name,
         parameters=[
-            instance_type,
+            *([instance_type] if len(preferred) == 1 else []),
             instance_count,
             image_uri,
             revision,
@@ -195,6 +199,8 @@ def build_estimator(
     environment: Mapping[str, Any] | None = None,
 ) -> Estimator:
     """The Estimator of the training job; the keyword arguments may be pipeline parameters."""
+    # An instance type with disks of its own encrypts them itself, and takes no key for them.
+    volume_key = all(instance_supports_kms(each) for each in settings.instance_types)
     return Estimator(
         image_uri=image_uri,
         # Outside a pipeline, the SDK would make an illegal job name from an image with a digest.
@@ -224,6 +230,11 @@ def build_estimator(
         enable_network_isolation=True,  # the container needs no network: nothing can leak
         disable_profiler=True,  # else a profiler reads the job every minute
         debugger_hook_config=False,  # else a debugger hook writes tensors to the default bucket
+        tags=settings.aws_tags,
+        subnets=list(settings.vpc.subnets) if settings.vpc else None,
+        security_group_ids=list(settings.vpc.security_groups) if settings.vpc else None,
+        output_kms_key=settings.kms_key,
+        volume_kms_key=settings.kms_key if volume_key else None,
         sagemaker_session=session,
     )
 

@@ -58,7 +58,7 @@ def find_plan(settings: Settings, session: boto3.Session, services: Services) ->
         known(who, "identity")
         return read_stack(services.cloudformation, settings.stack_name)
 
-    def find_instance_type() -> str:
+    def find_instance_type() -> str | tuple[str, ...]:
         if settings.instance_type != SMALLEST:
             return settings.instance_type
         known(who, "identity")

@@ -1,18 +1,18 @@
 """pipeline.yaml as one frozen, typed object; all mistakes in it are reported together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
 from local_aws.service_model import sagemaker_regions, training_instance_types
+from pipeline.company import CompanySettings
 from pipeline.tuning.settings import Tuning
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -21,21 +21,19 @@ from pydantic import (
 
 DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
 SMALLEST = "smallest"  # instance_type: what pipeline/smallest_instance.py finds in the account
+MOST_INSTANCE_TYPES = 5  # InstancePreferences of CreateTrainingJob
 
 
 # YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
 Number = BeforeValidator(parse_number)
 
 
-class Settings(BaseModel):
+class Settings(CompanySettings):
     """The meaning and the unit of each value stand beside it in pipeline.yaml.
 
     The patterns are those of the services (CloudFormation, SageMaker CreatePipeline).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    region: str
     # Names of the stack's roles and bucket begin with it, and must fit in 63 characters.
     stack_name: Annotated[
         str, Field(min_length=2, max_length=30, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
@@ -47,11 +45,10 @@ class Settings(BaseModel):
     data_file: Path
     validation_fraction: Annotated[float, Number, Field(gt=0, lt=1)]
     split_seed: Annotated[int, Number, Field(ge=0)]
-    instance_type: str
+    instance_type: str | tuple[str, ...]  # several: the first one with capacity
     instance_count: Annotated[int, Number, Field(ge=1, le=100)]
     volume_size_gb: Annotated[int, Number, Field(ge=1, le=16_384)]
     max_run_seconds: Annotated[int, Number, Field(ge=1, le=2_419_200)]
-    spot: bool
     max_wait_seconds: Annotated[int, Number, Field(ge=1)]
     max_cost_usd: Annotated[float, Number, Field(gt=0)] | None
     min_validation_auc: Annotated[float, Number, Field(ge=0, le=1)]
@@ -73,15 +70,20 @@ class Settings(BaseModel):
             raise ValueError("the name of a file is needed")
         return value.expanduser()
 
-    @field_validator("instance_type")
+    @field_validator("instance_type", mode="before")
     @classmethod
-    def _known_instance_type(cls, value: str) -> str:
-        known = [SMALLEST, *training_instance_types()]
-        if value not in known:
-            raise ValueError(
-                f"{value!r} is not a training instance type{did_you_mean(value, known)}"
-            )
-        return value
+    def _known_instance_types(cls, given: Any) -> str | tuple[str, ...]:
+        several = isinstance(given, list | tuple)
+        known = [*training_instance_types(), *([] if several else [SMALLEST])]
+        values = tuple(given) if several else (given,)
+        for value in values:
+            if value not in known:
+                raise ValueError(
+                    f"{value!r} is not a training instance type{did_you_mean(str(value), known)}"
+                )
+        if not 1 <= len(set(values)) == len(values) <= MOST_INSTANCE_TYPES:
+            raise ValueError(f"1 to {MOST_INSTANCE_TYPES} different instance types are needed")
+        return values if len(values) > 1 else str(values[0])
 
     @field_validator("hyperparameters", mode="before")
     @classmethod
@@ -105,6 +107,12 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _spot_has_one_instance_type(self) -> Self:
+        if self.spot and len(self.instance_types) > 1:
+            raise ValueError("instance_type: with spot one type is needed, not a list")
+        return self
+
+    @model_validator(mode="after")
     def _spot_waits_long_enough(self) -> Self:
         if self.spot and self.max_wait_seconds < self.max_run_seconds:
             raise ValueError(
@@ -112,6 +120,16 @@ class Settings(BaseModel):
                 f"be at least max_run_seconds ({self.max_run_seconds})"
             )
         return self
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """The instance types in the order of preference."""
+        return listed_types(self.instance_type)
+
+
+def listed_types(instance_type: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one instance type, or several, as a tuple."""
+    return (instance_type,) if isinstance(instance_type, str) else tuple(instance_type)
 
 
 def load_settings(path: Path) -> Settings:

@@ -83,11 +83,14 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     stack = read_stack(session.client("cloudformation"), settings.stack_name)
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
+    # A list of types is for one training job: a search takes the first.
+    settings = settings.model_copy(update={"instance_type": settings.instance_types[0]})
     tag = image_tag(settings.accelerator)
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
     pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
-    price = price_list.ask_price(pricing, settings.region, settings.instance_type)
-    check_ceiling(price, settings.instance_type, tuning.trials, settings)
+    price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])
+    kept = settings.warm_pool_seconds or 0
+    check_ceiling(price, settings.instance_types[0], tuning.trials, settings, kept)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import Inputs
@@ -111,7 +114,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
             return code
     make_folder(RUNS)
     upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
-    pipeline.upsert(role_arn=stack.pipeline_role_arn)
+    pipeline.upsert(stack.pipeline_role_arn, tags=settings.aws_tags)
     sagemaker = session.client("sagemaker")
     execution_arn = start_execution(sagemaker, pipeline.name, {})
     console.print(

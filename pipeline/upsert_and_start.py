@@ -17,7 +17,7 @@ from typing import Any
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.evidence.words import LANGUAGES
-from pipeline.execution.cost import Ceiling, check_ceiling
+from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
 from pipeline.execution.progress import Follower
 from pipeline.execution.record import RUNS, collect, make_folder, save
@@ -25,7 +25,7 @@ from pipeline.execution.summary import summary
 from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances import price_list
 from pipeline.report import write_pages
-from pipeline.settings import SMALLEST, Settings, load_settings
+from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
 from pipeline.workflow.parameters import (
@@ -116,10 +116,10 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     parameters = parse_overrides(arguments.parameter, definition, settings)
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
-    instance_type, instances = instances_of(definition, parameters)
+    instance_type, instances = instances_of(definition, parameters, settings)
     pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
-    price = price_list.ask_price(pricing, settings.region, instance_type)
-    check_ceiling(price, instance_type, instances, settings)
+    dearest, price = ask_dearest(pricing, settings.region, listed_types(instance_type))
+    check_ceiling(price, dearest, instances, settings)
     if not arguments.no_preflight:
         settings = settings.model_copy(
             update={"instance_type": instance_type, "instance_count": instances}
@@ -140,7 +140,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     if not arguments.no_wait:
         make_folder(RUNS)
     upload(s3, dataset, stack.bucket, settings.prefix)
-    pipeline.upsert(role_arn=stack.pipeline_role_arn, description=DESCRIPTION)
+    pipeline.upsert(stack.pipeline_role_arn, DESCRIPTION, settings.aws_tags)
     sagemaker = session.client("sagemaker")
     execution_arn = start_execution(sagemaker, settings.pipeline_name, parameters)
     if arguments.no_wait:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from container.errors import InputError
-from pipeline.execution.cost import check_ceiling, estimate
+from pipeline.execution.cost import ask_dearest, check_ceiling, estimate
 from pipeline.execution.training_job import JobPhases
 from pipeline.instances.price_list import Price, training_products
 from pipeline.settings import Settings
@@ -118,3 +118,24 @@ def test_the_cost_so_far_is_that_of_all_instances_since_the_job_has_them() -> No
     job.update(done | {"TrainingJobStatus": "Failed"})
     assert job.ended
     assert job.cost_usd(PRICE) == pytest.approx(0.01)
+
+
+def test_the_dearest_of_several_types_counts_and_an_unknown_price_counts_most(pricing: Any) -> None:
+    types = ("ml.m5.large", "ml.m5.xlarge")
+
+    def ask(*items: list[str]) -> tuple[str, Price | None]:
+        with Stubber(pricing) as stubber:
+            for each in items:
+                stubber.add_response("get_products", {"PriceList": each})
+            return ask_dearest(pricing, "eu-west-1", types)
+
+    large = [product("EU-Train:ml.m5.large", usd="0.128")]
+    dearest, price = ask(large, [product("EU-Train:ml.m5.xlarge", usd="0.256")])
+    assert (dearest, price and price.usd_per_hour) == ("ml.m5.xlarge", 0.256)
+    assert ask(large, []) == ("ml.m5.xlarge", None)
+
+
+def test_a_warm_pool_is_billed_as_the_job_is(settings: Settings) -> None:
+    cheap = settings.model_copy(update={"max_run_seconds": 100, "max_cost_usd": 0.02})
+    with pytest.raises(InputError, match=r"110 s of 2 x ml.m5.large .* could cost 0.0220 USD"):
+        check_ceiling(PRICE, TYPE, 2, cheap, kept_seconds=10)

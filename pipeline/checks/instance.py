@@ -18,20 +18,19 @@ from pipeline.instances.inquiry import (
     read_quotas,
     read_sizes,
 )
+from pipeline.settings import listed_types
 from pipeline.smallest_instance import job_need
 
 MIB = 1024**2
 
 
 def quota(services: Services, plan: Plan) -> str:
-    """Whether the account may have so many of the type, spot or on demand, as the plan asks."""
+    """Whether the account may have so many of each type, spot or on demand, as the plan asks."""
     known(plan.identity, "identity")
-    settings, instance_type = plan.settings, settled(plan.instance_type)
+    settings, instance_types = plan.settings, listed_types(settled(plan.instance_type))
     need = Need(settings.instance_count, settings.spot, None)
-    keys = {
-        (instance_type, need.purchase): f"{instance_type} {need.purchase}",
-        (ALL_JOBS[need.purchase], need.purchase): f"instances {need.purchase} for all jobs",
-    }
+    keys = {(each, need.purchase): f"{each} {need.purchase}" for each in instance_types}
+    keys[ALL_JOBS[need.purchase], need.purchase] = f"instances {need.purchase} for all jobs"
     with ThreadPoolExecutor(2) as pool:
         defaults, applied = pool.map(
             lambda operation: _pages(services.quotas, operation, set(keys)),
@@ -46,36 +45,42 @@ def quota(services: Services, plan: Plan) -> str:
                 f"{quota_request(quotas[key], need, settings.region)}; or see what it may have: "
                 "python pipeline/smallest_instance.py",
             )
-    if (instance_type, need.purchase) not in quotas:
-        raise Doubt(
-            f"Service Quotas has none for {instance_type} {need.purchase} in {settings.region}: it "
-            "may not be offered",
-            "python pipeline/smallest_instance.py lists what is",
-        )
-    most = quotas[instance_type, need.purchase]
-    return f"{need.instances} of {most.instances:g} {instance_type} {need.purchase}"
+    found = []
+    for each in instance_types:
+        if (each, need.purchase) not in quotas:
+            raise Doubt(
+                f"Service Quotas has none for {each} {need.purchase} in {settings.region}: it "
+                "may not be offered",
+                "python pipeline/smallest_instance.py lists what is",
+            )
+        most = quotas[each, need.purchase]
+        found.append(f"{need.instances} of {most.instances:g} {each} {need.purchase}")
+    return ", ".join(found)
 
 
 def memory(services: Services, plan: Plan) -> str:
     """Whether what the newest run held, or else the data, fits MEMORY_FACTOR times."""
     known(plan.identity, "identity")
-    instance_type = known(plan.instance_type, "instance type")
+    instance_types = listed_types(known(plan.instance_type, "instance type"))
     channels = known(plan.dataset, "data").channels
-    size = _size(services, instance_type)
-    if size is None:
-        raise Doubt(
-            f"EC2 does not have {instance_type} in {plan.settings.region}: a job on it is refused, "
-            "or its memory is not known",
-            "python pipeline/smallest_instance.py lists what the region has",
-        )
     peak = _peak_memory_mib(plan)
     held, source = (
         (sum(map(len, channels.values())) // MIB, "the data has")
         if peak is None
         else (peak, "the training program held")
     )
-    there = size.memory_mib
-    finding = f"{instance_type} has {there:,} MiB, {source} {held:,} MiB"
+    sizes = {each: _size(services, each) for each in instance_types}
+    for each, size in sizes.items():
+        if size is None:
+            raise Doubt(
+                f"EC2 does not have {each} in {plan.settings.region}: a job on it is refused, "
+                "or its memory is not known",
+                "python pipeline/smallest_instance.py lists what the region has",
+            )
+    least, there = min(
+        ((each, size.memory_mib) for each, size in sizes.items() if size), key=lambda it: it[1]
+    )
+    finding = f"{least} has {there:,} MiB, {source} {held:,} MiB"
     if there < held:
         raise InputError(finding, "choose a larger instance_type, or a smaller data_file")
     if there < MEMORY_FACTOR * held:
@@ -86,13 +91,18 @@ def memory(services: Services, plan: Plan) -> str:
 def accelerator(services: Services, plan: Plan) -> str:
     """Whether the image computes on the GPUs that are paid for; without one it takes the CPU."""
     known(plan.identity, "identity")
-    instance_type = known(plan.instance_type, "instance type")
+    instance_types = listed_types(known(plan.instance_type, "instance type"))
+    found = [_accelerator(services, each, plan.settings.accelerator) for each in instance_types]
+    return "; ".join(found)
+
+
+def _accelerator(services: Services, instance_type: str, image_for: str) -> str:
     size = _size(services, instance_type)
     if size is None:
         raise NotChecked(f"EC2 does not have {instance_type}")
     gpus = "no GPU" if not size.gpus else f"{size.gpus} GPU{'s' * (size.gpus > 1)}"
-    finding = f"{instance_type} has {gpus}, the image is for {plan.settings.accelerator}"
-    if size.gpus and plan.settings.accelerator == NONE:
+    finding = f"{instance_type} has {gpus}, the image is for {image_for}"
+    if size.gpus and image_for == NONE:
         raise Doubt(
             f"{finding}: what costs most would stand idle",
             f"set accelerator: {CUDA} in pipeline.yaml and run `python build/push_image.py`, or "
@@ -103,7 +113,7 @@ def accelerator(services: Services, plan: Plan) -> str:
             f"{finding}: the program uses one on each instance",
             "choose an instance_type with one GPU, and more of them with instance_count",
         )
-    if not size.gpus and plan.settings.accelerator == CUDA:
+    if not size.gpus and image_for == CUDA:
         return f"{finding}: it will train on the CPU"
     return finding
 

@@ -31,7 +31,7 @@ class Plan:
     identity: str | Exception  # ARN of who asks
     stack: Stack | Exception
     dataset: Dataset | Exception
-    instance_type: str | Exception
+    instance_type: str | tuple[str, ...] | Exception  # several by preference
     image_uri: str | Exception  # with the digest
     definition: dict[str, Any] | Exception
     other_data: Mapping[str, str] = field(default_factory=dict)  # channel -> S3 URI, not of dataset

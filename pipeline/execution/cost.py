@@ -1,5 +1,6 @@
 """What a training job may cost, costs and has cost, without storage."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from container.errors import InputError
@@ -15,10 +16,15 @@ def cost_usd(price: Price, seconds: float, instances: int) -> float:
 
 
 def check_ceiling(
-    price: Price | None, instance_type: str, instances: int, settings: Settings
+    price: Price | None,
+    instance_type: str,
+    instances: int,
+    settings: Settings,
+    kept_seconds: int = 0,
 ) -> None:
-    """Raises InputError when the training job could cost more than the settings allow."""
-    ceiling, seconds = settings.max_cost_usd, settings.max_run_seconds
+    """Raises InputError when the training job could cost more than the settings allow; instances
+    that are kept in a warm pool are billed as those that train."""
+    ceiling, seconds = settings.max_cost_usd, settings.max_run_seconds + kept_seconds
     if ceiling is None:
         return
     if price is None:
@@ -35,6 +41,19 @@ def check_ceiling(
             f"USD an hour could cost {most:.4f} USD, more than {ceiling} USD",
             "lower max_run_seconds, take a smaller instance_type, or raise max_cost_usd",
         )
+
+
+def ask_dearest(
+    pricing: Any, region: str, instance_types: Sequence[str]
+) -> tuple[str, Price | None]:
+    """Return the dearest of the types with its price; one whose price is not known counts most."""
+    prices = [(each, ask_price(pricing, region, each)) for each in instance_types]
+    return max(prices, key=lambda each: each[1].usd_per_hour if each[1] else float("inf"))
+
+
+def selected_instance(resources: dict[str, Any]) -> str | None:
+    """Return the instance type of a job (ResourceConfig), also when it was chosen of several."""
+    return resources.get("SelectedInstanceType") or resources.get("InstanceType")
 
 
 class Ceiling:
@@ -59,7 +78,8 @@ def estimate(pricing: Any, region: str, job: dict[str, Any]) -> dict[str, Any] |
     if "BillableTimeInSeconds" not in job:
         return None
     resources = job["ResourceConfig"]
-    price = ask_price(pricing, region, resources["InstanceType"])
+    instance_type = selected_instance(resources)
+    price = ask_price(pricing, region, instance_type) if instance_type else None
     if price is None:
         return None
     usd = cost_usd(price, job["BillableTimeInSeconds"], resources["InstanceCount"])

@@ -62,7 +62,7 @@ def collect(sagemaker: Any, s3: Any, ecr: Any, pricing: Any, execution_arn: str)
         "training_job_status": job.get("TrainingJobStatus"),
         "secondary_status": job.get("SecondaryStatus"),
         "reused_from": reused,
-        "instance_type": resources.get("InstanceType"),
+        "instance_type": cost.selected_instance(resources),
         "instance_count": resources.get("InstanceCount"),
         "spot": job.get("EnableManagedSpotTraining"),
         "training_seconds": job.get("TrainingTimeInSeconds"),

@@ -75,7 +75,7 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
         else resolve_image(
             session.client("ecr"), stack.repository_uri, image_tag(settings.accelerator)
         ),
-        DOCKER_INSTANCE if in_docker else settings.instance_type,
+        DOCKER_INSTANCE if in_docker else settings.instance_types[0],
         dataset,
         ending.close,
     )

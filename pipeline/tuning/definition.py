@@ -13,6 +13,7 @@ from pipeline.settings import Settings
 from pipeline.stack import Stack
 from pipeline.tuning.settings import Range, Tuning
 from pipeline.workflow.parameters import IMAGE_URI, INSTANCE_TYPE, TRAIN_DATA_URI
+from pipeline.workflow.resource_config import WarmPoolTuningStep
 
 import boto3
 from sagemaker.inputs import TrainingInput
@@ -26,7 +27,6 @@ from sagemaker.tuner import HyperparameterTuner
 from sagemaker.workflow.parameters import ParameterString
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
-from sagemaker.workflow.steps import TuningStep
 
 # Part of the names of the jobs, by which the policies of build/infrastructure.yml know them.
 TUNE_STEP = "Tune"
@@ -38,7 +38,7 @@ def build_tuning_pipeline(
 ) -> Pipeline:
     """Nothing is sent: the result's `definition()` is the JSON, its `upsert()` sends it."""
     session = make_session(PipelineSession, boto_session, stack.bucket)
-    instance_type = ParameterString(INSTANCE_TYPE, default_value=settings.instance_type)
+    instance_type = ParameterString(INSTANCE_TYPE, default_value=settings.instance_types[0])
     image_uri = ParameterString(IMAGE_URI, default_value=inputs.image_uri)
     data_uri = ParameterString(
         TRAIN_DATA_URI, default_value=inputs.data_uris[contract.TRAIN_CHANNEL]
@@ -71,8 +71,9 @@ def build_tuning_pipeline(
         early_stopping_type="Off",  # the objective comes at the end of a job, never before
     )
     channels = {contract.TRAIN_CHANNEL: TrainingInput(data_uri, content_type="text/csv")}
-    step = TuningStep(
+    step = WarmPoolTuningStep(
         name=TUNE_STEP,
+        keep_alive_seconds=settings.warm_pool_seconds,
         display_name="Search for hyperparameters",
         description=f"{tuning.strategy} search for the highest {OBJECTIVE}.",
         step_args=tuner.fit(channels),

@@ -75,10 +75,12 @@ def parse_overrides(
     return values
 
 
-def instances_of(definition: dict[str, Any], overrides: dict[str, Any]) -> tuple[str, int]:
-    """Type and number of the training job's instances, as the execution will have them."""
+def instances_of(
+    definition: dict[str, Any], overrides: dict[str, Any], settings: Settings
+) -> tuple[str | tuple[str, ...], int]:
+    """Type (or types, by preference) and number of the instances of the execution's job."""
     values = {each["Name"]: each["DefaultValue"] for each in definition["Parameters"]} | overrides
-    return str(values[INSTANCE_TYPE]), int(values[INSTANCE_COUNT])
+    return values.get(INSTANCE_TYPE, settings.instance_type), int(values[INSTANCE_COUNT])
 
 
 def other_data(overrides: dict[str, Any]) -> dict[str, str]:

@@ -1,0 +1,155 @@
+"""The settings that a company's account asks for: all optional, absent means not used.
+
+docs/settings.md has an example of each, and what it changes.
+"""
+
+import re
+from typing import Annotated, Any, Self
+
+from container.contract import parse_number
+from local_aws.service_model import violations
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+MOST_TAGS = 40  # AWS takes 50 on a resource; SageMaker adds its own to the jobs of a pipeline
+
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
+KEY = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]+")
+RATE = re.compile(r"rate\([1-9]\d* (minutes?|hours?|days?)\)")
+AT = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)")
+CRON = re.compile(r"cron\(([^)]*)\)")
+
+# Field -> characters, and lowest and highest number. Source: "Schedule types in EventBridge
+# Scheduler", user guide.
+CRON_FIELDS = (
+    ("minutes", r"[0-9*,/-]+", (0, 59)),
+    ("hours", r"[0-9*,/-]+", (0, 23)),
+    ("day of month", r"[0-9*,/?LW-]+", (1, 31)),
+    ("month", r"[0-9A-Z*,/-]+", (1, 12)),
+    ("day of week", r"[0-9A-Z*,/?L#-]+", (1, 7)),
+    ("year", r"[0-9*,/-]+", (1970, 2199)),
+)
+
+Number = BeforeValidator(parse_number)
+Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+SecurityGroup = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
+
+
+class Vpc(BaseModel):
+    """Where the jobs and endpoints have their network interfaces."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subnets: Annotated[tuple[Subnet, ...], Field(min_length=1, max_length=16)]
+    security_groups: Annotated[tuple[SecurityGroup, ...], Field(min_length=1, max_length=5)]
+
+
+class CompanySettings(BaseModel):
+    """The optional part of pipeline.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    region: str
+    spot: bool
+    vpc: Vpc | None = None
+    kms_key: Annotated[str, Field(pattern=KEY.pattern)] | None = None
+    permissions_boundary: (
+        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$")] | None
+    ) = None
+    tags: dict[str, str] = {}
+    schedule: str | None = None  # of EventBridge Scheduler, in UTC
+    notify: str | None = None  # an e-mail address or the ARN of an SNS topic
+    warm_pool_seconds: Annotated[int, Number, Field(ge=1, le=21_600)] | None = None
+    deploy_on_approval: bool = False
+
+    @field_validator("tags")
+    @classmethod
+    def _legal_tags(cls, value: dict[str, str]) -> dict[str, str]:
+        request = {"ResourceArn": "arn:aws:sagemaker:", "Tags": tag_list(value)}
+        found = [each for each in violations("AddTags", request) if ".Tags" in each]
+        found += [f"{name}: aws: is for AWS" for name in value if name.lower().startswith("aws:")]
+        if found:
+            raise ValueError("; ".join(found))
+        if len(value) > MOST_TAGS:
+            raise ValueError(f"{len(value)} tags, at most {MOST_TAGS} are allowed")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _valid_schedule(cls, value: str | None) -> str | None:
+        problem = value and schedule_problem(value)
+        if problem:
+            raise ValueError(f"{value!r}: {problem}")
+        return value
+
+    @field_validator("notify")
+    @classmethod
+    def _email_or_topic(cls, value: str | None) -> str | None:
+        if value and not EMAIL.fullmatch(value) and not TOPIC.fullmatch(value):
+            raise ValueError(f"{value!r} is neither an e-mail address nor the ARN of an SNS topic")
+        return value
+
+    @model_validator(mode="after")
+    def _in_one_region(self) -> Self:
+        for name, value, pattern in (
+            ("kms_key", self.kms_key, KEY),
+            ("notify", self.notify, TOPIC),
+        ):
+            arn = pattern.fullmatch(value or "")
+            if arn and arn["region"] != self.region:
+                raise ValueError(f"{name}: {value} is not in region {self.region}")
+        return self
+
+    @model_validator(mode="after")
+    def _warm_pools_are_on_demand(self) -> Self:
+        if self.spot and self.warm_pool_seconds:
+            raise ValueError("warm_pool_seconds: spot instances are not kept; set spot: false")
+        return self
+
+    @property
+    def aws_tags(self) -> list[dict[str, Any]] | None:
+        """The tags as a request has them; None without any."""
+        return tag_list(self.tags) or None
+
+
+def tag_list(tags: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
+def schedule_problem(expression: str) -> str | None:
+    """Return what is wrong with an expression of EventBridge Scheduler, or None."""
+    if RATE.fullmatch(expression) or AT.fullmatch(expression):
+        return None
+    cron = CRON.fullmatch(expression)
+    if cron is None:
+        return "rate(1 day), cron(0 6 * * ? *) or at(2030-01-31T06:00:00) is needed"
+    values = cron[1].split(" ")
+    if len(values) != len(CRON_FIELDS):
+        return f"cron has {len(CRON_FIELDS)} fields: {', '.join(name for name, *_ in CRON_FIELDS)}"
+    for value, (name, characters, (lowest, highest)) in zip(values, CRON_FIELDS, strict=True):
+        numbers = [int(number) for number in re.findall(r"(?<![/#\d])\d+", value)]
+        if not re.fullmatch(characters, value) or any(
+            not lowest <= number <= highest for number in numbers
+        ):
+            return f"{name} {value!r}: from {lowest} to {highest}, or *"
+    if (values[2] == "?") == (values[4] == "?"):
+        return "one of day of month and day of week is ?, the other one is not"
+    return None
+
+
+def stack_parameters(settings: Any) -> dict[str, str]:
+    """Return the parameters of build/infrastructure.yml; empty values for what is not set."""
+    notify = settings.notify or ""
+    topic = notify.startswith("arn:")
+    return {
+        "InVpc": str(settings.vpc is not None).lower(),
+        "KmsKeyArn": settings.kms_key or "",
+        "PermissionsBoundaryArn": settings.permissions_boundary or "",
+        "Tagged": str(bool(settings.tags)).lower(),
+        "ScheduleExpression": settings.schedule or "",
+        "PipelineName": settings.pipeline_name if settings.schedule else "",
+        "NotifyTopicArn": notify if topic else "",
+        "NotifyEmail": "" if topic else notify,
+        "DeployOnApproval": str(settings.deploy_on_approval).lower(),
+    }

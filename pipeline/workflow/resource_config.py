@@ -1,0 +1,54 @@
+"""Steps whose ResourceConfig holds what the SDK (2.257.7) cannot write into it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pipeline.sdk  # noqa: F401 - first: importing the SDK is made hermetic there
+
+from sagemaker.workflow.steps import TrainingStep, TuningStep
+
+
+class PreferenceTrainingStep(TrainingStep):
+    """A TrainingStep on one instance type, or on the first of several that has capacity.
+
+    Source: "Instance preference lists for training jobs", developer guide.
+    """
+
+    def __init__(self, *, instance_types: Sequence[str], **arguments: Any) -> None:
+        self._instance_types = instance_types
+        super().__init__(**arguments)
+
+    @property
+    def arguments(self) -> Any:
+        """The request of CreateTrainingJob."""
+        request: Any = super().arguments
+        if len(self._instance_types) > 1:
+            resources = request["ResourceConfig"]
+            del resources["InstanceType"]
+            resources["InstancePreferences"] = [
+                {"InstanceType": each} for each in self._instance_types
+            ]
+        return request
+
+
+class WarmPoolTuningStep(TuningStep):
+    """A TuningStep that may keep an instance for the next trial.
+
+    The SDK writes HyperParameterTuningResourceConfig, which has no KeepAlivePeriodInSeconds.
+    """
+
+    def __init__(self, *, keep_alive_seconds: int | None, **arguments: Any) -> None:
+        self._keep_alive_seconds = keep_alive_seconds
+        super().__init__(**arguments)
+
+    @property
+    def arguments(self) -> Any:
+        """The request of CreateHyperParameterTuningJob."""
+        request: Any = super().arguments
+        if self._keep_alive_seconds:
+            definition = request["TrainingJobDefinition"]
+            resources = definition.pop("HyperParameterTuningResourceConfig")
+            definition["ResourceConfig"] = resources | {
+                "KeepAlivePeriodInSeconds": self._keep_alive_seconds
+            }
+        return request
