@@ -15,6 +15,7 @@ import yaml
 
 DEFAULT_FILE = Path("local_aws.yaml")
 LOOPBACK = "127.0.0.1"
+RUNS = ("docker", "python", "command")  # of an image, exactly one
 PYTHON = "python"  # at the head of a command: the interpreter that runs local AWS
 
 
@@ -29,10 +30,12 @@ class Stack:
 
 @dataclass(frozen=True)
 class Image:
-    """How jobs of the images that match are run without a container engine."""
+    """How jobs of the images that match are run: by exactly one of docker, python and command."""
 
     match: str  # pattern of image URIs, with * and ?
-    command: tuple[str, ...]  # in place of the image's ENTRYPOINT; `train` is appended
+    docker: bool = False  # the image itself, by the container engine
+    python: Path | None = None  # interpreter of the job's own command, for a framework image
+    command: tuple[str, ...] = ()  # in place of the image's ENTRYPOINT; `train` is appended
     environment: Mapping[str, str] = field(default_factory=dict)
     source: Path | None = None  # copied at the start; the copy's parent is the PYTHONPATH
     push: tuple[str, ...] = ()  # command that puts an image that stands for it into ECR
@@ -50,7 +53,7 @@ class Config:
     port: int = 0  # 0: any free one
     stack: Stack | None = None
     images: tuple[Image, ...] = ()
-    containers: bool = False  # run jobs in their image, and offer a registry to push to
+    containers: bool = False  # run every job in its image, and offer a registry to push to
     builds: bool = False  # StartBuild runs commands on this machine; on with `containers`
     enforce_iam: bool = False  # refuse what no policy of the caller allows
     account: str = DEFAULT_KIND
@@ -96,16 +99,33 @@ def _stack(content: Any, folder: Path, where: str) -> Stack:
 
 
 def _image(content: Any, folder: Path, where: str) -> Image:
-    values = _mapping(content, _names(Image), where, required=("match", "command"))
+    values = _mapping(content, _names(Image), where, required=("match",))
+    if sum(name in values for name in RUNS) != 1 or values.get("docker", True) is not True:
+        raise UserError(
+            f"{where}: one of docker, python and command says how the image is run",
+            "write `docker: true`, `python: PATH` or `command: [...]`",
+        )
+    if "docker" in values and "source" in values:
+        raise UserError(f"{where}: source is not of an image that docker runs", "leave it out")
     environment = _texts(_mapping(values.get("environment", {}), None, where), where)
     source = values.get("source")
     return Image(
         match=str(values["match"]),
-        command=_command(values["command"], where),
+        docker="docker" in values,
+        python=_interpreter(values["python"], folder, where) if "python" in values else None,
+        command=_command(values["command"], where) if "command" in values else (),
         environment=environment,
         source=folder / str(source) if source else None,
         push=_command(values["push"], where) if "push" in values else (),
     )
+
+
+def _interpreter(value: Any, folder: Path, where: str) -> Path:
+    """Return the path of an interpreter: `python` is the one that runs local AWS."""
+    path = Path(sys.executable) if value == PYTHON else folder / str(value)
+    if not path.is_file():
+        raise UserError(f"{where}: python: {path} is not there", "name an interpreter")
+    return path
 
 
 def _command(value: Any, where: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from local_aws.iam.authorization import Authorization
 from local_aws.iam.keys import AccessKey, make_key, secrets_of
 from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
+from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker.api import LocalSageMaker
 from local_aws.sagemaker.state import BackendState
 from local_aws.workspace import Workspace, open_workspace
@@ -65,7 +66,7 @@ class LocalAws:
     environment: dict[str, str]  # what points any AWS client of a process at it, and nowhere else
     clients: Clients
     outputs: dict[str, str]  # of the stack
-    runner: Runner
+    runner: RunnerTable
     faults: Faults
 
 
@@ -145,23 +146,36 @@ def _listening(port: int, own: AccessKey) -> Iterator[str]:
         server.server_close()
 
 
-def _runner(config: Config, clients: Clients, workspace: Workspace, ending: ExitStack) -> Runner:
-    if config.containers:
-        try:
-            from local_aws.runners import docker
-        except ImportError:
-            raise UserError(
-                "the Docker SDK is not installed", "pip install 'sagemaker-local-aws[docker]'"
-            ) from None
-        from local_aws.ecr import registry
+def _runner(
+    config: Config, clients: Clients, workspace: Workspace, ending: ExitStack
+) -> RunnerTable:
+    images = (Image("*", docker=True),) if config.containers else config.images
+    runners: dict[bool, Runner] = {}
+    if any(image.docker for image in images):
+        runners[True] = _container_runner(config.containers, clients, workspace, ending)
+    if any(not image.docker for image in images):
+        runners[False] = ProcessRunner(clients, workspace)
+    folder = ending.enter_context(workspace.folder())
+    copied = [_copied(image, folder / str(number)) for number, image in enumerate(images)]
+    return RunnerTable([(image, runners[image.docker]) for image in copied])
 
-        runner = docker.ContainerRunner(docker.connect(), clients, workspace)
+
+def _container_runner(
+    with_registry: bool, clients: Clients, workspace: Workspace, ending: ExitStack
+) -> Runner:
+    try:
+        from local_aws.runners import docker
+    except ImportError:
+        raise UserError(
+            "the Docker SDK is not installed", "pip install 'sagemaker-local-aws[docker]'"
+        ) from None
+    from local_aws.ecr import registry
+
+    engine, host = docker.connect(), ""
+    if with_registry:
         host = ending.enter_context(registry.start(clients, workspace))
         ending.enter_context(_repositories_at(host))
-        return runner
-    folder = ending.enter_context(workspace.folder())
-    images = [_copied(image, folder / str(n)) for n, image in enumerate(config.images)]
-    return ProcessRunner(images, workspace)
+    return docker.ContainerRunner(engine, clients, workspace, host)
 
 
 def _remove_containers(workspace: str) -> None:

@@ -1,16 +1,16 @@
-"""Runs the training program of a job in its image, as instances of its type would."""
+"""Runs the program of a job in its image, as instances of its type would."""
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from local_aws.clients import Clients
+from local_aws.config import LOOPBACK, Image
 from local_aws.ecr import registry
 from local_aws.errors import JobFailed, UserError
-from local_aws.runners.runner import Started
+from local_aws.runners.runner import ContainerSpec, Started
 from local_aws.sagemaker import image_failures
 from local_aws.workspace import CONTAINER_LABEL, Workspace
 
@@ -55,44 +55,54 @@ def _cause(error: BaseException) -> str:
 
 
 class ContainerRunner:
-    """Pulls the image by its digest from the registry, and gives each container what the instance
-    type has of memory and CPU, and the channels read-only.
+    """Gives each container what the instance type has of memory and CPU, and its tree as /opt/ml.
 
-    Several hosts find each other by name on a network made for the job. Isolation cuts them off
-    from everything but each other, as on AWS, and what this machine itself offers; a single
-    isolated host has no network.
+    An image of the registry of local AWS is pulled from there, with the role; any other one must be
+    in the engine. Several hosts find each other by name on a network made for the job. Isolation
+    cuts them off from everything but each other, as on AWS, and what this machine itself offers; a
+    single isolated host has no network.
     """
 
     description = "training jobs run in their image, in the container engine"
     most_instances = MOST_INSTANCES
 
-    def __init__(self, engine: docker.DockerClient, clients: Clients, workspace: Workspace) -> None:
+    def __init__(
+        self, engine: docker.DockerClient, clients: Clients, workspace: Workspace, host: str
+    ) -> None:
         workspace.expect_containers()
         self._workspace = workspace
         self._engine = engine
         self._clients = clients
+        self._registry = host  # of local AWS; empty when it has none
 
-    def start(
-        self, request: Mapping[str, Any], roots: Mapping[str, Path], environment: Mapping[str, str]
-    ) -> Started:
-        image = request["AlgorithmSpecification"]["TrainingImage"]
-        role = self._clients.as_role(request["RoleArn"])
-        memory, cpus = self._instance(request["ResourceConfig"]["InstanceType"])
+    def has(self, image: str) -> bool:
+        try:
+            self._engine.images.get(image)
+        except (ImageNotFound, APIError):
+            return False
+        return True
+
+    def start(self, spec: ContainerSpec, image: Image) -> Started:
+        memory, cpus = self._instance(spec.instance_type)
         options = {
-            "environment": dict(environment),
+            "environment": {**image.environment, **spec.environment},
             "mem_limit": memory,
             "memswap_limit": memory,
             "nano_cpus": int(min(cpus, self._engine.info()["NCPU"]) * 1e9),
-            "labels": self._labels(request),
+            "labels": self._labels(spec),
         }
+        if spec.entrypoint:
+            options["entrypoint"] = list(spec.entrypoint)
+        if spec.port:
+            options["ports"] = {f"{spec.port}/tcp": (LOOPBACK, None)}
         with ExitStack() as undo:
             try:
-                self._pull(image, registry.login(role))
-                image_failures.check_platform(self._engine.images.get(image).attrs)
-                networks = self._networks(request, list(roots), undo)
+                self._pull(spec)
+                image_failures.check_platform(self._engine.images.get(spec.image).attrs)
+                networks = self._networks(spec, undo)
                 containers = {
-                    host: self._create(image, host, root, options | networks[host], undo)
-                    for host, root in roots.items()
+                    host: self._create(spec, host, options | networks[host], undo)
+                    for host in spec.roots
                 }
             except (ImageNotFound, APIError) as error:
                 raise image_failures.not_pulled(error.explanation) from None
@@ -102,24 +112,33 @@ class ContainerRunner:
             except APIError as error:
                 raise image_failures.start_failure(error.explanation) from None
             processes = {host: _Container(container) for host, container in containers.items()}
-            return Started(processes, undo.pop_all().close)
+            addresses = {
+                host: _address(container, spec.port)
+                for host, container in containers.items()
+                if spec.port
+            }
+            return Started(processes, undo.pop_all().close, addresses)
 
-    def _pull(self, image: str, login: dict[str, str]) -> None:
+    def _pull(self, spec: ContainerSpec) -> None:
         """The Docker SDK's own pull leaves out why one failed."""
-        for event in self._engine.api.pull(image, stream=True, decode=True, auth_config=login):
+        if not self._registry or not spec.image.startswith(f"{self._registry}/"):
+            if not self.has(spec.image):
+                raise image_failures.not_pulled(
+                    f"the container engine does not have it: docker pull {spec.image}"
+                )
+            return
+        login = registry.login(self._clients.as_role(spec.role_arn))
+        for event in self._engine.api.pull(spec.image, stream=True, decode=True, auth_config=login):
             if "error" in event:
                 raise image_failures.not_pulled(event["error"])
 
-    def _networks(
-        self, request: Mapping[str, Any], hosts: list[str], undo: ExitStack
-    ) -> dict[str, dict[str, Any]]:
+    def _networks(self, spec: ContainerSpec, undo: ExitStack) -> dict[str, dict[str, Any]]:
         """The options of each host's container that say on which network it is."""
-        isolated = request.get("EnableNetworkIsolation", False)
-        if len(hosts) == 1:
-            return {hosts[0]: {"network_mode": "none" if isolated else "bridge"}}
-        job = request["TrainingJobName"]
+        hosts = list(spec.roots)
+        if len(hosts) == 1 and not (spec.isolated and spec.port):
+            return {hosts[0]: {"network_mode": "none" if spec.isolated else "bridge"}}
         network = self._engine.networks.create(
-            f"{job}-{secrets.token_hex(4)}", internal=isolated, labels=self._labels(request)
+            f"{spec.job}-{secrets.token_hex(4)}", internal=spec.isolated, labels=self._labels(spec)
         )
         undo.callback(network.remove)
         endpoint = self._engine.api.create_endpoint_config
@@ -131,21 +150,22 @@ class ContainerRunner:
             for host in hosts
         }
 
-    def _labels(self, request: Mapping[str, Any]) -> dict[str, str]:
-        return {LABEL: request["TrainingJobName"], CONTAINER_LABEL: self._workspace.name}
+    def _labels(self, spec: ContainerSpec) -> dict[str, str]:
+        return {LABEL: spec.job, CONTAINER_LABEL: self._workspace.name}
 
     def _create(
-        self, image: str, host: str, root: Path, options: dict[str, Any], undo: ExitStack
+        self, spec: ContainerSpec, host: str, options: dict[str, Any], undo: ExitStack
     ) -> Any:
+        # Folder by folder: what the image itself has below /opt/ml, such as its code, stays there.
+        volumes = {
+            str(folder): {
+                "bind": f"/opt/ml/{folder.name}",
+                "mode": "ro" if folder.name in spec.read_only else "rw",
+            }
+            for folder in spec.roots[host].iterdir()
+        }
         container = self._engine.containers.create(
-            image,
-            ["train"],
-            hostname=host,
-            volumes={
-                str(root): {"bind": "/opt/ml", "mode": "rw"},
-                str(root / "input"): {"bind": "/opt/ml/input", "mode": "ro"},
-            },
-            **options,
+            spec.image, list(spec.arguments), hostname=host, volumes=volumes, **options
         )
         undo.callback(container.remove, force=True)
         return container
@@ -159,6 +179,17 @@ class ContainerRunner:
             described["MemoryInfo"]["SizeInMiB"] * 2**20,
             described["VCpuInfo"]["DefaultVCpus"],
         )
+
+
+def _address(container: Any, port: int) -> str:
+    """Where a container's port is reached; those of an internal network are not published."""
+    container.reload()
+    settings = container.attrs["NetworkSettings"]
+    published = settings["Ports"].get(f"{port}/tcp")
+    if published:
+        return f"{LOOPBACK}:{published[0]['HostPort']}"
+    (network,) = settings["Networks"].values()
+    return f"{network['IPAddress']}:{port}"
 
 
 class _Container:

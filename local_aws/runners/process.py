@@ -2,67 +2,138 @@
 
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from local_aws.config import Image
-from local_aws.errors import JobFailed
-from local_aws.runners.runner import Started
+from local_aws.clients import Clients
+from local_aws.config import LOOPBACK, Image
+from local_aws.runners.runner import ContainerSpec, Started
+from local_aws.sagemaker import image_failures
 from local_aws.workspace import Workspace
+
+OPT_ML = "/opt/ml"
+PRIVATE_OPT_ML = Path(__file__).with_name("private_opt_ml.py")
+SCRIPT_MODE = Path(__file__).with_name("script_mode.py")
 
 
 class ProcessRunner:
-    """Runs the command that stands for the image's ENTRYPOINT.
+    """Runs the command that stands for the image's ENTRYPOINT, or the job's own command.
 
     Isolation, memory and CPU are not those of an instance. The environment is empty but for what
-    the job and the image's entry in the configuration give.
+    the job, its role and the image's entry in the configuration give. Where a mount namespace can
+    be had, the job's tree is a /opt/ml that only its program sees; elsewhere SAGEMAKER_BASE_DIR
+    says where it is.
     """
 
-    description = "training jobs run as child processes, not in their image"
     most_instances = 1  # they would share one network, and each other's ports
 
-    def __init__(self, images: Sequence[Image], workspace: Workspace) -> None:
-        self._images = images
+    def __init__(self, clients: Clients, workspace: Workspace) -> None:
+        self._clients = clients
         self._workspace = workspace
 
-    def start(
-        self,
-        request: Mapping[str, Any],
-        roots: Mapping[str, Path],
-        environment: Mapping[str, str],
-    ) -> Started:
-        uri = request["AlgorithmSpecification"]["TrainingImage"]
-        image = next((each for each in self._images if each.matches(uri)), None)
-        if image is None:
-            raise JobFailed(
-                f"ClientError: no entry of `images` in the configuration of local AWS matches {uri}"
+    @property
+    def description(self) -> str:
+        said = "training jobs run as child processes, not in their image"
+        if reason := no_namespace():
+            said += (
+                f"; they have no /opt/ml of their own ({reason}), only "
+                "SAGEMAKER_BASE_DIR: allow user namespaces on Linux, or run images with docker"
             )
-        ((host, root),) = roots.items()
-        process = subprocess.Popen(  # noqa: S603 - the user's own configuration
-            [*image.command, "train"],
-            cwd=root,
-            env={
-                "PATH": os.defpath,
-                "PYTHONUNBUFFERED": "1",
-                "SAGEMAKER_BASE_DIR": str(root),
-                **image.environment,
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
-        )
+        return said
+
+    def has(self, image: str) -> bool:  # noqa: ARG002 - of the interface
+        return False
+
+    def start(self, spec: ContainerSpec, image: Image) -> Started:
+        ((host, root),) = spec.roots.items()
+        private = not no_namespace()
+        base = OPT_ML if private else str(root)
+        port = _free_port() if spec.port else None
+        command = _command(spec, image)
+        if private:
+            mount_point = root.with_name(f"{root.name}-root")
+            mount_point.mkdir(exist_ok=True)
+            command = [*_in_namespace(root, mount_point), *command]
+        else:
+            command = [_moved(part, base) for part in command]
+        identity = {} if spec.isolated else self._clients.as_role(spec.role_arn).environment()
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the user's own configuration
+                command,
+                cwd=root,
+                env={
+                    "PATH": _path(image),
+                    "PYTHONUNBUFFERED": "1",
+                    **identity,
+                    "SAGEMAKER_BASE_DIR": base,
+                    **({"SAGEMAKER_BIND_TO_PORT": str(port)} if port else {}),
+                    **image.environment,
+                    **spec.environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
+            )
+        except OSError as error:
+            cause = f'exec: "{command[0]}": {error.strerror}'
+            raise image_failures.start_failure(cause) from None
         child = _ChildProcess(process)
         with ExitStack() as ending:
             ending.callback(child.close)
             ending.enter_context(self._workspace.child(process))
-            return Started({host: child}, ending.pop_all().close)
+            addresses = {host: f"{LOOPBACK}:{port}"} if port else {}
+            return Started({host: child}, ending.pop_all().close, addresses)
+
+
+@cache
+def no_namespace() -> str:
+    """Return why programs cannot have a /opt/ml of their own here; empty when they can."""
+    if sys.platform != "linux":
+        return f"{sys.platform} has no mount namespaces"
+    with tempfile.TemporaryDirectory() as folder:
+        probe = [*_in_namespace(Path(folder), Path(folder, "root")), sys.executable, "-V"]
+        Path(folder, "root").mkdir()
+        done = subprocess.run(probe, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stderr.strip() or "no namespace" if done.returncode else ""
+
+
+def _in_namespace(folder: Path, mount_point: Path) -> list[str]:
+    return [sys.executable, "-I", "-S", str(PRIVATE_OPT_ML), str(folder), str(mount_point)]
+
+
+def _command(spec: ContainerSpec, image: Image) -> Sequence[str]:
+    if spec.entrypoint:
+        return [*spec.entrypoint, *spec.arguments]
+    if image.python:
+        return [str(image.python), str(SCRIPT_MODE), *spec.arguments]
+    return [*image.command, *spec.arguments]
+
+
+def _path(image: Image) -> str:
+    """PATH, with the folder of the entry's interpreter first."""
+    program = image.python or Path(image.command[0])
+    return f"{program.parent}:{os.defpath}" if program.is_absolute() else os.defpath
+
+
+def _moved(part: str, base: str) -> str:
+    """Return an argument with the job's tree in place of /opt/ml, which is not there."""
+    return base + part.removeprefix(OPT_ML) if f"{part}/".startswith(f"{OPT_ML}/") else part
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class _ChildProcess:

@@ -1,50 +1,76 @@
-"""What a runner offers: it starts the program of a job on every host."""
+"""What a job asks of a runner, and what it gets: its program, started on every host."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from local_aws.config import Image
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """The container of a job; where none is run, a child process stands in for it."""
+
+    job: str
+    image: str
+    role_arn: str  # pulls the image, and is who the program is
+    instance_type: str
+    roots: Mapping[str, Path]  # host -> the folder that is its /opt/ml
+    environment: Mapping[str, str]
+    arguments: tuple[str, ...]  # after the entrypoint: `train`, `serve`, or the job's own
+    entrypoint: tuple[str, ...] = ()  # in place of the image's
+    read_only: tuple[str, ...] = ("input",)  # folders of a root
+    isolated: bool = False  # EnableNetworkIsolation
+    port: int | None = None  # that the program listens on; then it is published on loopback
 
 
 class Process(Protocol):
-    """A started training program."""
+    """A started program."""
 
     def lines(self) -> Iterator[str]:
-        """What it writes on stdout and stderr, line by line, until it ends."""
+        """Yield what it writes on stdout and stderr, line by line, until it ends."""
 
     def terminate(self) -> None:
-        """Asks it to end (SIGTERM)."""
+        """Ask it to end (SIGTERM)."""
 
     def kill(self) -> None:
-        """Ends it (SIGKILL)."""
+        """End it (SIGKILL)."""
 
     def exit_code(self) -> int:
-        """Waits for its end; 128 + N when signal N ended it. Raises JobFailed when there is more
-        to say than a code."""
+        """Wait for its end, and return its exit code: 128 + N when signal N ended it.
+
+        Raises:
+            JobFailed: There is more to say than a code.
+        """
 
 
 @dataclass(frozen=True)
 class Started:
-    """The training program, once on each host of a job."""
+    """The program of a job, once on each of its hosts."""
 
     processes: Mapping[str, Process]  # by host
     close: Callable[[], None]  # ends what still runs, and leaves nothing of it behind
+    addresses: Mapping[str, str] = field(default_factory=dict)  # host -> `127.0.0.1:<port>`
 
 
 class Runner(Protocol):
+    """One way to run the program of a job."""
+
     @property
     def description(self) -> str:
-        """How training jobs are run, for the user."""
+        """How jobs are run, for the user."""
 
     @property
     def most_instances(self) -> int:
         """How many of them one job may have."""
 
-    def start(
-        self, request: Mapping[str, Any], roots: Mapping[str, Path], environment: Mapping[str, str]
-    ) -> Started:
-        """Starts the training program of a CreateTrainingJob request on every host, each with a
-        root of its own as /opt/ml.
+    def has(self, image: str) -> bool:
+        """Return whether it has an image that ECR does not need to have."""
 
-        Raises JobFailed when it cannot be started; then nothing of it is left.
+    def start(self, spec: ContainerSpec, image: Image) -> Started:
+        """Start the program of a job on every host; `image` says how it is run.
+
+        Raises:
+            JobFailed: It cannot be started; then nothing of it is left.
         """

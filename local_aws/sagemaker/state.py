@@ -5,7 +5,7 @@ from typing import Any
 from local_aws.account.account import Account
 from local_aws.clients import Clients
 from local_aws.faults.injection import Faults
-from local_aws.runners.runner import Runner
+from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.training import TrainingJob
@@ -19,7 +19,7 @@ class BackendState:
     def __init__(
         self,
         clients: Clients,
-        runner: Runner,
+        runner: RunnerTable,
         account: Account,
         faults: Faults,
         workspace: Workspace,

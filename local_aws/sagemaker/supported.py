@@ -14,6 +14,8 @@ SUPPORTED: dict[str, Any] = {
         "TrainingImage": None,
         "TrainingInputMode": None,
         "MetricDefinitions": None,
+        "ContainerEntrypoint": None,
+        "ContainerArguments": None,
     },
     "RoleArn": None,
     "InputDataConfig": {

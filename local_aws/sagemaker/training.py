@@ -20,7 +20,8 @@ from local_aws.clients import Clients
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRUPTION, Faults
 from local_aws.log_writer import LogWriter
-from local_aws.runners.runner import Runner
+from local_aws.runners.runner import ContainerSpec
+from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, Cluster, HostFailed
@@ -48,7 +49,7 @@ class TrainingJob:
         request: dict[str, Any],
         arn: str,
         clients: Clients,
-        runner: Runner,
+        runner: RunnerTable,
         account: Account,
         faults: Faults,
         workspace: Workspace,
@@ -250,7 +251,7 @@ class TrainingJob:
             logs.create_log_group(logGroupName=LOG_GROUP)
         if self._stop_requested.is_set():
             return None
-        cluster = Cluster(self._runner.start(self._request, roots, environment))
+        cluster = Cluster(self._runner.start(self._container(roots, environment)))
         with self._lock:
             self._cluster = cluster
             if self._stop_requested.is_set():  # while it was being started
@@ -282,6 +283,20 @@ class TrainingJob:
             with self._lock:
                 self._cluster = None
         return exceeded[0] if exceeded else None
+
+    def _container(self, roots: dict[str, Path], environment: dict[str, str]) -> ContainerSpec:
+        algorithm = self._request["AlgorithmSpecification"]
+        return ContainerSpec(
+            job=self.name,
+            image=algorithm["TrainingImage"],
+            role_arn=self._request["RoleArn"],
+            instance_type=self._request["ResourceConfig"]["InstanceType"],
+            roots=roots,
+            environment=environment,
+            entrypoint=tuple(algorithm.get("ContainerEntrypoint", ())),
+            arguments=tuple(algorithm.get("ContainerArguments", ("train",))),
+            isolated=self._request.get("EnableNetworkIsolation", False),
+        )
 
     def _open_log(self, logs: Any, host: str) -> Callable[[str], None]:
         """What takes the lines of a host, into a stream of its own."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local_aws.config import LOOPBACK
 from local_aws.ecr.images import SINGLE_IMAGE_TYPES, media_type
 from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
 from local_aws.sagemaker.requests import SageMakerRequests
@@ -43,6 +44,11 @@ class TrainingApi(SageMakerRequests):
         return self.state.jobs[name]
 
     def _check_image(self, uri: str) -> None:
+        refusal = self.state.runner.refusal(uri)
+        if refusal:
+            raise AWSValidationException(refusal)
+        if _is_of_another_registry(uri, self.current_account) or self.state.runner.has(uri):
+            return
         kind = media_type(self.state.clients.client("ecr"), uri)
         if kind is None:
             raise AWSValidationException(f"Requested image {uri} not found.")
@@ -66,7 +72,9 @@ class TrainingApi(SageMakerRequests):
 
     def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
         """Whether so many jobs like this one could be started now."""
-        refused = unsupported(request, self.state.runner.most_instances) + contradictions(request)
+        image = request["AlgorithmSpecification"].get("TrainingImage", "")
+        most = self.state.runner.most_instances(image)
+        refused = unsupported(request, most) + contradictions(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
         name = request["TrainingJobName"]
@@ -102,3 +110,10 @@ class TrainingApi(SageMakerRequests):
                     "Instances. Please use AWS Service Quotas to request an increase for this "
                     "quota.",
                 )
+
+
+def _is_of_another_registry(uri: str, account: str) -> bool:
+    """Return whether an image is in a registry that is not here, such as AWS's own."""
+    host, slash, _ = uri.partition("/")
+    own = host.startswith((f"{account}.dkr.ecr.", LOOPBACK))
+    return bool(slash) and "." in host and not own

@@ -33,6 +33,22 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     assert [each.matches("other:1") for each in config.images] == [False, True]
 
 
+def test_an_image_is_run_by_docker_an_interpreter_or_a_command(tmp_path: Path) -> None:
+    path = tmp_path / "local_aws.yaml"
+    (tmp_path / "python3").touch()
+    path.write_text(
+        "images: [{match: a, docker: true}, {match: b, python: python}, "
+        "{match: c, python: python3}]"
+    )
+    docker, own, other = load_config(path).images
+    assert docker.docker
+    assert own.python == Path(sys.executable)
+    assert other.python == tmp_path / "python3"
+
+
+ONE_OF = "one of docker, python and command says how the image is run\nhint: "
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -43,7 +59,12 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
         ("stack: {name: mine}", "stack: missing key: template\nhint: "),
         ("stack: {name: 1, template: x}", "stack: name: 1 is not a text\nhint: "),
         ("images: x", "images: not a list\nhint: "),
-        ("images: [{match: x}]", "images[0]: missing key: command\nhint: "),
+        ("images: [{command: [x]}]", "images[0]: missing key: match\nhint: "),
+        ("images: [{match: x}]", f"images[0]: {ONE_OF}"),
+        ("images: [{match: x, docker: true, command: [x]}]", f"images[0]: {ONE_OF}"),
+        ("images: [{match: x, docker: false}]", f"images[0]: {ONE_OF}"),
+        ("images: [{match: x, docker: true, source: x}]", "images[0]: source is not of an image"),
+        ("images: [{match: x, python: /none}]", "images[0]: python: /none is not there\nhint: "),
         ("images: [{match: x, command: train}]", "images[0]: 'train' is not a command\nhint: "),
     ],
 )
