@@ -3,13 +3,24 @@
 When a host fails, the next operation fails on the others, which end at once; SageMaker then ends
 the job everywhere. Which host was lost, its own log says. Source: "Distributed XGBoost" and the
 reference of xgboost.collective.
+
+An operation may also never return: on an error, the thread of XGBoost that moves the data wakes the
+caller before it stores the error (Loop::ProcessQueue). A caller that is faster takes the operation
+for done, and its next one waits for a thread that has ended: 2 of 40 jobs on a busy machine.
+Therefore another thread looks at the connections.
 """
 
+import contextlib
+import os
+import select
 import socket
+import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from container.errors import InputError
@@ -24,6 +35,7 @@ PORT = 29371  # of the tracker
 START_SECONDS = 1200  # for all hosts to start: instances, images and data take their time
 RETRY_SECONDS = 1.0
 OPERATION_SECONDS = 1800  # for the slowest host to reach the same operation
+LOST_SECONDS = 10  # for XGBoost to report a lost host, and for a checkpoint to be saved
 
 
 @dataclass(frozen=True)
@@ -54,10 +66,13 @@ SINGLE_HOST = Cluster()
 
 
 @contextmanager
-def join(hosts: Sequence[str], current: str) -> Iterator[Cluster]:
+def join(
+    hosts: Sequence[str], current: str, write_failure: Callable[[str], None]
+) -> Iterator[Cluster]:
     """Rendezvous with all hosts, and stay joined while the context lasts.
 
     Leave it by an exception only to end the process: XGBoost would wait for hosts that are lost.
+    When a host is lost and no exception comes of it, write a failure file and end the process.
     Raises InputError when not all hosts came within START_SECONDS.
     """
     if len(hosts) < 2:
@@ -90,18 +105,57 @@ def join(hosts: Sequence[str], current: str) -> Iterator[Cluster]:
                 ) from None
             time.sleep(RETRY_SECONDS)
     print(f"hosts: {', '.join(hosts)}; this is {current}, rank {cluster.rank}", flush=True)
+    left = threading.Event()
+    arguments = (current, list(_connections()), left, write_failure)
+    threading.Thread(target=_end_when_lost, args=arguments, daemon=True).start()
     try:
         yield cluster
+        cluster.allgather(True)  # a host that leaves earlier would be taken for lost
+        collective.finalize()
+        if tracker:
+            tracker.wait_for()
     except BaseException as error:
         if tracker:
             del tracker.handle  # to free it is to wait for hosts that are lost
         if isinstance(error, xgb.core.XGBoostError) and "collective" in str(error):
             reason = str(error).partition("Stack trace")[0].strip().rpartition("]: ")[2]
-            raise InputError(
-                f"{current}: the connection to another host is lost: {reason}",
-                "see the logs of the other hosts: the first that failed says why",
-            ) from None
+            raise _lost(current, reason) from None
         raise
-    collective.finalize()
-    if tracker:
-        tracker.wait_for()
+    finally:
+        left.set()
+
+
+def _lost(current: str, reason: str) -> InputError:
+    return InputError(
+        f"{current}: the connection to another host is lost: {reason}",
+        "see the logs of the other hosts: the first that failed says why",
+    )
+
+
+def _connections() -> Iterator[socket.socket]:
+    """Yield duplicates of XGBoost's connections to the other hosts, without the tracker's."""
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed since, or not connected
+            if str(path.readlink()).startswith("socket:"):
+                connection = socket.socket(fileno=os.dup(int(path.name)))
+                ends = connection.getsockname(), connection.getpeername()
+                if connection.family != socket.AF_UNIX and PORT not in {end[1] for end in ends}:
+                    yield connection
+
+
+def _end_when_lost(
+    current: str,
+    connections: Sequence[socket.socket],
+    left: threading.Event,
+    write_failure: Callable[[str], None],
+) -> None:
+    poll = select.poll()
+    for connection in connections:
+        poll.register(connection, select.POLLRDHUP)
+    poll.poll()
+    if not left.wait(LOST_SECONDS):
+        error = _lost(current, "it was closed, and the operation did not return")
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            write_failure(str(error))
+        os._exit(1)

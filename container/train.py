@@ -47,7 +47,7 @@ def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
     device = find_device()
-    with clusters.join(*opt_ml.hosts()) as cluster:
+    with clusters.join(*opt_ml.hosts(), opt_ml.write_failure) as cluster:
         if folds:
             compare(opt_ml, hyperparameters, folds, cluster)
         else:
