@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: local notebook test lint check lock clean
+.PHONY: local notebook test lint check regenerate lock clean
 
 local: .venv/ready
 	$(BIN)/python pipeline/upsert_and_start.py --local --config $(CONFIG) $(ARGS)
@@ -27,6 +27,10 @@ lint: .venv/ready-dev .venv-checkov/ready
 	$(BIN)/cfn-lint build/infrastructure.yml
 	.venv-checkov/bin/checkov --file build/infrastructure.yml --framework cloudformation \
 		--skip-download --compact --quiet
+
+# Writes all that is generated: definition, graph, tables, samples of output. Review the diff.
+regenerate: .venv/ready-dev
+	REGENERATE=1 $(BIN)/python -m pytest -q -m generated $(ARGS)
 
 # Needs uv. The locks hold for every Python from 3.11 on, and for Linux, macOS and Windows. That of
 # the image for GPUs has the versions of the other one, with XGBoost's CUDA build.

@@ -1,6 +1,7 @@
-"""The rehearsal behind the table of permissions in the README: the whole flow on a local AWS that
-enforces IAM, with the policies of build/infrastructure.yml and nothing else; and then once more
-without each single permission."""
+"""The rehearsal behind docs/permissions.md: the whole flow with the policies of the stack alone.
+
+It runs on a local AWS that enforces IAM, and then once more without each single permission.
+"""
 
 import contextlib
 import io

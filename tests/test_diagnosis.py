@@ -28,6 +28,7 @@ import container_engine
 import pytest
 from conftest import ROOT, SLOW, WriteConfig, serving, small_file_system
 from explained import explained, foreseen, says
+from generated import assert_current
 from least_privilege import OPERATOR, PIPELINE, TRAINING, Permission, Rehearsal
 from test_local_aws_training import Jobs, channel
 
@@ -74,8 +75,9 @@ def test_what_sees_an_entry_before_a_run_is_a_check() -> None:
         assert set(entry.preflight) <= preflight.CHECKS.keys() | {START}, entry.id
 
 
+@pytest.mark.generated
 def test_the_page_is_that_of_the_catalogue() -> None:
-    assert PAGE.read_text("utf-8") == page()
+    assert_current(PAGE, page())
     done = subprocess.run(
         [sys.executable, str(CATALOGUE.with_suffix(".py"))], capture_output=True, text=True
     )

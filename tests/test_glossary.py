@@ -10,12 +10,13 @@ from pipeline.data import Dataset
 import pandas as pd
 import pytest
 from conftest import ROOT
+from generated import assert_current
 
 
+@pytest.mark.generated
 def test_the_page_is_not_stale(capsys: pytest.CaptureFixture[str]) -> None:
     assert glossary.main([]) == 0
-    page = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
-    assert page == capsys.readouterr().out, "python pipeline/glossary.py > docs/features.md"
+    assert_current(ROOT / "docs" / "features.md", capsys.readouterr().out)
 
 
 def test_every_column_of_the_model_stands_under_the_function_that_makes_it(

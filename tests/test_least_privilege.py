@@ -1,9 +1,5 @@
-"""Every permission of build/infrastructure.yml is needed, or stays for a reason; no other one is.
+"""Every permission of build/infrastructure.yml is needed, or stays for a reason."""
 
-`UPDATE_README=1` writes the table of the README anew.
-"""
-
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +8,7 @@ from itertools import groupby
 import pytest
 from conftest import ROOT
 from container_engine import NEEDS_ENGINE, base_image, serve, write_settings
+from generated import assert_section_current
 from least_privilege import (
     BUILD,
     LONG,
@@ -28,7 +25,7 @@ from test_build_template import listed, policies
 
 pytestmark = NEEDS_ENGINE
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "permissions.md"
 RESOURCES = {
     OPERATOR: "OperatorPolicy",
     BUILD: "BuildRole",
@@ -261,13 +258,9 @@ def test_every_resource_is_asked_for(proof: Proof) -> None:
     assert unused == []
 
 
-def test_the_table_of_the_readme_is_what_was_found(proof: Proof) -> None:
-    text = README.read_text(encoding="utf-8")
-    section = re.compile(r"(<!-- permissions -->\n).*(<!-- /permissions -->)", re.DOTALL)
-    found = section.sub(lambda match: match[1] + table(proof) + match[2], text)
-    if "UPDATE_README" in os.environ:
-        README.write_text(found, encoding="utf-8")
-    assert text == found, "UPDATE_README=1 writes it anew"
+@pytest.mark.generated
+def test_the_table_of_the_documentation_is_what_was_found(proof: Proof) -> None:
+    assert_section_current(PAGE, "permissions", table(proof))
 
 
 def _calls_for(permission: Permission, proof: Proof) -> list[Call]:

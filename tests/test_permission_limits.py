@@ -1,12 +1,10 @@
 """What the policies of build/infrastructure.yml refuse on purpose, tried as the principal itself.
 
 Each limit is shown to be sufficient (the call is refused) and needed (with the limit taken out of
-the policy, IAM lets the same call pass). `UPDATE_README=1` writes the table of the README anew.
+the policy, IAM lets the same call pass).
 """
 
 import json
-import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +14,10 @@ from local_aws.clients import Clients
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, serving
+from generated import assert_section_current
 from least_privilege import BUILD, OPERATOR, PIPELINE, TRAINING, Rehearsal
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "permissions.md"
 REFUSED = ("AccessDenied", "AccessDeniedException", "403")
 
 OTHER = "titanic-pipelines"  # another team's pipeline: the stack's name, but no dash after it
@@ -33,8 +32,8 @@ Change = Callable[[Statement], object]
 class Limit:
     principal: str
     sid: str  # of the statement that holds the limit
-    refused: str  # for the README: what the principal may not do
-    by: str  # for the README: the part of the statement that says so
+    refused: str  # for the documentation: what the principal may not do
+    by: str  # for the documentation: the part of the statement that says so
     attempt: Callable[[Clients], object]
     lift: Change  # takes the limit out of the statement
 
@@ -360,13 +359,9 @@ def refused(attempt: Callable[[Clients], object], clients: Clients) -> bool:
     return False
 
 
-def test_the_table_of_the_readme_has_every_limit() -> None:
-    text = README.read_text(encoding="utf-8")
-    section = re.compile(r"(<!-- limits -->\n).*(<!-- /limits -->)", re.DOTALL)
-    written = section.sub(lambda match: match[1] + table() + match[2], text)
-    if "UPDATE_README" in os.environ:
-        README.write_text(written, encoding="utf-8")
-    assert text == written, "UPDATE_README=1 writes it anew"
+@pytest.mark.generated
+def test_the_table_of_the_documentation_has_every_limit() -> None:
+    assert_section_current(PAGE, "limits", table())
 
 
 def table() -> str:

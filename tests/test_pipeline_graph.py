@@ -1,8 +1,6 @@
-"""The graph of a pipeline, from its JSON definition. `UPDATE_README=1` draws the README's anew."""
+"""The graph of a pipeline, from its JSON definition."""
 
 import json
-import os
-import re
 from typing import Any
 
 from local_aws.definition.graph import (
@@ -20,9 +18,11 @@ from pipeline import definition
 
 import pytest
 from conftest import ROOT
+from generated import assert_section_current
 
-README = ROOT / "README.md"
-DEFINITION = json.loads((ROOT / "tests" / "definition.json").read_text("utf-8"))
+PAGE = ROOT / "docs" / "architecture.md"
+STORED = ROOT / "tests" / "definition.json"
+DEFINITION = json.loads(STORED.read_text("utf-8"))
 
 
 def step(name: str, kind: str = "Training", **arguments: Any) -> dict[str, Any]:
@@ -126,11 +126,7 @@ def test_the_command_prints_the_graph(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == mermaid(DEFINITION)
 
 
-def test_the_diagram_of_the_readme_is_the_graph() -> None:
-    text = README.read_text(encoding="utf-8")
-    section = re.compile(r"(<!-- graph -->\n```mermaid\n).*(```\n<!-- /graph -->)", re.DOTALL)
-    assert section.search(text)
-    found = section.sub(lambda match: match[1] + mermaid(DEFINITION) + match[2], text)
-    if "UPDATE_README" in os.environ:
-        README.write_text(found, encoding="utf-8")
-    assert text == found, "UPDATE_README=1 draws it anew"
+@pytest.mark.generated
+def test_the_diagram_of_the_documentation_is_the_graph() -> None:
+    definition = json.loads(STORED.read_text("utf-8"))  # it may have been regenerated just now
+    assert_section_current(PAGE, "graph", f"```mermaid\n{mermaid(definition)}```\n")

@@ -109,8 +109,8 @@ def test_an_account_with_nothing_at_all_is_told_what_to_ask_for(
     assert hint.endswith(f"--quota-code {code} --desired-value 1 --region us-east-1")
 
 
-def test_the_readme_and_the_program_know_the_same_accounts() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documentation_and_the_program_know_the_same_accounts() -> None:
+    text = (ROOT / "docs" / "smallest-instance.md").read_text(encoding="utf-8")
     for kind in KINDS:
         assert f"`{kind}`" in text
 

@@ -1,6 +1,7 @@
 """What each principal must be allowed for a run to succeed: the one list of it.
 
-A test compares it with build/infrastructure.yml; the README's table says what is lost without each.
+A test compares it with build/infrastructure.yml; docs/permissions.md says what
+is lost without each.
 """
 
 from collections.abc import Mapping
