@@ -4,6 +4,10 @@ import threading
 from typing import Any
 
 import boto3
+from botocore.loaders import create_loader
+from botocore.session import Session
+
+LOADER: Any = create_loader()  # shared: reading the models of the APIs is most of a client's time
 
 
 class Clients:
@@ -19,7 +23,10 @@ class Clients:
     ) -> None:
         self.endpoint = endpoint
         self.region = region
+        session: Any = Session()
+        session.register_component("data_loader", LOADER)
         self._session = boto3.Session(
+            botocore_session=session,
             region_name=region,
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,

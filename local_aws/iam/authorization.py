@@ -174,7 +174,11 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
         return []
     request = json.loads(asked._body)
     needed: list[Permission] = []
-    role = request.get("RoleArn") or request.get("TrainingJobDefinition", {}).get("RoleArn")
+    role = (
+        request.get("RoleArn")
+        or request.get("ExecutionRoleArn")
+        or request.get("TrainingJobDefinition", {}).get("RoleArn")
+    )
     if role:
         passed_to = {"iam:PassedToService": "sagemaker.amazonaws.com"}
         needed.append(("iam:PassRole", role, passed_to))
@@ -227,17 +231,21 @@ def _logs(get: Callable[[str], Any]) -> str | None:
     return f"log-group:{group}:log-stream:{get('logStreamName') or ''}" if group else None
 
 
+SAGEMAKER_NAMES = {  # the first that a request has is what it is about
+    "PipelineName": "pipeline",
+    "TrainingJobName": "training-job",
+    "HyperParameterTuningJobName": "hyper-parameter-tuning-job",
+    "TransformJobName": "transform-job",
+    "ModelPackageGroupName": "model-package-group",
+    "ModelPackageName": "model-package",
+    "EndpointName": "endpoint",
+    "EndpointConfigName": "endpoint-config",
+    "ModelName": "model",
+}
+
+
 def _sagemaker(get: Callable[[str], Any]) -> str | None:
-    if get("PipelineName"):
-        return f"pipeline/{get('PipelineName')}"
-    if get("TrainingJobName"):
-        return f"training-job/{get('TrainingJobName')}"
-    if get("HyperParameterTuningJobName"):
-        return f"hyper-parameter-tuning-job/{get('HyperParameterTuningJobName')}"
-    for member, kind in (
-        ("ModelPackageGroupName", "model-package-group"),
-        ("ModelPackageName", "model-package"),
-    ):
+    for member, kind in SAGEMAKER_NAMES.items():
         if name := get(member):
             return str(name) if name.startswith("arn:") else f"{kind}/{name}"
     arn: str | None = get("PipelineExecutionArn") or get("ModelPackageArn") or get("ResourceArn")

@@ -2,6 +2,7 @@
 
 from local_aws.sagemaker.pipelines_api import PipelinesApi
 from local_aws.sagemaker.registry import ModelRegistryApi
+from local_aws.sagemaker.transform_api import TransformApi
 from local_aws.sagemaker.tuning_api import TuningApi
 
 from moto.core.responses import ActionResult
@@ -10,10 +11,10 @@ from moto.sagemaker.exceptions import AWSValidationException
 SERVE_INSTEAD = "run the image with `serve`"
 
 
-class LocalSageMaker(PipelinesApi, TuningApi, ModelRegistryApi):
+class LocalSageMaker(PipelinesApi, TuningApi, TransformApi, ModelRegistryApi):
     """Made anew for each request; `state` is set once, when the server starts."""
 
-    # moto's endpoints, processing and transform jobs are ready at once and run nothing; its search
+    # moto's endpoints and processing jobs are ready at once and run nothing; its search
     # finds no jobs.
 
     def create_endpoint(self) -> ActionResult:
@@ -24,8 +25,3 @@ class LocalSageMaker(PipelinesApi, TuningApi, ModelRegistryApi):
 
     def search(self) -> ActionResult:
         raise AWSValidationException("local AWS does not support Search")
-
-    def create_transform_job(self) -> ActionResult:
-        raise AWSValidationException(
-            f"local AWS does not support CreateTransformJob: {SERVE_INSTEAD}"
-        )

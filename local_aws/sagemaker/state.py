@@ -7,8 +7,11 @@ from local_aws.clients import Clients
 from local_aws.faults.injection import Faults
 from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker.execution import Execution
+from local_aws.sagemaker.model import Model
+from local_aws.sagemaker.model_server import Hosting
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.training import TrainingJob
+from local_aws.sagemaker.transform import TransformJob
 from local_aws.sagemaker.tuning import TuningJob
 from local_aws.workspace import Workspace
 
@@ -32,6 +35,9 @@ class BackendState:
         self.jobs: dict[str, TrainingJob] = {}
         self.tuning_jobs: dict[str, TuningJob] = {}
         self.executions: dict[str, Execution] = {}
+        self.models: dict[str, Model] = {}
+        self.transform_jobs: dict[str, TransformJob] = {}
+        self.hosting = Hosting(clients, runner, workspace)
         self.cache = StepCache()
 
     def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
@@ -61,9 +67,13 @@ class BackendState:
             tuning_job.stop()
         for job in list(self.jobs.values()):
             job.stop(grace_seconds=0)
+        for transform_job in list(self.transform_jobs.values()):
+            transform_job.stop()
         for execution in self.executions.values():
             execution.join()
         for tuning_job in self.tuning_jobs.values():
             tuning_job.join()
         for job in self.jobs.values():
             job.join()
+        for transform_job in self.transform_jobs.values():
+            transform_job.join()

@@ -53,6 +53,46 @@ SUPPORTED_MODEL_PACKAGE: dict[str, Any] = {
     "SkipModelValidation": None,
     "ClientToken": None,
 }
+_MODEL_CONTAINER: dict[str, Any] = {
+    "ContainerHostname": None,
+    "Image": None,
+    "ImageConfig": {"RepositoryAccessMode": None},
+    "Mode": None,
+    "ModelDataUrl": None,
+    "ModelDataSource": None,
+    "Environment": None,
+    "ModelPackageName": None,
+}
+SUPPORTED_MODEL: dict[str, Any] = {
+    "ModelName": None,
+    "PrimaryContainer": _MODEL_CONTAINER,
+    "Containers": _MODEL_CONTAINER,
+    "InferenceExecutionConfig": None,  # of one container: nothing
+    "ExecutionRoleArn": None,
+    "Tags": None,
+    "VpcConfig": None,
+    "EnableNetworkIsolation": None,
+}
+SUPPORTED_TRANSFORM_JOB: dict[str, Any] = {
+    "TransformJobName": None,
+    "ModelName": None,
+    "MaxConcurrentTransforms": None,
+    "ModelClientConfig": None,
+    "MaxPayloadInMB": None,
+    "BatchStrategy": None,
+    "Environment": None,
+    "TransformInput": {
+        "DataSource": {"S3DataSource": {"S3DataType": None, "S3Uri": None}},
+        "ContentType": None,
+        "CompressionType": None,
+        "SplitType": None,
+    },
+    "TransformOutput": None,
+    "TransformResources": None,
+    "DataProcessing": None,
+    "Tags": None,
+    "ExperimentConfig": None,
+}
 SUPPORTED_VALUES = {
     "TrainingInputMode": "File",
     "S3DataType": "S3Prefix",
@@ -79,6 +119,32 @@ def unsupported(request: dict[str, Any], most_instances: int) -> list[str]:
 def unsupported_model_package(request: dict[str, Any]) -> list[str]:
     """What AWS could do and local AWS cannot, one line each."""
     return list(_unsupported(request, SUPPORTED_MODEL_PACKAGE, "CreateModelPackage"))
+
+
+def unsupported_model(request: dict[str, Any]) -> list[str]:
+    """Return what of CreateModel AWS could do and local AWS cannot, one line each."""
+    found = list(_unsupported(request, SUPPORTED_MODEL, "CreateModel"))
+    given = [request.get("PrimaryContainer", {}), *request.get("Containers", [])]
+    if any(each.get("Mode") == "MultiModel" for each in given):
+        found.append("local AWS does not support Mode 'MultiModel', only 'SingleModel'")
+    sources = [each.get("ModelDataSource", {}).get("S3DataSource", {}) for each in given]
+    return found + [
+        f"local AWS does not support ModelDataSource.S3DataSource.{name}"
+        for name in ("ManifestS3Uri", "HubAccessConfig")
+        if any(name in source for source in sources)
+    ]
+
+
+def unsupported_transform_job(request: dict[str, Any]) -> list[str]:
+    """Return what of CreateTransformJob AWS could do and local AWS cannot, one line each."""
+    found = list(_unsupported(request, SUPPORTED_TRANSFORM_JOB, "CreateTransformJob"))
+    split_type = request["TransformInput"].get("SplitType", "None")
+    if split_type not in ("None", "Line"):
+        found.append(
+            f"local AWS does not support CreateTransformJob.TransformInput.SplitType "
+            f"{split_type!r}, only 'None' and 'Line'"
+        )
+    return found
 
 
 def _unsupported(value: Any, supported: dict[str, Any], path: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from local_aws.clients import Clients
 from local_aws.tests.jobs import CONFIG, Jobs
+from local_aws.tests.serving import IMAGE, Serving
 
 import boto3
 import pytest
@@ -56,7 +57,7 @@ def serving(folder: Path, *arguments: str, code: int = 0) -> Iterator[dict[str, 
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of one local AWS for all tests."""
     folder = tmp_path_factory.mktemp("serving")
-    (folder / "local_aws.yaml").write_text(yaml.safe_dump(CONFIG))
+    (folder / "local_aws.yaml").write_text(yaml.safe_dump({"images": [IMAGE, *CONFIG["images"]]}))
     with serving(folder) as printed:
         yield printed
 
@@ -77,6 +78,12 @@ def clients_of(environment: dict[str, str]) -> Clients:
 def jobs(clients: Clients) -> Jobs:
     """What starts training jobs of a program of the tests."""
     return Jobs(clients)
+
+
+@pytest.fixture(scope="session")
+def serving_models(clients: Clients) -> Serving:
+    """What makes models of a server of the tests."""
+    return Serving(clients)
 
 
 def keys(clients: Clients) -> tuple[str, str]:

@@ -10,13 +10,6 @@ from botocore.exceptions import ClientError
 DATA = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/rows"}}
 REQUESTS: dict[str, dict[str, Any]] = {
     "create_endpoint": {"EndpointName": "titanic", "EndpointConfigName": "titanic"},
-    "create_transform_job": {
-        "TransformJobName": "titanic",
-        "ModelName": "titanic",
-        "TransformInput": {"DataSource": DATA},
-        "TransformOutput": {"S3OutputPath": "s3://bucket/scored"},
-        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-    },
 }
 
 

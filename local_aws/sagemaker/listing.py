@@ -1,0 +1,39 @@
+"""What the List calls of the API show: filtered and sorted as a request says."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+TIMES = ("CreationTime", "LastModifiedTime")
+
+
+def listed(
+    resources: Sequence[Mapping[str, Any]], kind: str, request: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the resources that a List request selects, the newest first unless it says otherwise.
+
+    Args:
+        resources: Answers of Describe.
+        kind: The start of the members that are its own: `Endpoint` has `EndpointName` and
+            `EndpointStatus`.
+        request: The members of the List request.
+    """
+    name, status = f"{kind}Name", f"{kind}Status"
+    found = [
+        dict(each)
+        for each in resources
+        if request.get("NameContains", "").lower() in each[name].lower()
+        and request.get("StatusEquals", each.get(status)) == each.get(status)
+        and all(_within(each.get(time), time, request) for time in TIMES)
+    ]
+    by = {"Name": name, "Status": status}.get(request.get("SortBy", ""), "CreationTime")
+    descending = request.get("SortOrder", "Descending") == "Descending"
+    return sorted(found, key=lambda each: each[by], reverse=descending)
+
+
+def _within(value: datetime | None, time: str, request: Mapping[str, Any]) -> bool:
+    after, before = request.get(f"{time}After"), request.get(f"{time}Before")
+    if value is None:
+        return True
+    seconds = value.timestamp()
+    return (after is None or seconds > after) and (before is None or seconds < before)

@@ -1,0 +1,166 @@
+"""The model server of a model: its image's `serve` with the artifact, until it is closed.
+
+Sources: "Custom Inference Code with Hosting Services" and "Custom Inference Code with Batch
+Transform" in the SageMaker developer guide.
+"""
+
+import http.client
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from time import monotonic
+
+from local_aws.clients import Clients
+from local_aws.errors import JobFailed
+from local_aws.runners.runner import ContainerSpec, Process
+from local_aws.runners.table import RunnerTable
+from local_aws.sagemaker.model import Model, download_artifact
+from local_aws.workspace import Workspace
+
+PORT = 8080
+PING_SECONDS = 2.0  # for one answer to /ping
+STARTUP_SECONDS = 240.0  # until /ping is answered with 200, unless a request says otherwise
+STOP_SECONDS = 30.0  # between SIGTERM and SIGKILL
+INVOCATION_SECONDS = 60.0  # of an endpoint
+POLL_SECONDS = 0.1
+HOST = "algo-1"
+
+
+class NotHealthy(Exception):
+    """The server ended, was given up, or took too long to answer /ping."""
+
+
+class NoResponse(Exception):
+    """The server closed the connection, or took too long."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a model server answered."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """What model servers are started with."""
+
+    clients: Clients
+    runner: RunnerTable
+    workspace: Workspace
+
+
+@dataclass
+class ModelServer:
+    """Every method may be called from any thread."""
+
+    address: str
+    _process: Process
+    _ending: ExitStack
+    _given_up: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def start(
+        cls,
+        model: Model,
+        job: str,
+        instance_type: str,
+        environment: Mapping[str, str],
+        hosting: Hosting,
+        log: Callable[[str], None],
+    ) -> "ModelServer":
+        """Download the artifact and start the program, whose lines `log` takes.
+
+        Raises:
+            JobFailed: The artifact cannot be had, or the program not be started.
+        """
+        with ExitStack() as ending:
+            root = ending.enter_context(hosting.workspace.folder()) / HOST
+            s3 = hosting.clients.as_role(model.role_arn).client("s3")
+            download_artifact(s3, model.container.source, root / "model")
+            started = hosting.runner.start(
+                ContainerSpec(
+                    job=job,
+                    image=model.container.image,
+                    role_arn=model.role_arn,
+                    instance_type=instance_type,
+                    roots={HOST: root},
+                    environment={**model.container.environment, **environment},
+                    arguments=("serve",),
+                    read_only=("model",),
+                    isolated=model.isolated,
+                    port=PORT,
+                )
+            )
+            ending.callback(started.close)
+            process = started.processes[HOST]
+            server = cls(started.addresses[HOST], process, ending.pop_all())
+        threading.Thread(target=server._follow, args=[log], name=job, daemon=True).start()
+        return server
+
+    def wait_until_healthy(self, seconds: float = STARTUP_SECONDS) -> None:
+        """Return when /ping has been answered with 200.
+
+        Raises:
+            NotHealthy: That did not happen in time, the program ended, or it was closed.
+        """
+        deadline = monotonic() + seconds
+        while not (self._ended.is_set() or self._given_up.is_set()) and monotonic() < deadline:
+            try:
+                if self.request("GET", "/ping", seconds=PING_SECONDS).status == 200:
+                    return
+            except NoResponse:
+                pass
+            self._ended.wait(POLL_SECONDS)
+        raise NotHealthy
+
+    def invoke(
+        self, body: bytes, headers: Mapping[str, str], seconds: float = INVOCATION_SECONDS
+    ) -> Response:
+        """Return the answer of /invocations. Raises NoResponse."""
+        return self.request("POST", "/invocations", body, headers, seconds)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = INVOCATION_SECONDS,
+    ) -> Response:
+        """Return the answer to one request. Raises NoResponse."""
+        connection = http.client.HTTPConnection(self.address, timeout=seconds)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            named = {name.lower(): value for name, value in answer.getheaders()}
+            return Response(answer.status, named, answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise NoResponse(str(error)) from None
+        finally:
+            connection.close()
+
+    def close(self, grace_seconds: float = STOP_SECONDS) -> None:
+        """End the program, and leave nothing of it behind."""
+        self._given_up.set()
+        if grace_seconds and not self._ended.is_set():
+            self._process.terminate()
+            self._ended.wait(grace_seconds)
+        self._ending.close()
+
+    def _follow(self, log: Callable[[str], None]) -> None:
+        try:
+            for line in self._process.lines():
+                log(line)
+            code = self._process.exit_code()
+        except JobFailed as error:
+            log(str(error))
+        else:
+            if not self._given_up.is_set():
+                log(f"the model server ended with exit code {code}")
+        finally:
+            self._ended.set()

@@ -1,0 +1,82 @@
+"""Models, of a container or of a version in the model registry."""
+
+from typing import Any
+
+from local_aws.sagemaker.listing import listed
+from local_aws.sagemaker.model import Model, ServedContainer, data_problem
+from local_aws.sagemaker.supported import unsupported_model
+from local_aws.sagemaker.training_api import TrainingApi
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.exceptions import AWSValidationException
+
+
+class ModelsApi(TrainingApi):
+    """The calls of the SageMaker API."""
+
+    def create_model(self) -> ActionResult:
+        request = self._request()
+        container = self._container(request)
+        name = request["ModelName"]
+        arn = self._resource_arn("model", name)
+        if name in self.state.models:
+            raise AWSValidationException(f'Cannot create already existing model "{arn}".')
+        role = request["ExecutionRoleArn"]
+        self._check_role(role, f"model/{name}")
+        self._check_image(container.image)
+        if container.source:
+            s3 = self.state.clients.as_role(role).client("s3")
+            problem = data_problem(s3, container.source, role)
+            if problem:
+                raise AWSValidationException(problem)
+        self.state.models[name] = Model(arn, request, container)
+        return ActionResult({"ModelArn": arn})
+
+    def describe_model(self) -> ActionResult:
+        return ActionResult(self._model(self._get_param("ModelName")).describe())
+
+    def delete_model(self) -> ActionResult:
+        del self.state.models[self._model(self._get_param("ModelName")).name]
+        return EmptyResult()
+
+    def list_models(self) -> ActionResult:
+        models = [model.describe() for model in self.state.models.values()]
+        return self._page("Models", listed(models, "Model", self._request()))
+
+    def _resource_arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:sagemaker:{self.region}:{self.current_account}:{kind}/{name}"
+
+    def _model(self, name: str) -> Model:
+        if name not in self.state.models:
+            raise AWSValidationException(
+                f'Could not find model "{self._resource_arn("model", name)}".'
+            )
+        return self.state.models[name]
+
+    def _container(self, request: dict[str, Any]) -> ServedContainer:
+        """Return what a CreateModel request runs, or refuse the request."""
+        given = [*([request["PrimaryContainer"]] if "PrimaryContainer" in request else [])]
+        given += request.get("Containers", [])
+        refused = unsupported_model(request)
+        if len(given) != 1:
+            refused.append(f"local AWS runs models of one container, not of {len(given)}")
+        elif ("Image" in given[0]) == ("ModelPackageName" in given[0]):
+            refused.append("Exactly one of Image and ModelPackageName must be given")
+        if "ExecutionRoleArn" not in request:
+            refused.append("ExecutionRoleArn is missing")
+        if refused:
+            raise AWSValidationException("; ".join(refused))
+        (definition,) = given
+        if "Image" in definition:
+            return ServedContainer.of(definition)
+        package = self.sagemaker_backend.describe_model_package(definition["ModelPackageName"])
+        containers = (package.inference_specification or {}).get("Containers", [])
+        if len(containers) != 1:
+            raise AWSValidationException(
+                f"local AWS runs versions of one container; {package.arn} has {len(containers)}"
+            )
+        environment = {
+            **containers[0].get("Environment", {}),
+            **definition.get("Environment", {}),
+        }
+        return ServedContainer.of({**containers[0], "Environment": environment})

@@ -1,0 +1,158 @@
+"""Models of a model server of the tests' own, and what is asked of it with boto3."""
+
+import io
+import tarfile
+import time
+import uuid
+from typing import Any
+
+from local_aws.clients import Clients
+from local_aws.ecr.images import put_image
+from local_aws.tests.jobs import make_role
+
+# The environment variables `START` and `ANSWER` are Python: what it does before it listens, and to
+# each request, with `path`, `body`, `headers` and `model` (model.txt) at hand: a status, a body.
+SERVER = """
+import http.server, os, pathlib
+root = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+file = root / "model/model.txt"
+model = file.read_text() if file.exists() else ""
+exec(os.environ.get("START", ""))
+print("serving", model, flush=True)
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        names = {"path": self.path, "body": body, "headers": self.headers, "model": model, "os": os}
+        status, content = 404, b""
+        if self.path == "/ping":
+            status = 200
+        elif self.path == "/invocations":
+            status, content = eval(os.environ.get("ANSWER", "200, body.upper()"), names)
+        self.send_response(status)
+        self.send_header("Content-Type", self.headers.get("Accept", "text/plain"))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+port = int(os.environ["SAGEMAKER_BIND_TO_PORT"])
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+REPOSITORY = "serving-"  # the start of the names of its images
+IMAGE = {"match": f"*/{REPOSITORY}*", "command": ["python", "-c", SERVER]}
+ENDED = ("Completed", "Failed", "Stopped")
+
+
+def archive(**files: bytes) -> bytes:
+    """A model.tar.gz; `model` becomes model.txt."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"{name}.txt")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+class Serving:
+    """Requests with working defaults, and the answers to them."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.clients = clients
+        self.sagemaker = clients.client("sagemaker")
+        self.runtime = clients.client("sagemaker-runtime")
+        self.s3 = clients.client("s3")
+        self.bucket = f"{REPOSITORY}{uuid.uuid4().hex[:12]}"
+        self.s3.create_bucket(Bucket=self.bucket)
+        self.role = make_role(clients, self.bucket)
+        ecr = clients.client("ecr")
+        uri = ecr.create_repository(repositoryName=self.bucket)["repository"]["repositoryUri"]
+        self.image = f"{uri}@{put_image(ecr, uri, 'program', b'layer', {})}"
+        self.data = self.put("model.tar.gz", archive(model=b"a model"))
+
+    def put(self, key: str, content: bytes) -> str:
+        """Return the URI of a new object."""
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        return f"s3://{self.bucket}/{key}"
+
+    def read(self, prefix: str) -> dict[str, bytes]:
+        """Return the objects below a prefix by the rest of their keys."""
+        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=f"{prefix}/")
+        return {
+            each["Key"].removeprefix(f"{prefix}/"): self.s3.get_object(
+                Bucket=self.bucket, Key=each["Key"]
+            )["Body"].read()
+            for each in listed.get("Contents", [])
+        }
+
+    def model(self, *, start: str = "", **changes: Any) -> str:
+        """Create a model, and return its name; `ANSWER` in `Environment` is what it answers."""
+        name = f"model-{uuid.uuid4().hex[:12]}"
+        container = {"Image": self.image, "ModelDataUrl": self.data, **changes}
+        environment = {"START": start, **container.get("Environment", {})}
+        container["Environment"] = {name: value for name, value in environment.items() if value}
+        self.sagemaker.create_model(
+            ModelName=name, PrimaryContainer=container, ExecutionRoleArn=self.role
+        )
+        return name
+
+    def answering(self, answer: str) -> str:
+        """Create a model whose server answers so, and return its name."""
+        return self.model(Environment={"ANSWER": answer})
+
+    def transform(self, model: str, content: bytes | None = None, **changes: Any) -> dict[str, Any]:
+        """Run a transform job over CSV lines, and return its description when it has ended."""
+        name = f"transform-{uuid.uuid4().hex[:12]}"
+        self.put(f"{name}/in/rows.csv", b"1,2\n3,4\n" if content is None else content)
+        request = self.transform_request(name, model)
+        for member, value in changes.items():
+            request[member] = {**request[member], **value} if member in request else value
+        self.sagemaker.create_transform_job(**request)
+        return self.wait(name)
+
+    def transform_request(self, name: str, model: str) -> dict[str, Any]:
+        """A CreateTransformJob request."""
+        uri = f"s3://{self.bucket}/{name}/in"
+        return {
+            "TransformJobName": name,
+            "ModelName": model,
+            "TransformInput": {
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
+                "ContentType": "text/csv",
+                "SplitType": "Line",
+            },
+            "TransformOutput": {
+                "S3OutputPath": f"s3://{self.bucket}/{name}/out",
+                "AssembleWith": "Line",
+            },
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        }
+
+    def wait(self, name: str) -> dict[str, Any]:
+        """Return the answer of DescribeTransformJob when the job has ended."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            job: dict[str, Any] = self.sagemaker.describe_transform_job(TransformJobName=name)
+            if job["TransformJobStatus"] in ENDED:
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"still {job['TransformJobStatus']}")
+
+    def output(self, job: dict[str, Any]) -> bytes:
+        """Return the one output of a job that completed."""
+        assert job["TransformJobStatus"] == "Completed", (job, self.log(job["TransformJobName"]))
+        (content,) = self.read(f"{job['TransformJobName']}/out").values()
+        return content
+
+    def log(self, prefix: str, group: str = "/aws/sagemaker/TransformJobs") -> list[str]:
+        """Return all lines of the streams that begin so."""
+        logs = self.clients.client("logs")
+        listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
+        streams = [each["logStreamName"] for each in listed["logStreams"]]
+        found = [logs.get_log_events(logGroupName=group, logStreamName=each) for each in streams]
+        return [event["message"] for each in found for event in each["events"]]
