@@ -27,18 +27,19 @@ EMPTY = sums_by_key([], [])
 
 def encode(rows: pd.DataFrame) -> pd.DataFrame:
     """Return what a row says by itself: numbers (float32), categories, group keys (uint64)."""
-    names = [name.partition(",") for name in rows["name"].tolist()]
+    names = rows["name"].tolist()
     texts = {
         "sex": rows["sex"],
-        "title": [title(rest) for _, _, rest in names],
+        "title": [title(name) for name in names],
         "deck": [cabin[:1].upper() for cabin in rows["cabin"].tolist()],
         "embarked": [port[:1].upper() for port in rows["embarked"].tolist()],
     }
     columns: Any = {name: rows[name].astype(np.float32) for name in NUMBERS}
     columns |= {name: pd.Categorical(pd.Series(texts[name], dtype=object)) for name in CATEGORIES}
     tickets = pd.Series([ticket.upper() for ticket in rows["ticket"]], rows.index, object)
-    surnames = pd.Series([name.strip().upper() for name, _, _ in names], rows.index, object)
-    columns |= {"ticket": hash_keys(tickets), "family": hash_keys(surnames, rows["fare"])}
+    surnames = [name.partition(",")[0].strip().upper() for name in names]
+    families = pd.Series(surnames, rows.index, object)
+    columns |= {"ticket": hash_keys(tickets), "family": hash_keys(families, rows["fare"])}
     return pd.DataFrame(columns)
 
 
@@ -88,9 +89,9 @@ def hidden_in_copy(columns: pd.DataFrame) -> list[str]:
     return [name for name in columns if "_survival_rate" in name]
 
 
-def title(text: str) -> str:
-    """Return the form of address: `Mr` of "Mr. Owen Harris", "" where there is none."""
-    form, point, _ = text.partition(".")
+def title(name: str) -> str:
+    """Return the form of address: `Mr` of "Braund, Mr. Owen Harris", "" where there is none."""
+    form, point, _ = name.partition(",")[2].partition(".")
     return form.strip() if point and "," not in form else ""
 
 

@@ -8,9 +8,10 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from container.errors import InputError
 from container.schema import NUMBERS
@@ -19,6 +20,8 @@ from container.validation import check_rows, match_columns
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 BLOCK_BYTES = 2 * 2**20  # of CSV are parsed at once: more take more memory and no less time
 BATCH_ROWS = 16_384  # of Parquet
@@ -67,11 +70,11 @@ def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
 
 
 def _read(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[pd.DataFrame]:
-    is_parquet = content.read(4) == b"PAR1"
+    read = _read_parquet if content.read(4) == b"PAR1" else _read_csv
     content.seek(0)
     rows = 0
     try:
-        for cells in (_read_parquet if is_parquet else _read_csv)(content, source, labelled):
+        for cells in read(content, source, labelled):
             yield check_rows(cells, source, rows)
             rows += len(cells)
     except (UnicodeDecodeError, csv.Error, pd.errors.ParserError) as error:
@@ -88,7 +91,7 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
     header = next(csv.reader([line]), [""])
     columns = match_columns(header, source, labelled)
     rows = 0
-    for block, cells in _blocks(content, source):
+    for block, cells in _prefetched(_blocks(content, source)):
         odd = np.flatnonzero(cells != len(header))
         if len(odd):
             found, hint = cells[odd[0]], "an unknown cell is left empty, but keeps its comma"
@@ -110,14 +113,22 @@ def _parse(block: bytes, width: int, columns: dict[str, int]) -> pd.DataFrame:
     names = [at.get(place, str(place)) for place in range(width)]
     options: Any = {"header": None, "names": names, "usecols": list(columns)}
     types = {name: float if name in NUMBERS else object for name in columns}
-    na_values = dict.fromkeys(NUMBERS, NA_VALUES)
     try:
-        filled: Any = {"keep_default_na": False, "na_values": na_values}
+        filled: Any = {"keep_default_na": False, "na_values": NA_VALUES, "low_memory": False}
         return pd.read_csv(io.BytesIO(block), dtype=types, **filled, **options)
     except UnicodeDecodeError:
         raise
     except ValueError:
         return pd.read_csv(io.BytesIO(block), dtype=object, na_filter=False, **options)
+
+
+def _prefetched(items: Iterator[T]) -> Iterator[T]:
+    """Yield items, each made in a second thread while the one before is used."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item
 
 
 def _blocks(content: BinaryIO, source: str) -> Iterator[tuple[bytes, NDArray[np.intp]]]:

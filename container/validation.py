@@ -27,7 +27,9 @@ def clean(cell: object) -> str:
         cell = cell.decode()
     elif isinstance(cell, float):
         cell = f"{cell:.15g}"
-    text = "" if cell is None else " ".join(str(cell).split())
+    elif not isinstance(cell, str):
+        cell = "" if cell is None else str(cell)
+    text = " ".join(cell.split())
     return "" if len(text) <= LONGEST_MISSING and text.lower() in MISSING else text
 
 
