@@ -14,7 +14,8 @@ from typing import Any
 from local_aws.account.account import KINDS
 from local_aws.config import DEFAULT_FILE, Config, Stack, load_config
 from local_aws.definition.graph import mermaid
-from local_aws.definition.validation import all_steps, parse_definition
+from local_aws.definition.steps import all_steps
+from local_aws.definition.validation import parse_definition
 from local_aws.errors import UserError
 from local_aws.faults import interrupt
 from local_aws.faults.injection import FAULTS

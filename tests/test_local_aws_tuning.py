@@ -332,7 +332,7 @@ def test_a_tuning_step_gives_its_best_job_to_the_steps_after_it(tuning: Tuning) 
     status, (searched, said) = execute(tuning, step(tuning, ResourceLimits=limits(2, 2)), after)
     assert status == "Failed", "so that it can say something"
     name = searched["Metadata"]["TuningJob"]["Arn"].rpartition("/")[2]
-    assert re.fullmatch(r"[a-z0-9]{12}-Search-[0-9a-f]{10}", name)
+    assert re.fullmatch(r"[a-z0-9]{12}-Search-f-[0-9a-f]{10}", name)
     of_best, of_first = said["FailureReason"].split()
     assert of_best == of_first
     assert of_best == tuning.describe(name)["BestTrainingJob"]["TrainingJobName"]
@@ -370,12 +370,3 @@ def test_what_the_model_of_the_api_leaves_open_is_needed_here(
     del request[of][member]
     with pytest.raises(ClientError, match=f"{member} is missing"):
         tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
-
-
-@pytest.mark.parametrize("member", ["CacheConfig", "RetryPolicies"])
-def test_what_of_a_tuning_step_cannot_be_done_is_refused_by_name(
-    member: str, tuning: Tuning
-) -> None:
-    changed = step(tuning) | {member: {} if member == "CacheConfig" else []}
-    with pytest.raises(ClientError, match=f"does not support {member} of a tuning step"):
-        execute(tuning, changed)

@@ -11,7 +11,9 @@ from typing import Any
 
 from container import contract
 from local_aws.definition.expressions import references, resolve
-from local_aws.definition.validation import PARAMETER_TYPES, all_steps, parse_definition, problems
+from local_aws.definition.parameters import PARAMETER_TYPES
+from local_aws.definition.steps import all_steps
+from local_aws.definition.validation import parse_definition, problems
 from local_aws.service_model import violations
 from pipeline import definition as definition_module
 from pipeline.definition import example_definition
@@ -275,14 +277,17 @@ def changed(definition: dict[str, Any], change: str) -> dict[str, Any]:
         case "unknown condition":
             gate["Arguments"]["Conditions"][0]["Type"] = "Resembles"
         case "unsupported step":
-            train["Type"] = "Processing"
+            train["Type"] = "QualityCheck"
         case "unsupported function":
-            train["Arguments"]["RoleArn"] = {"Std:JsonGet": {}}
+            train["Arguments"]["RoleArn"] = {"Std:Split": {}}
         case "step twice":
             result["Steps"].append(train)
         case "circle":
             train["DependsOn"] = [gate["Name"]]
         case "branch":
+            inner = register_step(result)["Name"]
+            result["Steps"].append({**train, "Name": "Later", "DependsOn": [inner]})
+        case "after the end":
             result["Steps"].append({**train, "Name": "Later", "DependsOn": ["ValidationAucTooLow"]})
         case "unknown step member":
             train["Nonsense"] = 1
@@ -330,8 +335,8 @@ def test_what_is_no_definition_at_all_is_an_error_too(text: str) -> None:
         ("unknown reference", "Steps.Tune.Auc refers to nothing that is declared"),
         ("broken reference", "is not a reference"),
         ("unknown condition", "the condition type Resembles is not supported"),
-        ("unsupported step", "the type Processing is not supported"),
-        ("unsupported function", "the function Std:JsonGet is not supported"),
+        ("unsupported step", "the type QualityCheck is not supported"),
+        ("unsupported function", "the function Std:Split is not supported"),
         ("step twice", "step Train: given twice"),
         ("circle", "depend on each other in a circle"),
         ("cached registration", "Candidate-RegisterModel: a RegisterModel step cannot be cached"),
@@ -339,7 +344,11 @@ def test_what_is_no_definition_at_all_is_an_error_too(text: str) -> None:
         ("unknown parameter member", "parameter InstanceType: unknown member Help"),
         ("long description", "parameter InstanceType: 5000 characters of description, of 4096"),
         ("no steps", "the definition has no steps"),
-        ("branch", "step Later: depends on ValidationAucTooLow, which is in a branch"),
+        ("branch", "step Later: depends on Candidate-RegisterModel, which is in a branch"),
+        (
+            "after the end",
+            "DependsOn names ValidationAucTooLow, a Fail step: nothing runs after it",
+        ),
         ("unknown step member", "step Train: unknown member Nonsense"),
         ("no duration", "'a month' is not an ISO 8601 duration"),
         ("no conditions", "Conditions are missing"),

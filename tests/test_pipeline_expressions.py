@@ -84,5 +84,7 @@ def test_what_is_not_in_the_answer_is_an_error(path: tuple[str | int, ...]) -> N
 
 
 def test_an_unknown_function_is_an_error_that_names_it() -> None:
-    with pytest.raises(ValueError, match="Std:JsonGet is not supported"):
+    with pytest.raises(ValueError, match="Std:Split is not supported"):
+        resolve({"a": [{"Std:Split": {}}]}, look_up)
+    with pytest.raises(ValueError, match="Std:JsonGet is malformed"):
         resolve({"a": [{"Std:JsonGet": {}}]}, look_up)

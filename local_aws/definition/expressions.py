@@ -1,4 +1,4 @@
-"""The expressions of a pipeline's JSON definition: `{"Get": ...}` and `{"Std:Join": ...}`.
+"""The expressions of a pipeline's JSON definition: `Get`, `Std:Join` and `Std:JsonGet`.
 
 Source: "SageMaker Pipelines JSON schema" (aws-sagemaker-mlops.github.io) and the SDK's
 `sagemaker.workflow.functions`.
@@ -12,10 +12,24 @@ from typing import Any
 from local_aws.service_model import UNKNOWN
 
 Lookup = Callable[["Reference"], Any]
+ReadJson = Callable[[Any, str], Any]  # the S3 URI of a JSON file and a path in it -> a value
 
-NAMES = ("MetricName", "OutputName", "InputName", "ChannelName")  # of the elements of lists
+# What names an element of a list in the answers of Describe calls.
+NAMES = (
+    "MetricName",
+    "OutputName",
+    "InputName",
+    "ChannelName",
+    "ContainerHostname",
+    "VariantName",
+    "RuleConfigurationName",
+    "Name",
+    "Key",
+)
 
-_ELEMENT = re.compile(r"\.(?P<name>[A-Za-z0-9_\-]+)|\['(?P<key>[^']*)'\]|\[(?P<index>\d+)\]")
+_ELEMENT = re.compile(
+    r"\.(?P<name>[A-Za-z0-9_\-]+)|\['(?P<key>[^']*)'\]|\[\"(?P<text>[^\"]*)\"\]|\[(?P<index>\d+)\]"
+)
 
 
 @dataclass(frozen=True)
@@ -31,38 +45,71 @@ class Reference:
     def parse(cls, text: str) -> "Reference":
         """Raises ValueError when `text` is not a reference."""
         kind, _, _ = text.partition(".")
-        position, path = len(kind), list[str | int]()
-        while position < len(text):
-            match = _ELEMENT.match(text, position)
-            if not match:
-                raise ValueError(f"{text!r} is not a reference")
-            path.append(int(match["index"]) if match["index"] else match["name"] or match["key"])
-            position = match.end()
+        path = _elements(text, len(kind))
+        if path is None:
+            raise ValueError(f"{text!r} is not a reference")
         if kind not in ("Parameters", "Execution", "Steps") or not path:
             raise ValueError(f"{text!r} is not a reference to Parameters, Execution or Steps")
-        return cls(text, kind, tuple(path))
+        return cls(text, kind, path)
 
 
-def resolve(value: Any, lookup: Lookup) -> Any:
-    """`value` with every expression replaced; `lookup` gives what a reference stands for.
+def resolve(value: Any, lookup: Lookup, read_json: ReadJson = lambda _uri, _path: UNKNOWN) -> Any:
+    """`value` with every expression replaced.
 
-    Raises ValueError for a function that is not known here.
+    Args:
+        value: A part of a definition.
+        lookup: Returns what a reference stands for; for a property file that is its S3 URI.
+        read_json: Returns what is at a path of a JSON file.
+
+    Raises:
+        ValueError: A function is malformed, or not known here.
     """
     match value:
         case {"Get": str(text), **rest} if not rest:
             return lookup(Reference.parse(text))
         case {"Std:Join": {"On": str(on), "Values": list(values)}, **rest} if not rest:
-            parts = [resolve(item, lookup) for item in values]
+            parts = [resolve(item, lookup, read_json) for item in values]
             return UNKNOWN if UNKNOWN in parts else on.join(map(_text, parts))
+        case {"Std:JsonGet": {"Path": str(path), **file}, **rest} if not rest and len(file) == 1:
+            parse_json_path(path)
+            uri = resolve(file.get("PropertyFile", file.get("S3Uri")), lookup, read_json)
+            return UNKNOWN if uri is UNKNOWN else read_json(uri, path)
         case dict():
-            unknown = [key for key in value if key.startswith("Std:")]
-            if unknown:
-                raise ValueError(f"the function {unknown[0]} is not supported")
-            return {key: resolve(item, lookup) for key, item in value.items()}
+            for key in value:
+                if key in ("Std:Join", "Std:JsonGet"):
+                    raise ValueError(f"the function {key} is malformed")
+                if key.startswith("Std:"):
+                    raise ValueError(f"the function {key} is not supported")
+            return {key: resolve(item, lookup, read_json) for key, item in value.items()}
         case list():
-            return [resolve(item, lookup) for item in value]
+            return [resolve(item, lookup, read_json) for item in value]
         case _:
             return value
+
+
+def parse_json_path(text: str) -> tuple[str | int, ...]:
+    """The elements of a path in a JSON file: `metrics.mse.value`, `$.classes[0]['a name']`.
+
+    Raises ValueError when `text` is no such path.
+    """
+    path = text.removeprefix("$")
+    elements = _elements(path if path.startswith((".", "[")) else f".{path}", 0)
+    if not elements:
+        raise ValueError(f"{text!r} is not a path in a JSON file")
+    return elements
+
+
+def _elements(text: str, position: int) -> tuple[str | int, ...] | None:
+    path = list[str | int]()
+    while position < len(text):
+        match = _ELEMENT.match(text, position)
+        if not match:
+            return None
+        index = match["index"]
+        named = match["name"] or match["key"] or match["text"] or ""
+        path.append(int(index) if index else named)
+        position = match.end()
+    return tuple(path)
 
 
 def references(value: Any) -> Iterator[Reference]:
@@ -85,7 +132,8 @@ def select(value: Any, path: tuple[str | int, ...]) -> Any:
     """
     for element in path:
         if isinstance(value, list) and isinstance(element, str):
-            found = [item for item in value if element in [item.get(name) for name in NAMES]]
+            named = [item for item in value if isinstance(item, dict)]
+            found = [item for item in named if element in [item.get(name) for name in NAMES]]
         elif isinstance(value, list) and isinstance(element, int):
             found = value[element : element + 1]
         else:

@@ -2,13 +2,13 @@
 
 The steps, what they take from each other and from the parameters, and where a condition leads."""
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from local_aws.definition.expressions import Reference, references
+from local_aws.definition.steps import BRANCHES, Step, all_steps, own_references
 
 PARAMETERS = "Parameters"  # the kind of a node that stands for parameters, not for a step
 END = "End"  # the kind of the node where nothing more is to be done
@@ -16,8 +16,6 @@ END = "End"  # the kind of the node where nothing more is to be done
 DATA, TRUE, FALSE, ORDER = "data", "true", "false", "order"
 
 LONGEST = 18  # characters of a parameter's default; of a longer one the end is shown
-
-Step = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ class Graph:
 def read_graph(definition: Mapping[str, Any]) -> Graph:
     """The nodes are groups of parameters used by the same steps, then the steps in their order,
     then the end, if a condition leads there."""
-    steps = list(_all_steps(definition["Steps"]))
-    uses = {step["Name"]: list(references(_own_arguments(step))) for step in steps}
+    steps = list(all_steps(definition["Steps"]))
+    uses = {step["Name"]: own_references(step) for step in steps}
     users: dict[tuple[str, ...], list[str]] = {}
     for parameter in definition.get("Parameters", []):
         name = parameter["Name"]
@@ -73,7 +71,7 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
             for other, labels in taken.items()
         ]
         edges += [Edge(place[other], place[name], ORDER) for other in step.get("DependsOn", [])]
-        for branch, key in ((TRUE, "IfSteps"), (FALSE, "ElseSteps")):
+        for branch, key in zip((TRUE, FALSE), BRANCHES, strict=True):
             if step["Type"] != "Condition":
                 continue
             firsts = [place[each["Name"]] for each in step["Arguments"].get(key, [])]
@@ -123,22 +121,6 @@ def _escape(text: str) -> str:
     return re.sub(r'["#<>&`;]', lambda match: f"#{ord(match[0])};", text)
 
 
-def _all_steps(steps: Sequence[Step]) -> Iterator[Step]:
-    for step in steps:
-        yield step
-        if step["Type"] == "Condition":
-            branches = (step["Arguments"].get(key, []) for key in ("IfSteps", "ElseSteps"))
-            yield from _all_steps(list(itertools.chain(*branches)))
-
-
-def _own_arguments(step: Step) -> dict[str, Any]:
-    """Without those of the steps inside a condition."""
-    arguments = step.get("Arguments", {})
-    if step["Type"] != "Condition":
-        return dict(arguments)
-    return {key: value for key, value in arguments.items() if not key.endswith("Steps")}
-
-
 def _conditions(step: Step) -> Iterator[str]:
     if step["Type"] == "Condition":
         for each in step["Arguments"]["Conditions"]:
@@ -148,6 +130,8 @@ def _conditions(step: Step) -> Iterator[str]:
 
 
 def _side(value: Any) -> str:
+    if isinstance(value, dict) and "Std:JsonGet" in value:
+        return str(value["Std:JsonGet"]["Path"])
     return ", ".join(_property(each) for each in references(value)) or str(value)
 
 

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from local_aws.definition.validation import parameter_value, parse_definition
+from local_aws.definition.parameters import parameter_values
+from local_aws.definition.validation import parse_definition
 from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.requests import SageMakerRequests
 
@@ -73,13 +74,16 @@ class PipelinesApi(SageMakerRequests):
                 return ActionResult({"PipelineExecutionArn": execution.arn})
         pipeline = self.sagemaker_backend.describe_pipeline(name)
         definition = json.loads(pipeline["PipelineDefinition"])
-        parameters = _parameters(definition, request.get("PipelineParameters", []))
+        try:
+            parameters = parameter_values(definition, request.get("PipelineParameters", []))
+        except ValueError as error:
+            raise AWSValidationException(str(error)) from None
         answer: Any = super().start_pipeline_execution()
         execution = Execution(
             answer.result["PipelineExecutionArn"],
             definition,
             parameters,
-            lambda: self.state.clients.as_role(pipeline["RoleArn"]).client("sagemaker"),
+            lambda: self.state.clients.as_role(pipeline["RoleArn"]).client,
             self.state.cache,
             faults=self.state.faults,
             token=token,
@@ -129,26 +133,3 @@ class PipelinesApi(SageMakerRequests):
         if arn not in self.state.executions:
             raise ResourceNotFound(f"Pipeline execution with ARN {arn} does not exist")
         return self.state.executions[arn]
-
-
-def _parameters(definition: dict[str, Any], given: list[dict[str, str]]) -> dict[str, Any]:
-    """Every declared parameter with its default or the value given for this execution."""
-    declared = {parameter["Name"]: parameter for parameter in definition.get("Parameters", [])}
-    values = {
-        name: parameter["DefaultValue"]
-        for name, parameter in declared.items()
-        if "DefaultValue" in parameter
-    }
-    problems = []
-    for item in given:
-        if item["Name"] not in declared:
-            problems.append(f"Unknown parameters: {item['Name']}")
-            continue
-        try:
-            values[item["Name"]] = parameter_value(declared[item["Name"]], item["Value"])
-        except ValueError as error:
-            problems.append(str(error))
-    problems += [f"parameter {name} has no value" for name in declared if name not in values]
-    if problems:
-        raise AWSValidationException("; ".join(problems))
-    return values

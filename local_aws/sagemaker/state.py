@@ -62,7 +62,7 @@ class BackendState:
     def end(self) -> None:
         """Stops everything, and returns when nothing runs any more."""
         for execution in self.executions.values():
-            execution.stop()
+            execution.end()
         for tuning_job in self.tuning_jobs.values():
             tuning_job.stop()
         for job in list(self.jobs.values()):

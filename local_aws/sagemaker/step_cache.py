@@ -1,45 +1,57 @@
-"""Step caching: a training step whose inputs did not change is not run again.
+"""Step caching: a step whose inputs did not change is not run again.
 
 Source: "Caching pipeline steps", SageMaker developer guide.
 """
 
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from local_aws.definition.validation import duration
+from local_aws.definition.duration import duration
+from local_aws.definition.step_types import STEP_TYPES
 
-# The arguments that make a step the same; another instance type, say, does not make it another.
-CACHE_KEY_ARGUMENTS = (
-    "AlgorithmSpecification",
-    "CheckpointConfig",
-    "DebugHookConfig",
-    "Environment",
-    "HyperParameters",
-    "InputDataConfig",
-)
+
+@dataclass(frozen=True)
+class CachedStep:
+    """What a succeeded step came to."""
+
+    ended: datetime
+    execution_arn: str
+    metadata: dict[str, Any]
+    properties: dict[str, Any]
 
 
 class StepCache:
-    """Results of succeeded training steps of all executions, kept while local AWS runs."""
+    """Results of succeeded steps of all executions, kept while local AWS runs."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, tuple[datetime, str, dict[str, Any]]] = {}
+        self._steps: dict[str, CachedStep] = {}
 
     @staticmethod
-    def key(pipeline: str, step: str, arguments: Mapping[str, Any]) -> str:
-        relevant = {name: arguments.get(name) for name in CACHE_KEY_ARGUMENTS}
-        return json.dumps([pipeline, step, relevant], sort_keys=True)
+    def key(execution_arn: str, step: dict[str, Any], arguments: Any) -> str:
+        """Return what makes two runs of a step the same: the pipeline, the step, and those of its
+        arguments that count (another instance type, say, does not make it another)."""
+        pipeline = execution_arn.rpartition("/execution/")[0]
+        members = STEP_TYPES[step["Type"]].cache_key
+        relevant = {name: _member({**step, **arguments}, name) for name in members}
+        return json.dumps([pipeline, step["Name"], relevant], sort_keys=True, default=str)
 
-    def find(self, key: str, expire_after: str | None) -> tuple[str, dict[str, Any]] | None:
-        """The execution that ran the step, and its job, if that is not longer ago than
-        `expire_after` (an ISO 8601 duration; None: for ever)."""
-        ended, execution_arn, job = self._entries.get(key, (None, "", {}))
-        fresh = ended and (
-            expire_after is None or datetime.now(UTC) - ended <= duration(expire_after)
-        )
-        return (execution_arn, job) if fresh else None
+    def find(self, key: str, expire_after: str | None) -> CachedStep | None:
+        """The step that ran, if that is not longer ago than `expire_after` (an ISO 8601 duration;
+        None: for ever)."""
+        found = self._steps.get(key)
+        if found and expire_after and datetime.now(UTC) - found.ended > duration(expire_after):
+            return None
+        return found
 
-    def store(self, key: str, execution_arn: str, job: dict[str, Any]) -> None:
-        self._entries[key] = (datetime.now(UTC), execution_arn, job)
+    def store(
+        self, key: str, execution_arn: str, metadata: dict[str, Any], properties: dict[str, Any]
+    ) -> None:
+        self._steps[key] = CachedStep(datetime.now(UTC), execution_arn, metadata, properties)
+
+
+def _member(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,129 +1,29 @@
-"""Executes stored definitions. Training jobs here are plain answers, so that capacity errors and
-caches can be had without waiting; `test_upsert_and_start.py` runs the real thing."""
+"""Executes stored definitions, with training jobs that are plain answers."""
 
-import itertools
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.step_cache import StepCache
+from local_aws.tests.fake_sagemaker import (
+    ARN,
+    AUC,
+    SageMaker,
+    completed,
+    execute,
+    fail,
+    failed,
+    gate,
+    make_execution,
+    outline,
+    refused,
+    register,
+    train,
+)
 
 import pytest
-from botocore.exceptions import ClientError
-
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/abcdefghijkl"
 
 
-class SageMaker:
-    """Answers as the service would, with one prepared outcome for each job."""
-
-    def __init__(self, *outcomes: dict[str, Any] | Exception) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.stopped: list[str] = []
-        self._outcomes = iter(outcomes)
-        self._jobs: dict[str, Iterator[dict[str, Any]]] = {}
-
-    def create_training_job(self, **request: Any) -> dict[str, str]:
-        self.requests.append(request)
-        name = request["TrainingJobName"]
-        outcome = next(self._outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        in_progress = {"TrainingJobStatus": "InProgress"}
-        arn = {"TrainingJobArn": f"arn:aws:sagemaker:us-east-1:123456789012:training-job/{name}"}
-        # As long as it is not stopped, an outcome without a status is never reached.
-        ended = outcome if "TrainingJobStatus" in outcome else in_progress
-        self._jobs[name] = itertools.chain([in_progress], itertools.repeat(arn | ended))
-        return arn
-
-    def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:
-        if TrainingJobName in self.stopped:
-            return {"TrainingJobStatus": "Stopped", "SecondaryStatus": "Stopped"}
-        return next(self._jobs[TrainingJobName])
-
-    def stop_training_job(self, TrainingJobName: str) -> None:
-        self.stopped.append(TrainingJobName)
-
-    def create_model_package_group(self, ModelPackageGroupName: str) -> None:
-        if ModelPackageGroupName == "forbidden":
-            raise refused("AccessDeniedException")
-        raise refused("ValidationException", "it already exists")
-
-    def create_model_package(self, **request: Any) -> dict[str, str]:
-        self.requests.append(request)
-        return {"ModelPackageArn": f"{request['ModelPackageGroupName']}/1"}
-
-
-def completed(auc: float = 0.9) -> dict[str, Any]:
-    metric = {"MetricName": "validation:auc", "Value": auc}
-    return {"TrainingJobStatus": "Completed", "FinalMetricDataList": [metric]}
-
-
-def failed(reason: str) -> dict[str, Any]:
-    return {"TrainingJobStatus": "Failed", "FailureReason": reason}
-
-
-def refused(code: str, message: str = "no") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "CreateTrainingJob")
-
-
-def train(name: str = "Train", **changes: Any) -> dict[str, Any]:
-    arguments = {"HyperParameters": {"max_depth": {"Get": "Parameters.depth"}}}
-    return {"Name": name, "Type": "Training", "Arguments": arguments, **changes}
-
-
-def gate(left: Any, then: list[Any], otherwise: list[Any], **changes: Any) -> dict[str, Any]:
-    condition = {"Type": "GreaterThan", "LeftValue": left, "RightValue": 0.8}
-    arguments = {"Conditions": [condition], "IfSteps": then, "ElseSteps": otherwise}
-    return {"Name": "Gate", "Type": "Condition", "Arguments": arguments, **changes}
-
-
-def fail(message: Any, name: str = "Fail") -> dict[str, Any]:
-    return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}}
-
-
-def register(group: str, **properties: Any) -> dict[str, Any]:
-    arguments = {"ModelPackageGroupName": group, "CustomerMetadataProperties": properties}
-    return {"Name": "Register", "Type": "RegisterModel", "Arguments": arguments}
-
-
-AUC = {"Get": "Steps.Train.FinalMetricDataList['validation:auc'].Value"}
-
-Execute = Callable[..., Execution]
-
-
-@pytest.fixture
-def execute() -> Execute:
-    def run(
-        *steps: dict[str, Any],
-        sagemaker: SageMaker | None = None,
-        cache: StepCache | None = None,
-        sleep: Callable[[float], None] = lambda _: None,
-        arn: str = ARN,
-        **parameters: Any,
-    ) -> Execution:
-        client = sagemaker or SageMaker()
-        execution = Execution(
-            arn,
-            {"Steps": list(steps)},
-            {"depth": "4", **parameters},
-            lambda: client,
-            cache or StepCache(),
-            sleep,
-        )
-        execution.start()
-        execution.join()
-        return execution
-
-    return run
-
-
-def outline(execution: Execution) -> list[tuple[str, str]]:
-    return [(step["StepName"], step["StepStatus"]) for step in execution.steps()]
-
-
-def test_the_branch_taken_is_the_one_that_the_metric_decides(execute: Execute) -> None:
+def test_the_branch_taken_is_the_one_that_the_metric_decides() -> None:
     steps = (train(), gate(AUC, [], [fail("too low")]))
     good = execute(*steps, sagemaker=SageMaker(completed(0.9)))
     assert good.status == "Succeeded"
@@ -135,7 +35,7 @@ def test_the_branch_taken_is_the_one_that_the_metric_decides(execute: Execute) -
     assert bad.steps()[1]["Metadata"] == {"Condition": {"Outcome": "False"}}
 
 
-def test_a_model_is_registered_with_what_its_job_and_its_execution_are(execute: Execute) -> None:
+def test_a_model_is_registered_with_what_its_job_and_its_execution_are() -> None:
     properties = {
         "auc": {"Std:Join": {"On": "", "Values": [AUC]}},
         "job": {"Get": "Steps.Train.TrainingJobArn"},
@@ -159,7 +59,7 @@ def test_a_model_is_registered_with_what_its_job_and_its_execution_are(execute: 
     assert failed_step["FailureReason"] == "models/1", "a later step can refer to it"
 
 
-def test_a_role_that_may_not_ask_for_the_group_registers_nothing(execute: Execute) -> None:
+def test_a_role_that_may_not_ask_for_the_group_registers_nothing() -> None:
     sagemaker = SageMaker()
     execution = execute(register("forbidden"), sagemaker=sagemaker)
     assert execution.status == "Failed"
@@ -168,7 +68,7 @@ def test_a_role_that_may_not_ask_for_the_group_registers_nothing(execute: Execut
     assert sagemaker.requests == []
 
 
-def test_steps_wait_for_what_they_refer_to_or_depend_on(execute: Execute) -> None:
+def test_steps_wait_for_what_they_refer_to_or_depend_on() -> None:
     execution = execute(
         gate(AUC, [], []),
         train("Last", DependsOn=["Gate"]),
@@ -178,7 +78,7 @@ def test_steps_wait_for_what_they_refer_to_or_depend_on(execute: Execute) -> Non
     assert [name for name, _ in outline(execution)] == ["Train", "Gate", "Last"]
 
 
-def test_parameters_reach_the_request_resolved(execute: Execute) -> None:
+def test_parameters_reach_the_request_resolved() -> None:
     sagemaker = SageMaker(completed())
     execute(train(), sagemaker=sagemaker, depth="7")
     request = sagemaker.requests[0]
@@ -187,14 +87,14 @@ def test_parameters_reach_the_request_resolved(execute: Execute) -> None:
     assert len(request["TrainingJobName"]) <= 63
 
 
-def test_a_metric_that_the_job_did_not_report_fails_the_step_by_name(execute: Execute) -> None:
+def test_a_metric_that_the_job_did_not_report_fails_the_step_by_name() -> None:
     silent = completed() | {"FinalMetricDataList": []}
     execution = execute(train(), gate(AUC, [], []), sagemaker=SageMaker(silent))
     assert execution.status == "Failed"
     assert "validation:auc is not there" in execution.steps()[-1]["FailureReason"]
 
 
-def test_nothing_runs_after_a_failed_step(execute: Execute) -> None:
+def test_nothing_runs_after_a_failed_step() -> None:
     sagemaker = SageMaker(failed("AlgorithmError: no, exit code: 1"))
     execution = execute(train(), train("Next", DependsOn=["Train"]), sagemaker=sagemaker)
     assert outline(execution) == [("Train", "Failed")]
@@ -209,7 +109,7 @@ POLICY: dict[str, Any] = {
 }
 
 
-def test_capacity_errors_are_retried_after_growing_waits(execute: Execute) -> None:
+def test_capacity_errors_are_retried_after_growing_waits() -> None:
     slept: list[float] = []
     sagemaker = SageMaker(
         refused("ResourceLimitExceeded"), failed("CapacityError: none left"), completed()
@@ -221,14 +121,14 @@ def test_capacity_errors_are_retried_after_growing_waits(execute: Execute) -> No
     assert len({request["TrainingJobName"] for request in sagemaker.requests}) == 3
 
 
-def test_retries_end(execute: Execute) -> None:
+def test_retries_end() -> None:
     sagemaker = SageMaker(*[refused("ResourceLimitExceeded")] * 3)
     execution = execute(train(RetryPolicies=[POLICY]), sagemaker=sagemaker)
     assert execution.status == "Failed"
     assert execution.steps()[0]["FailureReason"] == "ResourceLimitExceeded: no"
 
 
-def test_retries_end_when_their_time_is_over(execute: Execute) -> None:
+def test_retries_end_when_their_time_is_over() -> None:
     policy = {**POLICY, "ExpireAfterMin": 2}
     del policy["MaxAttempts"]
     sagemaker = SageMaker(*[refused("ResourceLimitExceeded")] * 3)
@@ -237,7 +137,7 @@ def test_retries_end_when_their_time_is_over(execute: Execute) -> None:
     assert len(sagemaker.requests) == 2, "after one minute, but not after two more"
 
 
-def test_other_failures_are_not_retried(execute: Execute) -> None:
+def test_other_failures_are_not_retried() -> None:
     sagemaker = SageMaker(failed("AlgorithmError: no, exit code: 1"), completed())
     execution = execute(train(RetryPolicies=[POLICY]), sagemaker=sagemaker)
     assert execution.status == "Failed"
@@ -247,7 +147,7 @@ def test_other_failures_are_not_retried(execute: Execute) -> None:
 CACHED: dict[str, Any] = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P30D"}}
 
 
-def test_an_equal_step_is_reused_and_says_from_where(execute: Execute) -> None:
+def test_an_equal_step_is_reused_and_says_from_where() -> None:
     cache, sagemaker = StepCache(), SageMaker(completed(0.9))
     execute(train(**CACHED), sagemaker=sagemaker, cache=cache)
     again = execute(
@@ -272,7 +172,7 @@ def test_an_equal_step_is_reused_and_says_from_where(execute: Execute) -> None:
     ],
 )
 def test_another_input_another_step_an_expired_or_disabled_cache_is_no_hit(
-    step: dict[str, Any], depth: str, execute: Execute
+    step: dict[str, Any], depth: str
 ) -> None:
     cache, sagemaker = StepCache(), SageMaker(completed(), completed())
     execute(train(**CACHED), sagemaker=sagemaker, cache=cache)
@@ -281,7 +181,7 @@ def test_another_input_another_step_an_expired_or_disabled_cache_is_no_hit(
     assert len(sagemaker.requests) == 2
 
 
-def test_a_cache_without_an_end_does_not_expire(execute: Execute) -> None:
+def test_a_cache_without_an_end_does_not_expire() -> None:
     cache, sagemaker = StepCache(), SageMaker(completed())
     step = train(CacheConfig={"Enabled": True})
     execute(step, sagemaker=sagemaker, cache=cache)
@@ -289,14 +189,14 @@ def test_a_cache_without_an_end_does_not_expire(execute: Execute) -> None:
 
 
 @pytest.mark.parametrize("name", ["Train_it", "TrainTheSurvivalModelOfTitanicNowAndForEver_"])
-def test_any_legal_step_name_gives_a_legal_job_name(name: str, execute: Execute) -> None:
+def test_any_legal_step_name_gives_a_legal_job_name(name: str) -> None:
     sagemaker = SageMaker(completed())
     execute(train(name), sagemaker=sagemaker)
     job = sagemaker.requests[0]["TrainingJobName"]
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job), job
 
 
-def test_what_failed_is_not_reused(execute: Execute) -> None:
+def test_what_failed_is_not_reused() -> None:
     cache, sagemaker = StepCache(), SageMaker(failed("AlgorithmError: "), completed())
     execute(train(**CACHED), sagemaker=sagemaker, cache=cache)
     assert execute(train(**CACHED), sagemaker=sagemaker, cache=cache).status == "Succeeded"
@@ -308,13 +208,11 @@ def test_stopping_stops_the_job_and_starts_no_further_step() -> None:
     def stop_when_running(_: float) -> None:
         execution.stop()
 
-    execution = Execution(
-        ARN,
-        {"Steps": [train(), train("Next", DependsOn=["Train"])]},
-        {"depth": "4"},
-        lambda: sagemaker,
-        StepCache(),
-        stop_when_running,
+    execution = make_execution(
+        train(),
+        train("Next", DependsOn=["Train"]),
+        client=lambda _: sagemaker,
+        sleep=stop_when_running,
     )
     execution.start()
     execution.join()
@@ -323,14 +221,14 @@ def test_stopping_stops_the_job_and_starts_no_further_step() -> None:
     assert sagemaker.stopped == [sagemaker.requests[0]["TrainingJobName"]]
 
 
-def test_a_job_that_someone_else_stopped_fails_the_step(execute: Execute) -> None:
-    stopped = {"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}
+def test_a_job_that_someone_else_stopped_fails_the_step() -> None:
+    stopped = {"Status": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}
     execution = execute(train(), sagemaker=SageMaker(stopped))
     assert execution.status == "Failed"
     assert "MaxRuntimeExceeded" in execution.steps()[0]["FailureReason"]
 
 
-def test_variables_of_the_execution_are_known(execute: Execute) -> None:
+def test_variables_of_the_execution_are_known() -> None:
     message = {
         "Std:Join": {
             "On": " ",

@@ -7,7 +7,8 @@ from typing import Any
 
 from container.contract import HYPERPARAMETERS, TRAIN_CHANNEL, VALIDATION_CHANNEL
 from container.errors import InputError, did_you_mean
-from local_aws.definition.validation import parameter_value, problems
+from local_aws.definition.parameters import parameter_value
+from local_aws.definition.validation import problems
 from pipeline.settings import Settings, check_change
 
 # Names of the parameters that are not hyperparameters (those bear the hyperparameter's own name).

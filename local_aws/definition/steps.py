@@ -1,0 +1,50 @@
+"""The steps of a definition: how they nest, and what each of them waits for."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from local_aws.definition.expressions import Reference, references
+
+Step = dict[str, Any]
+
+BRANCHES = ("IfSteps", "ElseSteps")
+
+
+def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps and, after each condition, those of its branches."""
+    for step in steps:
+        yield step
+        if step.get("Type") == "Condition":
+            for branch in BRANCHES:
+                yield from all_steps(step.get("Arguments", {}).get(branch, []))
+
+
+def inner_names(step: Step) -> set[str]:
+    """Names of the steps in the branches of a condition."""
+    return {inner["Name"] for inner in all_steps([step])} - {step["Name"]}
+
+
+def own_arguments(step: Step) -> dict[str, Any]:
+    """Its arguments, without the steps inside a condition."""
+    arguments = step.get("Arguments", {})
+    if step["Type"] != "Condition":
+        return dict(arguments)
+    return {key: value for key, value in arguments.items() if key not in BRANCHES}
+
+
+def own_references(step: Step) -> list[Reference]:
+    """Every reference of the step itself, not of the steps inside a condition."""
+    return list(references({**step, "Arguments": own_arguments(step)}))
+
+
+def referred_steps(step: Step) -> set[str]:
+    """Names of the steps whose results the step itself takes."""
+    return {str(each.path[0]) for each in own_references(step) if each.kind == "Steps"}
+
+
+def dependencies(step: Step) -> set[str]:
+    """Names of the steps that must end before this one, those of its branches included."""
+    found: set[str] = set()
+    for each in all_steps([step]):
+        found |= referred_steps(each) | set(each.get("DependsOn", []))
+    return found

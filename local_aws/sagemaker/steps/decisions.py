@@ -1,0 +1,23 @@
+"""Condition and Fail steps: what an execution decides without any other service."""
+
+from typing import Any
+
+from local_aws.sagemaker.steps.conditions import holds
+from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
+
+
+def decide(step: StepRun) -> dict[str, Any]:
+    """Return the outcome of a condition, "True" or "False"."""
+    try:
+        outcome = str(all(holds(condition) for condition in step.arguments["Conditions"]))
+    except ValueError as error:
+        raise StepFailed(f"ClientError: the condition cannot be evaluated: {error}") from None
+    step.update(Metadata={"Condition": {"Outcome": outcome}})
+    return {"Outcome": outcome}
+
+
+def fail(step: StepRun) -> dict[str, Any]:
+    """End the execution with the step's message."""
+    message = step.arguments.get("ErrorMessage", "")
+    step.update(Metadata={"Fail": {"ErrorMessage": message}})
+    raise StepFailed(message)

@@ -1,0 +1,35 @@
+"""Model and RegisterModel steps: one model, or one model package, created through the API."""
+
+from typing import Any
+
+from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
+
+from botocore.exceptions import ClientError
+
+
+def create_model(step: StepRun) -> dict[str, Any]:
+    """Return the properties of the step: the answer of DescribeModel."""
+    request = step.create_request()
+    answer = step.call("sagemaker", "create_model", **request)
+    step.update(Metadata={"Model": {"Arn": answer["ModelArn"]}})
+    return step.call("sagemaker", "describe_model", ModelName=request["ModelName"])
+
+
+def register_model(step: StepRun) -> dict[str, Any]:
+    """Create a model package, and its group when it is not there.
+
+    A role that may not create groups fails the step even when the group exists (seen in public
+    reports).
+    """
+    group = step.arguments.get("ModelPackageGroupName", "")
+    if group and not group.startswith("arn:"):
+        try:
+            step.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
+        except ClientError as error:
+            details = error.response["Error"]
+            if "already exists" not in details["Message"]:
+                raise StepFailed(f"{details['Code']}: {details['Message']}") from None
+    answer = step.call("sagemaker", "create_model_package", **step.arguments)
+    arn = answer["ModelPackageArn"]
+    step.update(Metadata={"RegisterModel": {"Arn": arn}})
+    return dict(step.arguments) | {"ModelPackageArn": arn}

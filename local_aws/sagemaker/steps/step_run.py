@@ -1,0 +1,127 @@
+"""One step of an execution while it runs: what the handler of its type works with."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from local_aws.definition.step_types import STEP_TYPES, StepType
+from local_aws.definition.steps import Step
+from local_aws.faults.injection import Faults
+
+from botocore.exceptions import ClientError
+
+POLL_SECONDS = 0.1
+NAME_LENGTH = 63  # of a job or a model
+RANDOM_LENGTH = 10  # of the characters at the end of a name
+
+# The kinds of failure that a retry policy can name, by what the failure says.
+_RETRYABLE = {
+    "CapacityError": "SageMaker.CAPACITY_ERROR",
+    "InternalServerError": "SageMaker.JOB_INTERNAL_ERROR",
+    "ResourceLimitExceeded": "SageMaker.RESOURCE_LIMIT",
+    "ThrottlingException": "Step.THROTTLING",
+    "InternalFailure": "Step.SERVICE_FAULT",
+    "ServiceUnavailable": "Step.SERVICE_FAULT",
+}
+
+
+class StepFailed(Exception):
+    """The reason as ListPipelineExecutionSteps gives it."""
+
+    @property
+    def kind(self) -> str | None:
+        """The name of this failure in a retry policy, if it has one."""
+        return next((kind for word, kind in _RETRYABLE.items() if str(self).startswith(word)), None)
+
+
+class Stopped(Exception):
+    """The execution was asked to stop."""
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """A step, and the execution that runs it."""
+
+    definition: Step
+    arguments: Any  # resolved
+    record: dict[str, Any]  # as ListPipelineExecutionSteps shows it; changed by `update` only
+    execution_arn: str
+    client: Callable[[str], Any]  # a boto3 client in the name of the pipeline's role
+    resolve: Callable[[Any], Any]
+    update: Callable[..., None]  # members of the record
+    is_stopping: Callable[[], bool]
+    is_ending: Callable[[], bool]  # local AWS itself ends
+    sleep: Callable[[float], None]
+    faults: Faults
+
+    @property
+    def name(self) -> str:
+        return str(self.definition["Name"])
+
+    @property
+    def type(self) -> StepType:
+        return STEP_TYPES[self.definition["Type"]]
+
+    @property
+    def execution_id(self) -> str:
+        return self.execution_arn.rpartition("/")[2]
+
+    def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        """Call AWS; what it refuses fails the step."""
+        try:
+            answer: dict[str, Any] = getattr(self.client(service), operation)(**request) or {}
+        except ClientError as error:
+            details = error.response["Error"]
+            raise StepFailed(f"{details['Code']}: {details['Message']}") from None
+        return answer
+
+    def create_request(self, longest: int = NAME_LENGTH) -> dict[str, Any]:
+        """The Arguments with a name of the execution's own, and the tags of every job of a
+        pipeline, as users of SageMaker quote them (getindata/kedro-sagemaker issue 20).
+
+        The name is "pipelines-<execution>-<step>-<random>"; a name in the definition stands for
+        all before the execution. That a name of 32 characters (of a tuning job) begins with the
+        execution is not documented.
+        """
+        request = dict(self.arguments)
+        prefix = request.pop(self.type.name_member, None)
+        random = secrets.token_hex(RANDOM_LENGTH // 2)
+        if prefix and longest == NAME_LENGTH:
+            name = _fit(prefix, f"-{self.execution_id}-{random}", longest)
+        else:
+            begin = "pipelines-" if longest == NAME_LENGTH else ""
+            begin += f"{self.execution_id}-"
+            name = begin + _fit(prefix or self.name, f"-{random}", longest - len(begin))
+        tags = {
+            "sagemaker:pipeline-execution-arn": self.execution_arn,
+            "sagemaker:pipeline-step-name": self.name,
+        }
+        added = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return {
+            **request,
+            self.type.name_member: name,
+            "Tags": [*request.get("Tags", []), *added],
+        }
+
+    def wait(self, seconds: float) -> None:
+        """Raises Stopped when the execution is to stop before."""
+        if self.faults:
+            return
+        waited = 0.0
+        while waited < seconds:
+            if self.is_stopping():
+                raise Stopped
+            self.sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
+
+
+def now() -> datetime:
+    """The time with its zone."""
+    return datetime.now(UTC)
+
+
+def _fit(text: str, end: str, longest: int) -> str:
+    """`text`, cut and made a legal part of a name, then `end`."""
+    return text[: longest - len(end)].replace("_", "-").strip("-") + end
