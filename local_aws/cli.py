@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -220,7 +221,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
             print("# administrator:", *(f"{name}={keys[name]}" for name in names))
         for name, value in running.environment.items():
-            print(f"export {name}={value}", flush=True)
+            print(f"export {name}={shlex.quote(value)}", flush=True)
         stack = f"with stack {config.stack.name}" if config.stack else "without a stack"
         print(
             f"local AWS: ready {stack}; {running.runner.description}\n"

@@ -1,6 +1,7 @@
 """boto3 clients of local AWS: its own, and those of a role that a service acts for."""
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -20,11 +21,14 @@ class Clients:
         access_key: str,
         secret_key: str,
         session_token: str | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,  # environment of programs, beside these
     ) -> None:
         self.endpoint = endpoint
         self.region = region
         session: Any = Session()
         session.register_component("data_loader", LOADER)
+        self._settings = dict(settings or {})
         self._session = boto3.Session(
             botocore_session=session,
             region_name=region,
@@ -51,6 +55,10 @@ class Clients:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def program_environment(self) -> dict[str, str]:
+        """What besides keeps a program from leaving this machine (see `proxy_environment`)."""
+        return self.environment() | self._settings
+
     def as_role(self, role_arn: str) -> "Clients":
         """What SageMaker does with a role that it is passed."""
         answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="SageMaker")
@@ -61,4 +69,5 @@ class Clients:
             credentials["AccessKeyId"],
             credentials["SecretAccessKey"],
             credentials["SessionToken"],
+            settings=self._settings,
         )

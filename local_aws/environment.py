@@ -3,6 +3,9 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+
+LOOPBACK_NAMES = "localhost,127.0.0.1,::1"
 
 # With these no credentials are read from files or asked for over the network.
 NO_CREDENTIALS = {
@@ -28,3 +31,17 @@ def aws_environment(settings: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def proxy_environment(proxy: str, bundle: Path) -> dict[str, str]:
+    """Return what makes a program send all its HTTP requests to `proxy`, except loopback's.
+
+    Args:
+        proxy: URL of the proxy.
+        bundle: Certificate of the authority whose certificates the proxy answers with.
+    """
+    return {
+        **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy),
+        **dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(bundle)),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), LOOPBACK_NAMES),
+    }

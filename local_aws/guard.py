@@ -1,8 +1,9 @@
 """What stands between the network and moto: only programs that were given a key get through.
 
 A web page can send requests to loopback too. So: no CORS, nothing for a browser, no other name in
-the Host header, and nothing that is not signed with a key of this local AWS. What moto answers
-beside the API of AWS (its control paths, instance metadata) is closed.
+the Host header (a host of AWS only through the proxy), and nothing that is not signed with a key of
+this local AWS. What moto answers beside the API of AWS (its control paths, instance metadata) is
+closed.
 """
 
 import hashlib
@@ -15,8 +16,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from xml.sax.saxutils import escape
 
+from local_aws import proxy
 from local_aws.iam import signature
 from local_aws.iam.signature import SecretOf, SignatureRefused, SignedRequest
+from local_aws.partitions import service_part
 
 from botocore.model import OperationNotFoundError
 
@@ -65,6 +68,7 @@ class Guard:
     def __init__(self, application: Application, secret_of: SecretOf) -> None:
         self._application = application
         self._secret_of = secret_of
+        self.endpoint = ""  # host and port
         self.hosts: set[str] = set()  # what a Host header may be, in lower case
         # What local AWS answers beside the API of AWS, by the beginning of the path. Those of
         # `open_routes` are not signed: nobody can guess their paths.
@@ -88,27 +92,45 @@ class Guard:
 
     def _answer(self, environ: dict[str, Any]) -> Answer | None:
         """Return what is answered in place of moto, if anything is."""
-        path = environ.get("PATH_INFO", "")
-        if environ.get("HTTP_HOST", "").lower() not in self.hosts:
-            return _plain(403, f"local AWS is reached as {', '.join(sorted(self.hosts))} only")
-        if any(name in environ for name in OF_BROWSERS):
-            return _plain(403, "local AWS answers no browser")
-        if path.startswith(CLOSED):
-            return _plain(404, "local AWS does not answer on this path")
-        for prefix, route in self.open_routes.items():
-            if path.startswith(prefix):
-                return route(path.removeprefix(prefix), b"")
+        direct = environ.get("HTTP_HOST", "").lower() in self.hosts
+        answer = self._refuse_sender(environ, direct)
+        if answer is None and direct:
+            answer = _routed(self.open_routes, environ)
+        if answer is not None:
+            return answer
         request = _signed_request(environ)
         try:
             signature.verify(request, self._secret_of)
         except SignatureRefused as refusal:
             return refused(environ, request.service, refusal)
-        for prefix, route in self.signed_routes.items():
-            if path.startswith(prefix):
-                return route(path.removeprefix(prefix), _read_body(environ))
+        if not direct:
+            proxy.to_endpoint(environ, self.endpoint)
+        if environ["PATH_INFO"].startswith(CLOSED):
+            return _plain(404, "local AWS does not answer on this path")
+        if direct and (answer := _routed(self.signed_routes, environ)):
+            return answer
         if "HTTP_X_AMZ_TARGET" in environ and not _is_json_object(_read_body(environ)):
             return error(JSON, 400, "SerializationException", "The body is not a JSON object")
         return None
+
+    def _refuse_sender(self, environ: dict[str, Any], direct: bool) -> Answer | None:
+        if not direct:
+            if proxy.PROXIED not in environ:
+                return _plain(403, f"local AWS is reached as {', '.join(sorted(self.hosts))} only")
+            name = proxy.host_of(environ)
+            if service_part(name) is None:
+                return _plain(403, proxy.refusal(name))
+        if any(name in environ for name in OF_BROWSERS):
+            return _plain(403, "local AWS answers no browser")
+        return None
+
+
+def _routed(routes: dict[str, Route], environ: dict[str, Any]) -> Answer | None:
+    path = environ["PATH_INFO"]
+    for prefix, route in routes.items():
+        if path.startswith(prefix):
+            return route(path.removeprefix(prefix), _read_body(environ))
+    return None
 
 
 def refused(environ: dict[str, Any], service: str, refusal: SignatureRefused) -> Answer:

@@ -1,6 +1,8 @@
 """Corrections of moto where it differs from AWS."""
 
 import json
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from local_aws.environment import NO_CREDENTIALS, aws_environment
@@ -8,10 +10,25 @@ from local_aws.environment import NO_CREDENTIALS, aws_environment
 # moto asks boto3 for regions at import: with the user's profile, if there is one, even a wrong one.
 with aws_environment(NO_CREDENTIALS):
     from moto.cloudformation.models import CloudFormationBackend
-from moto.iam.models import ManagedPolicy, Role
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, Role
 from moto.s3.responses import ACTION_MAP
 
 _execute_change_set = CloudFormationBackend.execute_change_set
+
+OF_AWS = ":iam::aws:policy/"  # in the ARN of an AWS-managed policy
+_WITH_AWS_POLICIES = {  # IAM's methods that take the ARN of one, or list them
+    name: getattr(IAMBackend, name)
+    for name in (
+        "attach_group_policy",
+        "attach_role_policy",
+        "attach_user_policy",
+        "get_policy",
+        "get_policy_version",
+        "list_policies",
+        "list_policy_versions",
+    )
+}
 
 
 def apply() -> None:
@@ -22,6 +39,8 @@ def apply() -> None:
     backend.execute_change_set = execute_change_set
     policy.delete = delete_policy
     role.put_policy = put_policy
+    for name, method in _WITH_AWS_POLICIES.items():
+        setattr(IAMBackend, name, _after_loading(method))
     # The permission that a request for a bucket's encryption needs; moto takes it for a listing.
     ACTION_MAP["BUCKET"]["GET"]["encryption"] = "GetEncryptionConfiguration"
 
@@ -42,3 +61,26 @@ def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
 def put_policy(role: Any, name: str, document: str | dict[str, Any]) -> None:
     """moto's CloudFormation gives a role its inline policies as objects; IAM keeps text."""
     role.policies[name] = document if isinstance(document, str) else json.dumps(document)
+
+
+def _after_loading(method: Callable[..., Any]) -> Callable[..., Any]:
+    """moto loads AWS's 1,582 policies at the start or never; here when one is first needed."""
+
+    @wraps(method)
+    def wrapped(backend: Any, *arguments: Any, **named: Any) -> Any:
+        given = [*arguments, *named.values()]
+        if method.__name__ == "list_policies" or any(OF_AWS in str(each) for each in given):
+            load_aws_policies(backend)
+        return method(backend, *arguments, **named)
+
+    return wrapped
+
+
+def load_aws_policies(backend: Any) -> None:
+    """Add the AWS-managed policies to those of an account, unless they are there."""
+    if not backend.aws_managed_policies:
+        backend.aws_managed_policies = [
+            AWSManagedPolicy.from_data(name, backend.account_id, backend.region_name, data)
+            for name, data in json.loads(aws_managed_policies_data).items()
+        ]
+        backend.managed_policies |= {each.arn: each for each in backend.aws_managed_policies}

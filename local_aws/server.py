@@ -1,7 +1,6 @@
 """Starts and stops local AWS in this process."""
 
 import logging
-import os
 import secrets
 import shutil
 import socket
@@ -16,12 +15,13 @@ from unittest import mock
 from local_aws import moto_patches
 from local_aws.account import api as account_api
 from local_aws.account.account import Account
+from local_aws.certificates import CertificateAuthority
 from local_aws.clients import Clients
 from local_aws.cloudtrail.api import LocalCloudTrail
 from local_aws.codebuild.api import Builds, LocalCodeBuild
 from local_aws.config import LOOPBACK, Config, Image, Stack
 from local_aws.ecr.api import LocalEcr, serve_layer
-from local_aws.environment import NO_CREDENTIALS, aws_environment
+from local_aws.environment import NO_CREDENTIALS, aws_environment, proxy_environment
 from local_aws.errors import UserError
 from local_aws.faults import interrupt
 from local_aws.faults.injection import Faults
@@ -30,6 +30,7 @@ from local_aws.iam import users
 from local_aws.iam.api import LocalIam
 from local_aws.iam.authorization import Authorization
 from local_aws.iam.keys import AccessKey, make_key, secrets_of
+from local_aws.proxy import ProxyRequestHandler
 from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
 from local_aws.runners.table import RunnerTable
@@ -47,7 +48,6 @@ from moto.ecr.models import Repository
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
-    MotoRequestHandler,
     create_backend_app,
 )
 from werkzeug.serving import make_server
@@ -90,10 +90,16 @@ def start(config: Config) -> Iterator[LocalAws]:
     own = make_key()
     with ExitStack() as ending:
         workspace = ending.enter_context(open_workspace(_remove_containers))
-        endpoint = ending.enter_context(_listening(config.port, own))
-        environment = _environment(endpoint, config.region, own)
+        authority = CertificateAuthority(ending.enter_context(workspace.folder()))
+        endpoint = ending.enter_context(_listening(config.port, own, authority))
+        settings = {
+            **NO_CREDENTIALS,
+            "SAGEMAKER_USER_CONFIG_OVERRIDE": str(SDK_CONFIG),
+            **proxy_environment(endpoint, authority.bundle),
+        }
+        clients = Clients(endpoint, config.region, own.id, own.secret, settings=settings)
+        environment = clients.program_environment()
         ending.enter_context(aws_environment(environment))
-        clients = Clients(endpoint, config.region, own.id, own.secret)
         runner = _runner(config, clients, workspace, ending)
         quotas = account_api.LocalServiceQuotas.account = Account(config.account)
         faults = Faults(config.faults)
@@ -108,6 +114,8 @@ def start(config: Config) -> Iterator[LocalAws]:
             environment |= users.make_operator(clients, policy_arn).environment()
             ending.enter_context(aws_environment(environment))
             ending.enter_context(authorization.enforced())
+        else:
+            users.assume_execution_role(config.region, own)
         yield LocalAws(environment, clients, outputs, runner, faults)
 
 
@@ -129,17 +137,19 @@ def _route(enforce_iam: bool) -> Authorization:
 
 
 @contextmanager
-def _listening(port: int, own: AccessKey) -> Iterator[str]:
-    """Answer requests on a port of loopback, and yield the endpoint."""
+def _listening(port: int, own: AccessKey, authority: CertificateAuthority) -> Iterator[str]:
+    """Answer requests on a port of loopback, and yield the endpoint. It is a proxy, too."""
     guard = Guard(DomainDispatcherApplication(create_backend_app), secrets_of(own))
     guard.open_routes[LocalEcr.layer_path] = serve_layer
     guard.signed_routes[interrupt.PATH] = interrupt.answer
-    server = make_server(LOOPBACK, port, guard, threaded=True, request_handler=MotoRequestHandler)
-    guard.hosts = {f"{name}:{server.server_port}" for name in (LOOPBACK, "localhost")}
+    ProxyRequestHandler.authority = authority
+    server = make_server(LOOPBACK, port, guard, threaded=True, request_handler=ProxyRequestHandler)
+    guard.endpoint = f"{LOOPBACK}:{server.server_port}"
+    guard.hosts = {guard.endpoint, f"localhost:{server.server_port}"}
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://{LOOPBACK}:{server.server_port}"
+        yield f"http://{guard.endpoint}"
     finally:
         server.shutdown()
         thread.join()
@@ -196,23 +206,6 @@ def _copied(image: Image, folder: Path) -> Image:
             "name a folder that can be read",
         ) from None
     return replace(image, environment={"PYTHONPATH": str(folder), **image.environment})
-
-
-def _environment(endpoint: str, region: str, own: AccessKey) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": own.id,
-        "AWS_SECRET_ACCESS_KEY": own.secret,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_REGION": region,
-        **NO_CREDENTIALS,
-        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(SDK_CONFIG),
-        **{name: _with_loopback(os.environ.get(name, "")) for name in ("NO_PROXY", "no_proxy")},
-    }
-
-
-def _with_loopback(no_proxy: str) -> str:
-    return f"{no_proxy},{LOOPBACK}" if no_proxy else LOOPBACK
 
 
 def _deploy(clients: Clients, stack: Stack) -> dict[str, str]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote
 
 from local_aws.iam.signing_time import FORMAT, wrong_time
+from local_aws.partitions import bucket_in
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -112,7 +113,9 @@ def _verify_version_2(request: SignedRequest, secret_of: SecretOf) -> str:
     # Of the query, subresources are signed; a presigned GET or PUT has none but these.
     kept = [f"x-amz-security-token:{token}\n"] if token else []
     lines = [request.method, request.header("content-md5"), request.header("content-type"), expires]
-    text = "\n".join([*lines, "".join(kept) + request.path])
+    bucket = bucket_in(request.header("host").lower())  # signed as part of the path
+    path = f"/{bucket}{request.path}" if bucket else request.path
+    text = "\n".join([*lines, "".join(kept) + path])
     digest = hmac.new(secret_of(key, token).encode(), text.encode(), hashlib.sha1).digest()
     _compare(base64.b64encode(digest).decode(), request.parameter("Signature"))
     return key

@@ -1,12 +1,17 @@
-"""The users of a local AWS that enforces IAM."""
+"""Who the user of a local AWS is: a session of a role, or a user where IAM is enforced."""
 
 import json
 
 from local_aws.clients import Clients
 from local_aws.iam.keys import AccessKey
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
+from moto.utilities.utils import get_partition
 
+EXECUTION_ROLE = "AmazonSageMaker-ExecutionRole"  # the name that SageMaker Studio gives it
+SESSION = "SageMaker"
 ADMINISTRATOR = "administrator"
 OPERATOR = "operator"
 EVERYTHING = {
@@ -35,3 +40,33 @@ def make_operator(clients: Clients, policy_arn: str) -> Clients:
     iam.attach_user_policy(UserName=OPERATOR, PolicyArn=policy_arn)
     key = iam.create_access_key(UserName=OPERATOR)["AccessKey"]
     return Clients(clients.endpoint, clients.region, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def assume_execution_role(region: str, own: AccessKey) -> None:
+    """Make the key a session of a role that SageMaker may assume, as in SageMaker Studio.
+
+    The SDK's `get_execution_role()` then returns that role.
+    """
+    partition = get_partition(region)
+    trusted = {"Service": "sagemaker.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}
+    iam = iam_backends[DEFAULT_ACCOUNT_ID][partition]
+    role = iam.create_role(
+        role_name=EXECUTION_ROLE,
+        assume_role_policy_document=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        path="/service-role/",
+        permissions_boundary=None,
+        description="Who calls local AWS",
+        tags=[],
+        max_session_duration="43200",
+    )
+    iam.put_role_policy(EXECUTION_ROLE, "everything", json.dumps(EVERYTHING))
+    session = sts_backends[DEFAULT_ACCOUNT_ID][partition].assume_role(
+        region_name=region,
+        role_session_name=SESSION,
+        role_arn=role.arn,
+        policy="",
+        duration=43200,
+        external_id="",
+    )
+    session.access_key_id, session.secret_access_key = own.id, own.secret

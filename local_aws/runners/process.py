@@ -62,7 +62,7 @@ class ProcessRunner:
             command = [*_in_namespace(root, mount_point), *command]
         else:
             command = [_moved(part, base) for part in command]
-        identity = {} if spec.isolated else self._clients.as_role(spec.role_arn).environment()
+        role = None if spec.isolated else self._clients.as_role(spec.role_arn)
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own configuration
                 command,
@@ -70,7 +70,7 @@ class ProcessRunner:
                 env={
                     "PATH": _path(image),
                     "PYTHONUNBUFFERED": "1",
-                    **identity,
+                    **(role.program_environment() if role else {}),
                     "SAGEMAKER_BASE_DIR": base,
                     **({"SAGEMAKER_BIND_TO_PORT": str(port)} if port else {}),
                     **image.environment,

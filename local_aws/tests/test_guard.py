@@ -26,6 +26,7 @@ PAGE = "https://page.example"
         {"Sec_Fetch_Mode": "no-cors"},
         {"Host": "page.example"},
         {"Host": "127.0.0.1:1"},
+        {"Host": "s3.us-east-1.amazonaws.com"},
     ],
 )
 def test_a_browser_is_refused_even_with_the_key(

@@ -1,0 +1,34 @@
+"""AWS's partitions, from botocore's own data, and the host names in them."""
+
+import re
+from functools import cache
+
+from botocore.loaders import Loader
+
+# <bucket>.s3.<region>, <bucket>.s3-<region>, <bucket>.s3.dualstack.<region>... before the domain
+_BUCKET = re.compile(r"(?P<bucket>.+)\.s3(-(?!control)[a-z0-9-]+)?(\.[a-z0-9-]+)*")
+
+
+@cache
+def domains() -> tuple[str, ...]:
+    """Return the domains of the endpoints of all partitions, each with a dot before it."""
+    found = set()
+    for partition in Loader().load_data("partitions")["partitions"]:
+        found |= {partition["outputs"]["dnsSuffix"], partition["outputs"]["dualStackDnsSuffix"]}
+    for partition in Loader().load_data("endpoints")["partitions"]:
+        variants = partition.get("defaults", {}).get("variants", [])
+        found |= {each["dnsSuffix"] for each in [partition, *variants] if "dnsSuffix" in each}
+    return tuple(sorted(f".{domain}" for domain in found))
+
+
+def service_part(host: str) -> str | None:
+    """Return what a host name of AWS has before the domain; None for the host of another."""
+    if not re.fullmatch(r"[a-z0-9._-]+", host):
+        return None
+    return next((host.removesuffix(each) for each in domains() if host.endswith(each)), None)
+
+
+def bucket_in(host: str) -> str | None:
+    """Return the bucket that a host name of S3 begins with, if it does."""
+    found = _BUCKET.fullmatch(service_part(host) or "")
+    return found["bucket"] if found else None
