@@ -1,16 +1,18 @@
 """Writes a log stream of CloudWatch Logs, line by line."""
 
+import contextlib
 import time
 from typing import Any
 
 
 class LogWriter:
-    """The stream is made at once; its group must be there."""
+    """The stream is made at once, where it is not there; its group must be there."""
 
     def __init__(self, logs: Any, group: str, stream: str) -> None:
         self._logs = logs
         self._place = {"logGroupName": group, "logStreamName": stream}
-        logs.create_log_stream(**self._place)
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_stream(**self._place)
 
     def write(self, line: str) -> None:
         if line.strip():  # CloudWatch Logs takes no empty message

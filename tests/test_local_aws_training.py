@@ -278,7 +278,10 @@ def without(request: dict[str, Any], name: str) -> dict[str, Any]:
         ),
         ({"HyperParameters": {"a": "x" * 2501}}, "length 2501 is more than 2500"),
         ({"HyperParameters": {str(n): "1" for n in range(101)}}, "length 101 is more than 100"),
-        ({"DebugHookConfig": {"S3OutputPath": "s3://a/b"}}, "does not support .*DebugHookConfig"),
+        (
+            {"TensorBoardOutputConfig": {"S3OutputPath": "s3://a/b"}},
+            "does not support .*TensorBoardOutputConfig",
+        ),
     ],
 )
 def test_what_aws_would_refuse_or_local_aws_cannot_do_is_refused_by_name(

@@ -229,7 +229,6 @@ def test_a_tuning_job_can_be_stopped(tuning: Tuning) -> None:
             "the objective metric other is not among the MetricDefinitions",
         ),
         ({"StaticHyperParameters": {"max_depth": "3"}}, "max_depth: tuned and static"),
-        ({"RetryStrategy": {"MaximumRetryAttempts": 3}}, "does not support .*RetryStrategy"),
         ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume role"),
     ],
 )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_aws.sagemaker.instances import selected
+
 import yaml
 
 TABLES = yaml.safe_load(Path(__file__).with_name("accounts.yaml").read_text(encoding="utf-8"))
@@ -34,7 +36,7 @@ class Account:
         """Quota name -> most instances, of the known quotas that a training job comes under."""
         spot = job.get("EnableManagedSpotTraining", False)
         name = _FAMILIES["spot" if spot else "on_demand"]
-        names = {name.format(job["ResourceConfig"]["InstanceType"])}
+        names = {name.format(selected(job["ResourceConfig"])[0])}
         names |= set() if spot else {ALL_TRAINING_JOBS}
         return {each: float(self._applied.get(each, 0)) for each, _ in _codes() if each in names}
 

@@ -1,6 +1,7 @@
 """The SageMaker API of local AWS: moto's, with the calls that there start nothing made real."""
 
 from local_aws.sagemaker.pipelines_api import PipelinesApi
+from local_aws.sagemaker.processing_api import ProcessingApi
 from local_aws.sagemaker.registry import ModelRegistryApi
 from local_aws.sagemaker.transform_api import TransformApi
 from local_aws.sagemaker.tuning_api import TuningApi
@@ -11,17 +12,14 @@ from moto.sagemaker.exceptions import AWSValidationException
 SERVE_INSTEAD = "run the image with `serve`"
 
 
-class LocalSageMaker(PipelinesApi, TuningApi, TransformApi, ModelRegistryApi):
+class LocalSageMaker(PipelinesApi, ProcessingApi, TuningApi, TransformApi, ModelRegistryApi):
     """Made anew for each request; `state` is set once, when the server starts."""
 
-    # moto's endpoints and processing jobs are ready at once and run nothing; its search
+    # moto's endpoints are ready at once and run nothing; its search
     # finds no jobs.
 
     def create_endpoint(self) -> ActionResult:
         raise AWSValidationException(f"local AWS does not support CreateEndpoint: {SERVE_INSTEAD}")
-
-    def create_processing_job(self) -> ActionResult:
-        raise AWSValidationException("local AWS does not support CreateProcessingJob")
 
     def search(self) -> ActionResult:
         raise AWSValidationException("local AWS does not support Search")

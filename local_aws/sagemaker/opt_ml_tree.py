@@ -9,11 +9,13 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from local_aws.errors import JobFailed
+from local_aws.sagemaker.instances import host_names, resource_config, selected
 from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
 
 from botocore.exceptions import BotoCoreError
@@ -25,36 +27,26 @@ FAILURE_CHARACTERS = 1024  # of the failure file, in a FailureReason
 
 
 def hosts(request: dict[str, Any]) -> list[str]:
-    return [f"algo-{n}" for n in range(1, request["ResourceConfig"]["InstanceCount"] + 1)]
+    """Return the names of the hosts of a training job."""
+    return host_names(selected(request["ResourceConfig"])[1])
 
 
 def write_config(request: dict[str, Any], host: str, root: Path) -> None:
-    resources = request["ResourceConfig"]
+    mode = request["AlgorithmSpecification"]["TrainingInputMode"]
     files = {
         "hyperparameters.json": request.get("HyperParameters", {}),
         "inputdataconfig.json": {
             channel["ChannelName"]: {
-                "TrainingInputMode": "File",
+                "TrainingInputMode": channel.get("InputMode", mode),
                 "S3DistributionType": _distribution(channel),
                 "RecordWrapperType": "None",
                 **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
             }
             for channel in request.get("InputDataConfig", [])
         },
-        "resourceconfig.json": {
-            "current_host": host,
-            "current_instance_type": resources["InstanceType"],
-            "current_group_name": "homogeneousCluster",
-            "hosts": hosts(request),
-            "instance_groups": [
-                {
-                    "instance_group_name": "homogeneousCluster",
-                    "instance_type": resources["InstanceType"],
-                    "hosts": hosts(request),
-                }
-            ],
-            "network_interface_name": "eth0",
-        },
+        "resourceconfig.json": resource_config(
+            host, hosts(request), selected(request["ResourceConfig"])[0]
+        ),
     }
     folder = root / "input" / "config"
     folder.mkdir(parents=True)
@@ -71,17 +63,41 @@ def _distribution(channel: dict[str, Any]) -> str:
 def download(
     s3: Any, channel: dict[str, Any], folder: Path, host: int = 0, host_count: int = 1
 ) -> None:
-    """File mode: the objects under the channel's S3 prefix, as files in `folder`. A sharded channel
-    gives host number `host`, counted from 0, its part of them: possibly none.
+    """Store the objects of a channel as files in `folder`, which is made.
 
-    Raises JobFailed when there are none at all, or they cannot be read or stored.
+    Raises:
+        JobFailed: There are none, or they cannot be read or stored.
     """
     uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+    shard = (host, host_count if _distribution(channel) == "ShardedByS3Key" else 1)
+    if not download_prefix(s3, uri, folder, shard):
+        raise JobFailed(
+            f"ClientError: Data download failed: no S3 objects under {uri} "
+            f"(channel {channel['ChannelName']})"
+        )
+
+
+def download_prefix(s3: Any, uri: str, folder: Path, shard: tuple[int, int] = (0, 1)) -> int:
+    """Store the objects under an S3 prefix as files in `folder`, which is made.
+
+    Args:
+        s3: The client of the job's role.
+        uri: The prefix.
+        folder: Where the files go.
+        shard: Number of the host, counted from 0, and of how many: a host gets its part of them,
+            possibly none.
+
+    Returns:
+        How many objects there are, for all hosts.
+
+    Raises:
+        JobFailed: They cannot be read or stored.
+    """
     bucket, prefix = split_uri(uri)
     _check_region(s3, bucket, uri)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     objects = 0
-    every = host_count if _distribution(channel) == "ShardedByS3Key" else 1
+    host, every = shard
     try:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
@@ -102,11 +118,7 @@ def download(
         raise JobFailed(f"ClientError: Data download failed: {_no_room(error, folder)}") from None
     except (s3.exceptions.ClientError, BotoCoreError, ValueError) as error:
         raise JobFailed(f"ClientError: Data download failed for {uri}: {error}") from None
-    if not objects:
-        raise JobFailed(
-            f"ClientError: Data download failed: no S3 objects under {uri} "
-            f"(channel {channel['ChannelName']})"
-        )
+    return objects
 
 
 def _check_region(s3: Any, bucket: str, uri: str) -> None:
@@ -124,34 +136,63 @@ def _check_region(s3: Any, bucket: str, uri: str) -> None:
         )
 
 
-def upload(s3: Any, folders: Sequence[Path], uri: str) -> bool:
-    """The files of all `folders`, each the same one of a host, as one tar.gz; of files of one name
-    that of the first host. Nothing when there are none. Whether there were some.
+def upload(s3: Any, folders: Sequence[Path], uri: str, key_id: str | None = None) -> bool:
+    """Store the files of all `folders`, each the same one of a host, as one tar.gz at `uri`.
 
-    Raises JobFailed when there is no room for the archive, or S3 does not take it.
+    Of files of one name that of the first host is taken. Return whether there were some; when there
+    are none, nothing is stored.
+
+    Raises:
+        JobFailed: There is no room for the archive, or S3 does not take it.
     """
-    files = {
+    files = _files(folders)
+    if not files:
+        return False
+    with _explained("Artifact upload", s3), tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
+            for name, path in sorted(files.items()):
+                archive.add(path, arcname=str(name), recursive=False)
+        file.seek(0)
+        _put(s3, uri, file, key_id)
+    return True
+
+
+def upload_files(s3: Any, folders: Sequence[Path], uri: str, key_id: str | None = None) -> bool:
+    """Store the files of all `folders`, as `upload` does, each as an object below `uri`."""
+    files = {name: path for name, path in _files(folders).items() if path.is_file()}
+    with _explained("Artifact upload", s3):
+        for name, path in sorted(files.items()):
+            if is_inside(next(each for each in folders if path.is_relative_to(each)), path):
+                with path.open("rb") as file:
+                    _put(s3, f"{uri.rstrip('/')}/{name.as_posix()}", file, key_id)
+    return bool(files)
+
+
+def _files(folders: Sequence[Path]) -> dict[Path, Path]:
+    return {
         path.relative_to(folder): path
         for folder in reversed(folders)
         if not folder.is_symlink() and is_inside(folder.parent, folder)
         for path in folder.rglob("*")
     }
-    if not files:
-        return False
+
+
+def _put(s3: Any, uri: str, file: IO[bytes], key_id: str | None) -> None:
+    bucket, key = split_uri(uri)
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
+    s3.put_object(Bucket=bucket, Key=key, Body=file, **encrypted)
+
+
+@contextmanager
+def _explained(what: str, s3: Any) -> Iterator[None]:
+    """Raise JobFailed for what S3 and the disk of this machine refuse."""
     try:
-        with tempfile.TemporaryFile() as file:
-            with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
-                for name, path in sorted(files.items()):
-                    archive.add(path, arcname=str(name), recursive=False)
-            file.seek(0)
-            bucket, key = split_uri(uri)
-            s3.put_object(Bucket=bucket, Key=key, Body=file)
+        yield
     except OSError as error:
         place = Path(tempfile.gettempdir())
-        raise JobFailed(f"ClientError: Artifact upload failed: {_no_room(error, place)}") from None
+        raise JobFailed(f"ClientError: {what} failed: {_no_room(error, place)}") from None
     except (s3.exceptions.ClientError, BotoCoreError) as error:
-        raise JobFailed(f"ClientError: Artifact upload failed: {error}") from None
-    return True
+        raise JobFailed(f"ClientError: {what} failed: {error}") from None
 
 
 def _no_room(error: OSError, place: Path) -> str:
@@ -159,9 +200,9 @@ def _no_room(error: OSError, place: Path) -> str:
     return f"{error.strerror}: {error.filename or place}"
 
 
-def failure(root: Path) -> str:
-    """What the training program says of its failure, as far as SageMaker shows it."""
-    path = root / "output" / "failure"
+def failure(root: Path, name: str = "failure") -> str:
+    """Return what the program says of its failure, as far as SageMaker shows it."""
+    path = root / "output" / name
     text = ""
     if path.is_file() and is_inside(root, path):
         text = path.read_text(encoding="utf-8", errors="replace")[:FAILURE_CHARACTERS].strip()

@@ -4,7 +4,7 @@
 from typing import Any
 
 from local_aws.sagemaker.requests import SageMakerRequests
-from local_aws.sagemaker.supported import unsupported_model_package
+from local_aws.sagemaker.supported import unsupported
 
 from moto.core.common_models import CloudFormationModel
 from moto.core.responses import ActionResult, EmptyResult
@@ -29,7 +29,7 @@ class ModelRegistryApi(SageMakerRequests):
         return EmptyResult()
 
     def create_model_package(self) -> ActionResult:
-        refused = unsupported_model_package(self._request())
+        refused = unsupported("CreateModelPackage", self._request())
         if refused:
             raise AWSValidationException("; ".join(refused))
         answer: Any = super().create_model_package()

@@ -7,8 +7,10 @@ from local_aws.clients import Clients
 from local_aws.faults.injection import Faults
 from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker.execution import Execution
+from local_aws.sagemaker.job import Job, JobServices
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.model_server import Hosting
+from local_aws.sagemaker.processing import ProcessingJob
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.training import TrainingJob
 from local_aws.sagemaker.transform import TransformJob
@@ -31,8 +33,9 @@ class BackendState:
         self.runner = runner
         self.account = account
         self.faults = faults
-        self._workspace = workspace
+        self.services = JobServices(clients, runner, account, faults, workspace)
         self.jobs: dict[str, TrainingJob] = {}
+        self.processing_jobs: dict[str, ProcessingJob] = {}
         self.tuning_jobs: dict[str, TuningJob] = {}
         self.executions: dict[str, Execution] = {}
         self.models: dict[str, Model] = {}
@@ -42,9 +45,7 @@ class BackendState:
 
     def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
         """Return a job that is not started yet."""
-        return TrainingJob(
-            request, arn, self.clients, self.runner, self.account, self.faults, self._workspace
-        )
+        return TrainingJob(request, arn, self.services)
 
     def interrupt(self, name: str | None, grace_seconds: float, capacity_after: float) -> str:
         """Takes back the spot instances of a training job, or of the one that runs; its name.
@@ -65,7 +66,7 @@ class BackendState:
             execution.end()
         for tuning_job in self.tuning_jobs.values():
             tuning_job.stop()
-        for job in list(self.jobs.values()):
+        for job in self._jobs():
             job.stop(grace_seconds=0)
         for transform_job in list(self.transform_jobs.values()):
             transform_job.stop()
@@ -73,7 +74,10 @@ class BackendState:
             execution.join()
         for tuning_job in self.tuning_jobs.values():
             tuning_job.join()
-        for job in self.jobs.values():
+        for job in self._jobs():
             job.join()
         for transform_job in self.transform_jobs.values():
             transform_job.join()
+
+    def _jobs(self) -> list[Job]:
+        return [*self.jobs.values(), *self.processing_jobs.values()]

@@ -1,179 +1,114 @@
-"""What of a request local AWS carries out; the rest it refuses by name."""
+"""What local AWS refuses of a request, and what it names instead of carrying it out."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from local_aws.sagemaker.metrics import metric_problems
-from local_aws.sagemaker.opt_ml_tree import CHECKPOINT_PATH
+from local_aws.sagemaker.request_members import NAMED, REFUSED, REQUESTS, Only, Table, Treatment
 
-# The members of CreateTrainingJob that are carried out here; any other one is refused by its name.
-SUPPORTED: dict[str, Any] = {
-    "TrainingJobName": None,
-    "HyperParameters": None,
-    "AlgorithmSpecification": {
-        "TrainingImage": None,
-        "TrainingInputMode": None,
-        "MetricDefinitions": None,
-        "ContainerEntrypoint": None,
-        "ContainerArguments": None,
-    },
-    "RoleArn": None,
-    "InputDataConfig": {
-        "ChannelName": None,
-        "ContentType": None,
-        "DataSource": {
-            "S3DataSource": {"S3DataType": None, "S3Uri": None, "S3DataDistributionType": None}
-        },
-    },
-    "OutputDataConfig": {"S3OutputPath": None},
-    "ResourceConfig": {"InstanceType": None, "InstanceCount": None, "VolumeSizeInGB": None},
-    "CheckpointConfig": {"S3Uri": None, "LocalPath": None},
-    "StoppingCondition": {"MaxRuntimeInSeconds": None, "MaxWaitTimeInSeconds": None},
-    "Tags": None,
-    "EnableNetworkIsolation": None,
-    "EnableInterContainerTrafficEncryption": None,
-    "EnableManagedSpotTraining": None,
-    "Environment": None,
-    "ProfilerConfig": {"DisableProfiler": None},
-    "VpcConfig": {"SecurityGroupIds": None, "Subnets": None},  # as far as S3 is reached through it
-}
-# Those of CreateModelPackage.
-SUPPORTED_MODEL_PACKAGE: dict[str, Any] = {
-    "ModelPackageGroupName": None,
-    "ModelPackageDescription": None,
-    "ModelApprovalStatus": None,
-    "CustomerMetadataProperties": None,
-    "InferenceSpecification": {
-        "Containers": {"Image": None, "ModelDataUrl": None, "Environment": None},
-        "SupportedContentTypes": None,
-        "SupportedResponseMIMETypes": None,
-        "SupportedRealtimeInferenceInstanceTypes": None,
-        "SupportedTransformInstanceTypes": None,
-    },
-    "SkipModelValidation": None,
-    "ClientToken": None,
-}
-_MODEL_CONTAINER: dict[str, Any] = {
-    "ContainerHostname": None,
-    "Image": None,
-    "ImageConfig": {"RepositoryAccessMode": None},
-    "Mode": None,
-    "ModelDataUrl": None,
-    "ModelDataSource": None,
-    "Environment": None,
-    "ModelPackageName": None,
-}
-SUPPORTED_MODEL: dict[str, Any] = {
-    "ModelName": None,
-    "PrimaryContainer": _MODEL_CONTAINER,
-    "Containers": _MODEL_CONTAINER,
-    "InferenceExecutionConfig": None,  # of one container: nothing
-    "ExecutionRoleArn": None,
-    "Tags": None,
-    "VpcConfig": None,
-    "EnableNetworkIsolation": None,
-}
-SUPPORTED_TRANSFORM_JOB: dict[str, Any] = {
-    "TransformJobName": None,
-    "ModelName": None,
-    "MaxConcurrentTransforms": None,
-    "ModelClientConfig": None,
-    "MaxPayloadInMB": None,
-    "BatchStrategy": None,
-    "Environment": None,
-    "TransformInput": {
-        "DataSource": {"S3DataSource": {"S3DataType": None, "S3Uri": None}},
-        "ContentType": None,
-        "CompressionType": None,
-        "SplitType": None,
-    },
-    "TransformOutput": None,
-    "TransformResources": None,
-    "DataProcessing": None,
-    "Tags": None,
-    "ExperimentConfig": None,
-}
-SUPPORTED_VALUES = {
-    "TrainingInputMode": "File",
-    "S3DataType": "S3Prefix",
-    "LocalPath": CHECKPOINT_PATH,
-    "DisableProfiler": True,
-    "SkipModelValidation": "None",
-}
+PROCESSING_PATH = "/opt/ml/processing/"
 
 
-def unsupported(request: dict[str, Any], most_instances: int) -> list[str]:
-    """What AWS could do and local AWS cannot, one line each; how many instances a job may have is
-    a matter of what runs it."""
-    problems = list(_unsupported(request, SUPPORTED, "CreateTrainingJob"))
-    count = request["ResourceConfig"].get("InstanceCount", 0)
-    if not 1 <= count <= most_instances:
-        only = "1" if most_instances == 1 else f"1 to {most_instances}"
-        problems.append(
-            f"local AWS does not support CreateTrainingJob.ResourceConfig.InstanceCount {count}, "
-            f"only {only}" + (" (more with --containers)" if most_instances == 1 else "")
-        )
+def unsupported(operation: str, request: dict[str, Any]) -> list[str]:
+    """Return what AWS could do and local AWS cannot, one line each."""
+    problems = []
+    for path, value, treatment in _members(REQUESTS[operation], request, operation):
+        if treatment is REFUSED:
+            problems.append(f"local AWS does not support {path}")
+        elif isinstance(treatment, Only) and value not in treatment.done + treatment.named:
+            only = ", ".join(repr(each) for each in treatment.done + treatment.named if each)
+            problems.append(
+                f"local AWS does not support {path} {value!r}" + (f", only {only}" if only else "")
+            )
     return problems
 
 
-def unsupported_model_package(request: dict[str, Any]) -> list[str]:
-    """What AWS could do and local AWS cannot, one line each."""
-    return list(_unsupported(request, SUPPORTED_MODEL_PACKAGE, "CreateModelPackage"))
+def not_carried_out(operation: str, request: dict[str, Any]) -> str | None:
+    """Return the line for the log of a job with what is accepted and not carried out, or None."""
+    names = []
+    for path, value, treatment in _members(REQUESTS[operation], request, ""):
+        if treatment is NAMED and value not in (None, False):
+            names.append(path.removeprefix("."))
+        elif isinstance(treatment, Only) and value in treatment.named:
+            names.append(f"{path.removeprefix('.')} {value}")
+    return f"not carried out here: {', '.join(dict.fromkeys(names))}" if names else None
 
 
 def unsupported_model(request: dict[str, Any]) -> list[str]:
     """Return what of CreateModel AWS could do and local AWS cannot, one line each."""
-    found = list(_unsupported(request, SUPPORTED_MODEL, "CreateModel"))
-    given = [request.get("PrimaryContainer", {}), *request.get("Containers", [])]
-    if any(each.get("Mode") == "MultiModel" for each in given):
-        found.append("local AWS does not support Mode 'MultiModel', only 'SingleModel'")
-    sources = [each.get("ModelDataSource", {}).get("S3DataSource", {}) for each in given]
-    return found + [
-        f"local AWS does not support ModelDataSource.S3DataSource.{name}"
-        for name in ("ManifestS3Uri", "HubAccessConfig")
-        if any(name in source for source in sources)
-    ]
+    return unsupported("CreateModel", request)
 
 
 def unsupported_transform_job(request: dict[str, Any]) -> list[str]:
     """Return what of CreateTransformJob AWS could do and local AWS cannot, one line each."""
-    found = list(_unsupported(request, SUPPORTED_TRANSFORM_JOB, "CreateTransformJob"))
-    split_type = request["TransformInput"].get("SplitType", "None")
-    if split_type not in ("None", "Line"):
-        found.append(
-            f"local AWS does not support CreateTransformJob.TransformInput.SplitType "
-            f"{split_type!r}, only 'None' and 'Line'"
-        )
-    return found
+    return unsupported("CreateTransformJob", request)
 
 
-def _unsupported(value: Any, supported: dict[str, Any], path: str) -> Iterator[str]:
+def wrong_instance_count(operation: str, count: int, most_instances: int) -> list[str]:
+    """Return a line when a job may not have so many instances."""
+    if 1 <= count <= most_instances:
+        return []
+    only = "1" if most_instances == 1 else f"1 to {most_instances}"
+    return [
+        f"local AWS does not support {operation}.ResourceConfig.InstanceCount {count}, only {only}"
+        + (" (more with --containers)" if most_instances == 1 else "")
+    ]
+
+
+def _members(
+    table: Table, value: Any, path: str
+) -> Iterator[tuple[str, Any, Treatment | Only | None]]:
+    """Yield path, value and treatment of each member; one that the table lacks is refused."""
     for item in value if isinstance(value, list) else [value]:
         for name, member in item.items():
-            if name not in supported:
-                yield f"local AWS does not support {path}.{name}"
-            elif member != SUPPORTED_VALUES.get(name, member):
-                only = SUPPORTED_VALUES[name]
-                yield f"local AWS does not support {path}.{name} {member!r}, only {only!r}"
-            elif supported[name]:
-                yield from _unsupported(member, supported[name], f"{path}.{name}")
+            treatment = table.get(name, REFUSED)
+            if isinstance(treatment, dict):
+                yield from _members(treatment, member, f"{path}.{name}")
+            else:
+                yield f"{path}.{name}", member, treatment
 
 
 def contradictions(request: dict[str, Any]) -> list[str]:
     """Return what CreateTrainingJob refuses beyond its model, one line each."""
     channels = [each["ChannelName"] for each in request.get("InputDataConfig", [])]
-    twice = sorted({name for name in channels if channels.count(name) > 1})
-    found = [f"the channel {name} is given twice" for name in twice]
-    for name, value in request.get("Environment", {}).items():
-        if "\0" in name + value:
-            found.append(f"the environment variable {name!r} holds a null character")
+    found = [f"the channel {name} is given twice" for name in _twice(channels)]
+    found += null_characters(request.get("Environment", {}))
     definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
     return found + metric_problems(definitions) + spot_problems(request)
 
 
+def processing_contradictions(request: dict[str, Any]) -> list[str]:
+    """Return what CreateProcessingJob refuses beyond its model, one line each."""
+    inputs = request.get("ProcessingInputs", [])
+    outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    named = [each["InputName"] for each in inputs]
+    found = [f"the input {name} is given twice" for name in _twice(named)]
+    named = [each["OutputName"] for each in outputs]
+    found += [f"the output {name} is given twice" for name in _twice(named)]
+    for path in [each.get("S3Input", {}).get("LocalPath") for each in inputs] + [
+        each.get("S3Output", {}).get("LocalPath") for each in outputs
+    ]:
+        parts = (path or "").removeprefix(PROCESSING_PATH).split("/")
+        if not (path or "").startswith(PROCESSING_PATH) or ".." in parts:
+            found.append(f"LocalPath {path!r} must be a folder below {PROCESSING_PATH}")
+    return found + null_characters(request.get("Environment", {}))
+
+
+def null_characters(environment: dict[str, str]) -> list[str]:
+    """Return a line for each variable that no program can be given."""
+    return [
+        f"the environment variable {name!r} holds a null character"
+        for name, value in environment.items()
+        if "\0" in name + value
+    ]
+
+
+def _twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
 def spot_problems(request: dict[str, Any]) -> list[str]:
-    """What CreateTrainingJob refuses beyond its model: a longest wait without spot, or spot without
-    one."""
+    """Return what is wrong with a longest wait without spot, or with spot without one."""
     stopping, spot = request["StoppingCondition"], request.get("EnableManagedSpotTraining", False)
     wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds", 86_400)
     if spot and (wait is None or wait < run):

@@ -5,8 +5,9 @@ from typing import Any
 from local_aws.config import LOOPBACK
 from local_aws.ecr.images import SINGLE_IMAGE_TYPES, media_type
 from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
+from local_aws.sagemaker.instances import selected
 from local_aws.sagemaker.requests import SageMakerRequests
-from local_aws.sagemaker.supported import contradictions, unsupported
+from local_aws.sagemaker.supported import contradictions, unsupported, wrong_instance_count
 from local_aws.sagemaker.training import TrainingJob
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -73,8 +74,10 @@ class TrainingApi(SageMakerRequests):
     def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
         """Whether so many jobs like this one could be started now."""
         image = request["AlgorithmSpecification"].get("TrainingImage", "")
+        instance_type, count = selected(request["ResourceConfig"])
         most = self.state.runner.most_instances(image)
-        refused = unsupported(request, most) + contradictions(request)
+        refused = unsupported("CreateTrainingJob", request)
+        refused += wrong_instance_count("CreateTrainingJob", count, most) + contradictions(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
         name = request["TrainingJobName"]
@@ -82,7 +85,7 @@ class TrainingApi(SageMakerRequests):
         self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
         if name in self.state.jobs:
             raise ResourceInUseException(f"Training job {name} already exists")
-        self._check_offer(request["ResourceConfig"]["InstanceType"])
+        self._check_offer(instance_type)
         self._check_quotas(request, jobs)
 
     def _start_training_job(self, request: dict[str, Any]) -> TrainingJob:
@@ -95,10 +98,10 @@ class TrainingApi(SageMakerRequests):
     def _check_quotas(self, request: dict[str, Any], jobs: int) -> None:
         account = self.state.account
         running = [job.describe() for job in list(self.state.jobs.values()) if not job.ended]
-        wanted = jobs * request["ResourceConfig"]["InstanceCount"]
+        wanted = jobs * selected(request["ResourceConfig"])[1]
         for quota, most in account.limits(request).items():
             used = sum(
-                job["ResourceConfig"]["InstanceCount"]
+                selected(job["ResourceConfig"])[1]
                 for job in running
                 if quota in account.limits(job)
             )

@@ -68,10 +68,13 @@ class Jobs:
             time.sleep(0.05)
         raise AssertionError(f"still {job['SecondaryStatus']}")
 
-    def log(self, name: str) -> list[str]:
-        """Return all lines of the job's log."""
-        logs, group = self.clients.client("logs"), "/aws/sagemaker/TrainingJobs"
-        listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")
+    def log(self, name: str, group: str = "/aws/sagemaker/TrainingJobs") -> list[str]:
+        """Return all lines of the job's log, none before there is one."""
+        logs = self.clients.client("logs")
+        try:
+            listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")
+        except logs.exceptions.ResourceNotFoundException:
+            return []
         streams = [each["logStreamName"] for each in listed["logStreams"]]
         found = [logs.get_log_events(logGroupName=group, logStreamName=each) for each in streams]
         return [event["message"] for each in found for event in each["events"]]

@@ -91,18 +91,5 @@ def test_a_request_that_is_sent_twice_starts_one_execution(jobs: Jobs) -> None:
 
 
 def test_what_would_run_nothing_is_refused_by_name(jobs: Jobs) -> None:
-    with pytest.raises(ClientError, match="local AWS does not support CreateProcessingJob"):
-        jobs.sagemaker.create_processing_job(
-            ProcessingJobName="p",
-            RoleArn=jobs.role,
-            AppSpecification={"ImageUri": jobs.image},
-            ProcessingResources={
-                "ClusterConfig": {
-                    "InstanceCount": 1,
-                    "InstanceType": "ml.m5.large",
-                    "VolumeSizeInGB": 1,
-                }
-            },
-        )
     with pytest.raises(ClientError, match="local AWS does not support Search"):
         jobs.sagemaker.search(Resource="TrainingJob")

@@ -1,8 +1,12 @@
 """Training jobs whose requests, data or programs are odd: each ends with its own reason."""
 
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from local_aws import cli
 from local_aws.sagemaker.s3 import path_below
 from local_aws.tests.jobs import Jobs
 
@@ -14,6 +18,72 @@ SPOT = {
     "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
 }
 LIST = "print(sorted(str(p.relative_to(root)) for p in (root / '{}').rglob('*')), flush=True)"
+
+
+def test_a_spot_job_says_that_it_waits_and_how_long_it_may(
+    jobs: Jobs, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    job = jobs.start("import time; print('begun', flush=True); time.sleep(600)", **SPOT)
+    wait_for(lambda: jobs.log(job) == ["begun"])
+    assert cli.main(["interrupt", job, "--grace", "3", "--capacity-after", "3600"]) == 0
+    wait_for(lambda: len(jobs.log(job)) == 3)
+    _, taken, waiting = jobs.log(job)
+    assert taken == "local AWS: the spot instances are taken back: SIGTERM now, SIGKILL in 3 s"
+    message = r"Waiting for spot instances, for at most \d\d seconds \(MaxWaitTimeInSeconds\)"
+    assert re.fullmatch(rf"local AWS: Interrupted: {message}", waiting)
+    described = jobs.sagemaker.describe_training_job(TrainingJobName=job)
+    last = described["SecondaryStatusTransitions"][-1]
+    assert last["Status"] == "Interrupted"
+    assert re.fullmatch(message, last["StatusMessage"])
+    jobs.sagemaker.stop_training_job(TrainingJobName=job)
+    assert jobs.wait(job)["TrainingJobStatus"] == "Stopped"
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_is_accepted_and_not_carried_out_is_named_once(jobs: Jobs) -> None:
+    changes: dict[str, Any] = {
+        "DebugHookConfig": {"S3OutputPath": "s3://a/b"},
+        "RetryStrategy": {"MaximumRetryAttempts": 2},
+        "ExperimentConfig": {"ExperimentName": "mine"},
+    }
+    job = jobs.wait(name := jobs.start(**changes))
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert {key: job[key] for key in changes} == changes
+    (line,) = jobs.log(name)
+    assert line.startswith("local AWS: not carried out here: ")
+    assert set(line.partition("here: ")[2].split(", ")) == set(changes)
+
+
+def test_an_artifact_without_compression_is_stored_file_by_file(jobs: Jobs) -> None:
+    output = {"S3OutputPath": f"s3://{jobs.bucket}/plain", "CompressionType": "NONE"}
+    job = jobs.wait(name := jobs.start("(root / 'model/deep').mkdir()", OutputDataConfig=output))
+    assert (
+        job["ModelArtifacts"]["S3ModelArtifacts"]
+        == f"s3://{jobs.bucket}/plain/{name}/output/model/"
+    )
+    found = jobs.s3.get_object(Bucket=jobs.bucket, Key=f"plain/{name}/output/model/model.txt")
+    assert found["Body"].read() == b"a model"
+
+
+def test_the_first_preference_is_the_instance_type(jobs: Jobs) -> None:
+    preferences = [
+        {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        {"InstanceType": "ml.m5.xlarge"},
+    ]
+    resources = {"InstancePreferences": preferences, "VolumeSizeInGB": 1}
+    do = "print((root / 'input/config/resourceconfig.json').read_text())"
+    job = jobs.wait(name := jobs.start(do, ResourceConfig=resources))
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert job["ResourceConfig"]["SelectedInstanceType"] == "ml.m5.large"
+    assert '"current_instance_type": "ml.m5.large"' in jobs.log(name)[0]
 
 
 def checkpoints(jobs: Jobs, prefix: str) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""Processing jobs: nothing of moto's, whose jobs complete at once and run nothing."""
+
+from typing import Any
+
+from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
+from local_aws.sagemaker.instances import selected
+from local_aws.sagemaker.listing import listed
+from local_aws.sagemaker.processing import ProcessingJob
+from local_aws.sagemaker.supported import (
+    processing_contradictions,
+    unsupported,
+    wrong_instance_count,
+)
+from local_aws.sagemaker.training_api import TrainingApi
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.exceptions import (
+    AWSValidationException,
+    ResourceInUseException,
+    ResourceNotFound,
+    SagemakerClientError,
+)
+
+
+class ProcessingApi(TrainingApi):
+    """The calls of the SageMaker API."""
+
+    def create_processing_job(self) -> ActionResult:
+        if THROTTLING in self.state.faults:
+            raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
+        request = self._request()
+        self._check_processing_job(request)
+        return ActionResult({"ProcessingJobArn": self._start_processing_job(request).arn})
+
+    def describe_processing_job(self) -> ActionResult:
+        return ActionResult(self._processing_job().describe())
+
+    def stop_processing_job(self) -> ActionResult:
+        self._processing_job().stop()
+        return EmptyResult()
+
+    def list_processing_jobs(self) -> ActionResult:
+        jobs = [job.describe() for job in list(self.state.processing_jobs.values())]
+        return self._page("ProcessingJobSummaries", listed(jobs, "ProcessingJob", self._request()))
+
+    def _check_processing_job(self, request: dict[str, Any]) -> None:
+        """Raise what CreateProcessingJob answers when this job cannot be started now."""
+        name = request["ProcessingJobName"]
+        image = request["AppSpecification"]["ImageUri"]
+        kind, count = selected(request["ProcessingResources"]["ClusterConfig"])
+        most = self.state.runner.most_instances(image)
+        refused = unsupported("CreateProcessingJob", request)
+        refused += wrong_instance_count("CreateProcessingJob", count, most)
+        refused += processing_contradictions(request) if not refused else []
+        if refused:
+            raise AWSValidationException("; ".join(refused))
+        self._check_role(request["RoleArn"], f"processing-job/{name}")
+        self._check_image(image)
+        if name in self.state.processing_jobs:
+            raise ResourceInUseException(f"Processing job {name} already exists")
+        self._check_offer(kind)
+
+    def _start_processing_job(self, request: dict[str, Any]) -> ProcessingJob:
+        name = request["ProcessingJobName"]
+        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:processing-job/{name}"
+        job = ProcessingJob(request, arn, self.state.services)
+        self.state.processing_jobs[name] = job
+        job.start()
+        return job
+
+    def _processing_job(self) -> ProcessingJob:
+        name = self._request()["ProcessingJobName"]
+        if name not in self.state.processing_jobs:
+            raise ResourceNotFound(f"Could not find requested job with name: {name}")
+        return self.state.processing_jobs[name]
