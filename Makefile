@@ -5,7 +5,12 @@ CONFIG ?= pipeline.yaml
 ARGS ?=
 
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# $(call install,ARGUMENTS OF PIP): says every ten packages how far it is, instead of nothing.
+install = rm -f .venv/failed; { $(BIN)/python -m pip install --disable-pip-version-check \
+	--progress-bar off $(1) || touch .venv/failed; } | awk ' \
+	/^Collecting/ && ++n % 10 == 1 { print "  package " n ": " $$2; fflush() } \
+	/^Installing/ { print "  installing " n " packages"; fflush() }' >&2; test ! -e .venv/failed
 
 .PHONY: local notebook test lint check regenerate lock clean
 
@@ -54,18 +59,20 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'error: $(PYTHON) is older than Python 3.11' >&2; \
 		echo 'hint: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 2; }
-	@echo 'setting up .venv (once)' >&2
-	$(PYTHON) -m venv .venv
-	$(PIP_INSTALL) --require-hashes -r requirements.lock
-	$(PIP_INSTALL) --no-deps --no-build-isolation -e ./local_aws -e .
+	@echo 'setting up .venv (once, a minute or two)' >&2
+	@$(PYTHON) -m venv .venv
+	@$(call install,--require-hashes -r requirements.lock)
+	@$(call install,--no-deps --no-build-isolation -e ./local_aws -e .)
 	@touch $@
 
 .venv/ready-dev: .venv/ready requirements-dev.lock
-	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@echo 'adding the tools for tests to .venv (once)' >&2
+	@$(call install,--require-hashes -r requirements-dev.lock)
 	@touch $@
 
 # In an environment of its own: it pins what the project needs newer.
 .venv-checkov/ready: build/checkov.lock
+	@echo 'setting up .venv-checkov (once)' >&2
 	$(PYTHON) -m venv .venv-checkov
 	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r build/checkov.lock

@@ -9,6 +9,7 @@ from container.errors import InputError
 from local_aws.errors import UserError
 from pipeline.diagnosis import diagnose
 from pipeline.settings import DEFAULT_CONFIG
+from pipeline.terminal import say
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -50,18 +51,18 @@ def run(command: Callable[[], int]) -> int:
     try:
         return command()
     except (InputError, UserError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return WRONG_INPUT
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        say("interrupted")
         return INTERRUPTED
     except ValueError as error:
         if not str(error).startswith("Invalid endpoint"):  # botocore's, for AWS_ENDPOINT_URL
             raise
-        print(_explained(error), file=sys.stderr)
+        say(_explained(error))
         return WRONG_INPUT
     except (BotoCoreError, ClientError) as error:
-        print(_explained(error), file=sys.stderr)
+        say(_explained(error))
         return AWS_REFUSED
 
 

@@ -6,7 +6,6 @@ same before it sends anything.
 """
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.settings import SMALLEST, Settings, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import Stack, read_stack
+from pipeline.terminal import make_console, say
 
 import boto3
 
@@ -47,6 +47,7 @@ CHECKS: dict[str, Function] = {
 DRIFT = {"drift": definition.drift}  # of interest to who only looks: a start mends it
 
 WIDTH = max(map(len, CHECKS))
+INDENT = 13  # of what stands below a check
 
 
 def find_plan(settings: Settings, session: boto3.Session, services: Services) -> Plan:
@@ -110,18 +111,18 @@ def before_start(
         other_data,
     )
     checks = run_checks(CHECKS, services, plan)
-    print(complaints(checks), file=sys.stderr)
+    say(complaints(checks))
     return exit_code(checks)
 
 
 def table(checks: Sequence[Check]) -> str:
-    """A line for each, its hint and its detail below it."""
+    """Return a line for each check, with its hint and its detail below it."""
     lines = []
     for each in checks:
         lines.append(f"{each.status:<11}  {each.name:<{WIDTH}}  {each.message}")
         if each.hint:
-            lines.append(f"             hint: {each.hint}")
-        lines += [f"             {line}" for line in (each.detail or "").splitlines()]
+            lines.append(f"{' ' * INDENT}hint: {each.hint}")
+        lines += [f"{' ' * INDENT}{line}" for line in (each.detail or "").splitlines()]
     return "\n".join(lines)
 
 
@@ -162,8 +163,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             print(json.dumps([asdict(each) for each in checks], indent=2))
         else:
-            print(table(checks))
-        print(count(checks), file=sys.stderr)
+            say(table(checks), make_console(stderr=False), indent=INDENT)
+        say(count(checks))
         return exit_code(checks)
 
     return cli.run(command)

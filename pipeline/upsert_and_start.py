@@ -21,13 +21,14 @@ from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
 from pipeline.execution.progress import Follower
 from pipeline.execution.record import RUNS, collect, make_folder, save
-from pipeline.execution.summary import summary
+from pipeline.execution.summary import INDENT, summary
 from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances import price_list
 from pipeline.report import write_pages
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
+from pipeline.terminal import Stage, make_console, say, stages
 from pipeline.workflow.parameters import (
     CACHE_KEY,
     IMAGE_URI,
@@ -70,6 +71,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--no-preflight", action="store_true", help="start without looking for what would fail"
     )
+    parser.add_argument(
+        "--verbose", action="store_true", help="end with all facts: ARNs, URIs, phases"
+    )
     arguments = parser.parse_args(argv)
     if arguments.local and arguments.no_wait:
         parser.error("--no-wait does not go with --local, which ends with this command")
@@ -78,9 +82,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _main(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config)
-    console = Console(stderr=True)
-    with at_local_aws(settings, console) if arguments.local else nullcontext():
-        return _upsert_and_start(settings, arguments, console)
+    console = make_console()
+    with stages(console) as stage:
+        stage("starting local AWS" if arguments.local else "reading the stack")
+        with at_local_aws(settings, console) if arguments.local else nullcontext():
+            return _upsert_and_start(settings, arguments, console, stage)
 
 
 @contextmanager
@@ -90,11 +96,14 @@ def at_local_aws(settings: Settings, console: Console) -> Iterator[None]:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends local AWS too
     with local.start(settings) as local_aws:
-        console.print(f"local AWS: {local_aws.runner.description}", highlight=False)
+        say(f"local AWS: {local_aws.runner.description}", console)
         yield
 
 
-def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console: Console) -> int:
+def _upsert_and_start(
+    settings: Settings, arguments: argparse.Namespace, console: Console, stage: Stage
+) -> int:
+    stage(f"reading {settings.data_file.name}")
     dataset = prepare(settings)
 
     session = boto3.Session(region_name=settings.region)
@@ -102,11 +111,12 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     stack = read_stack(session.client("cloudformation"), settings.stack_name)
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
-        console.print(f"smallest instance: {settings.instance_type}", highlight=False)
+        say(f"smallest instance: {settings.instance_type}", console)
     tag = image_tag(settings.accelerator)
     ecr = session.client("ecr")
     image_uri = resolve_image(ecr, stack.repository_uri, tag)
 
+    stage("building the pipeline's definition")
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import DESCRIPTION, Inputs, build_pipeline
 
@@ -121,6 +131,7 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
     dearest, price = ask_dearest(pricing, settings.region, listed_types(instance_type))
     check_ceiling(price, dearest, instances, settings)
     if not arguments.no_preflight:
+        stage(f"preflight: {len(preflight.CHECKS)} checks")
         settings = settings.model_copy(
             update={"instance_type": instance_type, "instance_count": instances}
         )
@@ -129,44 +140,48 @@ def _upsert_and_start(settings: Settings, arguments: argparse.Namespace, console
         if code != cli.SUCCEEDED:
             return code
     if arguments.dry_run:
+        stage(None)
         print(json.dumps(definition, indent=2))
-        console.print(
-            f"dry run: nothing was sent; parameters given: {parameters}",
-            markup=False,
-            soft_wrap=True,
-        )
+        say(f"dry run: nothing was sent; parameters given: {parameters}", console)
         return cli.SUCCEEDED
 
     if not arguments.no_wait:
         make_folder(RUNS)
+    stage("uploading the data, updating the pipeline")
     upload(s3, dataset, stack.bucket, settings.prefix)
     pipeline.upsert(stack.pipeline_role_arn, DESCRIPTION, settings.aws_tags)
     sagemaker = session.client("sagemaker")
     execution_arn = start_execution(sagemaker, settings.pipeline_name, parameters)
+    stage(None)
     if arguments.no_wait:
         print(execution_arn)
         return cli.SUCCEEDED
-    console.print(f"execution {execution_arn}", highlight=False, soft_wrap=True)
+    say(f"execution {execution_arn}", console, indent=10)
 
     logs = session.client("logs")
     ceiling = Ceiling(price, settings.max_cost_usd)
     follower = Follower(sagemaker, logs, execution_arn, console, ceiling)
     interrupted = follow(follower)
+    stage("reading the results back")
     record = collect(sagemaker, s3, ecr, pricing, execution_arn)
     because = follower.stopped_because
     diagnosis, lines = diagnose_run(logs, record, because)
     record["diagnosis"] = diagnosis.id if diagnosis else None
-    print(summary(record))
+    stage(None)
+    out = make_console(stderr=False)
+    say(summary(record, arguments.verbose), out, INDENT)
     folder = save(s3, record, RUNS)
-    print(f"{'record':<12}  {folder}", flush=True)
+    say(f"{'record':<12}  {folder}", out)
+    stage("writing the evidence pages")
     # In every language now: after --local, what they are read back from is gone.
     pages = write_pages(session, settings, arguments.config, record, folder, LANGUAGES)
-    print(f"{'pages':<12}  {' '.join(str(path) for path in pages)}")
+    stage(None)
+    say(f"{'pages':<12}  {' '.join(str(path) for path in pages)}", out, INDENT)
     if record["status"] == "Succeeded":
         if diagnosis:
-            print(f"note: {symptoms(record, lines)}\n{diagnosis}", file=sys.stderr)
+            say(f"note: {symptoms(record, lines)}\n{diagnosis}")
         return cli.SUCCEEDED
-    print(f"error: {failure(record, diagnosis, lines, because)}", file=sys.stderr)
+    say(f"error: {failure(record, diagnosis, lines, because)}")
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
 
 
@@ -194,7 +209,7 @@ def follow(follower: Follower) -> bool:
     try:
         follower.wait()
     except (BotoCoreError, ClientError):
-        follower.console.print("lost sight of the execution, which goes on", highlight=False)
+        say("lost sight of the execution, which goes on", follower.console)
         raise
     finally:
         signal.signal(signal.SIGINT, before)

@@ -62,7 +62,8 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     dataset: Dataset,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert start("--parameter", "num_round=120", "--parameter", "InstanceType=ml.m5.xlarge") == 0
+    parameters = ("--parameter", "num_round=120", "--parameter", "InstanceType=ml.m5.xlarge")
+    assert start("--verbose", *parameters) == 0
     out, err = capsys.readouterr()
     run, record = only_run(here), record_of(here)
     assert sorted(path.name for path in run.iterdir()) == [
@@ -168,10 +169,13 @@ def test_the_same_settings_give_the_same_model(start: Main, here: Path) -> None:
 
 
 def test_kaggles_file_goes_through_the_same_command(
-    start: Main, here: Path, tmp_path: Path
+    start: Main, here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = kaggle_file(tmp_path / "train.csv", ROOT / "pipeline" / "titanic" / "titanic.csv")
     assert start(data_file=str(path)) == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) <= 8, "the end of a run is short"
+    assert "arn:" not in out
     assert record_of(here)["metrics"]["validation:auc"] >= 0.84
 
 
@@ -182,7 +186,7 @@ def test_a_model_below_the_threshold_fails_and_says_by_how_much(
     out, err = capsys.readouterr()
     assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.9" in err
     assert "is below MinValidationAuc 0.99\ncause: " in err
-    assert "status          Failed" in out
+    assert "status        Failed" in out
     assert (only_run(here) / "model.tar.gz").exists(), "the model was trained: it can be looked at"
 
 

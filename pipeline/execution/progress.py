@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.execution.cost import Ceiling
 from pipeline.execution.training_job import JobLog, JobPhases
+from pipeline.terminal import say
 
 from rich.console import Console
 
@@ -48,7 +49,7 @@ class Follower:
         nothing does."""
         pause = FIRST_POLL_SECONDS
         asked_to_stop = False
-        with self.console.status("Executing") as spinner:
+        with self.console.status("waiting for the first step") as spinner:
             while True:
                 # The status first: after the end, what steps and logs hold is then complete.
                 execution = self._sagemaker.describe_pipeline_execution(
@@ -61,9 +62,9 @@ class Follower:
                 if status in ENDED:
                     self._tell(f"execution: {status}")
                     return status
-                running = [name for name, s in self._statuses.items() if s == "Executing"]
                 elapsed = time.monotonic() - self._began
-                spinner.update(f"{status}: {', '.join(running)}, {elapsed:.0f} s{self._spent()}")
+                doing = self._doing() or "waiting for the next step"
+                spinner.update(f"{doing}, {elapsed:.0f} s{self._spent()}")
                 longer = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
                 pause = FIRST_POLL_SECONDS if news else longer
                 if asked_to_stop:
@@ -79,6 +80,10 @@ class Follower:
                     self._sagemaker.stop_pipeline_execution(
                         PipelineExecutionArn=self._arn, ClientRequestToken=uuid.uuid4().hex
                     )
+
+    def _doing(self) -> str:
+        """Return what the execution is at, for the spinner."""
+        return ", ".join(name for name, s in self._statuses.items() if s == "Executing")
 
     def _news(self) -> list[str]:
         """New log lines, and steps whose status has changed."""
@@ -121,7 +126,7 @@ class Follower:
 
     def _tell(self, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))
-        self.console.print(f"{clock} {text}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{clock} {text}", self.console, indent=len(clock) + 3)
 
 
 def list_steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:

@@ -1,0 +1,91 @@
+"""Text for people: whole words at the width of the terminal, and colours (not with NO_COLOR).
+
+Into a pipe or a file, every line goes as it is: not wrapped, not coloured, nothing shortened.
+"""
+
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+Stage = Callable[[str | None], None]
+
+STYLES = (
+    (r"^(ok)\b|\bSucceeded\b|\byes$", "green"),
+    (r"^(warning|note)\b", "yellow"),
+    (r"^(error|failure)\b|\b(Failed|Stopped)\b", "bold red"),
+    (r"^not checked\b", "dim"),
+    (r"^\s*(cause|check|docs|hint):", "bold"),
+)
+TO_COPY = re.compile(r"\s*(check|docs|hint|error):")  # lines whose words must stay whole
+DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+LONG_NAME = re.compile(r"arn:|s3://|.*@sha256:")
+
+
+def make_console(*, stderr: bool = True) -> Console:
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def say(text: str, console: Console | None = None, indent: int = 2) -> None:
+    """Print lines of text.
+
+    Args:
+        text: One line or several.
+        console: Where to; standard error by default.
+        indent: Where a line goes on that is wider than the terminal.
+    """
+    console = console or make_console()
+    for line in text.split("\n"):
+        fitted = fit(line, console.width, indent) if console.is_terminal else line
+        styled = Text(fitted)
+        for pattern, style in STYLES:
+            styled.highlight_regex(pattern, style)
+        console.print(styled, soft_wrap=True)
+
+
+def fit(line: str, width: int, indent: int = 2) -> str:
+    """Break a line between words, and shorten ARNs, S3 URIs and digests that fit on no line."""
+    if len(line) <= width:
+        return line
+    if not TO_COPY.match(line):
+        room = width - indent
+        line = " ".join(_shorten(word, room) for word in line.split(" "))
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _shorten(word: str, room: int) -> str:
+    word = DIGEST.sub(r"\1...", word)
+    if len(word) <= room or not LONG_NAME.match(word):
+        return word
+    tail = max(room // 2, 8)
+    return f"{word[: room - tail - 3]}...{word[-tail:]}"
+
+
+@contextmanager
+def stages(console: Console) -> Iterator[Stage]:
+    """Show what goes on beside a spinner; yield the function that names the stage (None: no more).
+
+    Nothing is shown where there is no terminal.
+    """
+    spinner = console.status("")
+
+    def show(stage: str | None) -> None:
+        if stage is None:
+            spinner.stop()
+        else:
+            spinner.update(f"{stage} ...")
+            spinner.start()
+
+    try:
+        yield show
+    finally:
+        spinner.stop()
