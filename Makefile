@@ -10,7 +10,7 @@ BIN := .venv/bin
 install = rm -f .venv/failed; { $(BIN)/python -m pip install --disable-pip-version-check \
 	--progress-bar off $(1) || touch .venv/failed; } | awk ' \
 	/^Collecting/ && ++n % 10 == 1 { print "  package " n ": " $$2; fflush() } \
-	/^Installing/ { print "  installing " n " packages"; fflush() }' >&2; test ! -e .venv/failed
+	/^Installing/ && n { print "  installing " n " packages"; fflush() }' >&2; test ! -e .venv/failed
 
 .PHONY: local notebook test lint check regenerate lock clean
 
