@@ -47,12 +47,13 @@ lock:
 	sed -n 's/^xgboost-cpu==/xgboost==/; s/^\([a-z0-9-]*==[^\\]*\).*/\1/p' container/requirements.lock \
 		| uv pip compile $(LOCK_OPTIONS) --no-annotate - -o container/requirements-cuda.lock
 	echo checkov | uv pip compile $(LOCK_OPTIONS) - -o build/checkov.lock
+	echo sagemaker-mlops | uv pip compile $(LOCK_OPTIONS) --no-annotate - -o tests/sdk-v3.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-package sagemaker-local-aws
 
 clean:
-	rm -rf .venv .venv-checkov .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info \
+	rm -rf .venv .venv-checkov .venv-v3 .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info \
 		local_aws/build local_aws/*.egg-info
 
 .venv/ready: requirements.lock pyproject.toml local_aws/pyproject.toml
@@ -76,4 +77,11 @@ clean:
 	$(PYTHON) -m venv .venv-checkov
 	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r build/checkov.lock
+	@touch $@
+
+# For tests/test_sdk_v3.py: SDK v2 and v3 cannot share an environment.
+.venv-v3/ready: tests/sdk-v3.lock
+	$(PYTHON) -m venv .venv-v3
+	.venv-v3/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r tests/sdk-v3.lock
 	@touch $@
