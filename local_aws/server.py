@@ -35,6 +35,7 @@ from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
 from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker.api import LocalSageMaker
+from local_aws.sagemaker.runtime_api import LocalSageMakerRuntime
 from local_aws.sagemaker.state import BackendState
 from local_aws.workspace import Workspace, open_workspace
 
@@ -43,6 +44,7 @@ import moto.codebuild.urls
 import moto.ecr.urls
 import moto.iam.urls
 import moto.sagemaker.urls
+import moto.sagemakerruntime.urls
 from botocore.exceptions import ClientError
 from moto.ecr.models import Repository
 from moto.moto_api._internal.models import moto_api_backend
@@ -104,6 +106,7 @@ def start(config: Config) -> Iterator[LocalAws]:
         quotas = account_api.LocalServiceQuotas.account = Account(config.account)
         faults = Faults(config.faults)
         LocalSageMaker.state = BackendState(clients, runner, quotas, faults, workspace)
+        LocalSageMakerRuntime.state = LocalSageMaker.state
         LocalCodeBuild.builds = Builds(clients, workspace, config.builds)
         ending.callback(LocalSageMaker.state.end)
         ending.callback(LocalCodeBuild.builds.end)
@@ -122,6 +125,8 @@ def start(config: Config) -> Iterator[LocalAws]:
 def _route(enforce_iam: bool) -> Authorization:
     """Let moto's server answer from here, with nothing left of an earlier local AWS."""
     moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
+    runtime = moto.sagemakerruntime.urls.url_paths
+    runtime.update(dict.fromkeys(runtime, LocalSageMakerRuntime.dispatch))
     moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch
     moto.ecr.urls.url_paths["{0}/$"] = LocalEcr.dispatch
     moto.iam.urls.url_paths["{0}/$"] = LocalIam.dispatch

@@ -7,6 +7,7 @@ Source of actions and resources: the Service Authorization Reference.
 """
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -182,6 +183,9 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
     if role:
         passed_to = {"iam:PassedToService": "sagemaker.amazonaws.com"}
         needed.append(("iam:PassRole", role, passed_to))
+    if operation in ("CreateEndpoint", "UpdateEndpoint"):
+        config = f":endpoint-config/{request['EndpointConfigName']}"
+        needed.append((action, re.sub(r":endpoint/.*", config, resource), {}))
     if operation == "CreateModelPackage":
         packages = resource.replace(":model-package-group/", ":model-package/")
         needed.append((action, f"{packages}/*", {}))

@@ -84,6 +84,8 @@ class ContainerRunner:
 
     def start(self, spec: ContainerSpec, image: Image) -> Started:
         memory, cpus = self._instance(spec.instance_type)
+        if spec.memory_mib:
+            memory = spec.memory_mib * 2**20
         options = {
             "environment": {**image.environment, **spec.environment},
             "mem_limit": memory,

@@ -22,6 +22,7 @@ class ContainerSpec:
     entrypoint: tuple[str, ...] = ()  # in place of the image's
     read_only: tuple[str, ...] = ("input",)  # folders of a root
     isolated: bool = False  # EnableNetworkIsolation
+    memory_mib: int | None = None  # where it is not that of the instance type
     port: int | None = None  # that the program listens on; then it is published on loopback
 
 

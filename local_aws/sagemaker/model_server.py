@@ -1,6 +1,6 @@
 """The model server of a model: its image's `serve` with the artifact, until it is closed.
 
-Sources: "Custom Inference Code with Hosting Services" and "Custom Inference Code with Batch
+Sources: "Custom Inference Code with JobServices Services" and "Custom Inference Code with Batch
 Transform" in the SageMaker developer guide.
 """
 
@@ -11,12 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic
 
-from local_aws.clients import Clients
 from local_aws.errors import JobFailed
 from local_aws.runners.runner import ContainerSpec, Process
-from local_aws.runners.table import RunnerTable
+from local_aws.sagemaker.job import JobServices
 from local_aws.sagemaker.model import Model, download_artifact
-from local_aws.workspace import Workspace
 
 PORT = 8080
 PING_SECONDS = 2.0  # for one answer to /ping
@@ -25,6 +23,10 @@ STOP_SECONDS = 30.0  # between SIGTERM and SIGKILL
 INVOCATION_SECONDS = 60.0  # of an endpoint
 POLL_SECONDS = 0.1
 HOST = "algo-1"
+TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the "
+    "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+)
 
 
 class NotHealthy(Exception):
@@ -44,15 +46,6 @@ class Response:
     body: bytes
 
 
-@dataclass(frozen=True)
-class Hosting:
-    """What model servers are started with."""
-
-    clients: Clients
-    runner: RunnerTable
-    workspace: Workspace
-
-
 @dataclass
 class ModelServer:
     """Every method may be called from any thread."""
@@ -70,8 +63,9 @@ class ModelServer:
         job: str,
         instance_type: str,
         environment: Mapping[str, str],
-        hosting: Hosting,
+        services: JobServices,
         log: Callable[[str], None],
+        memory_mib: int | None = None,
     ) -> "ModelServer":
         """Download the artifact and start the program, whose lines `log` takes.
 
@@ -79,10 +73,10 @@ class ModelServer:
             JobFailed: The artifact cannot be had, or the program not be started.
         """
         with ExitStack() as ending:
-            root = ending.enter_context(hosting.workspace.folder()) / HOST
-            s3 = hosting.clients.as_role(model.role_arn).client("s3")
+            root = ending.enter_context(services.workspace.folder()) / HOST
+            s3 = services.clients.as_role(model.role_arn).client("s3")
             download_artifact(s3, model.container.source, root / "model")
-            started = hosting.runner.start(
+            started = services.runner.start(
                 ContainerSpec(
                     job=job,
                     image=model.container.image,
@@ -94,6 +88,7 @@ class ModelServer:
                     read_only=("model",),
                     isolated=model.isolated,
                     port=PORT,
+                    memory_mib=memory_mib,
                 )
             )
             ending.callback(started.close)
@@ -139,6 +134,8 @@ class ModelServer:
             answer = connection.getresponse()
             named = {name.lower(): value for name, value in answer.getheaders()}
             return Response(answer.status, named, answer.read())
+        except TimeoutError:
+            raise NoResponse(TIMED_OUT) from None
         except (OSError, http.client.HTTPException) as error:
             raise NoResponse(str(error)) from None
         finally:

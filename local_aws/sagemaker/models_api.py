@@ -4,7 +4,7 @@ from typing import Any
 
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.model import Model, ServedContainer, data_problem
-from local_aws.sagemaker.supported import unsupported_model
+from local_aws.sagemaker.supported import unsupported
 from local_aws.sagemaker.training_api import TrainingApi
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -57,7 +57,7 @@ class ModelsApi(TrainingApi):
         """Return what a CreateModel request runs, or refuse the request."""
         given = [*([request["PrimaryContainer"]] if "PrimaryContainer" in request else [])]
         given += request.get("Containers", [])
-        refused = unsupported_model(request)
+        refused = unsupported("CreateModel", request)
         if len(given) != 1:
             refused.append(f"local AWS runs models of one container, not of {len(given)}")
         elif ("Image" in given[0]) == ("ModelPackageName" in given[0]):

@@ -6,10 +6,11 @@ from local_aws.account.account import Account
 from local_aws.clients import Clients
 from local_aws.faults.injection import Faults
 from local_aws.runners.table import RunnerTable
+from local_aws.sagemaker.endpoint import Endpoint
+from local_aws.sagemaker.endpoint_config import EndpointConfig
 from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.job import Job, JobServices
 from local_aws.sagemaker.model import Model
-from local_aws.sagemaker.model_server import Hosting
 from local_aws.sagemaker.processing import ProcessingJob
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.training import TrainingJob
@@ -40,7 +41,8 @@ class BackendState:
         self.executions: dict[str, Execution] = {}
         self.models: dict[str, Model] = {}
         self.transform_jobs: dict[str, TransformJob] = {}
-        self.hosting = Hosting(clients, runner, workspace)
+        self.endpoint_configs: dict[str, EndpointConfig] = {}
+        self.endpoints: dict[str, Endpoint] = {}
         self.cache = StepCache()
 
     def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
@@ -68,16 +70,14 @@ class BackendState:
             tuning_job.stop()
         for job in self._jobs():
             job.stop(grace_seconds=0)
-        for transform_job in list(self.transform_jobs.values()):
-            transform_job.stop()
+        for endpoint in list(self.endpoints.values()):
+            endpoint.end()
         for execution in self.executions.values():
             execution.join()
         for tuning_job in self.tuning_jobs.values():
             tuning_job.join()
         for job in self._jobs():
             job.join()
-        for transform_job in self.transform_jobs.values():
-            transform_job.join()
 
     def _jobs(self) -> list[Job]:
-        return [*self.jobs.values(), *self.processing_jobs.values()]
+        return [*self.jobs.values(), *self.processing_jobs.values(), *self.transform_jobs.values()]

@@ -34,16 +34,6 @@ def not_carried_out(operation: str, request: dict[str, Any]) -> str | None:
     return f"not carried out here: {', '.join(dict.fromkeys(names))}" if names else None
 
 
-def unsupported_model(request: dict[str, Any]) -> list[str]:
-    """Return what of CreateModel AWS could do and local AWS cannot, one line each."""
-    return unsupported("CreateModel", request)
-
-
-def unsupported_transform_job(request: dict[str, Any]) -> list[str]:
-    """Return what of CreateTransformJob AWS could do and local AWS cannot, one line each."""
-    return unsupported("CreateTransformJob", request)
-
-
 def wrong_instance_count(operation: str, count: int, most_instances: int) -> list[str]:
     """Return a line when a job may not have so many instances."""
     if 1 <= count <= most_instances:

@@ -5,8 +5,9 @@ from typing import Any
 from local_aws.sagemaker.data_processing import CSV, INPUT, PathError, media_format
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.models_api import ModelsApi
-from local_aws.sagemaker.supported import unsupported_transform_job
-from local_aws.sagemaker.transform import TransformJob, data_processing
+from local_aws.sagemaker.supported import unsupported
+from local_aws.sagemaker.transform import TransformJob
+from local_aws.sagemaker.transform_objects import data_processing
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
@@ -19,7 +20,7 @@ class TransformApi(ModelsApi):
 
     def create_transform_job(self) -> ActionResult:
         request = self._request()
-        refused = unsupported_transform_job(request) + transform_problems(request)
+        refused = unsupported("CreateTransformJob", request) + transform_problems(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
         model = self._model(request["ModelName"])
@@ -30,7 +31,7 @@ class TransformApi(ModelsApi):
                 "Job name must be unique within an AWS account and region, and a job with this "
                 f"name already exists ({arn})"
             )
-        job = TransformJob(request, arn, model, self.state.hosting)
+        job = TransformJob(request, arn, model, self.state.services)
         self.state.transform_jobs[name] = job
         job.start()
         return ActionResult({"TransformJobArn": arn})

@@ -10,6 +10,9 @@ from local_aws.clients import Clients
 from local_aws.ecr.images import put_image
 from local_aws.tests.jobs import make_role
 
+import boto3
+from botocore.config import Config as BotoConfig
+
 # The environment variables `START` and `ANSWER` are Python: what it does before it listens, and to
 # each request, with `path`, `body`, `headers` and `model` (model.txt) at hand: a status, a body.
 SERVER = """
@@ -73,7 +76,23 @@ class Serving:
         ecr = clients.client("ecr")
         uri = ecr.create_repository(repositoryName=self.bucket)["repository"]["repositoryUri"]
         self.image = f"{uri}@{put_image(ecr, uri, 'program', b'layer', {})}"
-        self.data = self.put("model.tar.gz", archive(model=b"a model"))
+        self.data = self.artifact(b"a model")
+
+    def runtime_without_retries(self) -> Any:
+        """Return a client that shows what boto3 would try again."""
+        environment = self.clients.environment()
+        return boto3.client(
+            "sagemaker-runtime",
+            region_name=self.clients.region,
+            endpoint_url=self.clients.endpoint,
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            config=BotoConfig(retries={"total_max_attempts": 1}),
+        )
+
+    def artifact(self, text: bytes) -> str:
+        """Return the URI of a new model.tar.gz with this model.txt."""
+        return self.put(f"{uuid.uuid4().hex}/model.tar.gz", archive(model=text))
 
     def put(self, key: str, content: bytes) -> str:
         """Return the URI of a new object."""
@@ -149,10 +168,11 @@ class Serving:
         (content,) = self.read(f"{job['TransformJobName']}/out").values()
         return content
 
-    def log(self, prefix: str, group: str = "/aws/sagemaker/TransformJobs") -> list[str]:
+    def log(self, prefix: str = "", group: str = "/aws/sagemaker/TransformJobs") -> list[str]:
         """Return all lines of the streams that begin so."""
         logs = self.clients.client("logs")
-        listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
+        which = {"logStreamNamePrefix": prefix} if prefix else {}
+        listed = logs.describe_log_streams(logGroupName=group, **which)
         streams = [each["logStreamName"] for each in listed["logStreams"]]
         found = [logs.get_log_events(logGroupName=group, logStreamName=each) for each in streams]
         return [event["message"] for each in found for event in each["events"]]

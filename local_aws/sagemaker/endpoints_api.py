@@ -1,0 +1,119 @@
+"""Endpoints and their configurations: nothing of moto's, whose endpoints serve nothing."""
+
+from typing import Any
+
+from local_aws.sagemaker.endpoint import Endpoint
+from local_aws.sagemaker.endpoint_config import EndpointConfig, config_problems
+from local_aws.sagemaker.listing import listed
+from local_aws.sagemaker.model import Model
+from local_aws.sagemaker.supported import unsupported
+from local_aws.sagemaker.transform_api import TransformApi
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.exceptions import AWSValidationException
+
+
+class EndpointsApi(TransformApi):
+    """The calls of the SageMaker API."""
+
+    def create_endpoint_config(self) -> ActionResult:
+        request = self._request()
+        self._refuse(unsupported("CreateEndpointConfig", request))
+        models = self._models_of(request["ProductionVariants"])
+        self._refuse(config_problems(request, models))
+        name = request["EndpointConfigName"]
+        arn = self._resource_arn("endpoint-config", name)
+        if name in self.state.endpoint_configs:
+            raise AWSValidationException(
+                f'Cannot create already existing endpoint configuration "{arn}".'
+            )
+        self.state.endpoint_configs[name] = EndpointConfig(arn, request)
+        return ActionResult({"EndpointConfigArn": arn})
+
+    def describe_endpoint_config(self) -> ActionResult:
+        return ActionResult(self._config().describe())
+
+    def delete_endpoint_config(self) -> ActionResult:
+        del self.state.endpoint_configs[self._config().name]
+        return EmptyResult()
+
+    def list_endpoint_configs(self) -> ActionResult:
+        configs = [config.describe() for config in self.state.endpoint_configs.values()]
+        return self._page("EndpointConfigs", listed(configs, "EndpointConfig", self._request()))
+
+    def create_endpoint(self) -> ActionResult:
+        request = self._request()
+        self._refuse(unsupported("CreateEndpoint", request))
+        config, name = self._config(), request["EndpointName"]
+        models = self._models_of(config.variants)
+        arn = self._resource_arn("endpoint", name)
+        if name in self.state.endpoints:
+            raise AWSValidationException(f'Cannot create already existing endpoint "{arn}".')
+        endpoint = self.state.endpoints[name] = Endpoint(request, arn, self.state.services)
+        endpoint.deploy(config, models, **_details(request))
+        return ActionResult({"EndpointArn": arn})
+
+    def update_endpoint(self) -> ActionResult:
+        request = self._request()
+        self._refuse(unsupported("UpdateEndpoint", request))
+        endpoint = self._settled_endpoint()
+        if endpoint.status == "Failed":
+            raise AWSValidationException(
+                f'Cannot update failed endpoint "{endpoint.arn}": it can only be deleted.'
+            )
+        config = self._config()
+        endpoint.deploy(config, self._models_of(config.variants), **_details(request))
+        return ActionResult({"EndpointArn": endpoint.arn})
+
+    def describe_endpoint(self) -> ActionResult:
+        return ActionResult(self._endpoint().describe())
+
+    def delete_endpoint(self) -> ActionResult:
+        endpoint, endpoints = self._settled_endpoint(), self.state.endpoints
+
+        def forget() -> None:
+            del endpoints[endpoint.name]
+
+        endpoint.delete(forget)
+        return EmptyResult()
+
+    def list_endpoints(self) -> ActionResult:
+        endpoints = [endpoint.describe() for endpoint in list(self.state.endpoints.values())]
+        return self._page("Endpoints", listed(endpoints, "Endpoint", self._request()))
+
+    def update_endpoint_weights_and_capacities(self) -> ActionResult:
+        raise AWSValidationException(
+            "local AWS does not support UpdateEndpointWeightsAndCapacities"
+        )
+
+    def _refuse(self, problems: list[str]) -> None:
+        if problems:
+            raise AWSValidationException("; ".join(problems))
+
+    def _models_of(self, variants: list[dict[str, Any]]) -> dict[str, Model]:
+        return {variant["ModelName"]: self._model(variant["ModelName"]) for variant in variants}
+
+    def _config(self) -> EndpointConfig:
+        name = self._get_param("EndpointConfigName")
+        if name not in self.state.endpoint_configs:
+            arn = self._resource_arn("endpoint-config", name)
+            raise AWSValidationException(f'Could not find endpoint configuration "{arn}".')
+        return self.state.endpoint_configs[name]
+
+    def _endpoint(self) -> Endpoint:
+        name = self._get_param("EndpointName")
+        if name not in self.state.endpoints:
+            arn = self._resource_arn("endpoint", name)
+            raise AWSValidationException(f'Could not find endpoint "{arn}".')
+        return self.state.endpoints[name]
+
+    def _settled_endpoint(self) -> Endpoint:
+        endpoint = self._endpoint()
+        if endpoint.in_progress:
+            raise AWSValidationException(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        return endpoint
+
+
+def _details(request: dict[str, Any]) -> dict[str, Any]:
+    config = request.get("DeploymentConfig")
+    return {"LastDeploymentConfig": config} if config else {}

@@ -1,0 +1,114 @@
+"""The SageMaker Runtime API: InvokeEndpoint answers through the endpoint's model server.
+
+Source: "InvokeEndpoint" in the SageMaker Runtime API reference; messages as users quote them, for
+instance in aws/amazon-sagemaker-examples issues 293 and 407.
+"""
+
+import json
+from typing import Any, ClassVar
+
+from local_aws.sagemaker.endpoint import NotInService
+from local_aws.sagemaker.fleet import Busy
+from local_aws.sagemaker.model_server import NoResponse
+from local_aws.sagemaker.state import BackendState
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+
+LARGEST_BODY = 6 * 2**20  # bytes of a request to an endpoint on instances
+LARGEST_SERVERLESS_BODY = 4 * 2**20
+LARGEST_MESSAGE = 4000  # characters of the container's answer, in an error
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
+VARIANT = "x-Amzn-Invoked-Production-Variant"
+UNSUPPORTED = {  # headers that would change the answer
+    "X-Amzn-SageMaker-Target-Model": "TargetModel",
+    "X-Amzn-SageMaker-Target-Container-Hostname": "TargetContainerHostname",
+    "X-Amzn-SageMaker-Enable-Explanations": "EnableExplanations",
+    "X-Amzn-SageMaker-Inference-Component": "InferenceComponentName",
+    "X-Amzn-SageMaker-Session-Id": "SessionId",
+}
+
+
+class LocalSageMakerRuntime(SageMakerRuntimeResponse):
+    """Made anew for each request; `state` is set once, when the server starts."""
+
+    state: ClassVar[BackendState]
+
+    def setup_class(
+        self,
+        request: Any,
+        full_url: str | None = None,
+        headers: Any = None,
+        use_raw_body: bool | None = None,  # noqa: ARG002 - moto's signature
+    ) -> None:
+        """Keep the body as bytes: it need not be text."""
+        super().setup_class(request, full_url, headers, use_raw_body=True)
+        self.body = request.get_data(parse_form_data=False, cache=True)
+
+    def invoke_endpoint(self) -> TYPE_RESPONSE:
+        name = self._name()
+        for header, member in UNSUPPORTED.items():
+            if header in self.headers:
+                return _error("ValidationError", f"local AWS does not support {member}")
+        try:
+            with self.state.endpoints[name].answering(self.headers.get(TARGET_VARIANT)) as chosen:
+                variant, server = chosen
+                serverless = "ServerlessConfig" in variant.request
+                if len(self.body) > (LARGEST_SERVERLESS_BODY if serverless else LARGEST_BODY):
+                    return _error("ValidationError", f"the body has {len(self.body)} bytes")
+                sent = ("Content-Type", "Accept", CUSTOM_ATTRIBUTES)
+                headers = {key: self.headers[key] for key in sent if key in self.headers}
+                answer = server.invoke(self.body, headers)
+        except KeyError:
+            found = name in self.state.endpoints
+            what = (
+                f"Variant {self.headers.get(TARGET_VARIANT)} of endpoint" if found else "Endpoint"
+            )
+            return _error("ValidationError", f"{what} {name} of account {self._account} not found.")
+        except NotInService:
+            return _error(
+                "ValidationError", f"Endpoint {name} of account {self._account} not found."
+            )
+        except Busy:
+            return _error("ThrottlingException", "Rate exceeded")
+        except NoResponse as error:
+            return self._model_error(name, 0, str(error))
+        if answer.status != 200:
+            text = answer.body.decode("utf-8", "replace")[:LARGEST_MESSAGE]
+            return self._model_error(name, answer.status, text)
+        kept = {"Content-Type": answer.headers.get("content-type", ""), VARIANT: variant.name}
+        if CUSTOM_ATTRIBUTES.lower() in answer.headers:
+            kept[CUSTOM_ATTRIBUTES] = answer.headers[CUSTOM_ATTRIBUTES.lower()]
+        return 200, kept, answer.body
+
+    def invoke_endpoint_async(self) -> TYPE_RESPONSE:
+        return _error("ValidationError", "local AWS does not support InvokeEndpointAsync")
+
+    def _determine_resource(self) -> str:
+        return f"arn:aws:sagemaker:{self.region}:{self._account}:endpoint/{self._name()}"
+
+    @property
+    def _account(self) -> str:
+        return str(self.current_account)
+
+    def _name(self) -> str:
+        return str(self.path.split("/")[2])
+
+    def _model_error(self, name: str, status: int, message: str) -> TYPE_RESPONSE:
+        whose = "client" if 400 <= status < 500 else "server"
+        group = self.state.endpoints[name].log_group if name in self.state.endpoints else ""
+        console = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home"
+        text = (
+            f'Received {whose} error ({status}) from primary with message "{message}". See '
+            f"{console}?region={self.region}#logEventViewer:group={group} in account "
+            f"{self._account} for more information."
+        )
+        stream = f"arn:aws:logs:{self.region}:{self._account}:log-group:{group}"
+        more = {"OriginalStatusCode": status, "OriginalMessage": message, "LogStreamArn": stream}
+        return _error("ModelError", text, 424, **more)
+
+
+def _error(code: str, message: str, status: int = 400, **members: Any) -> TYPE_RESPONSE:
+    headers = {"x-amzn-ErrorType": code, "Content-Type": "application/json", "status": str(status)}
+    return status, headers, json.dumps({"Message": message, "message": message, **members})
