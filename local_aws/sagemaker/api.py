@@ -1,16 +1,24 @@
 """The SageMaker API of local AWS: moto's, with the calls that there start nothing made real."""
 
 from local_aws.sagemaker.endpoints_api import EndpointsApi
-from local_aws.sagemaker.pipelines_api import PipelinesApi
+from local_aws.sagemaker.executions_api import ExecutionsApi
 from local_aws.sagemaker.processing_api import ProcessingApi
 from local_aws.sagemaker.registry import ModelRegistryApi
+from local_aws.sagemaker.tags_api import TagsApi
 from local_aws.sagemaker.tuning_api import TuningApi
 
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException
 
 
-class LocalSageMaker(PipelinesApi, ProcessingApi, TuningApi, EndpointsApi, ModelRegistryApi):
+class LocalSageMaker(
+    TagsApi,
+    ExecutionsApi,
+    ProcessingApi,
+    TuningApi,
+    EndpointsApi,
+    ModelRegistryApi,
+):
     """Made anew for each request; `state` is set once, when the server starts."""
 
     def search(self) -> ActionResult:

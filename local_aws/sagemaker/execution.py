@@ -10,20 +10,25 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from local_aws.definition.expressions import Reference, parse_json_path, resolve, select
-from local_aws.definition.steps import Step, own_arguments
+from local_aws.definition.selection import needed_results, selected_steps
+from local_aws.definition.steps import Step, all_steps, own_arguments
 from local_aws.faults.injection import Faults
-from local_aws.sagemaker.s3 import split_uri
 from local_aws.sagemaker.schedule import Schedule
 from local_aws.sagemaker.step_cache import StepCache
+from local_aws.sagemaker.step_values import StepValues
 from local_aws.sagemaker.steps.handlers import run_step
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun, Stopped, now
 
-from botocore.exceptions import ClientError
-
 MOST_PARALLEL_STEPS = 50  # of an execution, unless configured
+DESCRIBED = (  # of a StartPipelineExecution request, in the answer of Describe
+    "PipelineExecutionDisplayName",
+    "PipelineExecutionDescription",
+    "ParallelismConfiguration",
+    "SelectiveExecutionConfig",
+)
 
 
 class Execution:
@@ -32,35 +37,40 @@ class Execution:
     def __init__(
         self,
         arn: str,
-        definition: dict[str, Any],
+        definition: str,
         parameters: Mapping[str, Any],
         clients_of_role: Callable[[], Callable[[str], Any]],  # a boto3 client for each service
         cache: StepCache,
         sleep: Callable[[float], None] = time.sleep,
         faults: Faults | None = None,
-        token: str = "",  # of the request that started it
+        request: Mapping[str, Any] = MappingProxyType({}),  # StartPipelineExecution
         most_parallel: int = MOST_PARALLEL_STEPS,
+        source: "Execution | None" = None,  # of the results of steps that are not selected
     ) -> None:
         self.arn = arn
-        self.token = token
         self.pipeline_arn, _, self.id = arn.rpartition("/execution/")
         self.pipeline_name = self.pipeline_arn.rpartition("/")[2]
-        self.parameters = parameters
+        self.definition = definition
+        self.values = StepValues(arn, parameters)
         self.status = "Executing"
         self.failure_reason: str | None = None
-        self.last_modified = self._started = now()
-        self.most_parallel = most_parallel
-        self._definition = definition
+        self.last_modified = self.values.started
+        self._request = {
+            "PipelineExecutionDisplayName": f"execution-{self.last_modified.timestamp() * 1000:.0f}"
+        } | {name: request[name] for name in DESCRIBED if name in request}
+        self._most_parallel = most_parallel
         self._clients_of_role = clients_of_role
         self._cache = cache
         self._sleep = sleep
         self._faults = faults or Faults()
         self._steps: list[dict[str, Any]] = []  # as ListPipelineExecutionSteps shows them
-        self._results: dict[str, dict[str, Any]] = {}  # step name -> what can be referred to
         self._stop = threading.Event()
         self._end = threading.Event()
         self._failed = False
         self._changed = threading.Condition()  # an RLock: it guards all of the above
+        self._definition: list[Step] = json.loads(definition)["Steps"]
+        if selection := request.get("SelectiveExecutionConfig"):
+            self._select({each["StepName"] for each in selection["SelectedSteps"]}, source)
         self._thread = threading.Thread(target=self._run, name=self.id, daemon=True)
 
     def start(self) -> None:
@@ -68,6 +78,10 @@ class Execution:
 
     def join(self) -> None:
         self._thread.join()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("Succeeded", "Failed", "Stopped")
 
     def stop(self) -> None:
         with self._changed:
@@ -82,15 +96,71 @@ class Execution:
         self._end.set()
         self.stop()
 
+    def retry(self, most_parallel: int = 0) -> None:
+        """Run once more what did not succeed.
+
+        Raises ValueError when the execution did not fail or stop, or ended with a Fail step.
+        """
+        with self._changed:
+            if self.status not in ("Failed", "Stopped"):
+                raise ValueError(f"the execution is {self.status}: only a failed one is retried")
+            if any("Fail" in step["Metadata"] for step in self._steps):
+                raise ValueError("an execution that ended with a Fail step cannot be retried")
+            self._thread.join()  # it has nothing more to do
+            self._steps = [step for step in self._steps if step["StepStatus"] == "Succeeded"]
+            self._most_parallel = most_parallel or self._most_parallel
+            self._stop.clear()
+            self._failed = False
+            self.status, self.failure_reason, self.last_modified = "Executing", None, now()
+            self._thread = threading.Thread(target=self._run, name=self.id, daemon=True)
+            self._thread.start()
+
+    def change(self, request: Mapping[str, Any]) -> None:
+        """UpdatePipelineExecution."""
+        with self._changed:
+            self._request |= {name: request[name] for name in DESCRIBED if name in request}
+            if "ParallelismConfiguration" in request:
+                most = request["ParallelismConfiguration"]["MaxParallelExecutionSteps"]
+                self._most_parallel = most
+            self.last_modified = now()
+            self._changed.notify_all()
+
     def steps(self) -> list[dict[str, Any]]:
         """The steps begun so far, oldest first."""
         with self._changed:
             return [dict(step) for step in self._steps]
 
+    def succeeded(self) -> set[str]:
+        """Names of the steps whose results can be taken."""
+        with self._changed:
+            return set(self.values.results)
+
+    def describe(self) -> dict[str, Any]:
+        """The answer of DescribePipelineExecution."""
+        with self._changed:
+            return {
+                "PipelineArn": self.pipeline_arn,
+                "PipelineExecutionArn": self.arn,
+                **self._request,
+                "PipelineExecutionStatus": self.status,
+                "FailureReason": self.failure_reason,
+                "CreationTime": self.values.started,
+                "LastModifiedTime": self.last_modified,
+            }
+
+    def _select(self, selected: set[str], source: "Execution | None") -> None:
+        """Leave the selected steps, and take what they need from `source`."""
+        needed = needed_results(self._definition, selected)
+        self._definition = selected_steps(self._definition, selected)
+        if source:
+            self.values.results |= {name: source.values.results[name] for name in needed}
+            taken = {"SelectiveExecutionResult": {"SourcePipelineExecutionArn": source.arn}}
+            self._steps = [step | taken for step in source.steps() if step["StepName"] in needed]
+
     def _run(self) -> None:
         try:
             self._client = functools.cache(self._clients_of_role())
-            self._run_steps(Schedule(self._definition["Steps"]))
+            self._run_steps(self._schedule())
         except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
             self._finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
             return
@@ -98,6 +168,16 @@ class Execution:
             self._finish("Failed", "Step failure: One or multiple steps failed.")
         else:
             self._finish("Stopped" if self._stop.is_set() else "Succeeded")
+
+    def _schedule(self) -> Schedule:
+        """What is left to run: of an execution that is retried, what did not succeed."""
+        schedule = Schedule(self._definition)
+        by_name = {step["Name"]: step for step in all_steps(self._definition)}
+        for record in self._steps:
+            name = record["StepName"]
+            branch = _branch(by_name[name], self.values.results[name]) if name in by_name else []
+            schedule.end(name, branch)
+        return schedule
 
     def _finish(self, status: str, reason: str | None = None) -> None:
         with self._changed:
@@ -109,27 +189,17 @@ class Execution:
         with self._changed:
             while True:
                 if not self._failed and not self._stop.is_set():
-                    for step in schedule.ready(self.most_parallel):
+                    for step in schedule.ready(self._most_parallel):
                         schedule.begin(step["Name"])
+                        self._steps.append(record := _new_record(step))
                         threading.Thread(
-                            target=self._run_step, args=(step, schedule), daemon=True
+                            target=self._run_step, args=(step, record, schedule), daemon=True
                         ).start()
                 if not schedule.running:
                     return
                 self._changed.wait()
 
-    def _run_step(self, step: Step, schedule: Schedule) -> None:
-        record: dict[str, Any] = {
-            "StepName": step["Name"],
-            "StepDisplayName": step.get("DisplayName", step["Name"]),
-            "StepDescription": step.get("Description", ""),
-            "StartTime": now(),
-            "StepStatus": "Executing",
-            "Metadata": {},
-            "AttemptCount": 1,
-        }
-        with self._changed:
-            self._steps.append(record)
+    def _run_step(self, step: Step, record: dict[str, Any], schedule: Schedule) -> None:
         properties: dict[str, Any] = {}
         told: dict[str, Any] = {}
         try:
@@ -146,7 +216,7 @@ class Execution:
         with self._changed:
             record |= {"StepStatus": status, "EndTime": now(), **told}
             if status == "Succeeded":
-                self._results[step["Name"]] = properties
+                self.values.results[step["Name"]] = properties
                 schedule.end(step["Name"], _branch(step, properties))
             schedule.running.discard(step["Name"])
             self._failed = self._failed or status == "Failed"
@@ -173,42 +243,21 @@ class Execution:
 
     def _resolve(self, value: Any) -> Any:
         try:
-            return resolve(value, self._look_up, self._read_json)
+            return self.values.resolve(value, self._client)
         except ValueError as error:
             raise StepFailed(f"ClientError: {error}") from None
 
-    def _look_up(self, reference: Reference) -> Any:
-        name, *path = reference.path
-        if reference.kind == "Parameters":
-            return self.parameters[str(name)]
-        if reference.kind == "Execution":
-            variables = {
-                "PipelineName": self.pipeline_name,
-                "PipelineArn": self.pipeline_arn,
-                "PipelineExecutionId": self.id,
-                "PipelineExecutionArn": self.arn,
-                "StartDateTime": self._started.isoformat(),
-                "CurrentDateTime": now().isoformat(),
-            }
-            if name not in variables:
-                raise ValueError(f"{reference.text} is not supported")
-            return variables[str(name)]
-        if name not in self._results:
-            raise ValueError(f"{reference.text}: the step has no result")
-        try:
-            return select(self._results[str(name)], tuple(path))
-        except ValueError as error:
-            raise ValueError(f"{reference.text}: {error}") from None
 
-    def _read_json(self, uri: str, path: str) -> Any:
-        bucket, key = split_uri(str(uri))
-        try:
-            body = self._client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-            return select(json.loads(body), parse_json_path(path))
-        except ClientError as error:
-            raise ValueError(f"{uri}: {error.response['Error']['Message']}") from None
-        except ValueError as error:
-            raise ValueError(f"{uri}: {path}: {error}") from None
+def _new_record(step: Step) -> dict[str, Any]:
+    return {
+        "StepName": step["Name"],
+        "StepDisplayName": step.get("DisplayName", step["Name"]),
+        "StepDescription": step.get("Description", ""),
+        "StartTime": now(),
+        "StepStatus": "Executing",
+        "Metadata": {},
+        "AttemptCount": 1,
+    }
 
 
 def _branch(step: Step, properties: dict[str, Any]) -> list[Step]:

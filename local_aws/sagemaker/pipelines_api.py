@@ -1,28 +1,41 @@
-"""Pipelines and their executions: moto stores them, `Execution` carries them out."""
+"""Pipelines: moto stores them; definitions are checked, also those that lie in S3."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
-from local_aws.definition.parameters import parameter_values
 from local_aws.definition.validation import parse_definition
-from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.requests import SageMakerRequests
 
+from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException, ResourceNotFound
+
+VERSIONS = ("PipelineVersionId", "PipelineVersionAlias", "PipelineVersionAliases")
 
 
 class PipelinesApi(SageMakerRequests):
     def create_pipeline(self) -> ActionResult:
-        self._check_pipeline()
-        return super().create_pipeline()
+        request = self._request()
+        name, token = request["PipelineName"], ("CreatePipeline", request["ClientRequestToken"])
+        with self.state.lock:
+            if self.state.tokens.get(token) == name and name in self.sagemaker_backend.pipelines:
+                return ActionResult({"PipelineArn": self._pipeline_arn(name)})
+            self._check_pipeline()
+            answer = super().create_pipeline()
+            self.state.tokens[token] = name
+            return answer
 
     def update_pipeline(self) -> ActionResult:
         self._check_exists()
         self._check_pipeline()
-        return super().update_pipeline()
+        answer = super().update_pipeline()
+        pipeline = self.sagemaker_backend.pipelines[self._get_param("PipelineName")]
+        pipeline.last_modified_time = datetime.now(UTC)
+        return answer
 
     def describe_pipeline(self) -> ActionResult:
+        self._refuse_versions()
         self._check_exists()
         return super().describe_pipeline()
 
@@ -37,17 +50,31 @@ class PipelinesApi(SageMakerRequests):
             value.rpartition(":pipeline/")[2] if param_name == "PipelineName" and value else value
         )
 
+    def _pipeline_arn(self, name: str) -> str:
+        return f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"
+
     def _check_exists(self) -> None:
         """Raise what AWS raises, where moto has a validation error."""
         name = self._get_param("PipelineName")
         if name not in self.sagemaker_backend.pipelines:
-            arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"
-            raise ResourceNotFound(f"Pipeline '{arn}' does not exist.")
+            raise ResourceNotFound(f"Pipeline '{self._pipeline_arn(name)}' does not exist.")
+
+    def _refuse_versions(self) -> None:
+        for name in VERSIONS:
+            if name in self._request():
+                raise AWSValidationException(f"local AWS does not support {name}")
 
     def _check_pipeline(self) -> None:
+        self._refuse_versions()
         request = self._request()
         if "PipelineDefinitionS3Location" in request:
-            raise AWSValidationException("local AWS does not support PipelineDefinitionS3Location")
+            if "PipelineDefinition" in request:
+                raise AWSValidationException(
+                    "Only one of PipelineDefinition and PipelineDefinitionS3Location can be given"
+                )
+            location = request.pop("PipelineDefinitionS3Location")
+            request["PipelineDefinition"] = self._stored_definition(location)
+            self.body, self.params = json.dumps(request), request
         if "RoleArn" in request:
             self._check_role(request["RoleArn"], f"pipeline/{request['PipelineName']}")
         if "PipelineDefinition" in request:
@@ -58,78 +85,13 @@ class PipelinesApi(SageMakerRequests):
                     f"Unable to parse pipeline definition: {error}"
                 ) from None
 
-    def start_pipeline_execution(self) -> ActionResult:
-        request = self._request()
-        self._refuse_all_but(
-            "PipelineName",
-            "PipelineParameters",
-            "PipelineExecutionDisplayName",
-            "PipelineExecutionDescription",
-            "ClientRequestToken",
-        )
-        self._check_exists()
-        name, token = self._get_param("PipelineName"), request["ClientRequestToken"]
-        for execution in self.state.executions.values():  # the same request, sent once more
-            if (execution.pipeline_name, execution.token) == (name, token):
-                return ActionResult({"PipelineExecutionArn": execution.arn})
-        pipeline = self.sagemaker_backend.describe_pipeline(name)
-        definition = json.loads(pipeline["PipelineDefinition"])
+    def _stored_definition(self, location: dict[str, str]) -> str:
+        place = {"Bucket": location["Bucket"], "Key": location["ObjectKey"]}
+        place |= {key: value for key, value in location.items() if key == "VersionId"}
         try:
-            parameters = parameter_values(definition, request.get("PipelineParameters", []))
-        except ValueError as error:
-            raise AWSValidationException(str(error)) from None
-        answer: Any = super().start_pipeline_execution()
-        execution = Execution(
-            answer.result["PipelineExecutionArn"],
-            definition,
-            parameters,
-            lambda: self.state.clients.as_role(pipeline["RoleArn"]).client,
-            self.state.cache,
-            faults=self.state.faults,
-            token=token,
-        )
-        self.state.executions[execution.arn] = execution
-        execution.start()
-        return ActionResult(answer.result)
-
-    def describe_pipeline_execution(self) -> ActionResult:
-        execution = self._execution()
-        answer: Any = super().describe_pipeline_execution()
-        state = {
-            "PipelineExecutionStatus": execution.status,
-            "FailureReason": execution.failure_reason,
-            "LastModifiedTime": execution.last_modified,
-        }
-        return ActionResult(answer.result | state)
-
-    def list_pipeline_executions(self) -> ActionResult:
-        answer: Any = super().list_pipeline_executions()
-        for summary in answer.result["PipelineExecutionSummaries"]:
-            execution = self.state.executions[summary["PipelineExecutionArn"]]
-            summary["PipelineExecutionStatus"] = execution.status
-            summary["PipelineExecutionFailureReason"] = execution.failure_reason
-        return ActionResult(answer.result)
-
-    def list_pipeline_parameters_for_execution(self) -> ActionResult:
-        parameters = self._execution().parameters.items()
-        return self._page(
-            "PipelineParameters",
-            [{"Name": name, "Value": str(value)} for name, value in parameters],
-        )
-
-    def list_pipeline_execution_steps(self) -> ActionResult:
-        steps = self._execution().steps()
-        if self._get_param("SortOrder", "Descending") == "Descending":
-            steps.reverse()
-        return self._page("PipelineExecutionSteps", steps)
-
-    def stop_pipeline_execution(self) -> ActionResult:
-        execution = self._execution()
-        execution.stop()
-        return ActionResult({"PipelineExecutionArn": execution.arn})
-
-    def _execution(self) -> Execution:
-        arn = self._get_param("PipelineExecutionArn")
-        if arn not in self.state.executions:
-            raise ResourceNotFound(f"Pipeline execution with ARN {arn} does not exist")
-        return self.state.executions[arn]
+            body: bytes = self.state.clients.client("s3").get_object(**place)["Body"].read()
+            return body.decode()
+        except (ClientError, UnicodeDecodeError) as error:
+            raise AWSValidationException(
+                f"Unable to read s3://{place['Bucket']}/{place['Key']}: {error}"
+            ) from None

@@ -32,7 +32,7 @@ class Schedule:
         self._waiting.pop(name, None)
         self._ended.add(name)
         self._branches[name] = [step["Name"] for step in branch]
-        self._add(branch, self._conditions[name] | {name})
+        self._add(branch, self._conditions.get(name, set()) | {name})
 
     def _add(self, steps: Iterable[Step], conditions: set[str]) -> None:
         for step in steps:

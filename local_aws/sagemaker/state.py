@@ -1,5 +1,6 @@
 """What runs, and what has run, since this local AWS was started."""
 
+import threading
 from typing import Any
 
 from local_aws.account.account import Account
@@ -44,6 +45,9 @@ class BackendState:
         self.endpoint_configs: dict[str, EndpointConfig] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.cache = StepCache()
+        self.tokens: dict[tuple[str, str], str] = {}  # operation and ClientRequestToken -> its ARN
+        self.tags: dict[str, dict[str, str]] = {}  # of each ARN
+        self.lock = threading.RLock()  # of what one request may do once only
 
     def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
         """Return a job that is not started yet."""

@@ -4,6 +4,7 @@ Capacity errors, caches and orders of steps can be had so without waiting for jo
 """
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -125,7 +126,7 @@ def make_execution(
     """An execution that is not started yet."""
     return Execution(
         arn,
-        {"Steps": list(steps)},
+        json.dumps({"Steps": list(steps)}),
         {"depth": "4", **parameters},
         lambda: client,
         cache or StepCache(),

@@ -1,0 +1,174 @@
+"""Executions of pipelines: nothing of moto's, whose executions succeed at once and run nothing."""
+
+import json
+import secrets
+import string
+from typing import Any
+
+from local_aws.definition.parameters import parameter_values
+from local_aws.definition.selection import selection_problems
+from local_aws.sagemaker.execution import MOST_PARALLEL_STEPS, Execution
+from local_aws.sagemaker.pipelines_api import PipelinesApi
+
+from moto.core.responses import ActionResult
+from moto.sagemaker.exceptions import AWSValidationException, ResourceNotFound
+
+ID_LENGTH = 12
+SHOWN = (  # of an execution, in the List call
+    "PipelineExecutionArn",
+    "PipelineExecutionStatus",
+    "PipelineExecutionDescription",
+    "PipelineExecutionDisplayName",
+)
+
+
+class ExecutionsApi(PipelinesApi):
+    def start_pipeline_execution(self) -> ActionResult:
+        request = self._request()
+        self._refuse_all_but(
+            "PipelineName",
+            "PipelineParameters",
+            "PipelineExecutionDisplayName",
+            "PipelineExecutionDescription",
+            "ClientRequestToken",
+            "ParallelismConfiguration",
+            "SelectiveExecutionConfig",
+            "RoleArn",
+        )
+        self._check_exists()
+        name = self._get_param("PipelineName")
+        token = (f"StartPipelineExecution {name}", request["ClientRequestToken"])
+        with self.state.lock:  # the same request may be sent once more, at the same time too
+            if token not in self.state.tokens:
+                execution = self._make_execution(name, request)
+                self.state.executions[execution.arn] = execution
+                self.state.tokens[token] = execution.arn
+                execution.start()
+        return ActionResult({"PipelineExecutionArn": self.state.tokens[token]})
+
+    def _make_execution(self, name: str, request: dict[str, Any]) -> Execution:
+        pipeline = self.sagemaker_backend.describe_pipeline(name)
+        role = request.get("RoleArn", pipeline["RoleArn"])
+        if "RoleArn" in request:
+            self._check_role(role, f"pipeline/{name}")
+        definition = json.loads(pipeline["PipelineDefinition"])
+        try:
+            parameters = parameter_values(definition, request.get("PipelineParameters", []))
+        except ValueError as error:
+            raise AWSValidationException(str(error)) from None
+        characters = string.ascii_lowercase + string.digits
+        identity = "".join(secrets.choice(characters) for _ in range(ID_LENGTH))
+        execution = Execution(
+            f"{pipeline['PipelineArn']}/execution/{identity}",
+            pipeline["PipelineDefinition"],
+            parameters,
+            lambda: self.state.clients.as_role(role).client,
+            self.state.cache,
+            faults=self.state.faults,
+            request=request,
+            most_parallel=_most_parallel(request, pipeline),
+            source=self._source(definition, request.get("SelectiveExecutionConfig")),
+        )
+        moto_pipeline = self.sagemaker_backend.pipelines[name]
+        moto_pipeline.last_execution_time = execution.last_modified
+        return execution
+
+    def _source(self, definition: dict[str, Any], config: dict[str, Any] | None) -> Any:
+        """The execution whose results the selected steps take. Raises for a wrong selection."""
+        if config is None:
+            return None
+        arn = config.get("SourcePipelineExecutionArn")
+        source = self._execution(arn) if arn else None
+        if source and source.pipeline_arn != self._pipeline_arn(self._get_param("PipelineName")):
+            raise AWSValidationException(f"{arn} is an execution of another pipeline")
+        if source and not source.ended:
+            raise AWSValidationException(f"{arn} is still {source.status}")
+        selected = {each["StepName"] for each in config["SelectedSteps"]}
+        available = source.succeeded() if source else set()
+        found = selection_problems(definition["Steps"], selected, available)
+        if found:
+            raise AWSValidationException("; ".join(found))
+        return source
+
+    def retry_pipeline_execution(self) -> ActionResult:
+        request = self._request()
+        execution = self._execution()
+        token = (f"RetryPipelineExecution {execution.arn}", request["ClientRequestToken"])
+        with self.state.lock:
+            if token not in self.state.tokens:
+                try:
+                    execution.retry(
+                        _most_parallel(request, {}) if "ParallelismConfiguration" in request else 0
+                    )
+                except ValueError as error:
+                    raise AWSValidationException(str(error)) from None
+                self.state.tokens[token] = execution.arn
+        return ActionResult({"PipelineExecutionArn": execution.arn})
+
+    def update_pipeline_execution(self) -> ActionResult:
+        execution, request = self._execution(), self._request()
+        execution.change(request)
+        return ActionResult({"PipelineExecutionArn": execution.arn})
+
+    def stop_pipeline_execution(self) -> ActionResult:
+        execution = self._execution()
+        execution.stop()
+        return ActionResult({"PipelineExecutionArn": execution.arn})
+
+    def describe_pipeline_execution(self) -> ActionResult:
+        return ActionResult(self._execution().describe())
+
+    def describe_pipeline_definition_for_execution(self) -> ActionResult:
+        execution = self._execution()
+        return ActionResult(
+            {"PipelineDefinition": execution.definition, "CreationTime": execution.values.started}
+        )
+
+    def list_pipeline_executions(self) -> ActionResult:
+        self._refuse_versions()
+        self._check_exists()
+        request, name = self._request(), self._get_param("PipelineName")
+        found = [e for e in self.state.executions.values() if e.pipeline_name == name]
+        if "CreatedAfter" in request:
+            found = [e for e in found if e.values.started.timestamp() >= request["CreatedAfter"]]
+        if "CreatedBefore" in request:
+            found = [e for e in found if e.values.started.timestamp() <= request["CreatedBefore"]]
+        by_arn = request.get("SortBy") == "PipelineExecutionArn"
+        found.sort(key=lambda e: e.arn if by_arn else e.values.started.isoformat())
+        if request.get("SortOrder", "Descending") == "Descending":
+            found.reverse()
+        return self._page("PipelineExecutionSummaries", [_summary(each) for each in found])
+
+    def list_pipeline_parameters_for_execution(self) -> ActionResult:
+        parameters = self._execution().values.parameters.items()
+        return self._page(
+            "PipelineParameters",
+            [{"Name": name, "Value": str(value)} for name, value in parameters],
+        )
+
+    def list_pipeline_execution_steps(self) -> ActionResult:
+        steps = self._execution().steps()
+        if self._get_param("SortOrder", "Descending") == "Descending":
+            steps.reverse()
+        return self._page("PipelineExecutionSteps", steps)
+
+    def _execution(self, arn: str | None = None) -> Execution:
+        arn = arn or self._get_param("PipelineExecutionArn")
+        if arn not in self.state.executions:
+            raise ResourceNotFound(f"Pipeline execution with ARN {arn} does not exist")
+        return self.state.executions[arn]
+
+
+def _most_parallel(request: dict[str, Any], pipeline: dict[str, Any]) -> int:
+    config = request.get("ParallelismConfiguration") or pipeline.get("ParallelismConfiguration")
+    most: int = (config or {}).get("MaxParallelExecutionSteps", MOST_PARALLEL_STEPS)
+    return most
+
+
+def _summary(execution: Execution) -> dict[str, Any]:
+    described = execution.describe()
+    return {
+        **{name: described.get(name) for name in SHOWN},
+        "StartTime": execution.values.started,
+        "PipelineExecutionFailureReason": described.get("FailureReason"),
+    }
