@@ -29,9 +29,10 @@ lint: .venv/ready-dev .venv-checkov/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint build/infrastructure.yml
-	.venv-checkov/bin/checkov --file build/infrastructure.yml --framework cloudformation \
-		--skip-download --compact --quiet
+	$(BIN)/python tests/company.py > .venv/everything.yml
+	$(BIN)/cfn-lint build/infrastructure.yml .venv/everything.yml
+	.venv-checkov/bin/checkov --file build/infrastructure.yml .venv/everything.yml \
+		--framework cloudformation --skip-download --compact --quiet
 
 # Writes all that is generated: definition, graph, tables, samples of output. Review the diff.
 regenerate: .venv/ready-dev

@@ -6,17 +6,19 @@ done: no change set that waits, and no stack that was only begun.
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
 from pipeline import cli
+from pipeline.company import stack_parameters
 from pipeline.settings import load_settings
-from pipeline.stack import COMPLETE
+from pipeline.stack import COMPLETE, read_stack
 
 import boto3
 from botocore.exceptions import ClientError
+from project_archive import KEY, pack_project
 from stack_events import POLL_SECONDS, Events, Sleep, follow, report_failure, tell
 
 TEMPLATE = Path(__file__).parent / "infrastructure.yml"
@@ -32,9 +34,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         settings = load_settings(arguments.config)
-        cloudformation = boto3.Session(region_name=settings.region).client("cloudformation")
+        session = boto3.Session(region_name=settings.region)
+        cloudformation = session.client("cloudformation")
         approve = cli.approval(arguments.yes, "Change the stack?")
-        return deploy(cloudformation, settings.stack_name, TEMPLATE.read_text("utf-8"), approve)
+        code = deploy(
+            cloudformation,
+            settings.stack_name,
+            TEMPLATE.read_text("utf-8"),
+            approve,
+            parameters=stack_parameters(settings),
+            tags=settings.aws_tags or [],
+        )
+        if code == cli.SUCCEEDED and settings.deploy_on_approval:
+            bucket = read_stack(cloudformation, settings.stack_name).bucket
+            s3 = session.client("s3")
+            s3.put_object(Bucket=bucket, Key=KEY, Body=pack_project(arguments.config))
+            tell(f"packed the sources that an approval deploys with: s3://{bucket}/{KEY}")
+        return code
 
     return cli.run(command)
 
@@ -45,12 +61,17 @@ def deploy(
     template: str,
     approve: Callable[[], bool],
     sleep: Sleep = time.sleep,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    tags: Sequence[dict[str, str]] = (),
 ) -> int:
     """The exit code. Raises InputError when the stack or the template does not allow it."""
     stack = find_stack(cloudformation, stack_name)
     where = f"--stack-name {stack_name} --region {cloudformation.meta.region_name}"
     kind = change_set_type(stack_name, stack["StackStatus"] if stack else None, where)
-    change_set_id, stack_id = _create_change_set(cloudformation, stack_name, kind, template)
+    change_set_id, stack_id = _create_change_set(
+        cloudformation, stack_name, kind, template, parameters or {}, tags
+    )
     executed = False
     try:
         change_set = _described(cloudformation, change_set_id, sleep)
@@ -137,7 +158,12 @@ def outputs(cloudformation: Any, stack_id: str) -> str:
 
 
 def _create_change_set(
-    cloudformation: Any, stack_name: str, kind: str, template: str
+    cloudformation: Any,
+    stack_name: str,
+    kind: str,
+    template: str,
+    parameters: Mapping[str, str],
+    tags: Sequence[dict[str, str]],
 ) -> tuple[str, str]:
     """The ids of the change set and of the stack. Raises InputError for a wrong template."""
     try:
@@ -146,6 +172,11 @@ def _create_change_set(
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType=kind,
             TemplateBody=template,
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in parameters.items()
+            ],
+            Tags=list(tags),  # CloudFormation puts them on every resource
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
     except ClientError as error:

@@ -4,11 +4,9 @@ Packs container/ and what its build needs, starts the build, follows its log, an
 with its digest. An image that is already there is not built again.
 """
 
-import io
 import json
 import subprocess
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
 
 import boto3
+from project_archive import pack_files
 from rich.console import Console
 
 ROOT = CONTAINER.parent
@@ -32,7 +31,6 @@ BUILDSPEC = Path(__file__).parent / "buildspec.yml"
 SBOM = Path(__file__).parent / "sbom.py"
 SMOKE = "build/smoke"  # the /opt/ml of the training that the build tries
 SMOKE_ROWS = 20  # of each label in each channel
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 POLL_SECONDS = 2.0
 UNKNOWN = "mend what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
 
@@ -75,13 +73,7 @@ def pack(dataset: Dataset) -> bytes:
         path.relative_to(ROOT).as_posix(): path.read_bytes()
         for path in [*source_files(), BUILDSPEC, SBOM]
     }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in (files | smoke_files(dataset)).items():
-            entry = zipfile.ZipInfo(name, ZIP_TIME)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
-    return buffer.getvalue()
+    return pack_files(files | smoke_files(dataset))
 
 
 def smoke_files(dataset: Dataset) -> dict[str, bytes]:

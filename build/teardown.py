@@ -21,7 +21,10 @@ from stack_events import Events, Sleep, follow, report_failure, tell
 
 IMAGES_PER_CALL = 100  # BatchDeleteImage takes no more
 
-STACK_HOLDS = "repository, model package group, build project, roles and build logs"
+STACK_HOLDS = (
+    "repository, model package group, build and deploy projects, schedule, rules, topic, roles and "
+    "build logs"
+)
 
 RUNNING = ("Executing", "Stopping")
 ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
@@ -99,7 +102,9 @@ def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> F
     """Reads only. Raises InputError for what stands in the way of the deletion."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     sagemaker = session.client("sagemaker")
-    check_not_attached(session.client("iam"), outputs.get("OperatorPolicyArn"))
+    own = stack.get("StackName", "") + f"-{session.region_name}-"
+    for person in ("Operator", "Approver", "Deployer"):
+        check_not_attached(session.client("iam"), outputs.get(f"{person}PolicyArn"), own)
     pipeline = find_pipeline(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
     group = outputs.get("ModelPackageGroupName")
     repository = outputs.get("RepositoryUri", "").partition("/")[2]
@@ -164,8 +169,9 @@ def listing(stack_name: str, found: Found) -> str:
     return "\n".join(f"{name:<8}  {what}" for name, what in rows)
 
 
-def check_not_attached(iam: Any, policy_arn: str | None) -> None:
-    """Raises InputError when the operator policy is in use: the stack could not delete it."""
+def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None:
+    """Raises InputError when a policy for persons is in use: the stack could not delete it. Roles
+    whose names begin with `own_roles` go with the stack."""
     if policy_arn is None:
         return
     pages = list(iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy_arn))
@@ -174,6 +180,7 @@ def check_not_attached(iam: Any, policy_arn: str | None) -> None:
         for kind in ENTITIES
         for page in pages
         for entity in page.get(f"Policy{kind}s", [])
+        if not (kind == "Role" and entity["RoleName"].startswith(own_roles))
     ]
     if users:
         kind, name = users[0]

@@ -26,6 +26,8 @@ class Stack:
     name: str
     template: Path
     user_policy_output: str = ""  # the output that names the user's policy, with --enforce-iam
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,14 @@ def load_config(path: Path) -> Config:
 
 
 def _stack(content: Any, folder: Path, where: str) -> Stack:
-    values = _texts(_mapping(content, _names(Stack), where, required=("name", "template")), where)
-    return Stack(values["name"], folder / values["template"], values.get("user_policy_output", ""))
+    values = _mapping(content, _names(Stack), where, required=("name", "template"))
+    pairs = {
+        name: _texts(_mapping(values.pop(name, {}), None, where), f"{where}: {name}")
+        for name in ("parameters", "tags")
+    }
+    texts = _texts(values, where)
+    output = texts.get("user_policy_output", "")
+    return Stack(texts["name"], folder / texts["template"], output, **pairs)
 
 
 def _image(content: Any, folder: Path, where: str) -> Image:

@@ -9,12 +9,16 @@ from local_aws.environment import NO_CREDENTIALS, aws_environment
 
 # moto asks boto3 for regions at import: with the user's profile, if there is one, even a wrong one.
 with aws_environment(NO_CREDENTIALS):
+    from moto.cloudformation import parsing
     from moto.cloudformation.models import CloudFormationBackend
+    from moto.cloudformation.responses import CloudFormationResponse
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, Role
 from moto.s3.responses import ACTION_MAP
 
 _execute_change_set = CloudFormationBackend.execute_change_set
+_clean_json = parsing.clean_json
+_validate_different_update = CloudFormationResponse._validate_different_update
 
 OF_AWS = ":iam::aws:policy/"  # in the ARN of an AWS-managed policy
 _WITH_AWS_POLICIES = {  # IAM's methods that take the ARN of one, or list them
@@ -36,6 +40,10 @@ def apply() -> None:
     backend: Any = CloudFormationBackend
     policy: Any = ManagedPolicy
     role: Any = Role
+    template: Any = parsing
+    template.clean_json = clean_json
+    response: Any = CloudFormationResponse
+    response._validate_different_update = validate_different_update
     backend.execute_change_set = execute_change_set
     policy.delete = delete_policy
     role.put_policy = put_policy
@@ -51,6 +59,18 @@ def execute_change_set(backend: Any, change_set_name: str, stack_name: str | Non
     stack = backend.get_stack(backend.describe_change_set(change_set_name).stack_id)
     stack._parse_template()
     stack.output_map = stack._create_output_map()
+
+
+def clean_json(value: Any, resources_map: Any) -> Any:
+    """moto keeps an AWS::NoValue of a list as None; CloudFormation leaves it out."""
+    cleaned = _clean_json(value, resources_map)
+    return [each for each in cleaned if each is not None] if isinstance(value, list) else cleaned
+
+
+def validate_different_update(response: Any, *arguments: Any) -> None:
+    """moto refuses a change set without changes; CloudFormation makes one that has failed."""
+    if response._get_action() != "CreateChangeSet":
+        _validate_different_update(response, *arguments)
 
 
 def delete_policy(policy: Any, _account_id: str, _region: str) -> None:

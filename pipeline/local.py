@@ -8,6 +8,7 @@ from pathlib import Path
 from local_aws.config import DEFAULT_FILE, Config, load_config
 from local_aws.server import LocalAws
 from local_aws.server import start as start_server
+from pipeline.company import stack_parameters
 from pipeline.settings import Settings
 from pipeline.source_image import put_source_images
 from pipeline.stack import Stack, read_stack
@@ -32,7 +33,11 @@ def make_config(region: str, stack_name: str) -> Config:
 @contextmanager
 def start(settings: Settings) -> Iterator[ProjectAws]:
     """Run a local AWS with the settings' region and stack, and point this process at it."""
-    with start_server(make_config(settings.region, settings.stack_name)) as running:
-        stack = read_stack(running.clients.client("cloudformation"), settings.stack_name)
-        put_source_images(running.clients.client("ecr"), stack.repository_uri)
-        yield ProjectAws(**vars(running), stack=stack)
+    config = make_config(settings.region, settings.stack_name)
+    assert config.stack  # noqa: S101 - make_config has named it
+    parameters, tags = stack_parameters(settings), settings.tags
+    stack = replace(config.stack, parameters=parameters, tags=tags)
+    with start_server(replace(config, stack=stack)) as running:
+        facts = read_stack(running.clients.client("cloudformation"), settings.stack_name)
+        put_source_images(running.clients.client("ecr"), facts.repository_uri)
+        yield ProjectAws(**vars(running), stack=facts)

@@ -1,6 +1,7 @@
 """The account's facts, read once from the outputs of the CloudFormation stack."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from container.errors import InputError
@@ -20,6 +21,9 @@ class Stack:
     training_role_arn: str
     build_project: str
     model_package_group: str
+    model_role_arn: str  # of endpoints and batches
+    notify_topic_arn: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)  # as the stack was deployed
 
 
 # Stands in for an account where none is needed: `pipeline/definition.py` uses it. The account id
@@ -40,6 +44,7 @@ def example_stack(stack_name: str, region: str) -> Stack:
         training_role_arn=f"{role}-training",
         build_project=f"{stack_name}-build",
         model_package_group=stack_name,
+        model_role_arn=f"{role}-model",
     )
 
 
@@ -69,6 +74,11 @@ def read_stack(cloudformation: Any, stack_name: str) -> Stack:
             training_role_arn=outputs["TrainingRoleArn"],
             build_project=outputs["BuildProjectName"],
             model_package_group=outputs["ModelPackageGroupName"],
+            model_role_arn=outputs["ModelRoleArn"],
+            notify_topic_arn=outputs.get("NotifyTopicArn"),
+            parameters={
+                each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])
+            },
         )
     except KeyError as error:
         raise InputError(f"stack {stack_name}: no output {error.args[0]}", deploy) from None

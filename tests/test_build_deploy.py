@@ -1,15 +1,18 @@
 import io
 import sys
+import zipfile
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 from container.errors import InputError
+from local_aws.server import LEFT_OUT
 from pipeline.local import ProjectAws
 
 import deploy
 import pytest
 from botocore.exceptions import ClientError
+from company import BOUNDARY, EVERYTHING, KEY
 from conftest import ROOT, WriteConfig
 
 TEMPLATE = (ROOT / "build" / "infrastructure.yml").read_text(encoding="utf-8")
@@ -37,7 +40,10 @@ UPDATING = [("Repository", "UPDATE_IN_PROGRESS", ""), (NAME, "UPDATE_COMPLETE", 
 
 Script = list[tuple[str, str, str]]
 
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS..S3..BucketPolicy")
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:Tried to parse {kind.replace(':', '.')}")
+    for kind in LEFT_OUT
+]
 
 
 @pytest.fixture
@@ -93,6 +99,44 @@ def test_a_new_stack_is_shown_made_and_its_outputs_printed(
     assert waiting_change_sets(cloudformation, name) == []
 
 
+def test_with_every_setting_of_a_company_the_stack_has_it(
+    local_aws: ProjectAws,
+    name: str,
+    write_config: WriteConfig,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_config(stack_name=name, **EVERYTHING)
+    assert deploy.main(["--config", str(path), "--yes"]) == 0
+    out, err = capsys.readouterr()
+    outputs = dict(line.split() for line in out.splitlines())
+    assert outputs["NotifyTopicArn"].endswith(f":{name}-notify")
+    client = local_aws.clients.client
+    subscriptions = client("sns").list_subscriptions_by_topic(TopicArn=outputs["NotifyTopicArn"])
+    assert [each["Endpoint"] for each in subscriptions["Subscriptions"]] == ["ml@example.com"]
+    role = client("iam").get_role(RoleName=outputs["TrainingRoleArn"].rpartition("/")[2])["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
+    stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    assert {"Key": "cost-center", "Value": "4711"} in stack["Tags"]
+    bucket = outputs["BucketName"]
+    encryption = client("s3").get_bucket_encryption(Bucket=bucket)
+    (rule,) = encryption["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == KEY
+    rules = {each["Name"] for each in client("events").list_rules()["Rules"]}
+    assert {f"{name}-{event}" for event in ("approved", "failed", "gate", "waiting")} <= rules
+
+    key = "build/deploy.zip"
+    assert f"s3://{bucket}/{key}" in err
+    content = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("pipeline.yaml") == path.read_bytes()
+        packed = set(archive.namelist())
+    assert {"build/deploy_buildspec.yml", "requirements.lock", "pipeline/settings.py"} <= packed
+    assert not any("__pycache__" in each or each.startswith("tests/") for each in packed)
+
+    assert deploy.main(["--config", str(write_config(stack_name=name)), "--yes"]) == 0
+    assert "NotifyTopicArn" not in capsys.readouterr().out
+
+
 def test_without_a_terminal_and_without_yes_nothing_is_made_or_left(
     cloudformation: Any,
     name: str,
@@ -135,7 +179,7 @@ def test_a_refused_update_leaves_the_stack_as_it_was(
 ) -> None:
     assert deploy.deploy(cloudformation, name, TEMPLATE, lambda: True) == 0
     capsys.readouterr()
-    other = TEMPLATE.replace("RetentionInDays: 30", "RetentionInDays: 7")
+    other = TEMPLATE.replace("RetentionInDays: 30 #", "RetentionInDays: 7 #")
     assert deploy.deploy(cloudformation, name, other, lambda: False) == 1
     assert capsys.readouterr() == (
         "",

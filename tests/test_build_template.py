@@ -1,13 +1,16 @@
+import json
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 from pipeline.data import Dataset
+from pipeline.definition import FAIL_STEP
 
 import pytest
 import yaml
 from conftest import ROOT
+from moto.events.models import EventPattern
 
 TEXT = (ROOT / "build" / "infrastructure.yml").read_text(encoding="utf-8")
 TEMPLATE_BYTES = 51_200  # CloudFormation takes no longer one in a request
@@ -15,7 +18,14 @@ TEMPLATE_BYTES = 51_200  # CloudFormation takes no longer one in a request
 # The actions that AWS knows no resource for (its Service Authorization Reference).
 WITHOUT_RESOURCE = {
     "cloudwatch:PutMetricData",
+    "ec2:DescribeDhcpOptions",
     "ec2:DescribeInstanceTypes",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
     "ecr:GetAuthorizationToken",
     "pricing:GetProducts",
     "servicequotas:ListAWSDefaultServiceQuotas",
@@ -42,8 +52,20 @@ BUCKET = f"arn:aws:s3:::{LONGEST_STACK_NAME}-{ACCOUNT}-{LONGEST_REGION}"
 Statement = dict[str, Any]
 
 
+NO_VALUE = "<AWS::NoValue>"
+
+
 class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, worked out as far as VALUES go."""
+    """YAML with CloudFormation's short forms, worked out as far as VALUES go.
+
+    The template's conditions are all met, or none is.
+    """
+
+    met = False
+
+
+class EverythingLoader(Loader):
+    met = True
 
 
 def _sub(loader: Loader, node: yaml.ScalarNode) -> str:
@@ -58,25 +80,56 @@ def _value(name: str) -> str:
     return BUCKET if name == "Bucket.Arn" else VALUES.get(name, f"<{name}>")
 
 
+def _chosen(loader: Loader, node: yaml.SequenceNode) -> Any:
+    _, when_met, otherwise = loader.construct_sequence(node, deep=True)
+    return when_met if loader.met else otherwise
+
+
+def _listed_values(loader: Loader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node, deep=True)
+
+
+def _without_no_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_no_value(v) for key, v in value.items() if v != NO_VALUE}
+    if isinstance(value, list):
+        return [_without_no_value(each) for each in value if each != NO_VALUE]
+    return value
+
+
 Loader.add_constructor("!Sub", _sub)
+Loader.add_constructor("!If", _chosen)
 for _tag in ("!Ref", "!GetAtt"):
     Loader.add_constructor(_tag, _named)
+for _tag in ("!Equals", "!Not"):
+    Loader.add_constructor(_tag, _listed_values)
 
-TEMPLATE = yaml.load(TEXT, Loader)
-RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+
+def load_resources(loader: type[Loader]) -> dict[str, dict[str, Any]]:
+    """Return the resources of the template that are made."""
+    resources = _without_no_value(yaml.load(TEXT, loader))["Resources"]
+    return {
+        name: resource
+        for name, resource in resources.items()
+        if loader.met or "Condition" not in resource
+    }
 
 
-def policies(of: str) -> list[Statement]:
+RESOURCES = load_resources(Loader)  # as the stack is without any of the settings of a company
+EVERYTHING = load_resources(EverythingLoader)  # and with all of them
+
+
+def policies(of: str, resources: dict[str, dict[str, Any]] = RESOURCES) -> list[Statement]:
     """The statements that say what a role, or who bears a managed policy, may do."""
-    properties = RESOURCES[of]["Properties"]
+    properties = resources[of]["Properties"]
     documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
     return [statement for document in documents for statement in document["Statement"]]
 
 
 def all_statements() -> Iterator[Statement]:
-    for name, resource in RESOURCES.items():
-        yield from policies(name)
+    for name, resource in EVERYTHING.items():
+        yield from policies(name, EVERYTHING)
         trust = resource["Properties"].get("AssumeRolePolicyDocument", {"Statement": []})
         yield from trust["Statement"]
 
@@ -93,20 +146,24 @@ def allowed(of: str, action: str, resource: str) -> bool:
     )
 
 
-PRINCIPALS = ("BuildRole", "PipelineRole", "TrainingRole", "OperatorPolicy")
+PRINCIPALS = [
+    name
+    for name, resource in EVERYTHING.items()
+    if resource["Type"] in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+]
 
 
 def test_every_statement_is_named_and_within_a_policy_by_one_name() -> None:
     for statement in all_statements():
         assert re.fullmatch("[A-Za-z0-9]+", statement["Sid"])
     for principal in PRINCIPALS:
-        names = [statement["Sid"] for statement in policies(principal)]
+        names = [statement["Sid"] for statement in policies(principal, EVERYTHING)]
         assert len(names) == len(set(names)) > 0
 
 
 def test_every_action_is_named_in_full() -> None:
     for principal in PRINCIPALS:
-        for statement in policies(principal):
+        for statement in policies(principal, EVERYTHING):
             assert "NotAction" not in statement
             assert all(
                 re.fullmatch("[a-z0-9]+:[A-Za-z]+", each) for each in listed(statement["Action"])
@@ -115,26 +172,27 @@ def test_every_action_is_named_in_full() -> None:
 
 def test_every_resource_that_can_be_named_is_named() -> None:
     for principal in PRINCIPALS:
-        for statement in policies(principal):
+        for statement in policies(principal, EVERYTHING):
             assert "NotResource" not in statement
             if "*" in listed(statement["Resource"]):
                 assert set(listed(statement["Action"])) <= WITHOUT_RESOURCE
 
 
 def test_no_resource_is_of_another_account_region_or_service() -> None:
+    references = ("*", "<Repository.Arn>", "<KmsKeyArn>", "<Topic>", *ONESELF)
     for principal in PRINCIPALS:
-        for statement in policies(principal):
+        for statement in policies(principal, EVERYTHING):
             for resource in listed(statement["Resource"]):
-                named = resource in ("*", "<Repository.Arn>", *ONESELF) or resource.endswith(
-                    "Role.Arn>"
-                )
+                named = resource in references or resource.endswith("Role.Arn>")
                 own = f":{LONGEST_REGION}:{ACCOUNT}:" in resource or resource.startswith(BUCKET)
                 assert named or own, resource
 
 
 def test_every_passed_role_is_bound_to_the_service_that_gets_it() -> None:
     passing = [each for each in all_statements() if "iam:PassRole" in listed(each["Action"])]
-    assert [each["Resource"] for each in passing] == ["<TrainingRole.Arn>", "<PipelineRole.Arn>"]
+    assert [each["Resource"] for each in passing] == [
+        f"<{role}Role.Arn>" for role in ("Training", "Pipeline", "Model")
+    ]
     for statement in passing:
         assert statement["Action"] == "iam:PassRole"
         assert statement["Condition"] == {
@@ -148,12 +206,16 @@ def test_every_passed_role_is_bound_to_the_service_that_gets_it() -> None:
         ("BuildRole", "codebuild", f"project/{LONGEST_STACK_NAME}-build"),
         ("PipelineRole", "sagemaker", f"pipeline/{LONGEST_STACK_NAME}-*"),
         ("TrainingRole", "sagemaker", "training-job/*"),
+        ("ModelRole", "sagemaker", "*"),
+        ("DeployRole", "codebuild", f"project/{LONGEST_STACK_NAME}-deploy"),
+        ("StartRole", "events", f"rule/{LONGEST_STACK_NAME}-approved"),
+        ("ScheduleRole", "scheduler", "schedule-group/default"),
     ],
 )
 def test_a_role_is_taken_by_its_service_alone_and_for_this_resource(
     role: str, service: str, resource: str
 ) -> None:
-    (trust,) = RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    (trust,) = EVERYTHING[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
     ((_, keys),) = trust["Condition"].items()
     arn = f"arn:aws:{service}:{LONGEST_REGION}:{ACCOUNT}:{resource}"
@@ -169,15 +231,25 @@ def test_the_names_let_two_stacks_live_in_one_account() -> None:
         "BuildLogs": ("LogGroupName", 512),
         "BuildRole": ("RoleName", 64),
         "PipelineRole": ("RoleName", 64),
-        "TrainingRole": ("RoleName", 64),
-        "OperatorPolicy": ("ManagedPolicyName", 128),
+        **{f"{role}Role": ("RoleName", 64) for role in ("Training", "Model")},
+        **{f"{role}Role": ("RoleName", 64) for role in ("Deploy", "Start", "Schedule")},
+        **{
+            f"{who}Policy": ("ManagedPolicyName", 128)
+            for who in ("Operator", "Approver", "Deployer", "Vpc")
+        },
+        **{f"{event}Rule": ("Name", 64) for event in ("Approved", "Failed", "Gate", "Waiting")},
+        "EndpointRule": ("Name", 64),
+        "DeployProject": ("Name", 150),
+        "DeployLogs": ("LogGroupName", 512),
+        "Schedule": ("Name", 64),
+        "Topic": ("TopicName", 256),
     }
-    assert names.keys() | {"BucketPolicy"} == RESOURCES.keys()
+    assert names.keys() | {"BucketPolicy", "TopicPolicy"} == EVERYTHING.keys()
     for resource, (key, longest) in names.items():
-        name = RESOURCES[resource]["Properties"][key]
+        name = EVERYTHING[resource]["Properties"][key]
         assert LONGEST_STACK_NAME in name
         assert len(name) <= longest
-        if RESOURCES[resource]["Type"].startswith("AWS::IAM::"):  # which knows no regions
+        if EVERYTHING[resource]["Type"].startswith("AWS::IAM::"):  # which knows no regions
             assert LONGEST_REGION in name
 
 
@@ -251,3 +323,130 @@ def test_the_build_ends_and_its_log_does_not_stay_for_ever() -> None:
 
 def test_the_template_fits_into_a_request() -> None:
     assert len(TEXT.encode()) <= TEMPLATE_BYTES
+
+
+# What a reference becomes in an account, for the length of a policy.
+LONG = {
+    "<Repository.Arn>": f"arn:aws:ecr:{LONGEST_REGION}:{ACCOUNT}:repository/{LONGEST_STACK_NAME}",
+    "<KmsKeyArn>": f"arn:aws:kms:{LONGEST_REGION}:{ACCOUNT}:key/mrk-{'0' * 32}",
+    "<Topic>": f"arn:aws:sns:{LONGEST_REGION}:{ACCOUNT}:{LONGEST_STACK_NAME}-notify",
+    "<BuildProject>": f"{LONGEST_STACK_NAME}-build",
+    "<Bucket>": BUCKET.rpartition(":")[2],
+    "<BuildLogs>": f"/aws/codebuild/{LONGEST_STACK_NAME}-build",
+    **{
+        f"<{role}Role.Arn>": f"arn:aws:iam::{ACCOUNT}:role/"
+        f"{LONGEST_STACK_NAME}-{LONGEST_REGION}-{role.lower()}"
+        for role in ("Pipeline", "Training", "Model")
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [name for name, each in EVERYTHING.items() if each["Type"] == "AWS::IAM::ManagedPolicy"],
+)
+def test_a_managed_policy_is_within_iams_limit_with_everything_set(policy: str) -> None:
+    """6,144 characters without white space: "IAM and AWS STS quotas", IAM user guide."""
+    document = json.dumps(EVERYTHING[policy]["Properties"]["PolicyDocument"], separators=(",", ":"))
+    for reference, value in LONG.items():
+        document = document.replace(reference, value)
+    assert "<" not in document
+    assert len(document) <= 6144
+
+
+def test_every_role_has_the_boundary_when_one_is_set() -> None:
+    roles = {name for name, each in EVERYTHING.items() if each["Type"] == "AWS::IAM::Role"}
+    bound = {
+        name
+        for name in roles
+        if EVERYTHING[name]["Properties"].get("PermissionsBoundary") == "<PermissionsBoundaryArn>"
+    }
+    assert bound == roles
+    assert not any("PermissionsBoundary" in each["Properties"] for each in RESOURCES.values())
+
+
+def test_the_operator_cannot_approve_or_deploy_and_the_approver_cannot_train() -> None:
+    version = f"arn:aws:sagemaker:{LONGEST_REGION}:{ACCOUNT}:model-package/{LONGEST_STACK_NAME}/1"
+    endpoint = f"arn:aws:sagemaker:{LONGEST_REGION}:{ACCOUNT}:endpoint/{LONGEST_STACK_NAME}-x"
+    assert allowed("ApproverPolicy", "sagemaker:UpdateModelPackage", version)
+    assert allowed("DeployerPolicy", "sagemaker:UpdateEndpoint", endpoint)
+    for policy in ("OperatorPolicy", "DeployerPolicy"):
+        assert not allowed(policy, "sagemaker:UpdateModelPackage", version)
+    for policy in ("OperatorPolicy", "ApproverPolicy"):
+        assert not allowed(policy, "sagemaker:UpdateEndpoint", endpoint)
+    actions = {each for it in policies("ApproverPolicy") for each in listed(it["Action"])}
+    assert "sagemaker:StartPipelineExecution" not in actions
+
+
+def package_event(number: int, status: str, group: str = LONGEST_STACK_NAME) -> Any:
+    """Return an event as SageMaker sends it for a version of the registry."""
+    return {
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Model Package State Change",
+        "detail": {
+            "ModelPackageGroupName": group,
+            "ModelPackageVersion": number,
+            "ModelApprovalStatus": status,
+        },
+    }
+
+
+def test_the_rule_starts_for_approved_versions_of_this_group_alone() -> None:
+    pattern = EventPattern.load(
+        json.dumps(EVERYTHING["ApprovedRule"]["Properties"]["EventPattern"])
+    )
+    statuses = ("Rejected", "PendingManualApproval")
+    never = [package_event(n, statuses[n % 2]) for n in range(100)]
+    assert [each for each in never if pattern.matches_event(each)] == []
+    assert pattern.matches_event(package_event(101, "Approved"))
+    assert not pattern.matches_event(package_event(102, "Approved", group="another"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "detail", "other"),
+    [
+        (
+            "FailedRule",
+            "SageMaker Model Building Pipeline Execution Status Change",
+            {"currentPipelineExecutionStatus": "Failed"},
+            {"currentPipelineExecutionStatus": "Succeeded"},
+        ),
+        (
+            "GateRule",
+            "SageMaker Model Building Pipeline Execution Step Status Change",
+            {"stepName": FAIL_STEP, "currentStepStatus": "Failed"},
+            {"stepName": "Train", "currentStepStatus": "Failed"},
+        ),
+        (
+            "WaitingRule",
+            "SageMaker Model Package State Change",
+            {"ModelApprovalStatus": "PendingManualApproval"},
+            {"ModelApprovalStatus": "Approved"},
+        ),
+        (
+            "EndpointRule",
+            "SageMaker Endpoint State Change",
+            {"EndpointStatus": "Failed"},
+            {"EndpointStatus": "InService"},
+        ),
+    ],
+)
+def test_a_notification_is_sent_for_its_event_and_not_for_another(
+    rule: str, kind: str, detail: dict[str, str], other: dict[str, str]
+) -> None:
+    name = f"{LONGEST_STACK_NAME}-x"
+    common = {
+        "pipelineArn": f"arn:aws:sagemaker:{LONGEST_REGION}:{ACCOUNT}:pipeline/{name}",
+        "ModelPackageGroupName": LONGEST_STACK_NAME,
+        "EndpointName": name,
+    }
+    pattern = EventPattern.load(json.dumps(EVERYTHING[rule]["Properties"]["EventPattern"]))
+
+    def event(detail: dict[str, str]) -> Any:
+        return {"source": "aws.sagemaker", "detail-type": kind, "detail": common | detail}
+
+    assert pattern.matches_event(event(detail))
+    assert not pattern.matches_event(event(other))
+    text = EVERYTHING[rule]["Properties"]["Targets"][0]["InputTransformer"]
+    named = set(re.findall("<([a-z]+)>", text["InputTemplate"]))
+    assert named == text["InputPathsMap"].keys()

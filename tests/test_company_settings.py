@@ -1,12 +1,13 @@
 """The optional settings of a company: what is refused, and what the requests then hold."""
 
 import json
+import re
 from typing import Any
 
 from container.errors import InputError
 from local_aws.definition.validation import problems
 from local_aws.service_model import violations
-from pipeline.company import stack_parameters
+from pipeline.company import CompanySettings, stack_parameters
 from pipeline.definition import Inputs, example_definition
 from pipeline.execution import cost
 from pipeline.settings import load_settings
@@ -16,8 +17,9 @@ from pipeline.workflow.parameters import instances_of
 
 import boto3
 import pytest
+import yaml
 from company import EVERYTHING, KEY, SECURITY_GROUPS, SUBNETS, TOPIC
-from conftest import WriteConfig
+from conftest import ROOT, WriteConfig
 from test_pipeline_definition import training_request
 
 TAGS = [{"Key": "cost-center", "Value": "4711"}, {"Key": "team", "Value": "data science"}]
@@ -140,3 +142,14 @@ def test_the_type_of_a_job_is_the_one_that_was_selected() -> None:
     assert cost.selected_instance(resources) == "ml.m6i.large"
     assert cost.selected_instance({"InstanceType": "ml.m5.large"}) == "ml.m5.large"
     assert cost.selected_instance({}) is None
+
+
+def test_every_setting_is_in_the_table_with_an_example_that_is_accepted(
+    write_config: WriteConfig,
+) -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`(?: \(\*stack\*\))? \| `([^`]+)`", text, re.MULTILINE)
+    examples = {name: yaml.safe_load(example) for name, example in rows}
+    own = CompanySettings.model_fields.keys() - {"region", "spot"}
+    assert examples.keys() == own | {"instance_type"}
+    load_settings(write_config(**examples))

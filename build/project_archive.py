@@ -1,0 +1,41 @@
+"""Zip archives with fixed times, and the one that an approval deploys with."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
+
+KEY = "build/deploy.zip"  # in the stack's bucket; DeployProject of infrastructure.yml reads it
+FOLDERS = ("container", "pipeline", "local_aws", "build")
+FILES = ("Makefile", "pyproject.toml", "requirements.lock", "local_aws.yaml")
+
+
+def pack_files(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip of name -> content."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, ZIP_TIME)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def pack_project(config: Path) -> bytes:
+    """Return the programs and their locked requirements, with `config` as pipeline.yaml."""
+    paths = [ROOT / name for name in FILES]
+    for folder in FOLDERS:
+        paths += sorted(path for path in (ROOT / folder).rglob("*") if _is_source(path))
+    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
+    return pack_files(files | {"pipeline.yaml": config.read_bytes()})
+
+
+def _is_source(path: Path) -> bool:
+    parts = path.relative_to(ROOT).parts
+    return path.is_file() and not any(
+        part.startswith(".") or part in ("__pycache__", "tests") or part.endswith(".egg-info")
+        for part in parts
+    )
