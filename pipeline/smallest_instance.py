@@ -1,11 +1,11 @@
 """Finds the smallest instance type on which this account can train now, and says why.
 
-Asks Service Quotas, the Price List API and EC2 about every training instance type, and prints the
-types by price. Every answer is kept in smallest-instance.json. Nothing is started or changed.
+Asks Service Quotas, the Price List API and EC2 about every training instance type; prints the
+answer and the types that are smaller. Every answer is kept in smallest-instance.json. Nothing is
+started or changed.
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +15,9 @@ from pipeline import cli
 from pipeline.execution.record import RUNS, Record, completed_runs
 from pipeline.instances.choice import Candidate, Need, choose_smallest, judge
 from pipeline.instances.inquiry import Inquiry, ask_about_instance_types
-from pipeline.instances.table import choices, proof, table
+from pipeline.instances.table import INDENT, choices, proof, smaller_than, table
 from pipeline.settings import Settings, load_settings
+from pipeline.terminal import make_console, say
 
 import boto3
 
@@ -62,7 +63,13 @@ def _keep(inquiry: Inquiry, region: str, need: Need, candidates: Sequence[Candid
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = cli.parser(__doc__).parse_args(argv)
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="list all types, by price, with the cheapest and the free",
+    )
+    arguments = parser.parse_args(argv)
 
     def command() -> int:
         settings = load_settings(arguments.config)
@@ -73,13 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         facts = ask_about_instance_types(inquiry, session, settings.region)
         candidates = judge(facts, need)
         _keep(inquiry, settings.region, need, candidates)
-        print(f"{len(inquiry.answers)} answers are in {EVIDENCE}", file=sys.stderr)
-        print(table(candidates))
-        print()
-        print(choices(candidates))
+        out = make_console(stderr=False)
+        if arguments.all:
+            say(f"{table(candidates)}\n\n{choices(candidates)}\n", out, INDENT)
         best = choose_smallest(facts, need, settings.region)
-        print()
-        print(proof(candidates, best, need, runs))
+        say(proof(candidates, best, need, runs), out)
+        if not arguments.all:
+            say("\n" + table([*smaller_than(best, candidates), best]), out, INDENT)
+        say(f"{len(inquiry.answers)} answers are in {EVIDENCE}")
         return cli.SUCCEEDED
 
     return cli.run(command)

@@ -30,7 +30,7 @@ def evidence(folder: Path) -> dict[str, Any]:
 def test_an_older_account_trains_on_the_type_of_pipeline_yaml_and_keeps_every_answer(
     here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert smallest_instance.main([]) == 0
+    assert smallest_instance.main(["--all"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert len([line for line in lines if line.startswith("ml.") and " no: " in line]) == 223
@@ -64,7 +64,7 @@ def test_a_new_account_has_nothing_on_demand_and_is_told_of_spot(
     here: Path, new_account: Environment, enter: Enter, capsys: pytest.CaptureFixture[str]
 ) -> None:
     enter(new_account)
-    assert smallest_instance.main([]) == 2
+    assert smallest_instance.main(["--all"]) == 2
     out, err = capsys.readouterr()
     assert "\nsmallest usable  none\n" in out
     assert "\nml.m5.large " in out
@@ -86,7 +86,7 @@ def test_a_new_account_can_train_with_spot(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     enter(new_account)
-    assert smallest_instance.main(["--config", str(write_config(spot=True))]) == 0
+    assert smallest_instance.main(["--config", str(write_config(spot=True)), "--all"]) == 0
     out = capsys.readouterr().out
     assert "smallest usable  ml.m5.large, " in out
     assert "\nThe account may have 4 of it spot (quota L-29688C85).\n" in out
@@ -132,15 +132,28 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
     out = capsys.readouterr().out
     peak = record["peak_memory_mib"]
     assert f"\nThe training program held at most {peak} MiB; 2 times that must fit.\n" in out
-    assert out.splitlines()[-1] == (
-        f"Training job {record['training_job_name']} completed on it in "
-        f"{record['training_seconds']} s, at {local_aws.clients.endpoint}."
-    )
+    assert (
+        f"\nTraining job {record['training_job_name']} completed on it in "
+        f"{record['training_seconds']} s, at {local_aws.clients.endpoint}.\n"
+    ) in out
     assert evidence(here)["need"]["peak_memory_mib"] == peak
 
     other = str(write_config(pipeline_name="titanic-pipeline-other"))
     assert smallest_instance.main(["--config", other]) == 0
     assert "Not proved yet" in capsys.readouterr().out, "a run of another pipeline proves nothing"
+
+
+@pytest.mark.usefixtures("local_aws", "here")
+def test_without_all_it_prints_the_answer_and_what_is_smaller(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smallest_instance.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("ml.m5.large is the smallest: of 225 ")
+    listed = [line.split()[0] for line in lines[1:] if line.startswith("ml.")]
+    assert len(listed) == 5
+    assert listed[-1] == "ml.m5.large"
+    assert lines[-2].split()[-1] != "yes"
 
 
 def test_a_program_that_needed_more_memory_gets_a_larger_type(
@@ -161,7 +174,7 @@ def test_a_program_that_needed_more_memory_gets_a_larger_type(
         "instance_type": "ml.m5.large",
     }
     (folder / "run.json").write_text(json.dumps(record))
-    assert smallest_instance.main([]) == 0
+    assert smallest_instance.main(["--all"]) == 0
     out = capsys.readouterr().out
     assert "ml.m5.xlarge is the smallest: " in out
     assert "no: less memory than the 10000 MiB needed" in out

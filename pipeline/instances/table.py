@@ -16,6 +16,7 @@ from pipeline.instances.choice import (
 from pipeline.instances.inquiry import Quota
 
 UNKNOWN = "-"
+INDENT = 17  # where a line of `choices` goes on in a narrow terminal
 HEADER = ("instance type", "USD/hour", "GiB", "vCPU", "on demand", "spot", "usable")
 
 
@@ -79,7 +80,7 @@ def proof(
 ) -> str:
     """Why `best` is the smallest usable one, and what is still to be shown."""
     quota = best.quota(need.purchase)
-    smaller = [each for each in candidates if each.size and each.by_size < best.by_size]
+    smaller = smaller_than(best, candidates)
     sentences = [
         f"{best.instance_type} is the smallest: of {len(candidates)} training instance types "
         f"{len(smaller)} are smaller, and none of them is usable"
@@ -90,6 +91,12 @@ def proof(
         _run_sentence(best.instance_type, runs),
     ]
     return "\n".join(sentences)
+
+
+def smaller_than(best: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the types that are smaller, the smallest first."""
+    smaller = [each for each in candidates if each.size and each.by_size < best.by_size]
+    return sorted(smaller, key=lambda each: each.by_size)
 
 
 def _memory_sentence(need: Need) -> str:
