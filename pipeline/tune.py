@@ -7,7 +7,6 @@ in the `tuning` block of pipeline.yaml.
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -23,8 +22,9 @@ from pipeline.instances import price_list
 from pipeline.settings import SMALLEST, Settings, check_change, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
+from pipeline.terminal import make_console, say
 from pipeline.tuning.settings import BAYESIAN, GRID, RANDOM, Tuning
-from pipeline.tuning.trials import TrialFollower, best, block, collect, save, table
+from pipeline.tuning.trials import TrialFollower, best, block, collect, save, table, verdict
 from pipeline.upsert_and_start import at_local_aws, follow, start_execution
 
 import boto3
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         settings = load_settings(arguments.config)
         tuning = chosen(settings, arguments)
-        console = Console(stderr=True)
+        console = make_console()
         with at_local_aws(settings, console) if arguments.local else nullcontext():
             return _tune(settings, tuning, arguments.no_preflight, console)
 
@@ -90,7 +90,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
     price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])
     kept = settings.warm_pool_seconds or 0
-    check_ceiling(price, settings.instance_types[0], tuning.trials, settings, kept)
+    check_ceiling(price, settings.instance_types[0], tuning.trials + 1, settings, kept)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import Inputs
@@ -117,22 +117,22 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     pipeline.upsert(stack.pipeline_role_arn, tags=settings.aws_tags)
     sagemaker = session.client("sagemaker")
     execution_arn = start_execution(sagemaker, pipeline.name, {})
-    console.print(
-        f"execution {execution_arn}\n{tuning.strategy} search, {tuning.trials} training jobs on "
-        f"{inputs.data_uris[TRAIN_CHANNEL]}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    follower = TrialFollower(sagemaker, session.client("logs"), execution_arn, console)
+    say(f"execution {execution_arn}", console, indent=10)
+    data_uri = inputs.data_uris[TRAIN_CHANNEL]
+    say(f"{tuning.strategy} search, {tuning.trials} training jobs on {data_uri}", console)
+    logs = session.client("logs")
+    follower = TrialFollower(sagemaker, logs, execution_arn, console, tuning.trials)
     interrupted = follow(follower)
 
     record = collect(sagemaker, execution_arn)
     winner = best(record)
-    print(table(record["trials"]))
-    print(f"record  {save(record, RUNS)}", flush=True)
+    present, out = record["present"], make_console(stderr=False)
+    say(table(record["trials"], present), out)
+    say(f"record  {save(record, RUNS)}", out)
+    if winner and present:
+        say(verdict(winner, present), out)
     if winner:
-        print(f"\n# AUC {winner['objective']:.4f}, cross-validated inside the training data")
-        print(block(settings.hyperparameters | winner["hyperparameters"]))
+        say("\n" + block(settings.hyperparameters | winner["hyperparameters"]), out)
     if record["status"] == "Succeeded":
         return cli.SUCCEEDED
     reason = record["failure_reason"] or "no reason was given"
@@ -142,8 +142,8 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
         if record["tuning_job_name"]
         else "hint: no search was begun: correct what the reason names, and search again"
     )
-    print(f"error: execution {record['status']}: {reason}", file=sys.stderr)
-    print(diagnose(reason) or hint, file=sys.stderr)
+    say(f"error: execution {record['status']}: {reason}")
+    say(str(diagnose(reason) or hint))
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
 
 

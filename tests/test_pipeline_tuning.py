@@ -12,7 +12,7 @@ from pipeline.settings import Settings, load_settings
 from pipeline.stack import example_stack
 from pipeline.tuning.definition import TUNE_STEP, build_tuning_pipeline
 from pipeline.tuning.settings import Tuning
-from pipeline.tuning.trials import block, table
+from pipeline.tuning.trials import block, table, verdict
 from pipeline.workflow.parameters import INSTANCE_TYPE
 
 import boto3
@@ -42,8 +42,11 @@ def test_a_search_runs_the_training_job_of_the_pipeline(settings: Settings) -> N
     assert settings.tuning
     training, searching = definitions(settings, settings.tuning)
     assert problems(searching) == []
-    (step,) = searching["Steps"]
+    present, step = searching["Steps"]
     assert (step["Name"], step["Type"]) == (TUNE_STEP, "Tuning")
+    assert step["DependsOn"] == [present["Name"]]
+    measured = present["Arguments"]
+    assert measured["HyperParameters"].keys() == {*contract.HYPERPARAMETERS, FOLDS}
     job = step["Arguments"]["TrainingJobDefinition"]
     trained = training["Steps"][0]["Arguments"]
     for same in ("RoleArn", "OutputDataConfig", "StoppingCondition", "EnableNetworkIsolation"):
@@ -60,7 +63,7 @@ def test_a_search_runs_the_training_job_of_the_pipeline(settings: Settings) -> N
 def test_the_objective_is_found_in_the_log_of_a_cross_validation(settings: Settings) -> None:
     assert settings.tuning
     _, searching = definitions(settings, settings.tuning)
-    arguments = searching["Steps"][0]["Arguments"]
+    arguments = searching["Steps"][1]["Arguments"]
     config = arguments["HyperParameterTuningJobConfig"]
     name = config["HyperParameterTuningJobObjective"]["MetricName"]
     assert name == contract.metric_name("auc", CROSS_VALIDATION)
@@ -79,7 +82,7 @@ def test_ranges_become_those_of_sagemaker(settings: Settings) -> None:
     }
     tuning = Tuning.model_validate(settings.tuning.model_dump() | {"ranges": ranges})
     _, searching = definitions(settings, tuning)
-    config = searching["Steps"][0]["Arguments"]["HyperParameterTuningJobConfig"]
+    config = searching["Steps"][1]["Arguments"]["HyperParameterTuningJobConfig"]
     depth = {"Name": "max_depth", "MinValue": "2", "MaxValue": "5", "ScalingType": "Linear"}
     eta = {"Name": "eta", "MinValue": "0.01", "MaxValue": "0.3", "ScalingType": "Logarithmic"}
     assert config["ParameterRanges"] == {
@@ -96,7 +99,7 @@ def test_a_grid_has_as_many_jobs_as_combinations(settings: Settings) -> None:
     tuning = Tuning.model_validate(settings.tuning.model_dump() | changes)
     assert (tuning.trials, tuning.at_once) == (6, 6)
     _, searching = definitions(settings, tuning)
-    limits = searching["Steps"][0]["Arguments"]["HyperParameterTuningJobConfig"]["ResourceLimits"]
+    limits = searching["Steps"][1]["Arguments"]["HyperParameterTuningJobConfig"]["ResourceLimits"]
     assert limits == {"MaxNumberOfTrainingJobs": 6, "MaxParallelTrainingJobs": 6}
 
 
@@ -136,11 +139,22 @@ def test_the_best_come_first_and_failures_last() -> None:
 
     trials = [trial(0.8, "Completed", 1), trial(None, "Failed", 2), trial(0.9, "Completed", 3)]
     assert [line.split() for line in table(trials).splitlines()] == [
-        ["AUC", "max_depth"],
-        ["0.9000", "3"],
-        ["0.8000", "1"],
-        ["Failed", "2"],
+        ["max_"],
+        ["AUC", "depth"],
+        ["1", "0.9000", "3"],
+        ["2", "0.8000", "1"],
+        ["3", "Failed", "2"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [(0.89, "+0.0100 against the present one: within the"), (0.95, ": more than the")],
+)
+def test_a_gain_within_the_spread_between_the_folds_is_no_reason(
+    objective: float, said: str
+) -> None:
+    assert said in verdict({"objective": objective}, {"objective": 0.88, "spread": 0.02})
 
 
 def test_the_block_is_yaml_with_the_same_numbers() -> None:

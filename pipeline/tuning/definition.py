@@ -1,8 +1,8 @@
-"""The pipeline that searches for hyperparameters: one TuningStep.
+"""The pipeline that searches for hyperparameters: a TrainingStep and a TuningStep.
 
-Its training jobs are those of the estimator that trains, in the same image, but they only measure:
-by cross-validation inside the training channel. The validation channel is not given to them, and
-stays what the quality gate judges a model by.
+The first one measures the present hyperparameters, for comparison. The training jobs of both use
+the estimator that trains, in the same image, but they only measure: by cross-validation inside the
+training channel. They do not get the validation channel, by which the quality gate judges a model.
 """
 
 from container import contract
@@ -27,9 +27,11 @@ from sagemaker.tuner import HyperparameterTuner
 from sagemaker.workflow.parameters import ParameterString
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
+from sagemaker.workflow.steps import TrainingStep
 
 # Part of the names of the jobs, by which the policies of build/infrastructure.yml know them.
 TUNE_STEP = "Tune"
+PRESENT_STEP = "Present"
 OBJECTIVE = contract.metric_name("auc", CROSS_VALIDATION)
 
 
@@ -52,17 +54,25 @@ def build_tuning_pipeline(
         instance_count=1,
         hyperparameters={**settings.hyperparameters, FOLDS: tuning.folds},
     )
+    estimator.metric_definitions = [
+        {
+            "Name": contract.metric_name(metric, CROSS_VALIDATION),
+            "Regex": contract.metric_regex(metric, CROSS_VALIDATION),
+        }
+        for metric in (*METRICS, SPREAD)
+    ]
+    channels = {contract.TRAIN_CHANNEL: TrainingInput(data_uri, content_type="text/csv")}
+    present = TrainingStep(
+        name=PRESENT_STEP,
+        display_name="Measure the present hyperparameters",
+        description="Cross-validates the hyperparameters of pipeline.yaml, for comparison.",
+        step_args=estimator.fit(channels),
+    )
     tuner = HyperparameterTuner(
         estimator,
         OBJECTIVE,
         {name: _range(name, each) for name, each in tuning.ranges.items()},
-        metric_definitions=[
-            {
-                "Name": contract.metric_name(metric, CROSS_VALIDATION),
-                "Regex": contract.metric_regex(metric, CROSS_VALIDATION),
-            }
-            for metric in (*METRICS, SPREAD)
-        ],
+        metric_definitions=estimator.metric_definitions,
         strategy=tuning.strategy,
         objective_type="Maximize",
         max_jobs=tuning.trials,
@@ -70,19 +80,19 @@ def build_tuning_pipeline(
         random_seed=tuning.seed,
         early_stopping_type="Off",  # the objective comes at the end of a job, never before
     )
-    channels = {contract.TRAIN_CHANNEL: TrainingInput(data_uri, content_type="text/csv")}
     step = WarmPoolTuningStep(
         name=TUNE_STEP,
         keep_alive_seconds=settings.warm_pool_seconds,
         display_name="Search for hyperparameters",
         description=f"{tuning.strategy} search for the highest {OBJECTIVE}.",
         step_args=tuner.fit(channels),
+        depends_on=[present],  # not both at a time: the quota may be one instance
     )
     return Pipeline(
         name=pipeline_name(settings),
         parameters=[instance_type, image_uri, data_uri],
         pipeline_experiment_config=None,
-        steps=[step],
+        steps=[present, step],
         sagemaker_session=session,
     )
 

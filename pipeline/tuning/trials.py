@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from container.contract import HYPERPARAMETERS
+from container.contract import CROSS_VALIDATION, HYPERPARAMETERS, SPREAD, metric_name
 from container.errors import InputError
-from pipeline.execution.progress import Follower, list_steps
+from pipeline.execution.progress import Follower, list_steps, training_job_name
 from pipeline.execution.record import run_folder
 
 RECORD_FILE = "tuning.json"
+OBJECTIVE = metric_name("auc", CROSS_VALIDATION)
 RUNNING = ("InProgress", "Stopping")
 
 Trial = Mapping[str, Any]  # as ListTrainingJobsForHyperParameterTuningJob shows a training job
@@ -20,9 +21,17 @@ Trial = Mapping[str, Any]  # as ListTrainingJobsForHyperParameterTuningJob shows
 class TrialFollower(Follower):
     """Tells of each training job of the search as it ends."""
 
-    def __init__(self, sagemaker: Any, logs: Any, execution_arn: str, console: Any) -> None:
+    def __init__(
+        self, sagemaker: Any, logs: Any, execution_arn: str, console: Any, total: int
+    ) -> None:
         super().__init__(sagemaker, logs, execution_arn, console)
+        self._total = total
         self._trials: set[str] = set()
+
+    def _doing(self) -> str:
+        if len(self._statuses) > 1:  # the second step is the search
+            return f"{len(self._trials)}/{self._total} training jobs"
+        return "measuring the present hyperparameters"
 
     def _news(self) -> list[str]:
         ended = []
@@ -34,7 +43,8 @@ class TrialFollower(Follower):
                     continue
                 self._trials.add(job)
                 ended.append(f"  {len(self._trials):>3} {said(trial)}")
-        return [*ended, *super()._news()]
+        # Without the log of the training job that measures the present hyperparameters.
+        return [*ended, *(line for line in super()._news() if line.startswith("step "))]
 
 
 def tuning_job_name(step: Mapping[str, Any]) -> str | None:
@@ -111,7 +121,24 @@ def collect(sagemaker: Any, execution_arn: str) -> dict[str, Any]:
             for channel in definition.get("InputDataConfig", [])
         ],
         "best_training_job": job.get("BestTrainingJob", {}).get("TrainingJobName"),
+        "present": _present(sagemaker, steps),
         "trials": [_facts(trial) for trial in (list_trials(sagemaker, name) if name else [])],
+    }
+
+
+def _present(sagemaker: Any, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return how good the present hyperparameters are; None when that was not measured."""
+    name = next((found for step in steps if (found := training_job_name(dict(step)))), None)
+    job: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name) if name else {}
+    metrics = {each["MetricName"]: each["Value"] for each in job.get("FinalMetricDataList", [])}
+    if OBJECTIVE not in metrics:
+        return None
+    given: Mapping[str, str] = job["HyperParameters"]
+    return {
+        "training_job_name": name,
+        "objective": metrics[OBJECTIVE],
+        "spread": metrics[metric_name(SPREAD, CROSS_VALIDATION)],
+        "hyperparameters": {n: HYPERPARAMETERS[n].parse(given[n]) for n in HYPERPARAMETERS},
     }
 
 
@@ -146,19 +173,32 @@ def best(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return next(found, None)
 
 
-def table(trials: Sequence[Mapping[str, Any]]) -> str:
-    """The best first; those without an objective last."""
+def table(trials: Sequence[Mapping[str, Any]], present: Mapping[str, Any] | None = None) -> str:
+    """Return a row for the present hyperparameters and for each trial, the best first."""
     names = sorted({name for each in trials for name in each["hyperparameters"]})
     order = sorted(trials, key=lambda each: (each["objective"] is None, -(each["objective"] or 0)))
-    rows = [["AUC", *names]]
-    for each in order:
+    split = [name.rpartition("_") for name in names]  # over two lines: 80 columns suffice
+    rows = [["", "", *(before + underscore for before, underscore, _ in split)]]
+    rows.append(["", "AUC", *(last for _, _, last in split)])
+    labelled = [*([("present", present)] if present else []), *enumerate(order, start=1)]
+    for label, each in labelled:
         auc = each["status"] if each["objective"] is None else f"{each['objective']:.4f}"
-        rows.append([auc, *(f"{each['hyperparameters'][name]:.4g}" for name in names)])
+        cells = [f"{each['hyperparameters'][name]:.4g}" for name in names]
+        rows.append([str(label), auc, *cells])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     )
+
+
+def verdict(best: Mapping[str, Any], present: Mapping[str, Any]) -> str:
+    """Return whether the best trial is better by more than the folds differ."""
+    gain, spread = best["objective"] - present["objective"], present["spread"]
+    said = f"best AUC {best['objective']:.4f}, {gain:+.4f} against the present one"
+    if gain > spread:
+        return f"{said}: more than the spread between the folds, {spread:.4f}"
+    return f"{said}: within the spread between the folds, {spread:.4f}; no reason to change"
 
 
 def block(hyperparameters: Mapping[str, int | float]) -> str:
