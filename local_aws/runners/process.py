@@ -69,7 +69,9 @@ class ProcessRunner:
                 cwd=root,
                 env={
                     "PATH": _path(image),
+                    "HOME": base,
                     "PYTHONUNBUFFERED": "1",
+                    **({"PIP_NO_INDEX": "1"} if image.python else {}),  # nothing is installed
                     **(role.program_environment() if role else {}),
                     "SAGEMAKER_BASE_DIR": base,
                     **({"SAGEMAKER_BIND_TO_PORT": str(port)} if port else {}),

@@ -121,6 +121,29 @@ def download_prefix(s3: Any, uri: str, folder: Path, shard: tuple[int, int] = (0
     return objects
 
 
+def unpack_source(s3: Any, request: dict[str, Any], root: Path) -> None:
+    """Put the source of script mode into the tree's `code`, where toolkits look for it first.
+
+    They would download it themselves; a container cannot reach the S3 of this machine.
+
+    Raises:
+        JobFailed: There is none, or it is not an archive.
+    """
+    value = request.get("HyperParameters", {}).get("sagemaker_submit_directory", "")
+    uri = value.strip('"')
+    if not uri.startswith("s3://"):
+        return
+    bucket, key = split_uri(uri)
+    try:
+        with tempfile.TemporaryFile() as file:
+            shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file)
+            file.seek(0)
+            with tarfile.open(fileobj=file, mode="r:gz") as archive:
+                archive.extractall(root / "code", filter="data")
+    except (s3.exceptions.ClientError, BotoCoreError, OSError, tarfile.TarError) as error:
+        raise JobFailed(f"ClientError: the source {uri} cannot be unpacked: {error}") from None
+
+
 def _check_region(s3: Any, bucket: str, uri: str) -> None:
     """Raise JobFailed for a bucket of another region than the job's.
 

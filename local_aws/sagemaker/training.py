@@ -29,6 +29,7 @@ from local_aws.sagemaker.opt_ml_tree import (
     download,
     failure,
     hosts,
+    unpack_source,
     upload,
     upload_files,
     write_config,
@@ -69,6 +70,7 @@ class TrainingJob(Job):
                 **dict.fromkeys(SWITCHES, False),
                 **super().describe(),
                 "ResourceConfig": with_selection(self._request["ResourceConfig"]),
+                "OutputDataConfig": {"KmsKeyId": "", **self._request["OutputDataConfig"]},
                 "SecondaryStatusTransitions": transitions,
                 "FinalMetricDataList": list(self._metrics.values()),
             }
@@ -137,6 +139,7 @@ class TrainingJob(Job):
         roots = {host: folder / host for host in hosts(self._request)}
         for number, (host, root) in enumerate(roots.items()):
             write_config(self._request, host, root)
+            unpack_source(s3, self._request, root)
             for channel in self._request.get("InputDataConfig", []):
                 place = root / "input" / "data" / channel["ChannelName"]
                 download(s3, channel, place, number, len(roots))
