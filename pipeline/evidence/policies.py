@@ -18,10 +18,10 @@ def allowed_actions(template: Path = TEMPLATE) -> list[str]:
 def _actions(value: Any) -> Iterator[str]:
     match value:
         case {"PolicyDocument": {"Statement": list(statements)}}:
-            for statement in statements:
-                action = statement["Action"]
-                if statement["Effect"] == "Allow":
-                    yield from [action] if isinstance(action, str) else action
+            for statement in _with_branches(statements):
+                if isinstance(statement, dict) and statement["Effect"] == "Allow":
+                    action = statement["Action"]
+                    yield from _with_branches([action] if isinstance(action, str) else action)
         case dict():
             for item in value.values():
                 yield from _actions(item)
@@ -30,8 +30,20 @@ def _actions(value: Any) -> Iterator[str]:
                 yield from _actions(item)
 
 
+def _with_branches(items: list[Any]) -> Iterator[Any]:
+    """Yield the items, and of an `!If` what it adds when its condition holds."""
+    for item in items:
+        yield item[1] if isinstance(item, list) else item
+
+
 class _Template(yaml.SafeLoader):
     """YAML in which CloudFormation's short forms (`!Sub`) are no more than their text."""
 
 
-_Template.add_multi_constructor("!", lambda _loader, _suffix, node: node.value)
+def _construct(loader: _Template, _suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return node.value
+
+
+_Template.add_multi_constructor("!", _construct)
