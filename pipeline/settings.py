@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
-from local_aws.service_model import sagemaker_regions, training_instance_types
+from local_aws.partitions import sagemaker_regions
+from local_aws.service_model import training_instance_types
 from pipeline.company import CompanySettings
 from pipeline.tuning.settings import Tuning
 

@@ -15,6 +15,7 @@ from container.errors import InputError
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.diagnosis import diagnose
+from pipeline.endpoint import is_aws
 from pipeline.execution.cost import check_ceiling
 from pipeline.execution.record import RUNS, make_folder
 from pipeline.image import image_tag, resolve_image, source_tag
@@ -87,10 +88,13 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     settings = settings.model_copy(update={"instance_type": settings.instance_types[0]})
     tag = image_tag(settings.accelerator)
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
     price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])
     kept = settings.warm_pool_seconds or 0
-    check_ceiling(price, settings.instance_types[0], tuning.trials + 1, settings, kept)
+    on_aws = is_aws(session.client("s3").meta.endpoint_url)
+    first = settings.instance_types[0]
+    if note := check_ceiling(price, first, tuning.trials + 1, settings, kept, on_aws=on_aws):
+        console.print(note, highlight=False, soft_wrap=True)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import Inputs

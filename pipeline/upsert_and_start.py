@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
+from pipeline.endpoint import is_aws
 from pipeline.evidence.words import LANGUAGES
 from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
@@ -127,9 +128,11 @@ def _upsert_and_start(
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
     instance_type, instances = instances_of(definition, parameters, settings)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
     dearest, price = ask_dearest(pricing, settings.region, listed_types(instance_type))
-    check_ceiling(price, dearest, instances, settings)
+    on_aws = is_aws(s3.meta.endpoint_url)
+    if note := check_ceiling(price, dearest, instances, settings, on_aws=on_aws):
+        console.print(note, highlight=False, soft_wrap=True)
     if not arguments.no_preflight:
         stage(f"preflight: {len(preflight.CHECKS)} checks")
         settings = settings.model_copy(
