@@ -4,6 +4,7 @@
 """
 
 import functools
+import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,6 +15,15 @@ import yaml
 START = "start"  # in place of a check: the commands refuse it before they check anything
 CATALOGUE = Path(__file__).with_name("diagnosis.yaml")
 PAGE = "docs/troubleshooting.md"
+
+HIDDEN = "(hidden)"
+SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+SECRET = re.compile(
+    r"(?P<name>AWS4-HMAC-SHA256 |\b(?:X-Amz-)?(?:Credential|Signature|Security-Token)=|"
+    r"\b(?:aws_secret_access_key|aws_session_token|secretAccessKey|sessionToken)\W{1,5})"
+    r"(?:(?<=SHA256 ).*|[^\s&,'\"]+)",
+    re.IGNORECASE,
+)
 
 INTRODUCTION = """# Troubleshooting
 
@@ -83,6 +93,14 @@ def diagnose(text: str) -> Diagnosis | None:
         if match:
             return entry.diagnosis(match.groupdict())
     return None
+
+
+def redacted(text: str) -> str:
+    """Return an error message without the signatures, keys and tokens that it quotes."""
+    for name in SECRET_VARIABLES:
+        if secret := os.environ.get(name, "").strip():
+            text = text.replace(secret, HIDDEN)
+    return SECRET.sub(lambda match: f"{match['name']}{HIDDEN}", text)
 
 
 def page() -> str:

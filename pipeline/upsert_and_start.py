@@ -7,13 +7,12 @@ that this command starts for one run; only the endpoint differs.
 
 import argparse
 import json
-import signal
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from local_aws import interrupts
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.endpoint import is_aws
@@ -95,10 +94,12 @@ def at_local_aws(settings: Settings, console: Console) -> Iterator[None]:
     """Meanwhile there is a local AWS, and this process is pointed at it."""
     from pipeline import local
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends local AWS too
     with local.start(settings) as local_aws:
-        say(f"local AWS: {local_aws.runner.description}", console)
-        yield
+        try:
+            say(f"local AWS: {local_aws.runner.description}", console)
+            yield
+        finally:
+            interrupts.begin_cleaning()
 
 
 def _upsert_and_start(
@@ -172,8 +173,10 @@ def _upsert_and_start(
     record["diagnosis"] = diagnosis.id if diagnosis else None
     stage(None)
     out = make_console(stderr=False)
-    say(summary(record, arguments.verbose), out, INDENT)
-    folder = save(s3, record, RUNS)
+    try:
+        folder = save(s3, record, RUNS)
+    finally:  # what was trained is told, also where it cannot be kept
+        say(summary(record, arguments.verbose), out, INDENT)
     say(f"{'record':<12}  {folder}", out)
     stage("writing the evidence pages")
     # In every language now: after --local, what they are read back from is gone.
@@ -201,21 +204,13 @@ def start_execution(sagemaker: Any, pipeline_name: str, parameters: dict[str, An
 
 
 def follow(follower: Follower) -> bool:
-    """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
-
-    def interrupt(*_: object) -> None:
-        if follower.stop.is_set():
-            raise KeyboardInterrupt
-        follower.stop.set()
-
-    before = signal.signal(signal.SIGINT, interrupt)
+    """Wait for the end, and return whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
     try:
-        follower.wait()
+        with interrupts.first_ctrl_c(follower.stop.set):
+            follower.wait()
     except (BotoCoreError, ClientError):
         say("lost sight of the execution, which goes on", follower.console)
         raise
-    finally:
-        signal.signal(signal.SIGINT, before)
     return follower.stop.is_set()
 
 
