@@ -16,6 +16,7 @@ from unittest import mock
 from local_aws import moto_patches
 from local_aws.account import api as account_api
 from local_aws.account.account import Account
+from local_aws.awslambda.functions import Functions
 from local_aws.certificates import CertificateAuthority
 from local_aws.clients import Clients
 from local_aws.cloudtrail.api import LocalCloudTrail
@@ -116,6 +117,9 @@ def start(config: Config) -> Iterator[LocalAws]:
         LocalCodeBuild.builds = Builds(clients, workspace, config.builds)
         ending.callback(LocalSageMaker.state.end)
         ending.callback(LocalCodeBuild.builds.end)
+        functions = Functions(clients, workspace)
+        ending.enter_context(functions.routed())
+        ending.callback(functions.end)  # first: executions wait for their functions
         outputs = _deploy(clients, config.stack) if config.stack else {}
         if config.enforce_iam:
             policy_arn = _user_policy(config.stack, outputs)
