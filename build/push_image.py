@@ -1,4 +1,4 @@
-"""Builds the training image in CodeBuild and pushes it, under the tag of container/'s content.
+"""Build the training image in CodeBuild and push it, under the tag of container/'s content.
 
 Packs container/ and what its build needs, starts the build, follows its log, and prints the image
 with its digest. An image that is already there is not built again.

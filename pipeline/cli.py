@@ -12,6 +12,7 @@ from pathlib import Path
 from container.errors import InputError
 from local_aws import interrupts
 from local_aws.errors import UserError
+from pipeline.arguments import Parser
 from pipeline.diagnosis import diagnose, redacted
 from pipeline.settings import DEFAULT_CONFIG
 from pipeline.terminal import say
@@ -35,20 +36,15 @@ SPACE = "make room there; TMPDIR may name a larger folder for temporary files"
 ACCESS = "give a file or folder that is there and may be read and written"
 UNKNOWN = "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"
 
-EXIT_CODES = (
-    "exit codes: 0 succeeded; 1 the execution did not succeed; 2 wrong input; "
-    "3 refused or not reached by AWS; 130 interrupted"
-)
-
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(description=description, epilog=EXIT_CODES)
+    result = Parser(description)
     result.add_argument(
         "--config",
         type=Path,
         default=DEFAULT_CONFIG,
         metavar="FILE",
-        help="the settings (default: the project's pipeline.yaml)",
+        help="the settings [default: the project's pipeline.yaml]",
     )
     return result
 

@@ -7,7 +7,8 @@ import functools
 import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -42,6 +43,14 @@ class Diagnosis:
     cause: str
     check: str  # a command; its words in capitals are to be replaced
     fix: str  # a command, or a change
+
+    def filled(self, names: Mapping[str, str]) -> "Diagnosis":
+        """Return it with words in capitals, as in JOB, replaced by what they stand for."""
+
+        def fill(text: str) -> str:
+            return re.sub(r"\b[A-Z][A-Z_]+\b", lambda word: names.get(word[0], word[0]), text)
+
+        return replace(self, check=fill(self.check), fix=fill(self.fix))
 
     @property
     def explanation(self) -> str:

@@ -1,8 +1,7 @@
-"""Searches for better hyperparameters: prints the best ones in the form that pipeline.yaml takes.
+"""Search for better hyperparameters, and print the best ones in the form of pipeline.yaml.
 
-A pipeline of its own with a tuning step. Its training jobs are cross-validated inside the training
-data and make no model; the validation data are left for the quality gate. What is searched stands
-in the `tuning` block of pipeline.yaml.
+The `tuning` block of pipeline.yaml says what is searched. The training jobs cross-validate inside
+the training data and make no model; the validation data are left for the quality gate.
 """
 
 import argparse
@@ -37,12 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--local", action="store_true", help="run on local AWS: no account, nothing billed"
     )
-    parser.add_argument("--jobs", metavar="N", help="training jobs, instead of tuning.jobs")
-    parser.add_argument("--parallel", metavar="N", help="at the same time, of tuning.parallel")
     parser.add_argument(
-        "--no-preflight", action="store_true", help="start without looking for what would fail"
+        "--jobs", metavar="N", help="number of training jobs [default: tuning.jobs]"
     )
-    parser.add_argument("--strategy", choices=(RANDOM, GRID, BAYESIAN), help="of tuning.strategy")
+    parser.add_argument(
+        "--parallel", metavar="N", help="how many run at a time [default: tuning.parallel]"
+    )
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="start without the preflight checks"
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=(RANDOM, GRID, BAYESIAN),
+        help="how values are chosen [default: tuning.strategy]",
+    )
     arguments = parser.parse_args(argv)
 
     def command() -> int:

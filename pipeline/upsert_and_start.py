@@ -1,8 +1,8 @@
-"""Trains through the pipeline: creates or updates it in SageMaker, starts it, waits for the end.
+"""Train through the pipeline: create or update it in SageMaker, start it, wait for the end.
 
-The way of the data is the way of this file: settings, data, image, definition, execution, record.
-There is no local branch in it. The same calls go to AWS or, with --local, to local AWS, a server
-that this command starts for one run; only the endpoint differs.
+The data go the way of this file: settings, data, image, definition, execution, record. With --local
+the same calls go to local AWS, an emulator that runs for this command; without it, to AWS. A run
+leaves runs/<execution id>/ with its record, its model and its evidence page.
 """
 
 import argparse
@@ -52,9 +52,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--local", action="store_true", help="run on local AWS: no account, nothing billed"
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only read, and print what would be sent"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="print the definition; send nothing")
     parser.add_argument(
         "--no-wait", action="store_true", help="return as soon as the execution has started"
     )
@@ -69,10 +67,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="a pipeline parameter for this execution only (may be repeated)",
     )
     parser.add_argument(
-        "--no-preflight", action="store_true", help="start without looking for what would fail"
+        "--no-preflight", action="store_true", help="start without the preflight checks"
     )
     parser.add_argument(
-        "--verbose", action="store_true", help="end with all facts: ARNs, URIs, phases"
+        "--verbose", action="store_true", help="print all ARNs, URIs and phases at the end"
     )
     arguments = parser.parse_args(argv)
     if arguments.local and arguments.no_wait:
