@@ -36,7 +36,6 @@ class Endpoint:
     def __init__(self, request: Mapping[str, Any], arn: str, services: JobServices) -> None:
         self.arn = arn
         self.name: str = request["EndpointName"]
-        self.tags: list[dict[str, str]] = request.get("Tags", [])
         self._services = services
         self._fleet: Fleet | None = None  # that answers
         self._next: Fleet | None = None  # that is being started

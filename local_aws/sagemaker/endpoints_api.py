@@ -34,7 +34,9 @@ class EndpointsApi(TransformApi):
         return ActionResult(self._config().describe())
 
     def delete_endpoint_config(self) -> ActionResult:
-        del self.state.endpoint_configs[self._config().name]
+        config = self._config()
+        del self.state.endpoint_configs[config.name]
+        self.state.tags.pop(config.arn, None)
         return EmptyResult()
 
     def list_endpoint_configs(self) -> ActionResult:
@@ -69,10 +71,11 @@ class EndpointsApi(TransformApi):
         return ActionResult(self._endpoint().describe())
 
     def delete_endpoint(self) -> ActionResult:
-        endpoint, endpoints = self._settled_endpoint(), self.state.endpoints
+        endpoint, state = self._settled_endpoint(), self.state
 
         def forget() -> None:
-            del endpoints[endpoint.name]
+            del state.endpoints[endpoint.name]
+            state.tags.pop(endpoint.arn, None)
 
         endpoint.delete(forget)
         return EmptyResult()

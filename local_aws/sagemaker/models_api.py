@@ -36,7 +36,9 @@ class ModelsApi(TrainingApi):
         return ActionResult(self._model(self._get_param("ModelName")).describe())
 
     def delete_model(self) -> ActionResult:
-        del self.state.models[self._model(self._get_param("ModelName")).name]
+        model = self._model(self._get_param("ModelName"))
+        del self.state.models[model.name]
+        self.state.tags.pop(model.arn, None)
         return EmptyResult()
 
     def list_models(self) -> ActionResult:
@@ -44,7 +46,7 @@ class ModelsApi(TrainingApi):
         return self._page("Models", listed(models, "Model", self._request()))
 
     def _resource_arn(self, kind: str, name: str) -> str:
-        return self._arn_of(f"{kind}/{name}")
+        return f"arn:aws:sagemaker:{self.region}:{self.current_account}:{kind}/{name}"
 
     def _model(self, name: str) -> Model:
         if name not in self.state.models:
