@@ -1,4 +1,4 @@
-"""Creates or updates the stack of build/infrastructure.yml: shows what will change, asks, does it.
+"""Create or update the stack of build/infrastructure.yml: show what will change, ask, do it.
 
 The stack's outputs go to stdout, all else to stderr. What is refused or fails leaves nothing half
 done: no change set that waits, and no stack that was only begun.

@@ -1,4 +1,4 @@
-"""Builds the training image in CodeBuild and pushes it, under the tag of container/'s content.
+"""Build the training image in CodeBuild and push it, under the tag of container/'s content.
 
 Packs container/ and what its build needs, starts the build, follows its log, and prints the image
 with its digest. An image that is already there is not built again.
@@ -14,6 +14,7 @@ from typing import Any
 from container.errors import InputError
 from container.reading import read_rows
 from container.schema import LABEL
+from local_aws import interrupts
 from pipeline import cli
 from pipeline.data import Dataset, prepare, to_csv
 from pipeline.diagnosis import diagnose
@@ -150,6 +151,7 @@ def _follow(
     log: LogStream | None = None
     lines: list[str] = []
     while True:
+        interrupts.check()
         # The status first: what the log holds after the build has ended is then complete.
         described: dict[str, Any] = codebuild.batch_get_builds(ids=[build_id])["builds"][0]
         place = described.get("logs", {})

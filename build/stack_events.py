@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from local_aws import interrupts
+
 POLL_SECONDS = 2.0
 
 Event = dict[str, Any]
@@ -62,6 +64,7 @@ def follow(events: Events, sleep: Sleep = time.sleep) -> str:
     began = time.monotonic()
     try:
         while True:
+            interrupts.check()
             for event in events.new():
                 clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - began))
                 status: str = event["ResourceStatus"]

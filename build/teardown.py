@@ -1,7 +1,7 @@
-"""Removes the stack and all that was stored in it: lists it with its size, asks, does it.
+"""Remove the stack and all that was stored in it: list it with its size, ask, do it.
 
 The stack goes last, because its outputs say what belongs to it: after an interruption the command
-can be given again. What is neither named there nor runs in the name of its roles is left alone.
+can be run again. What is neither named there nor runs in the name of its roles is left alone.
 """
 
 import time

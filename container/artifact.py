@@ -18,6 +18,17 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
+# For files that anyone may have written: the last two for deep JSON and for large tables.
+UNREADABLE = (
+    xgb.core.XGBoostError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -76,8 +87,8 @@ class Artifact:
             artifact = cls(booster, linear, load_tables(folder / TABLES_FILE))
             if booster.num_features() != len(linear.weight):
                 raise ValueError(f"{MODEL_FILE} and {LINEAR_FILE} have other columns")
-        except (xgb.core.XGBoostError, ValueError, LookupError, TypeError) as error:
-            problem = str(error).strip().splitlines()[-1]
+        except UNREADABLE as error:
+            problem = (str(error).strip() or type(error).__name__).splitlines()[-1]
             raise InputError(f"{folder}: the artifact cannot be read: {problem}", hint) from None
         return artifact
 

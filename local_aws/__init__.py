@@ -5,3 +5,10 @@ executes the stored JSON definition (`sagemaker/execution.py`), CreateTrainingJo
 job over a real /opt/ml tree (`sagemaker/training.py`), StartBuild runs the buildspec
 (`codebuild/build.py`). It never sees real credentials and calls nothing beyond 127.0.0.1.
 """
+
+import sys
+
+from local_aws import interrupts
+
+if sys.orig_argv[1:3] == ["-m", "local_aws"]:
+    interrupts.end_quietly()

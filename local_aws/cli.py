@@ -1,17 +1,18 @@
 """A local AWS for rehearsing SageMaker pipelines: `python -m local_aws COMMAND`."""
 
 import argparse
+import contextlib
 import os
 import shlex
-import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from local_aws import interrupts
 from local_aws.account.account import KINDS
 from local_aws.config import DEFAULT_FILE, Config, Stack, load_config
 from local_aws.definition.graph import mermaid
@@ -24,7 +25,8 @@ from local_aws.faults.injection import FAULTS
 SUCCEEDED = 0
 NOT_SUCCEEDED = 1  # an execution failed or was stopped
 WRONG_INPUT = 2
-INTERRUPTED = 130  # Ctrl-C
+
+DAY_SECONDS = 86_400
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,14 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(command: Callable[[], int]) -> int:
     """Return the exit code of `command`; a UserError becomes one error line and its hint."""
-    try:
-        return command()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    with interrupts.handled():
+        try:
+            return command()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return WRONG_INPUT
+        except interrupts.Interrupted as error:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                print("interrupted", file=sys.stderr)
+            return error.exit_code
 
 
 RUN = """Run a program on a local AWS of its own, and follow every execution that it starts. The
@@ -77,8 +81,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from local_aws.follow import follow
 
     config = _config(arguments)
-    # Ends local AWS, and with it the program, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with server.start(config) as running:
         print(f"local AWS: {running.runner.description}", file=sys.stderr)
         if not config.containers:
@@ -95,6 +97,8 @@ def _run(arguments: argparse.Namespace) -> int:
             except BaseException:
                 program.terminate()
                 raise
+            finally:
+                interrupts.begin_cleaning()
         return program.returncode or (SUCCEEDED if succeeded else NOT_SUCCEEDED)
 
 
@@ -210,9 +214,6 @@ def _serve(arguments: argparse.Namespace) -> int:
     from local_aws import server  # moto takes a second
 
     config = _config(arguments)
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    signal.signal(signal.SIGINT, lambda *_: ended.set())
     with server.start(config) as running:
         if not config.containers:
             _push_images(config, running.clients.environment())
@@ -231,7 +232,9 @@ def _serve(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
             flush=True,
         )
-        ended.wait()
+        with contextlib.suppress(interrupts.Interrupted):
+            while True:
+                time.sleep(DAY_SECONDS)
     return SUCCEEDED
 
 

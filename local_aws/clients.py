@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.loaders import create_loader
 from botocore.session import Session
 
 LOADER: Any = create_loader()  # shared: reading the models of the APIs is most of a client's time
+
+# A function may take up to 15 minutes, and is not to be invoked twice.
+INVOKING = Config(read_timeout=960, retries={"total_max_attempts": 1})
 
 
 class Clients:
@@ -40,7 +44,8 @@ class Clients:
 
     def client(self, service: str) -> Any:
         with self._lock:
-            return self._session.client(service, endpoint_url=self.endpoint)
+            config = INVOKING if service == "lambda" else None
+            return self._session.client(service, endpoint_url=self.endpoint, config=config)
 
     def environment(self) -> dict[str, str]:
         """What makes a child process call as this principal."""

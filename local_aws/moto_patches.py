@@ -1,24 +1,30 @@
 """Corrections of moto where it differs from AWS."""
 
 import json
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from local_aws.environment import NO_CREDENTIALS, aws_environment
+from local_aws.partitions import domain_of, partition_of, regions, registry_host
 
 # moto asks boto3 for regions at import: with the user's profile, if there is one, even a wrong one.
 with aws_environment(NO_CREDENTIALS):
     from moto.cloudformation import parsing
     from moto.cloudformation.models import CloudFormationBackend
     from moto.cloudformation.responses import CloudFormationResponse
+from moto.core.base_backend import AccountSpecificBackend
+from moto.ecr.models import Repository
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, Role
 from moto.s3.responses import ACTION_MAP
+from moto.utilities import utils
 
 _execute_change_set = CloudFormationBackend.execute_change_set
 _clean_json = parsing.clean_json
 _validate_different_update = CloudFormationResponse._validate_different_update
+_resource_map = parsing.ResourceMap.__init__
 
 OF_AWS = ":iam::aws:policy/"  # in the ARN of an AWS-managed policy
 _WITH_AWS_POLICIES = {  # IAM's methods that take the ARN of one, or list them
@@ -49,8 +55,46 @@ def apply() -> None:
     role.put_policy = put_policy
     for name, method in _WITH_AWS_POLICIES.items():
         setattr(IAMBackend, name, _after_loading(method))
+    _know_every_region()
     # The permission that a request for a bucket's encryption needs; moto takes it for a listing.
     ACTION_MAP["BUCKET"]["GET"]["encryption"] = "GetEncryptionConfiguration"
+
+
+def _know_every_region() -> None:
+    """moto has lists of regions and partitions of its own, which lack some of botocore's."""
+    missing = set(regions().values()) - set(utils.PARTITION_NAMES)
+    utils.PARTITION_NAMES.extend(sorted(missing))
+    utils.REGION_PREFIX_TO_PARTITION.update(
+        {
+            f"{region.rsplit('-', 2)[0]}-": name
+            for region, name in regions().items()
+            if name != "aws"
+        }
+    )
+    utils.ARN_PARTITION_REGEX = f"^arn:({'|'.join(sorted(utils.PARTITION_NAMES))})"
+    for name, module in list(sys.modules.items()):
+        if name.startswith("moto.") and hasattr(module, "ARN_PARTITION_REGEX"):
+            vars(module)["ARN_PARTITION_REGEX"] = utils.ARN_PARTITION_REGEX
+    backend: Any = AccountSpecificBackend
+    backend._generate_regions = lambda _self, _service: list(regions())
+    resources: Any = parsing.ResourceMap
+    resources.__init__ = _pseudo_parameters
+    repository: Any = Repository
+    repository.uri = property(repository_uri, lambda _self, _uri: None)
+
+
+def _pseudo_parameters(resources: Any, *arguments: Any, **named: Any) -> None:
+    """moto's CloudFormation takes every region for one of the partition `aws`."""
+    _resource_map(resources, *arguments, **named)
+    region = resources._region_name
+    resources._parsed_resources["AWS::Partition"] = partition_of(region)
+    resources._parsed_resources["AWS::URLSuffix"] = domain_of(region)
+
+
+def repository_uri(repository: Any) -> str:
+    """Return the URI of a repository of ECR, in the domain of its partition."""
+    host = registry_host(repository.registry_id, repository.region_name)
+    return f"{host}/{repository.name}"
 
 
 def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:

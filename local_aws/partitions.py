@@ -10,6 +10,50 @@ _BUCKET = re.compile(r"(?P<bucket>.+)\.s3(-(?!control)[a-z0-9-]+)?(\.[a-z0-9-]+)
 
 
 @cache
+def regions() -> dict[str, str]:
+    """Return the partition of each region of AWS."""
+    return {
+        region: partition["id"]
+        for partition in Loader().load_data("partitions")["partitions"]
+        for region in partition["regions"]
+        if not region.endswith("-global")
+    }
+
+
+@cache
+def sagemaker_regions() -> list[str]:
+    """Return the regions of all partitions in which botocore knows SageMaker, sorted."""
+    return sorted(
+        region
+        for partition in Loader().load_data("endpoints")["partitions"]
+        for region in partition["services"].get("api.sagemaker", {}).get("endpoints", ())
+        if region in partition["regions"]
+    )
+
+
+def partition_of(region: str) -> str:
+    """Return the partition of a region; that of a region unknown to botocore is `aws`."""
+    return regions().get(region, "aws")
+
+
+def domain_of(region: str) -> str:
+    """Return the domain of the endpoints of a region, such as amazonaws.com."""
+    name = partition_of(region)
+    found = (
+        partition["outputs"]["dnsSuffix"]
+        for partition in Loader().load_data("partitions")["partitions"]
+        if partition["id"] == name
+    )
+    domain: str = next(found)
+    return domain
+
+
+def registry_host(account: str, region: str) -> str:
+    """Return the host name of an account's registry in ECR."""
+    return f"{account}.dkr.ecr.{region}.{domain_of(region)}"
+
+
+@cache
 def domains() -> tuple[str, ...]:
     """Return the domains of the endpoints of all partitions, each with a dot before it."""
     found = set()

@@ -1,5 +1,6 @@
 """Starts and stops local AWS in this process."""
 
+import difflib
 import logging
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from unittest import mock
 from local_aws import moto_patches
 from local_aws.account import api as account_api
 from local_aws.account.account import Account
+from local_aws.awslambda.functions import Functions
 from local_aws.certificates import CertificateAuthority
 from local_aws.clients import Clients
 from local_aws.cloudtrail.api import LocalCloudTrail
@@ -29,7 +31,9 @@ from local_aws.guard import Guard
 from local_aws.iam import users
 from local_aws.iam.api import LocalIam
 from local_aws.iam.authorization import Authorization
-from local_aws.iam.keys import AccessKey, make_key, secrets_of
+from local_aws.iam.keys import make_key, secrets_of
+from local_aws.iam.signature import SecretOf
+from local_aws.partitions import partition_of, sagemaker_regions
 from local_aws.proxy import ProxyRequestHandler
 from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
@@ -84,6 +88,7 @@ def start(config: Config) -> Iterator[LocalAws]:
     Raises:
         UserError: The port is taken, what containers need is missing, or the stack is refused.
     """
+    _check_region(config.region)
     _check_free(config.port)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
     _expect_left_out()
@@ -91,10 +96,11 @@ def start(config: Config) -> Iterator[LocalAws]:
     moto_api_backend.reset()
     authorization = _route(config.enforce_iam)
     own = make_key()
+    secret_of = secrets_of(own, partition_of(config.region))
     with ExitStack() as ending:
         workspace = ending.enter_context(open_workspace(_remove_containers))
         authority = CertificateAuthority(ending.enter_context(workspace.folder()))
-        endpoint = ending.enter_context(_listening(config.port, own, authority))
+        endpoint = ending.enter_context(_listening(config.port, secret_of, authority))
         settings = {
             **NO_CREDENTIALS,
             "SAGEMAKER_USER_CONFIG_OVERRIDE": str(SDK_CONFIG),
@@ -111,6 +117,9 @@ def start(config: Config) -> Iterator[LocalAws]:
         LocalCodeBuild.builds = Builds(clients, workspace, config.builds)
         ending.callback(LocalSageMaker.state.end)
         ending.callback(LocalCodeBuild.builds.end)
+        functions = Functions(clients, workspace)
+        ending.enter_context(functions.routed())
+        ending.callback(functions.end)  # first: executions wait for their functions
         outputs = _deploy(clients, config.stack) if config.stack else {}
         if config.enforce_iam:
             policy_arn = _user_policy(config.stack, outputs)
@@ -143,9 +152,9 @@ def _route(enforce_iam: bool) -> Authorization:
 
 
 @contextmanager
-def _listening(port: int, own: AccessKey, authority: CertificateAuthority) -> Iterator[str]:
+def _listening(port: int, secret_of: SecretOf, authority: CertificateAuthority) -> Iterator[str]:
     """Answer requests on a port of loopback, and yield the endpoint. It is a proxy, too."""
-    guard = Guard(DomainDispatcherApplication(create_backend_app), secrets_of(own))
+    guard = Guard(DomainDispatcherApplication(create_backend_app), secret_of)
     guard.open_routes[LocalEcr.layer_path] = serve_layer
     guard.signed_routes[interrupt.PATH] = interrupt.answer
     ProxyRequestHandler.authority = authority
@@ -254,6 +263,13 @@ def _repositories_at(host: str) -> AbstractContextManager[object]:
     """What ECR says of a repository is where it really is."""
     where = property(lambda self: f"{host}/{self.name}", lambda _self, _uri: None)
     return mock.patch.object(Repository, "uri", where, create=True)
+
+
+def _check_region(region: str) -> None:
+    known = sagemaker_regions()
+    if region not in known:
+        near = ", ".join(difflib.get_close_matches(region, known)) or "us-east-1, for example"
+        raise UserError(f"region {region!r} is not a region of SageMaker", f"give {near}")
 
 
 def _check_free(port: int) -> None:

@@ -32,13 +32,6 @@ def training_instance_types() -> list[str]:
     return sorted(sagemaker_model().shape_for("TrainingInstanceType").enum)
 
 
-def sagemaker_regions() -> list[str]:
-    """The regions of the partition `aws` in which botocore knows SageMaker, sorted."""
-    partitions = Loader().load_data("endpoints")["partitions"]
-    aws = next(partition for partition in partitions if partition["partition"] == "aws")
-    return sorted(aws["services"]["api.sagemaker"]["endpoints"].keys() & aws["regions"].keys())
-
-
 def violations(operation: str, request: dict[str, Any], service: str = "sagemaker") -> list[str]:
     """Return what the model of `operation` forbids in `request`, one line each.
 

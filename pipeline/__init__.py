@@ -5,6 +5,15 @@ Every module imports the project's own modules before the SDK, so that what is s
 
 import logging
 import os
+import sys
+from pathlib import Path
+
+from local_aws import interrupts
+
+PROGRAMS = (Path(__file__).parent, Path(__file__).parent.parent / "build")
+
+if Path(sys.argv[0]).absolute().parent in PROGRAMS:  # not in a notebook, and not in a test
+    interrupts.end_quietly()
 
 # The SDK's version 2 is pinned on purpose (see pyproject.toml): no warning on each run.
 os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")

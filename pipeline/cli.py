@@ -1,13 +1,19 @@
 """What every command does alike: the --config argument, errors, exit codes."""
 
 import argparse
+import contextlib
+import errno
+import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from container.errors import InputError
+from local_aws import interrupts
 from local_aws.errors import UserError
-from pipeline.diagnosis import diagnose
+from pipeline.arguments import Parser
+from pipeline.diagnosis import diagnose, redacted
 from pipeline.settings import DEFAULT_CONFIG
 from pipeline.terminal import say
 
@@ -18,23 +24,27 @@ NOT_SUCCEEDED = 1  # the execution failed, was stopped, or took too long
 WRONG_INPUT = 2  # settings, data, arguments, or a piece that is not in the account yet
 AWS_REFUSED = 3  # credentials, permissions, network
 INTERRUPTED = 130  # Ctrl-C
+READER_GONE = 141  # SIGPIPE's: whoever read the output wants no more
 
+LIBRARIES = ("boto3", "botocore", "s3transfer", "sagemaker", "docker")
+CREDENTIALS = "botocore.credentials"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+LOGIN = "`aws configure list` says where they come from; log in, or use a profile that asks nothing"
+CORRECT = "correct what it names, in pipeline.yaml or in ~/.aws/config"
+SPACE = "make room there; TMPDIR may name a larger folder for temporary files"
+ACCESS = "give a file or folder that is there and may be read and written"
 UNKNOWN = "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"
-
-EXIT_CODES = (
-    "exit codes: 0 succeeded; 1 the execution did not succeed; 2 wrong input; "
-    "3 refused or not reached by AWS; 130 interrupted"
-)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(description=description, epilog=EXIT_CODES)
+    result = Parser(description)
     result.add_argument(
         "--config",
         type=Path,
         default=DEFAULT_CONFIG,
         metavar="FILE",
-        help="the settings (default: the project's pipeline.yaml)",
+        help="the settings [default: the project's pipeline.yaml]",
     )
     return result
 
@@ -47,23 +57,33 @@ def asking_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(command: Callable[[], int]) -> int:
-    """The exit code of `command`; what the user can mend ends with one error and a hint."""
-    try:
-        return command()
-    except (InputError, UserError) as error:
-        say(f"error: {error}")
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        say("interrupted")
-        return INTERRUPTED
-    except ValueError as error:
-        if not str(error).startswith("Invalid endpoint"):  # botocore's, for AWS_ENDPOINT_URL
-            raise
-        say(_explained(error))
-        return WRONG_INPUT
-    except (BotoCoreError, ClientError) as error:
-        say(_explained(error))
-        return AWS_REFUSED
+    """Return the exit code of `command`.
+
+    An error that the user can mend is one line and a hint, without signatures and keys. What a
+    signal ends is one line too, and a reader that has gone (`| head -1`) is none. Anything else is
+    a fault of this program, and raised.
+    """
+    with interrupts.handled():
+        try:
+            code = command()
+            if sys.stdout:
+                sys.stdout.flush()
+        except interrupts.Interrupted as error:
+            _say("interrupted")
+            return error.exit_code
+        except BrokenPipeError:
+            _leave_stdout()
+            return READER_GONE
+        except Exception as error:
+            told = _explained(error)
+            if told is None:
+                raise
+            code, text = told
+            asked = "\n" if isinstance(error, EOFError) else ""  # a line that nobody ended
+            _say(f"{asked}error: {text}")
+            if isinstance(error, OSError):
+                _leave_stdout()
+        return code
 
 
 def approval(yes: bool, question: str) -> Callable[[], bool]:
@@ -85,5 +105,49 @@ def hint(error: Exception) -> str:
     return diagnosis.fix if diagnosis else UNKNOWN
 
 
-def _explained(error: Exception) -> str:
-    return f"error: {error}\n{diagnose(str(error)) or f'hint: {UNKNOWN}'}"
+def _explained(error: Exception) -> tuple[int, str] | None:
+    """Return the exit code and the message with its hint; None for a fault of this program."""
+    if isinstance(error, InputError | UserError):
+        return WRONG_INPUT, str(error)
+    library = _library(error)
+    if isinstance(error, BotoCoreError | ClientError):
+        code, text, unknown = AWS_REFUSED, str(error), UNKNOWN
+    elif library == CREDENTIALS:
+        problem = str(error) or "a question was asked, and nobody could answer it"
+        code, text, unknown = AWS_REFUSED, f"credentials: {problem}", LOGIN
+    elif library:
+        of_endpoint = str(error).startswith("Invalid endpoint")  # botocore's, for AWS_ENDPOINT_URL
+        prefix = "" if of_endpoint else f"{library}: "
+        code, text, unknown = WRONG_INPUT, f"{prefix}{error}", CORRECT
+    elif isinstance(error, OSError):
+        place = error.filename2 or error.filename or "a file or the output"
+        advice = SPACE if error.errno in NO_SPACE else ACCESS
+        return WRONG_INPUT, f"{place}: {error.strerror or error}\nhint: {advice}"
+    else:
+        return None
+    text = redacted(text)
+    return code, f"{text}\n{diagnose(text) or f'hint: {unknown}'}"
+
+
+def _library(error: Exception) -> str | None:
+    """Return the library of AWS's that an error comes from, CREDENTIALS for that part of it."""
+    names = [
+        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
+    if CREDENTIALS in names:
+        return CREDENTIALS
+    roots = [name.partition(".")[0] for name in names]
+    return next((root for root in reversed(roots) if root in LIBRARIES), None)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal is gone, or standard error is full
+        say(text)
+
+
+def _leave_stdout() -> None:
+    """Let what stdout could not take be lost: Python would try again, and complain, at its end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

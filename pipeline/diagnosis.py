@@ -4,9 +4,11 @@
 """
 
 import functools
+import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -14,6 +16,15 @@ import yaml
 START = "start"  # in place of a check: the commands refuse it before they check anything
 CATALOGUE = Path(__file__).with_name("diagnosis.yaml")
 PAGE = "docs/troubleshooting.md"
+
+HIDDEN = "(hidden)"
+SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+SECRET = re.compile(
+    r"(?P<name>AWS4-HMAC-SHA256 |\b(?:X-Amz-)?(?:Credential|Signature|Security-Token)=|"
+    r"\b(?:aws_secret_access_key|aws_session_token|secretAccessKey|sessionToken)\W{1,5})"
+    r"(?:(?<=SHA256 ).*|[^\s&,'\"]+)",
+    re.IGNORECASE,
+)
 
 INTRODUCTION = """# Troubleshooting
 
@@ -32,6 +43,14 @@ class Diagnosis:
     cause: str
     check: str  # a command; its words in capitals are to be replaced
     fix: str  # a command, or a change
+
+    def filled(self, names: Mapping[str, str]) -> "Diagnosis":
+        """Return it with words in capitals, as in JOB, replaced by what they stand for."""
+
+        def fill(text: str) -> str:
+            return re.sub(r"\b[A-Z][A-Z_]+\b", lambda word: names.get(word[0], word[0]), text)
+
+        return replace(self, check=fill(self.check), fix=fill(self.fix))
 
     @property
     def explanation(self) -> str:
@@ -83,6 +102,14 @@ def diagnose(text: str) -> Diagnosis | None:
         if match:
             return entry.diagnosis(match.groupdict())
     return None
+
+
+def redacted(text: str) -> str:
+    """Return an error message without the signatures, keys and tokens that it quotes."""
+    for name in SECRET_VARIABLES:
+        if secret := os.environ.get(name, "").strip():
+            text = text.replace(secret, HIDDEN)
+    return SECRET.sub(lambda match: f"{match['name']}{HIDDEN}", text)
 
 
 def page() -> str:

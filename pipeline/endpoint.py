@@ -2,9 +2,9 @@
 
 from urllib.parse import urlsplit
 
-AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+from local_aws.partitions import service_part
 
 
 def is_aws(endpoint: str) -> bool:
-    """Whether an endpoint is one of AWS's own."""
-    return (urlsplit(endpoint).hostname or "").endswith(AWS_DOMAINS)
+    """Return whether an endpoint is one of AWS's own, in any partition."""
+    return service_part(urlsplit(endpoint).hostname or "") is not None

@@ -1,8 +1,8 @@
-"""Says, in a few seconds and for nothing, what would make a run fail later.
+"""Find out, in a few seconds and for nothing, what would make a run fail later.
 
-Asks about the account, the roles and their permissions, the bucket, the data, the image, the
-instance and the definition, all at the same time; changes nothing. `upsert_and_start.py` does the
-same before it sends anything.
+Check the account, the roles and their permissions, the bucket, the data, the image, the instance
+and the definition, all at the same time; change nothing. `upsert_and_start.py` does the same before
+it sends anything.
 """
 
 import json

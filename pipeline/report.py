@@ -122,7 +122,7 @@ def _main(arguments: argparse.Namespace) -> int:
         )
     check_ended(sagemaker, execution_arn)
     make_folder(RUNS)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
     record = collect(sagemaker, s3, session.client("ecr"), pricing, execution_arn)
     diagnosis, _ = diagnose_run(session.client("logs"), record)
     record["diagnosis"] = diagnosis.id if diagnosis else None

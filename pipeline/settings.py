@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from container.contract import HYPERPARAMETERS, parse_hyperparameters, parse_number
+from container.contract import parse_hyperparameters, parse_number
 from container.errors import InputError, did_you_mean
-from local_aws.service_model import sagemaker_regions, training_instance_types
+from local_aws.partitions import sagemaker_regions
+from local_aws.service_model import training_instance_types
 from pipeline.company import CompanySettings
 from pipeline.tuning.settings import Tuning
 
@@ -148,8 +149,8 @@ def load_settings(path: Path) -> Settings:
         mistakes = sorted(_mistake(detail) for detail in error.errors())
         raise InputError(
             "\n".join(f"{path.name}: {mistake}" for mistake in mistakes),
-            f"the keys are {', '.join(Settings.model_fields)}; "
-            f"the hyperparameters are {', '.join(HYPERPARAMETERS)}",
+            "the project's pipeline.yaml has every key with its meaning; container/contract.py has "
+            "every hyperparameter",
         ) from None
     return settings.model_copy(update={"data_file": path.parent / settings.data_file})
 

@@ -1,6 +1,6 @@
-"""Finds the smallest instance type on which this account can train now, and says why.
+"""Find the smallest instance type on which this account can train now.
 
-Asks Service Quotas, the Price List API and EC2 about every training instance type; prints the
+Ask Service Quotas, the Price List API and EC2 about every training instance type; print the
 answer and the types that are smaller. Every answer is kept in smallest-instance.json. Nothing is
 started or changed.
 """

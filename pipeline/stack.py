@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from container.errors import InputError
+from local_aws.partitions import partition_of, registry_host
 
 from botocore.exceptions import ClientError
 
@@ -16,7 +17,7 @@ class Stack:
     region: str
     account: str  # 12 digits
     bucket: str
-    repository_uri: str  # <account>.dkr.ecr.<region>.amazonaws.com/<name>
+    repository_uri: str  # <account>.dkr.ecr.<region>.amazonaws.com/<name>; .cn in China
     pipeline_role_arn: str
     training_role_arn: str
     build_project: str
@@ -33,8 +34,8 @@ EXAMPLE_ACCOUNT = "111122223333"
 
 def example_stack(stack_name: str, region: str) -> Stack:
     """The facts as build/infrastructure.yml would make them in EXAMPLE_ACCOUNT."""
-    registry = f"{EXAMPLE_ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
-    role = f"arn:aws:iam::{EXAMPLE_ACCOUNT}:role/{stack_name}-{region}"
+    registry = registry_host(EXAMPLE_ACCOUNT, region)
+    role = f"arn:{partition_of(region)}:iam::{EXAMPLE_ACCOUNT}:role/{stack_name}-{region}"
     return Stack(
         region=region,
         account=EXAMPLE_ACCOUNT,

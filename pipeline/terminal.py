@@ -25,8 +25,14 @@ DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 LONG_NAME = re.compile(r"arn:|s3://|.*@sha256:")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command what a reader that has gone means: rich would exit with 1."""
+        raise BrokenPipeError
+
+
 def make_console(*, stderr: bool = True) -> Console:
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def say(text: str, console: Console | None = None, indent: int = 2) -> None:

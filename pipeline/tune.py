@@ -1,8 +1,7 @@
-"""Searches for better hyperparameters: prints the best ones in the form that pipeline.yaml takes.
+"""Search for better hyperparameters, and print the best ones in the form of pipeline.yaml.
 
-A pipeline of its own with a tuning step. Its training jobs are cross-validated inside the training
-data and make no model; the validation data are left for the quality gate. What is searched stands
-in the `tuning` block of pipeline.yaml.
+The `tuning` block of pipeline.yaml says what is searched. The training jobs cross-validate inside
+the training data and make no model; the validation data are left for the quality gate.
 """
 
 import argparse
@@ -15,6 +14,7 @@ from container.errors import InputError
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.diagnosis import diagnose
+from pipeline.endpoint import is_aws
 from pipeline.execution.cost import check_ceiling
 from pipeline.execution.record import RUNS, make_folder
 from pipeline.image import image_tag, resolve_image, source_tag
@@ -36,12 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--local", action="store_true", help="run on local AWS: no account, nothing billed"
     )
-    parser.add_argument("--jobs", metavar="N", help="training jobs, instead of tuning.jobs")
-    parser.add_argument("--parallel", metavar="N", help="at the same time, of tuning.parallel")
     parser.add_argument(
-        "--no-preflight", action="store_true", help="start without looking for what would fail"
+        "--jobs", metavar="N", help="number of training jobs [default: tuning.jobs]"
     )
-    parser.add_argument("--strategy", choices=(RANDOM, GRID, BAYESIAN), help="of tuning.strategy")
+    parser.add_argument(
+        "--parallel", metavar="N", help="how many run at a time [default: tuning.parallel]"
+    )
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="start without the preflight checks"
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=(RANDOM, GRID, BAYESIAN),
+        help="how values are chosen [default: tuning.strategy]",
+    )
     arguments = parser.parse_args(argv)
 
     def command() -> int:
@@ -87,10 +95,13 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     settings = settings.model_copy(update={"instance_type": settings.instance_types[0]})
     tag = image_tag(settings.accelerator)
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
     price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])
     kept = settings.warm_pool_seconds or 0
-    check_ceiling(price, settings.instance_types[0], tuning.trials + 1, settings, kept)
+    on_aws = is_aws(session.client("s3").meta.endpoint_url)
+    first = settings.instance_types[0]
+    if note := check_ceiling(price, first, tuning.trials + 1, settings, kept, on_aws=on_aws):
+        console.print(note, highlight=False, soft_wrap=True)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import Inputs

@@ -1,21 +1,21 @@
-"""Trains through the pipeline: creates or updates it in SageMaker, starts it, waits for the end.
+"""Train through the pipeline: create or update it in SageMaker, start it, wait for the end.
 
-The way of the data is the way of this file: settings, data, image, definition, execution, record.
-There is no local branch in it. The same calls go to AWS or, with --local, to local AWS, a server
-that this command starts for one run; only the endpoint differs.
+The data go the way of this file: settings, data, image, definition, execution, record. With --local
+the same calls go to local AWS, an emulator that runs for this command; without it, to AWS. A run
+leaves runs/<execution id>/ with its record, its model and its evidence page.
 """
 
 import argparse
 import json
-import signal
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from local_aws import interrupts
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
+from pipeline.endpoint import is_aws
 from pipeline.evidence.words import LANGUAGES
 from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
@@ -52,9 +52,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--local", action="store_true", help="run on local AWS: no account, nothing billed"
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only read, and print what would be sent"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="print the definition; send nothing")
     parser.add_argument(
         "--no-wait", action="store_true", help="return as soon as the execution has started"
     )
@@ -69,10 +67,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="a pipeline parameter for this execution only (may be repeated)",
     )
     parser.add_argument(
-        "--no-preflight", action="store_true", help="start without looking for what would fail"
+        "--no-preflight", action="store_true", help="start without the preflight checks"
     )
     parser.add_argument(
-        "--verbose", action="store_true", help="end with all facts: ARNs, URIs, phases"
+        "--verbose", action="store_true", help="print all ARNs, URIs and phases at the end"
     )
     arguments = parser.parse_args(argv)
     if arguments.local and arguments.no_wait:
@@ -94,10 +92,12 @@ def at_local_aws(settings: Settings, console: Console) -> Iterator[None]:
     """Meanwhile there is a local AWS, and this process is pointed at it."""
     from pipeline import local
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends local AWS too
     with local.start(settings) as local_aws:
-        say(f"local AWS: {local_aws.runner.description}", console)
-        yield
+        try:
+            say(f"local AWS: {local_aws.runner.description}", console)
+            yield
+        finally:
+            interrupts.begin_cleaning()
 
 
 def _upsert_and_start(
@@ -127,9 +127,11 @@ def _upsert_and_start(
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
     instance_type, instances = instances_of(definition, parameters, settings)
-    pricing = session.client("pricing", region_name=price_list.REGION, config=price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
     dearest, price = ask_dearest(pricing, settings.region, listed_types(instance_type))
-    check_ceiling(price, dearest, instances, settings)
+    on_aws = is_aws(s3.meta.endpoint_url)
+    if note := check_ceiling(price, dearest, instances, settings, on_aws=on_aws):
+        console.print(note, highlight=False, soft_wrap=True)
     if not arguments.no_preflight:
         stage(f"preflight: {len(preflight.CHECKS)} checks")
         settings = settings.model_copy(
@@ -169,8 +171,10 @@ def _upsert_and_start(
     record["diagnosis"] = diagnosis.id if diagnosis else None
     stage(None)
     out = make_console(stderr=False)
-    say(summary(record, arguments.verbose), out, INDENT)
-    folder = save(s3, record, RUNS)
+    try:
+        folder = save(s3, record, RUNS)
+    finally:  # what was trained is told, also where it cannot be kept
+        say(summary(record, arguments.verbose), out, INDENT)
     say(f"{'record':<12}  {folder}", out)
     stage("writing the evidence pages")
     # In every language now: after --local, what they are read back from is gone.
@@ -198,21 +202,13 @@ def start_execution(sagemaker: Any, pipeline_name: str, parameters: dict[str, An
 
 
 def follow(follower: Follower) -> bool:
-    """Waits for the end; whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
-
-    def interrupt(*_: object) -> None:
-        if follower.stop.is_set():
-            raise KeyboardInterrupt
-        follower.stop.set()
-
-    before = signal.signal(signal.SIGINT, interrupt)
+    """Wait for the end, and return whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
     try:
-        follower.wait()
+        with interrupts.first_ctrl_c(follower.stop.set):
+            follower.wait()
     except (BotoCoreError, ClientError):
         say("lost sight of the execution, which goes on", follower.console)
         raise
-    finally:
-        signal.signal(signal.SIGINT, before)
     return follower.stop.is_set()
 
 

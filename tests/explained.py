@@ -6,6 +6,16 @@ from pipeline import preflight
 from pipeline.diagnosis import START, Entry, catalogue, diagnose
 
 ANYTHING = "\0"  # in place of what a pattern has found
+NAMES: tuple[str, ...] = (
+    "EXECUTION_ARN",
+    "EXECUTION",
+    "JOB",
+    "PIPELINE",
+    "REGION",
+    "ACCOUNT",
+    "IMAGE",
+)
+NAMES += ("REPOSITORY", "URI", "BUCKET", "STACK", "START", "END")
 
 
 def entry_of(name: str) -> Entry:
@@ -14,10 +24,14 @@ def entry_of(name: str) -> Entry:
 
 
 def says(name: str, output: str) -> bool:
-    """Whether the cause, the check and the fix of an entry stand in `output`, line by line."""
+    """Whether the cause, the check and the fix of an entry stand in `output`, line by line.
+
+    Words in capitals, as in JOB, may stand there as they are or as the names of the run.
+    """
     entry = entry_of(name)
     groups = re.compile(entry.pattern).groupindex
-    lines = str(entry.diagnosis(dict.fromkeys(groups, ANYTHING)))
+    unfilled = entry.diagnosis(dict.fromkeys(groups, ANYTHING))
+    lines = str(unfilled.filled(dict.fromkeys(NAMES, ANYTHING)))
     return re.search(re.escape(lines).replace(ANYTHING, ".+"), output) is not None
 
 

@@ -104,6 +104,7 @@ def test_a_type_is_ruled_out_with_its_reason(given: Facts, need: Need, problem: 
         (facts({LARGE: 1, ALL_JOBS[ON_DEMAND]: 1, ALL_JOBS[SPOT]: 0}), NEED),
         (facts({LARGE: 1}), replace(NEED, peak_memory_mib=4096)),
         (facts({LARGE: 1}), replace(NEED, peak_memory_mib=None)),
+        (facts({LARGE: 1}, prices={}), NEED),  # nothing is known of the region's prices
     ],
 )
 def test_a_type_that_lacks_nothing_is_usable(given: Facts, need: Need) -> None:
@@ -111,7 +112,7 @@ def test_a_type_that_lacks_nothing_is_usable(given: Facts, need: Need) -> None:
 
 
 def test_every_reason_is_given() -> None:
-    nothing = judged(LARGE, Facts({}, {}, {}))
+    nothing = judged(LARGE, Facts({}, {M4: price(0.24)}, {}))
     assert nothing.problems == (
         "no quota code on demand",
         "not in the region",

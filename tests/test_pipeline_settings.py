@@ -68,7 +68,7 @@ def test_all_mistakes_are_reported_together_and_sorted(write_config: WriteConfig
     assert lines[1] == "pipeline.yaml: missing key: instance_type"
     assert lines[3] == "pipeline.yaml: unknown key: instance_typ (did you mean instance_type?)"
     assert "greater than or equal to 1" in lines[5]
-    assert lines[6].startswith("hint: the keys are region, ")
+    assert lines[6].startswith("hint: the project's pipeline.yaml has every key with its meaning")
 
 
 @pytest.mark.parametrize(

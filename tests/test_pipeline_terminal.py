@@ -1,7 +1,9 @@
 """What people see of the commands: whole words at 80 columns, colours on a terminal only."""
 
 import io
+import sys
 
+from pipeline import tune
 from pipeline.terminal import fit, say
 
 import pytest
@@ -54,3 +56,25 @@ def test_colours_are_for_a_terminal_and_not_with_no_color(monkeypatch: pytest.Mo
     assert "\x1b[" in printed("error: no", terminal=True)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[3" not in printed("error: no", terminal=True)
+
+
+def test_help_begins_with_what_the_command_does_and_fits_into_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "argv", ["pipeline/tune.py"])
+    with pytest.raises(SystemExit):
+        tune.main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Search for better hyperparameters")
+    assert "Usage: python pipeline/tune.py [OPTIONS]" in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_wrong_argument_is_an_error_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        tune.main(["--jbs", "3"])
+    assert ended.value.code == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: unrecognized arguments: --jbs 3"
+    assert hint.endswith("--help lists the arguments")

@@ -1,11 +1,12 @@
 """The evidence page: what is on it is what the services and the artifact say."""
 
 import contextlib
+import gzip
 import json
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 from container.contract import METRICS, METRICS_FILE, metric_line, metric_name
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
+from pipeline.evidence.scoring import score_again
 from pipeline.evidence.words import LANGUAGES, Words
+from pipeline.execution.archive import UNPACKED_BYTES
 from pipeline.local import ProjectAws
 
 import pytest
@@ -224,6 +227,80 @@ def test_a_model_that_is_not_whole_is_no_evidence(run: Run, artifact: dict[str, 
     assert "| **fail** | The metrics could not be checked: `" in line
     artifact["s3"].put_object(Bucket=artifact["Bucket"], Key=artifact["Key"], Body=b"no archive")
     assert "| **fail** |" in line_of(run.page_again(), "metrics.json is saved, and true")
+
+
+def linked(name: str, target: str) -> bytes:
+    """Return an archive with a link."""
+    content = BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = tarfile.SYMTYPE, target
+        archive.addfile(member)
+    return content.getvalue()
+
+
+def of_zeros(name: str, size: int) -> bytes:
+    """Return an archive whose one file says that it has so many bytes, and its first ones."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return gzip.compress(member.tobuf() + bytes(UNPACKED_BYTES), compresslevel=1)
+
+
+ODD: dict[str, Callable[[bytes], bytes]] = {
+    "linear.json is neither file nor folder": lambda _: linked("linear.json", "/etc/passwd"),
+    "not a whole tar.gz: Compressed file ended": lambda whole: whole[: len(whole) // 2],
+    "not a whole tar.gz: CRC check failed": lambda whole: whole[:2000] + bytes(64) + whole[2064:],
+    "not a whole tar.gz: Not a gzipped file": lambda _: b"PK, another kind of archive",
+    "not a whole tar.gz: ": lambda _: gzip.compress(b"no tar" * 1000),
+    "unpacks to more than 256 MiB": lambda _: of_zeros("model.ubj", 4 * 2**30),
+}
+
+
+@pytest.mark.parametrize("problem", ODD)
+def test_an_archive_that_is_odd_is_one_line(
+    problem: str, run: Run, artifact: dict[str, Any]
+) -> None:
+    body = ODD[problem](artifact["content"])
+    artifact["s3"].put_object(Bucket=artifact["Bucket"], Key=artifact["Key"], Body=body)
+    scoring = score_again(artifact["s3"], run.record)
+    assert scoring.problem is not None
+    assert f"{run.record['model_artifact']['uri']}: {problem.partition(': ')[0]}" in scoring.problem
+    assert problem in scoring.problem
+    assert "\n" not in scoring.problem
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        (METRICS_FILE, DEEP, "metrics.json: nested too deeply"),
+        (METRICS_FILE, b" " * 2**21, "metrics.json: larger than 1 MiB"),
+        ("linear.json", DEEP, "the artifact cannot be read: "),
+        ("linear.json", b"[]", "the artifact cannot be read: "),
+        ("tables.csv", b"table,key,hash,count,sum\n" + b"x," * 10**5, "cannot be read: "),
+    ],
+)
+def test_a_file_of_an_artifact_that_is_odd_is_one_line(
+    name: str, content: bytes, problem: str, run: Run, artifact: dict[str, Any]
+) -> None:
+    put(artifact, files_of(artifact["content"]) | {name: content})
+    scoring = score_again(artifact["s3"], run.record)
+    assert problem in (scoring.problem or "")
+    assert "\n" not in (scoring.problem or "")
+
+
+def test_a_record_is_kept_whatever_the_artifact_is(run: Run, artifact: dict[str, Any]) -> None:
+    kept = run.place.rename(run.folder / "kept")
+    artifact["s3"].put_object(Bucket=artifact["Bucket"], Key=artifact["Key"], Body=b"no archive")
+    try:
+        assert "not a whole tar.gz" in run.page_again()
+        assert json.loads((run.place / "run.json").read_text())["model_artifact"]["bytes"] == 10
+        assert (run.place / "model.tar.gz").read_bytes() == b"no archive"
+    finally:
+        shutil.rmtree(run.place)
+        kept.rename(run.place)
 
 
 def put(artifact: dict[str, Any], files: dict[str, bytes]) -> None:

@@ -93,6 +93,8 @@ def test_the_largest_difference_is_found_wherever_it_is() -> None:
     [
         ("https://api.sagemaker.us-east-1.amazonaws.com", True),
         ("https://api.sagemaker.cn-north-1.amazonaws.com.cn", True),
+        ("https://api.sagemaker.eusc-de-east-1.amazonaws.eu", True),
+        ("https://sts.us-east-1.api.aws", True),
         ("http://127.0.0.1:5055", False),
         ("http://localhost:5055/amazonaws.com", False),
         ("http://amazonaws.com.example.org", False),

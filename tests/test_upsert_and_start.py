@@ -186,6 +186,7 @@ def test_a_model_below_the_threshold_fails_and_says_by_how_much(
     out, err = capsys.readouterr()
     assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.9" in err
     assert "is below MinValidationAuc 0.99\ncause: " in err
+    assert f"\ncheck: cat runs/{only_run(here).name}/metrics.json\n" in err, "of this run"
     assert "status        Failed" in out
     assert (only_run(here) / "model.tar.gz").exists(), "the model was trained: it can be looked at"
 
@@ -262,7 +263,8 @@ def test_a_wrong_parameter_is_refused_before_anything_is_sent(
     assert start("--parameter", parameter) == 2
     out, err = capsys.readouterr()
     assert problem in err
-    assert "\nhint: the parameters are InstanceType, " in err
+    similar = "similar parameters: max_depth\n"
+    assert f"\nhint: {similar if 'unknown' in problem else 'correct the value, or '}" in err
     assert out == ""
     assert executions(local_aws.clients.client("sagemaker")) == before
     assert not (here / "runs").exists()

@@ -79,12 +79,11 @@ class LocalEc2(EC2Response):
                 f"The maximum number of filter values in a single call is {FILTER_VALUES}",
             )
         named = self._get_param("InstanceTypes", [])
-        offered = {each["InstanceType"] for each in INSTANCE_TYPE_OFFERINGS["region"][self.region]}
-        found = [
-            each
-            for each in self.ec2_backend.describe_instance_types(named, filters)
-            if each["InstanceType"] in offered
-        ]
+        found = self.ec2_backend.describe_instance_types(named, filters)
+        offerings = INSTANCE_TYPE_OFFERINGS["region"].get(self.region)
+        if offerings is not None:  # in a region that moto knows nothing of, every type is offered
+            offered = {each["InstanceType"] for each in offerings}
+            found = [each for each in found if each["InstanceType"] in offered]
         request = {name: self._get_param(name) for name in ("NextToken", "MaxResults")}
         return ActionResult(_page("InstanceTypes", found, request, INSTANCE_TYPES_PAGE_SIZE))
 

@@ -16,6 +16,7 @@ class StepType:
     cache_key: tuple[str, ...] = ()  # what makes two runs the same; none: it cannot be cached
     retried: bool = False
     members: frozenset[str] = frozenset()  # beside those of every step
+    needed: str = ""  # one of `members` that it must have
 
 
 _TRAINING_JOB = "TrainingJobDefinition"
@@ -64,8 +65,20 @@ STEP_TYPES = {
     ),
     "Model": StepType("CreateModel", "ModelName", retried=True),
     "RegisterModel": StepType("CreateModelPackage", retried=True),
+    "Lambda": StepType(
+        cache_key=("FunctionArn", "Arguments"),
+        members=frozenset({"FunctionArn", "OutputParameters"}),
+        needed="FunctionArn",
+    ),
+    "Callback": StepType(
+        cache_key=("SqsQueueUrl", "Arguments"),
+        members=frozenset({"SqsQueueUrl", "OutputParameters"}),
+        needed="SqsQueueUrl",
+    ),
     "Condition": StepType(),
     "Fail": StepType(),
 }
+
+OUTPUT_TYPES = ("String", "Integer", "Float", "Boolean")  # of OutputParameters
 
 STEP_MEMBERS = {"Name", "Type", "Arguments", "DisplayName", "Description", "DependsOn"}

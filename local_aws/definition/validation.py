@@ -9,7 +9,7 @@ from local_aws.definition.duration import duration
 from local_aws.definition.expressions import Reference, resolve
 from local_aws.definition.names import is_name, twice
 from local_aws.definition.parameters import parameter_problems
-from local_aws.definition.step_types import STEP_MEMBERS, STEP_TYPES
+from local_aws.definition.step_types import OUTPUT_TYPES, STEP_MEMBERS, STEP_TYPES
 from local_aws.definition.steps import (
     BRANCHES,
     Step,
@@ -128,8 +128,11 @@ def _reference_problems(
         if step.get("Type") == "Fail":
             yield f"{reference.text}: a Fail step has no properties"
         files = [each.get("PropertyFileName") for each in step.get("PropertyFiles", [])]
-        if path[:1] == ["PropertyFiles"] and path[1] not in files:
-            yield f"{reference.text}: {name} has no property file {path[1]}"
+        if path[:1] == ["PropertyFiles"] and path[-1] not in files:
+            yield f"{reference.text}: {name} has no property file {path[-1]}"
+        outputs = [each.get("OutputName") for each in step.get("OutputParameters", [])]
+        if path[:1] == ["OutputParameters"] and path[-1] not in outputs:
+            yield f"{reference.text}: {name} has no output parameter {path[-1]}"
 
 
 def _member_problems(step: Step) -> Iterator[str]:
@@ -142,6 +145,11 @@ def _member_problems(step: Step) -> Iterator[str]:
         yield f"a {name} step cannot be cached"
     if kind.retried:
         members = members | {"RetryPolicies"}
+    if kind.needed and kind.needed not in step:
+        yield f"{kind.needed} is missing"
+    for output in step.get("OutputParameters", []):
+        if output.get("OutputType") not in OUTPUT_TYPES or not output.get("OutputName"):
+            yield f"OutputParameters need an OutputName and an OutputType of {OUTPUT_TYPES}"
     for member in sorted(step.keys() - members):
         yield f"unknown member {member}"
     if "ExpireAfter" in step.get("CacheConfig", {}):

@@ -9,6 +9,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from local_aws.iam.authorization import Authorization, Principal, caller
+from local_aws.partitions import registry_host
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
@@ -51,7 +52,7 @@ class LocalEcr(ECRResponse):
         login = {
             "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
             "expiresAt": datetime.now(UTC) + timedelta(hours=LOGIN_HOURS),
-            "proxyEndpoint": f"https://{self.current_account}.dkr.ecr.{self.region}.amazonaws.com",
+            "proxyEndpoint": f"https://{registry_host(self.current_account, self.region)}",
         }
         return ActionResult({"authorizationData": [login]})
 

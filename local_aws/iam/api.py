@@ -37,11 +37,11 @@ class LocalIam(IamResponse):
         name = path.rpartition("/")[2]
         if kind == "user":
             self.backend.get_user(name)
-            return _User(self.current_account, name)
+            return _User(self.current_account, self.partition, name)
         if kind == "role":
             if self.backend.get_role(name).arn != arn:  # of another path
                 raise NotFoundException(f"Role not found for {arn}")
-            return _Role(self.current_account, name)
+            return _Role(self.current_account, self.partition, name)
         raise InvalidInput(f"Invalid Entity Arn: {arn}")
 
 
@@ -49,11 +49,11 @@ class LocalIam(IamResponse):
 
 
 class _User(IAMUserAccessKey):
-    def __init__(self, account: str, name: str) -> None:
-        self.account_id, self.partition, self._owner_user_name = account, "aws", name
+    def __init__(self, account: str, partition: str, name: str) -> None:
+        self.account_id, self.partition, self._owner_user_name = account, partition, name
 
 
 class _Role(AssumedRoleAccessKey):
-    def __init__(self, account: str, name: str) -> None:
-        self.account_id, self.partition, self._owner_role_name = account, "aws", name
+    def __init__(self, account: str, partition: str, name: str) -> None:
+        self.account_id, self.partition, self._owner_role_name = account, partition, name
         self._session_name = "simulated"

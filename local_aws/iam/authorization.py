@@ -95,7 +95,7 @@ class Authorization:
         question is recorded."""
         kind = "identity-based"
         decided = decision(principal, action, resource, context or {})
-        if resource.startswith("arn:aws:kms:") and not key_policies.leaves_it_to_iam(resource):
+        if resource.split(":")[2:3] == ["kms"] and not key_policies.leaves_it_to_iam(resource):
             kind = "resource-based"
             decided = (
                 ALLOWED if key_policies.names(resource, principal.arn, action) else "implicitDeny"
@@ -147,7 +147,8 @@ def _for_user(statement: Any, arn: str) -> Any:
 def caller(response: BaseResponse) -> Principal:
     """Who sent the request that `response` answers. Raises when the key is nobody's."""
     key = response.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
-    return create_access_key(response.current_account, "aws", key, response.headers)
+    account, partition = response.current_account, response.partition
+    return create_access_key(account, partition, key, response.headers)
 
 
 def _denial(
@@ -198,7 +199,8 @@ def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
     """Return what it needs to be told that an object is not there: to list the bucket, whatever the
     prefix. Source: "Permissions" of HeadObject, S3 API reference."""
     bucket_arn, _, name = object_arn.partition("/")
-    bucket = s3_backends[account]["aws"].buckets.get(bucket_arn.rpartition(":::")[2])
+    partition = bucket_arn.split(":")[1]
+    bucket = s3_backends[account][partition].buckets.get(bucket_arn.rpartition(":::")[2])
     if action != "s3:GetObject" or bucket is None or name in bucket.keys:
         return []
     return [("s3:ListBucket", bucket_arn, {})]
@@ -212,7 +214,8 @@ def _resource(response: BaseResponse) -> str:
     place = RESOURCES[service](response._get_param)
     if place is None or place.startswith("arn:"):
         return place or "*"
-    return f"arn:aws:{service}:{response.region}:{response.current_account}:{place}"
+    where = f"{response.region}:{response.current_account}"
+    return f"arn:{response.partition}:{service}:{where}:{place}"
 
 
 def _cloudformation(get: Callable[[str], Any]) -> str | None:

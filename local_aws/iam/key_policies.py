@@ -19,7 +19,8 @@ def key_permission(
 ) -> tuple[str, str, dict[str, str]] | None:
     """What of a key it needs to read or write an object: action, ARN of the key, no condition."""
     bucket_name, _, name = object_arn.rpartition(":::")[2].partition("/")
-    bucket = s3_backends[account]["aws"].buckets.get(bucket_name)
+    partition = object_arn.split(":")[1]
+    bucket = s3_backends[account][partition].buckets.get(bucket_name)
     if bucket is None or not name:
         return None
     if action == "s3:PutObject":
@@ -36,7 +37,7 @@ def key_permission(
         return None
     if algorithm != KMS or key is None:
         return None
-    arn = key if key.startswith("arn:") else f"arn:aws:kms:{region}:{account}:key/{key}"
+    arn = key if key.startswith("arn:") else f"arn:{partition}:kms:{region}:{account}:key/{key}"
     return needed, arn, {}
 
 

@@ -28,7 +28,7 @@ def make_key() -> AccessKey:
     return AccessKey(PREFIX + name, secrets.token_urlsafe(30))
 
 
-def secrets_of(own: AccessKey) -> Callable[[str, str | None], str]:
+def secrets_of(own: AccessKey, partition: str) -> Callable[[str, str | None], str]:
     """Return the look-up of secrets: of `own`, of users of IAM, and of sessions of STS."""
 
     def look_up(key_id: str, token: str | None) -> str:
@@ -36,7 +36,7 @@ def secrets_of(own: AccessKey) -> Callable[[str, str | None], str]:
             return own.secret
         headers = {} if token is None else {"X-Amz-Security-Token": token}
         try:
-            key = create_access_key(DEFAULT_ACCOUNT_ID, "aws", key_id, headers)
+            key = create_access_key(DEFAULT_ACCOUNT_ID, partition, key_id, headers)
         except CreateAccessKeyFailure as failure:
             reason = WRONG_TOKEN if failure.reason == "InvalidToken" else UNKNOWN_KEY
             raise SignatureRefused(

@@ -4,11 +4,11 @@ import json
 
 from local_aws.clients import Clients
 from local_aws.iam.keys import AccessKey
+from local_aws.partitions import partition_of
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
-from moto.utilities.utils import get_partition
 
 EXECUTION_ROLE = "AmazonSageMaker-ExecutionRole"  # the name that SageMaker Studio gives it
 SESSION = "SageMaker"
@@ -29,7 +29,7 @@ def make_administrator(clients: Clients, own: AccessKey) -> None:
     )
     iam.create_access_key(UserName=ADMINISTRATOR)
     account = clients.client("sts").get_caller_identity()["Account"]
-    (key,) = iam_backends[account]["aws"].get_user(ADMINISTRATOR).access_keys
+    (key,) = iam_backends[account][partition_of(clients.region)].get_user(ADMINISTRATOR).access_keys
     key.access_key_id, key.secret_access_key = own.id, own.secret
 
 
@@ -47,7 +47,7 @@ def assume_execution_role(region: str, own: AccessKey) -> None:
 
     The SDK's `get_execution_role()` then returns that role.
     """
-    partition = get_partition(region)
+    partition = partition_of(region)
     trusted = {"Service": "sagemaker.amazonaws.com"}
     statement = {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}
     iam = iam_backends[DEFAULT_ACCOUNT_ID][partition]

@@ -16,6 +16,7 @@ from typing import Any
 from local_aws.definition.selection import needed_results, selected_steps
 from local_aws.definition.steps import Step, all_steps, own_arguments
 from local_aws.faults.injection import Faults
+from local_aws.sagemaker.callbacks import Callbacks
 from local_aws.sagemaker.schedule import Schedule
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.step_values import StepValues
@@ -23,6 +24,7 @@ from local_aws.sagemaker.steps.handlers import run_step
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun, Stopped, now
 
 MOST_PARALLEL_STEPS = 50  # of an execution, unless configured
+LONGEST_REASON = 1024  # of a step, in characters
 DESCRIBED = (  # of a StartPipelineExecution request, in the answer of Describe
     "PipelineExecutionDisplayName",
     "PipelineExecutionDescription",
@@ -43,6 +45,7 @@ class Execution:
         cache: StepCache,
         sleep: Callable[[float], None] = time.sleep,
         faults: Faults | None = None,
+        callbacks: Callbacks | None = None,
         request: Mapping[str, Any] = MappingProxyType({}),  # StartPipelineExecution
         most_parallel: int = MOST_PARALLEL_STEPS,
         source: "Execution | None" = None,  # of the results of steps that are not selected
@@ -63,6 +66,7 @@ class Execution:
         self._cache = cache
         self._sleep = sleep
         self._faults = faults or Faults()
+        self._callbacks = callbacks or Callbacks()
         self._steps: list[dict[str, Any]] = []  # as ListPipelineExecutionSteps shows them
         self._stop = threading.Event()
         self._end = threading.Event()
@@ -209,7 +213,7 @@ class Execution:
             status = "Stopped"
         except StepFailed as error:
             status = "Failed"
-            told = {"FailureReason": str(error)} if str(error) else {}
+            told = {"FailureReason": str(error)[:LONGEST_REASON]} if str(error) else {}
         except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
             status = "Failed"
             told = {"FailureReason": f"InternalServerError: {type(error).__name__}: {error}"}
@@ -239,6 +243,7 @@ class Execution:
             is_ending=self._end.is_set,
             sleep=self._sleep,
             faults=self._faults,
+            callbacks=self._callbacks,
         )
 
     def _resolve(self, value: Any) -> Any:

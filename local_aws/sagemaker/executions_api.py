@@ -65,6 +65,7 @@ class ExecutionsApi(PipelinesApi):
             lambda: self.state.clients.as_role(role).client,
             self.state.cache,
             faults=self.state.faults,
+            callbacks=self.state.callbacks,
             request=request,
             most_parallel=_most_parallel(request, pipeline),
             source=self._source(definition, request.get("SelectiveExecutionConfig")),
@@ -114,6 +115,27 @@ class ExecutionsApi(PipelinesApi):
         execution = self._execution()
         execution.stop()
         return ActionResult({"PipelineExecutionArn": execution.arn})
+
+    def send_pipeline_execution_step_success(self) -> ActionResult:
+        given = self._request().get("OutputParameters", [])
+        return self._answer({each["Name"]: each["Value"] for each in given}, None)
+
+    def send_pipeline_execution_step_failure(self) -> ActionResult:
+        return self._answer({}, self._request().get("FailureReason", ""))
+
+    def _answer(self, outputs: dict[str, str], failure: str | None) -> ActionResult:
+        """Answer a callback; the same request may be sent once more."""
+        request = self._request()
+        token = request["CallbackToken"]
+        sent = (f"SendPipelineExecutionStep {token}", request.get("ClientRequestToken", ""))
+        with self.state.lock:
+            if sent not in self.state.tokens:
+                try:
+                    arn = self.state.callbacks.answer(token, outputs, failure)
+                except KeyError:
+                    raise ResourceNotFound(f"No callback step waits for {token}") from None
+                self.state.tokens[sent] = arn
+        return ActionResult({"PipelineExecutionArn": self.state.tokens[sent]})
 
     def describe_pipeline_execution(self) -> ActionResult:
         return ActionResult(self._execution().describe())

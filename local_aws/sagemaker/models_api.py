@@ -46,7 +46,7 @@ class ModelsApi(TrainingApi):
         return self._page("Models", listed(models, "Model", self._request()))
 
     def _resource_arn(self, kind: str, name: str) -> str:
-        return f"arn:aws:sagemaker:{self.region}:{self.current_account}:{kind}/{name}"
+        return self._arn_of(f"{kind}/{name}")
 
     def _model(self, name: str) -> Model:
         if name not in self.state.models:

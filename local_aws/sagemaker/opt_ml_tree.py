@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from local_aws.errors import JobFailed
+from local_aws.partitions import partition_of
 from local_aws.sagemaker.instances import host_names, resource_config, selected
 from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
 
@@ -150,7 +151,8 @@ def _check_region(s3: Any, bucket: str, uri: str) -> None:
     S3 itself redirects to the region. moto is asked here: HeadBucket would need the permission to
     list the whole bucket.
     """
-    found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket)
+    partition = partition_of(s3.meta.region_name)
+    found = s3_backends[DEFAULT_ACCOUNT_ID][partition].buckets.get(bucket)
     if found is not None and found.region_name != s3.meta.region_name:
         raise JobFailed(
             f"ClientError: Data download failed for {uri}: PermanentRedirect (301): The bucket you "

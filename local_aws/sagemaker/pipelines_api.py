@@ -51,7 +51,7 @@ class PipelinesApi(SageMakerRequests):
         )
 
     def _pipeline_arn(self, name: str) -> str:
-        return f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"
+        return self._arn_of(f"pipeline/{name}")
 
     def _check_exists(self) -> None:
         """Raise what AWS raises, where moto has a validation error."""

@@ -62,7 +62,7 @@ class ProcessingApi(TrainingApi):
 
     def _start_processing_job(self, request: dict[str, Any]) -> ProcessingJob:
         name = request["ProcessingJobName"]
-        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:processing-job/{name}"
+        arn = self._arn_of(f"processing-job/{name}")
         job = ProcessingJob(request, arn, self.state.services)
         self.state.processing_jobs[name] = job
         job.start()

@@ -24,9 +24,13 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
         for name in self._request().keys() - set(members):
             raise AWSValidationException(f"local AWS does not support {name} here")
 
+    def _arn_of(self, place: str) -> str:
+        """Return the ARN of a resource of SageMaker, `<kind>/<name>`, in the caller's region."""
+        return f"arn:{self.partition}:sagemaker:{self.region}:{self.current_account}:{place}"
+
     def _check_role(self, arn: str, place: str) -> None:
         """Refuse a role that does not exist, or does not trust SageMaker for this resource."""
-        source = f"arn:aws:sagemaker:{self.region}:{self.current_account}:{place}"
+        source = self._arn_of(place)
         keys = {"aws:SourceAccount": self.current_account, "aws:SourceArn": source}
         iam = self.state.clients.client("iam")
         try:

@@ -86,7 +86,9 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         return _error("ValidationError", "local AWS does not support InvokeEndpointAsync")
 
     def _determine_resource(self) -> str:
-        return f"arn:aws:sagemaker:{self.region}:{self._account}:endpoint/{self._name()}"
+        return (
+            f"arn:{self.partition}:sagemaker:{self.region}:{self._account}:endpoint/{self._name()}"
+        )
 
     @property
     def _account(self) -> str:
@@ -104,7 +106,7 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
             f"{console}?region={self.region}#logEventViewer:group={group} in account "
             f"{self._account} for more information."
         )
-        stream = f"arn:aws:logs:{self.region}:{self._account}:log-group:{group}"
+        stream = f"arn:{self.partition}:logs:{self.region}:{self._account}:log-group:{group}"
         more = {"OriginalStatusCode": status, "OriginalMessage": message, "LogStreamArn": stream}
         return _error("ModelError", text, 424, **more)
 

@@ -7,6 +7,7 @@ from local_aws.account.account import Account
 from local_aws.clients import Clients
 from local_aws.faults.injection import Faults
 from local_aws.runners.table import RunnerTable
+from local_aws.sagemaker.callbacks import Callbacks
 from local_aws.sagemaker.endpoint import Endpoint
 from local_aws.sagemaker.endpoint_config import EndpointConfig
 from local_aws.sagemaker.execution import Execution
@@ -45,6 +46,7 @@ class BackendState:
         self.endpoint_configs: dict[str, EndpointConfig] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.cache = StepCache()
+        self.callbacks = Callbacks()
         self.tokens: dict[tuple[str, str], str] = {}  # operation and ClientRequestToken -> its ARN
         self.tags: dict[str, dict[str, str]] = {}  # of each ARN
         self.lock = threading.RLock()  # of what one request may do once only

@@ -29,12 +29,12 @@ class StepCache:
         self._steps: dict[str, CachedStep] = {}
 
     @staticmethod
-    def key(execution_arn: str, step: dict[str, Any], arguments: Any) -> str:
+    def key(execution_arn: str, step: dict[str, Any]) -> str:
         """Return what makes two runs of a step the same: the pipeline, the step, and those of its
-        arguments that count (another instance type, say, does not make it another)."""
+        resolved arguments that count (another instance type, say, does not make it another)."""
         pipeline = execution_arn.rpartition("/execution/")[0]
         members = STEP_TYPES[step["Type"]].cache_key
-        relevant = {name: _member({**step, **arguments}, name) for name in members}
+        relevant = {name: _member({**step, **step["Arguments"]}, name) for name in members}
         return json.dumps([pipeline, step["Name"], relevant], sort_keys=True, default=str)
 
     def find(self, key: str, expire_after: str | None) -> CachedStep | None:

@@ -90,7 +90,7 @@ class TrainingApi(SageMakerRequests):
 
     def _start_training_job(self, request: dict[str, Any]) -> TrainingJob:
         name = request["TrainingJobName"]
-        arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:training-job/{name}"
+        arn = self._arn_of(f"training-job/{name}")
         job = self.state.jobs[name] = self.state.make_training_job(request, arn)
         job.start()
         return job

@@ -82,8 +82,7 @@ class TuningApi(TrainingApi):
         return self._page("HyperParameterTuningJobSummaries", summaries[::-1])
 
     def _arn(self, name: str) -> str:
-        place = f"{self.region}:{self.current_account}"
-        return f"arn:aws:sagemaker:{place}:hyper-parameter-tuning-job/{name}"
+        return self._arn_of(f"hyper-parameter-tuning-job/{name}")
 
     def _tuning_job(self) -> TuningJob:
         name = json.loads(self.body).get("HyperParameterTuningJobName")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from local_aws.sagemaker.callbacks import Callbacks
 from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.step_cache import StepCache
 
@@ -121,6 +122,7 @@ def make_execution(
     sleep: Callable[[float], None] = lambda _: None,
     arn: str = ARN,
     most_parallel: int = 50,
+    callbacks: Callbacks | None = None,
     **parameters: Any,
 ) -> Execution:
     """An execution that is not started yet."""
@@ -132,6 +134,7 @@ def make_execution(
         cache or StepCache(),
         sleep,
         most_parallel=most_parallel,
+        callbacks=callbacks,
     )
 
 

@@ -26,7 +26,10 @@ class Jobs:
         self.sagemaker = clients.client("sagemaker")
         self.s3 = clients.client("s3")
         self.bucket = f"jobs-{uuid.uuid4().hex[:12]}"
-        self.s3.create_bucket(Bucket=self.bucket)
+        place = {"LocationConstraint": clients.region}  # which us-east-1 must not be given
+        elsewhere = clients.region != "us-east-1"
+        options = {"CreateBucketConfiguration": place} if elsewhere else {}
+        self.s3.create_bucket(Bucket=self.bucket, **options)
         self.role = make_role(clients, self.bucket)
         ecr = clients.client("ecr")
         uri = ecr.create_repository(repositoryName=self.bucket)["repository"]["repositoryUri"]

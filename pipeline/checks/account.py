@@ -7,8 +7,8 @@ from pipeline.checks.check import settled
 from pipeline.checks.plan import Plan, Services, known
 from pipeline.endpoint import is_aws
 
-_REGION = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b")
-_ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/.+")
+_REGION = re.compile(r"\b[a-z]{2,4}(?:-[a-z]+)+-\d\b")
+_ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.-]+/.+")
 
 
 def identity(_: Services, plan: Plan) -> str:

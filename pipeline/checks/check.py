@@ -8,6 +8,7 @@ from typing import TypeVar
 from container.errors import InputError
 from pipeline import cli
 from pipeline.checks.plan import NotChecked, Plan, Services
+from pipeline.diagnosis import redacted
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -63,7 +64,7 @@ def run_check(name: str, function: Function, services: Services, plan: Plan) -> 
         return Check(name, FAILURE, error.args[0], error.hint, exit_code=code)
     except (BotoCoreError, ClientError) as error:
         # What a run itself asks for has answered already: here only the check is lost.
-        return Check(name, WARNING, f"not checked: {error}", cli.hint(error))
+        return Check(name, WARNING, f"not checked: {redacted(str(error))}", cli.hint(error))
 
 
 def settled(value: T | Exception) -> T:
@@ -72,4 +73,4 @@ def settled(value: T | Exception) -> T:
         return value
     if isinstance(value, InputError | NotChecked):
         raise value
-    raise Refused(str(value), cli.hint(value))
+    raise Refused(redacted(str(value)), cli.hint(value))

@@ -5,6 +5,7 @@ from typing import Any
 from container.contract import FEW_ROWS, VALIDATION_CHANNEL
 from container.errors import InputError
 from container.schema import LABEL
+from local_aws.partitions import partition_of
 from pipeline.checks.check import Doubt, Refused, settled
 from pipeline.checks.permissions import Permission
 from pipeline.checks.plan import Plan, Services, known
@@ -52,7 +53,7 @@ def encryption(services: Services, plan: Plan) -> str:
     if key is None:
         return f"{default['SSEAlgorithm']}, with a key of AWS"
     if not key.startswith("arn:"):
-        key = f"arn:aws:kms:{stack.region}:{stack.account}:key/{key}"
+        key = f"arn:{partition_of(stack.region)}:kms:{stack.region}:{stack.account}:key/{key}"
     used = Permission(key, ("kms:Decrypt", "kms:GenerateDataKey"))
     refused = missing(services.iam, stack.training_role_arn, used)
     if refused:
@@ -87,7 +88,7 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
         sizes = list_channel(services.s3, uri)
         if not sizes:
             raise InputError(f"{channel}: no file in {uri}", CORRECT)
-        arn = f"arn:aws:s3:::{bucket_name}/{min(sizes)}"
+        arn = f"arn:{partition_of(stack.region)}:s3:::{bucket_name}/{min(sizes)}"
         reading = Permission(arn, ("s3:GetObject",))
         refused = missing(services.iam, stack.training_role_arn, reading)
         if refused:

@@ -1,9 +1,6 @@
 """Scores an artifact again: as it lies in S3, on the validation data as they lie in S3."""
 
-import io
-import json
 import math
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,8 +11,9 @@ from container.artifact import Artifact
 from container.contract import ARTIFACT_FILES, METRICS_FILE, TRAIN_CHANNEL, VALIDATION_CHANNEL
 from container.errors import InputError
 from container.schema import LABEL
-from pipeline.data import READ_BYTES, list_channel, read_channel, split_uri
+from pipeline.data import READ_BYTES, list_channel, read_channel
 from pipeline.evidence.metrics import baselines, evaluate
+from pipeline.execution.archive import download_artifact, load_json
 from pipeline.execution.record import Record
 
 import numpy as np
@@ -59,7 +57,7 @@ def score_again(s3: Any, record: Record) -> Scoring:
         files = download_artifact(s3, artifact["uri"])
         scoring.files = {name: len(content) for name, content in sorted(files.items())}
         if METRICS_FILE in files:
-            scoring.metrics = dict(json.loads(files[METRICS_FILE]))
+            scoring.metrics = dict(load_json(files[METRICS_FILE], METRICS_FILE))
         loaded = load_artifact(files)
         if VALIDATION_CHANNEL not in record["data"]:
             raise InputError("the job had no validation channel", "train again")
@@ -72,7 +70,7 @@ def score_again(s3: Any, record: Record) -> Scoring:
             scoring.baselines = baselines(read_channel(s3, train), rows)
     except InputError as error:
         scoring.problem = str(error.args[0])
-    except (BotoCoreError, ClientError, tarfile.TarError, ValueError, TypeError) as error:
+    except (BotoCoreError, ClientError, ValueError, TypeError) as error:
         scoring.problem = str(error)
     return scoring
 
@@ -95,23 +93,6 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
             yield from _numbers(item, f"{name}.{key}" if name else str(key))
     elif isinstance(value, int | float) and not math.isnan(value):
         yield name, value
-
-
-def _download(s3: Any, uri: str) -> bytes:
-    bucket, key = split_uri(uri)
-    content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return content
-
-
-def download_artifact(s3: Any, uri: str) -> dict[str, bytes]:
-    """The files of a model.tar.gz in S3, by name."""
-    files = {}
-    with tarfile.open(fileobj=io.BytesIO(_download(s3, uri))) as archive:
-        for member in archive:
-            file = archive.extractfile(member)
-            if file:
-                files[member.name.removeprefix("./")] = file.read()
-    return files
 
 
 def load_artifact(files: dict[str, bytes]) -> Artifact:

@@ -21,12 +21,25 @@ def check_ceiling(
     instances: int,
     settings: Settings,
     kept_seconds: int = 0,
-) -> None:
-    """Raises InputError when the training job could cost more than the settings allow; instances
-    that are kept in a warm pool are billed as those that train."""
+    *,
+    on_aws: bool = True,
+) -> str | None:
+    """Return a note when the ceiling cannot be checked, which matters where money is spent only.
+
+    Instances that are kept in a warm pool are billed as those that train.
+
+    Raises:
+        InputError: The training job could cost more than the settings allow, or on AWS the price is
+            not known.
+    """
     ceiling, seconds = settings.max_cost_usd, settings.max_run_seconds + kept_seconds
     if ceiling is None:
-        return
+        return None
+    if price is None and not on_aws:
+        return (
+            f"max_cost_usd: the price of {instance_type} in {settings.region} is unknown here: "
+            "the ceiling cannot be checked"
+        )
     if price is None:
         raise InputError(
             f"max_cost_usd: the price of {instance_type} in {settings.region} cannot be read, so "
@@ -41,10 +54,11 @@ def check_ceiling(
             f"USD an hour could cost {most:.4f} USD, more than {ceiling} USD",
             "lower max_run_seconds, take a smaller instance_type, or raise max_cost_usd",
         )
+    return None
 
 
 def ask_dearest(
-    pricing: Any, region: str, instance_types: Sequence[str]
+    pricing: Any | None, region: str, instance_types: Sequence[str]
 ) -> tuple[str, Price | None]:
     """Return the dearest of the types with its price; one whose price is not known counts most."""
     prices = [(each, ask_price(pricing, region, each)) for each in instance_types]
@@ -72,7 +86,7 @@ class Ceiling:
         return f"about {usd:.6f} USD were spent, which reaches max_cost_usd, {self._most:g} USD"
 
 
-def estimate(pricing: Any, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
+def estimate(pricing: Any | None, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
     """What the instances of a training job (DescribeTrainingJob) cost; None when
     there was none, or the price cannot be read."""
     if "BillableTimeInSeconds" not in job:

@@ -13,7 +13,33 @@ def diagnose_run(
     why the command itself stopped it: the services do not know."""
     job = record["training_job_name"]
     lines = last_lines(logs, job) if job and record["status"] != "Succeeded" else []
-    return diagnose(symptoms(record, lines, because)), lines
+    diagnosis = diagnose(symptoms(record, lines, because))
+    return diagnosis and diagnosis.filled(names(record)), lines
+
+
+def names(record: dict[str, Any]) -> dict[str, str]:
+    """Return what the words in capitals of the catalogue stand for in this run, where known."""
+    data = record["data"] or {}
+    uri = next((channel["uri"] for channel in data.values() if channel["uri"]), None)
+    bucket = uri and uri.removeprefix("s3://").partition("/")[0]
+    image: str | None = record["image_uri"]
+    own = f"-{record['account']}-{record['region']}"  # the end of the name of the stack's bucket
+    found = {
+        "EXECUTION_ARN": record["execution_arn"],
+        "EXECUTION": record["execution_arn"].rpartition("/")[2],
+        "JOB": record["training_job_name"],
+        "PIPELINE": record["pipeline_arn"].rpartition("/")[2],
+        "REGION": record["region"],
+        "ACCOUNT": record["account"],
+        "IMAGE": image,
+        "REPOSITORY": image and image.partition("/")[2].partition("@")[0],
+        "URI": uri,
+        "BUCKET": bucket,
+        "STACK": bucket.removesuffix(own) if bucket and bucket.endswith(own) else None,
+        "START": record["started_at"],
+        "END": record["ended_at"],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def symptoms(record: dict[str, Any], last_lines: list[str], because: str | None = None) -> str:

@@ -5,6 +5,7 @@ import time
 import uuid
 from typing import Any
 
+from local_aws import interrupts
 from pipeline.execution.cost import Ceiling
 from pipeline.execution.training_job import JobLog, JobPhases
 from pipeline.terminal import say
@@ -51,6 +52,7 @@ class Follower:
         asked_to_stop = False
         with self.console.status("waiting for the first step") as spinner:
             while True:
+                interrupts.check()
                 # The status first: after the end, what steps and logs hold is then complete.
                 execution = self._sagemaker.describe_pipeline_execution(
                     PipelineExecutionArn=self._arn
@@ -72,7 +74,7 @@ class Follower:
                     continue
                 if self._spending:
                     self.stopped_because = self._ceiling.reached(self._cost())
-                if self.stopped_because or self.stop.wait(pause):
+                if self.stopped_because or self._asked_to_stop(pause):
                     asked_to_stop = True
                     again = "stopping the execution (Ctrl-C again leaves without waiting)"
                     because = self.stopped_because
@@ -84,6 +86,13 @@ class Follower:
     def _doing(self) -> str:
         """Return what the execution is at, for the spinner."""
         return ", ".join(name for name, s in self._statuses.items() if s == "Executing")
+
+    def _asked_to_stop(self, seconds: float) -> bool:
+        """Wait so long, or until `stop` is set: by a signal handler, so that no lock is taken."""
+        end = time.monotonic() + seconds
+        while not self.stop.is_set() and time.monotonic() < end:
+            time.sleep(min(seconds, FIRST_POLL_SECONDS))
+        return self.stop.is_set()
 
     def _news(self) -> list[str]:
         """New log lines, and steps whose status has changed."""

@@ -1,19 +1,20 @@
 """The facts of an execution, as read back from the services, and the folder that keeps them."""
 
 import base64
+import contextlib
 import hashlib
-import io
 import json
 import shutil
-import tarfile
+import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from container.contract import METRICS_FILE, PEAK_MEMORY, RESOURCES_FILE
 from container.errors import InputError
 from pipeline.data import split_uri
-from pipeline.execution import cost
+from pipeline.execution import archive, cost
 from pipeline.execution.image_build import image_build
 from pipeline.execution.progress import list_steps, model_package_arn, training_job_name
 from pipeline.execution.training_job import phase_seconds
@@ -110,26 +111,48 @@ def run_folder(execution_arn: str, runs: Path) -> Path:
 
 
 def save(s3: Any, record: Record, runs: Path) -> Path:
-    """Writes run.json and, when there is an artifact, model.tar.gz and its metrics.json into
-    `runs/<execution id>/`: the whole folder, or nothing."""
+    """Write run.json and, when there is an artifact, model.tar.gz and its metrics.json into
+    `runs/<execution id>/`: the whole folder, or nothing.
+
+    When the artifact cannot be kept, the record is kept all the same, and the error raised then.
+    """
     folder = run_folder(record["execution_arn"], runs)
     with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:
         unfinished = Path(temporary) / "run"
         unfinished.mkdir()
-        if record["model_artifact"]:
-            bucket, key = split_uri(record["model_artifact"]["uri"])
-            content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            (unfinished / ARTIFACT_FILE).write_bytes(content)
-            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-                inside = METRICS_FILE in archive.getnames()
-                metrics = archive.extractfile(METRICS_FILE) if inside else None
-                if metrics:
-                    (unfinished / METRICS_FILE).write_bytes(metrics.read())
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (unfinished / "run.json").write_text(text, encoding="utf-8")
+        problem: Exception | None = None
+        try:
+            _save_artifact(s3, record["model_artifact"], unfinished)
+        except (InputError, BotoCoreError, ClientError) as error:
+            problem = error
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
+    if problem:
+        print(f"record: {folder / 'run.json'}", file=sys.stderr)
+        raise problem
     return folder
+
+
+def _save_artifact(s3: Any, artifact: Mapping[str, Any] | None, folder: Path) -> None:
+    if artifact is None:
+        return
+    path = folder / ARTIFACT_FILE
+    try:
+        content = archive.download(s3, artifact["uri"])
+        path.write_bytes(content)
+        with contextlib.suppress(InputError):  # the page of the run says what is wrong with it
+            files = archive.unpack(content, artifact["uri"])
+            if METRICS_FILE in files:
+                (folder / METRICS_FILE).write_bytes(files[METRICS_FILE])
+    except OSError as error:  # the disk is full: a file is not whole
+        for each in (path, folder / METRICS_FILE):
+            each.unlink(missing_ok=True)
+        raise InputError(
+            f"{path.name}: {error.strerror or error}",
+            f"make room there; the artifact is {artifact['uri']}",
+        ) from None
 
 
 def recorded_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
@@ -189,13 +212,11 @@ def _peak_memory(s3: Any, job: dict[str, Any]) -> int | None:
     uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not uri:
         return None
-    bucket, key = split_uri(uri)
+    uri = f"{uri.rpartition('/')[0]}/{OUTPUT_FILE}"
     try:
-        answer = s3.get_object(Bucket=bucket, Key=f"{key.rpartition('/')[0]}/{OUTPUT_FILE}")
-        with tarfile.open(fileobj=io.BytesIO(answer["Body"].read())) as archive:
-            file = archive.extractfile(RESOURCES_FILE)
-            peak: int | None = json.load(file)[PEAK_MEMORY] if file else None
-    except (BotoCoreError, ClientError, tarfile.TarError, KeyError, ValueError):
+        files = archive.download_artifact(s3, uri)
+        peak: int | None = archive.load_json(files[RESOURCES_FILE], RESOURCES_FILE)[PEAK_MEMORY]
+    except (BotoCoreError, ClientError, InputError, LookupError, TypeError, ValueError):
         return None
     return peak
 

@@ -67,7 +67,10 @@ class Candidate:
 
 
 def judge(facts: Facts, need: Need) -> list[Candidate]:
-    """Every training instance type with what rules it out for the job, cheapest first."""
+    """Return every training instance type with what rules it out for the job, cheapest first.
+
+    A price list with nothing at all for the region rules out no type.
+    """
     found = []
     for each in training_instance_types():
         size = facts.sizes.get(each)
@@ -76,7 +79,7 @@ def judge(facts: Facts, need: Need) -> list[Candidate]:
             _all_jobs_problem(_all_jobs_quota(facts, need), need),
             None if size else "not in the region",
             _memory_problem(size, need),
-            None if each in facts.prices else "not in the price list",
+            None if each in facts.prices or not facts.prices else "not in the price list",
         ]
         found.append(
             Candidate(

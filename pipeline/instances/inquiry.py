@@ -84,12 +84,13 @@ class Inquiry:
 
 def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: str) -> Facts:
     quotas = session.client("service-quotas")
-    pricing = session.client("pricing", region_name=price_list.REGION)
+    pricing = price_list.pricing_client(session, region)
     ec2 = session.client("ec2")
     sagemaker = {"ServiceCode": "sagemaker", "MaxResults": PAGE_SIZE}
     defaults = inquiry.ask(quotas, "list_aws_default_service_quotas", **sagemaker)
     applied = inquiry.ask(quotas, "list_service_quotas", **sagemaker)
-    products = inquiry.ask(pricing, "get_products", **price_list.training_products(region))
+    wanted = price_list.training_products(region)
+    products = inquiry.ask(pricing, "get_products", **wanted) if pricing else []
     described = [
         page
         for request in instance_type_requests(training_instance_types())

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-REGION = "us-east-1"  # has the API, as few regions do, with the prices of all regions
+FIRST = "us-east-1"  # of the regions that have the API
 SERVICE = "AmazonSageMaker"
 # Of the client: a price is worth no long wait at the end of a run.
 SOON = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
@@ -27,6 +28,19 @@ class Price:
     usd_per_hour: float  # of one instance, on demand
     usage_type: str
     as_of: str  # when AWS published the price list, ISO 8601
+
+
+def pricing_client(session: boto3.Session, region: str, config: Config | None = None) -> Any | None:
+    """Return a client of the API where the partition of `region` has it, and None elsewhere.
+
+    Few regions have it, with the prices of all regions of the partition.
+    """
+    partition = session.get_partition_for_region(region)
+    places = session.get_available_regions("pricing", partition)
+    if not places:
+        return None
+    place = FIRST if FIRST in places else places[0]
+    return session.client("pricing", region_name=place, config=config)
 
 
 def training_products(region: str) -> dict[str, Any]:
@@ -61,8 +75,10 @@ def _usd_per_hour(product: dict[str, Any]) -> float | None:
     return None
 
 
-def ask_price(pricing: Any, region: str, instance_type: str) -> Price | None:
-    """None when the list, or the type in it, cannot be read."""
+def ask_price(pricing: Any | None, region: str, instance_type: str) -> Price | None:
+    """Return None when the list, or the type in it, cannot be read."""
+    if pricing is None:
+        return None
     try:
         pages = pricing.get_paginator("get_products").paginate(**training_products(region))
         return training_prices(pages).get(instance_type)

@@ -3,6 +3,7 @@ before anything is sent."""
 
 import copy
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from container.contract import HYPERPARAMETERS, TRAIN_CHANNEL, VALIDATION_CHANNEL
@@ -54,12 +55,13 @@ def parse_overrides(
     """Raises InputError listing every unknown name and every value that does not fit."""
     declared = {parameter["Name"]: parameter for parameter in definition["Parameters"]}
     values: dict[str, Any] = {}
-    found = []
+    found, unknown = [], []
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             found.append(f"--parameter {text}: NAME=VALUE is needed")
         elif name not in declared:
+            unknown.append(name)
             found.append(f"--parameter {name}: unknown{did_you_mean(name, declared)}")
         elif name in values:
             found.append(f"--parameter {name}: given twice")
@@ -72,8 +74,16 @@ def parse_overrides(
         values.setdefault(SOURCE_REVISION, UNKNOWN_REVISION)
     found = found or problems(_with_defaults(definition, values))
     if found:
-        raise InputError("\n".join(found), f"the parameters are {', '.join(declared)}")
+        raise InputError("\n".join(found), _hint(unknown, list(declared)))
     return values
+
+
+def _hint(unknown: Sequence[str], declared: Sequence[str]) -> str:
+    """Return the names that are near the unknown ones; all names when none is near."""
+    if not unknown:
+        return "correct the value, or leave the argument out for that of pipeline.yaml"
+    near = {n: None for name in unknown for n in get_close_matches(name, declared)}
+    return f"{'similar parameters' if near else 'the parameters'}: {', '.join(near or declared)}"
 
 
 def instances_of(

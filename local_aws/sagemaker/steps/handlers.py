@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from local_aws.sagemaker.step_cache import StepCache
+from local_aws.sagemaker.steps.callback_step import wait_for_callback
 from local_aws.sagemaker.steps.decisions import decide, fail
 from local_aws.sagemaker.steps.jobs import property_files, run_job
+from local_aws.sagemaker.steps.lambda_step import invoke_function
 from local_aws.sagemaker.steps.models import create_model, register_model
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
@@ -17,6 +19,8 @@ HANDLERS: dict[str, Callable[[StepRun], dict[str, Any]]] = {
     "Tuning": run_job,
     "Model": create_model,
     "RegisterModel": register_model,
+    "Lambda": invoke_function,
+    "Callback": wait_for_callback,
     "Condition": decide,
     "Fail": fail,
 }
@@ -29,18 +33,18 @@ def run_step(step: StepRun, cache: StepCache) -> dict[str, Any]:
         StepFailed: It failed, and no retry policy helps.
         Stopped: The execution is to stop.
     """
+    if not step.type.cache_key:
+        return _with_retries(step)
     caching = step.definition.get("CacheConfig", {})
-    key = StepCache.key(step.execution_arn, step.definition, step.arguments)
+    key = StepCache.key(step.execution_arn, step.resolve(step.definition))
     hit = cache.find(key, caching.get("ExpireAfter")) if caching.get("Enabled") else None
     if hit:
-        step.update(
-            CacheHitResult={"SourcePipelineExecutionArn": hit.execution_arn}, Metadata=hit.metadata
-        )
+        found = {"SourcePipelineExecutionArn": hit.execution_arn}
+        step.update(CacheHitResult=found, Metadata=hit.metadata)
         properties = hit.properties
     else:
         properties = _with_retries(step)
-        if step.type.cache_key:
-            cache.store(key, step.execution_arn, step.record["Metadata"], properties)
+        cache.store(key, step.execution_arn, step.record["Metadata"], properties)
     files = property_files(step, properties)
     return properties | ({"PropertyFiles": files} if files else {})
 

@@ -9,6 +9,7 @@ from typing import Any
 from local_aws.definition.step_types import STEP_TYPES, StepType
 from local_aws.definition.steps import Step
 from local_aws.faults.injection import Faults
+from local_aws.sagemaker.callbacks import Callbacks
 
 from botocore.exceptions import ClientError
 
@@ -55,6 +56,7 @@ class StepRun:
     is_ending: Callable[[], bool]  # local AWS itself ends
     sleep: Callable[[float], None]
     faults: Faults
+    callbacks: Callbacks
 
     @property
     def name(self) -> str:

@@ -1,0 +1,107 @@
+"""Ctrl-C, SIGTERM and SIGHUP, which end a command by one exception.
+
+Python raises KeyboardInterrupt wherever the program is: inside a `__del__` it is printed and lost,
+and inside a clean-up it leaves folders and processes. Here the handler keeps the signal, raises
+nothing inside a `__del__` and nothing during a clean-up, and `check`, called where a command waits,
+raises again what was lost in a callback of the interpreter.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RETRY_SECONDS = 0.05
+
+_received = 0  # the signal that ends the command
+_cleaning = False
+_on_ctrl_c: Callable[[], None] | None = None
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ends the command."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.exit_code = 128 + number
+
+
+def end_quietly() -> None:
+    """Let Ctrl-C end the process with one line: for a command that still imports its modules."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+@contextmanager
+def handled() -> Iterator[None]:
+    """Raise Interrupted at the first of SIGNALS, but for those that the process ignores.
+
+    Afterwards the process ignores Ctrl-C if `end_quietly` was called: all that is left is its end.
+    """
+    global _received, _cleaning
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _received, _cleaning = 0, False
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, _handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if handler == _end else handler)
+
+
+@contextmanager
+def first_ctrl_c(call: Callable[[], None]) -> Iterator[None]:
+    """Call `call`, from the signal handler, instead of raising at the first Ctrl-C."""
+    global _on_ctrl_c
+    _on_ctrl_c = call
+    try:
+        yield
+    finally:
+        _on_ctrl_c = None
+
+
+def check() -> None:
+    """Raise Interrupted if a signal has come whose exception was lost."""
+    if _received:
+        raise Interrupted(_received)
+
+
+def begin_cleaning() -> None:
+    """Raise nothing from now on: what has begun to be cleaned up is cleaned up whole."""
+    global _cleaning
+    _cleaning = True
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    global _received, _on_ctrl_c
+    if number == signal.SIGINT and _on_ctrl_c:
+        call, _on_ctrl_c = _on_ctrl_c, None
+        call()
+    elif not _received and not _cleaning:
+        if _in_finalizer(frame):
+            signal.signal(signal.SIGALRM, lambda _, now: _handle(number, now))
+            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
+            return
+        _received = number
+        raise Interrupted(number)
+
+
+def _in_finalizer(frame: FrameType | None) -> bool:
+    while frame:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(128 + number)

@@ -1,0 +1,53 @@
+"""Callback steps that wait for an answer: SendPipelineExecutionStepSuccess or Failure."""
+
+import secrets
+import string
+import threading
+from dataclasses import dataclass, field
+
+TOKEN_LENGTH = 10
+LONGEST_SECONDS = 7 * 24 * 3600  # then the token is not valid any more
+
+
+@dataclass
+class Callback:
+    """One step that waits."""
+
+    execution_arn: str
+    token: str
+    answered: threading.Event = field(default_factory=threading.Event)
+    outputs: dict[str, str] = field(default_factory=dict)
+    failure: str | None = None  # why it failed, if it did
+
+
+class Callbacks:
+    """The steps of all executions that wait, by their tokens."""
+
+    def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
+        self.longest_seconds = longest_seconds
+        self._waiting: dict[str, Callback] = {}
+        self._lock = threading.Lock()
+
+    def open(self, execution_arn: str) -> Callback:
+        """Return a callback with a new token."""
+        characters = string.ascii_letters + string.digits
+        token = "".join(secrets.choice(characters) for _ in range(TOKEN_LENGTH))
+        callback = self._waiting[token] = Callback(execution_arn, token)
+        return callback
+
+    def close(self, callback: Callback) -> None:
+        """Take no answer any more."""
+        with self._lock:
+            self._waiting.pop(callback.token, None)
+
+    def answer(self, token: str, outputs: dict[str, str], failure: str | None = None) -> str:
+        """Give a step its answer, and return the ARN of its execution.
+
+        Raises:
+            KeyError: No step waits for this token.
+        """
+        with self._lock:
+            callback = self._waiting.pop(token)
+            callback.outputs, callback.failure = outputs, failure
+            callback.answered.set()
+        return callback.execution_arn

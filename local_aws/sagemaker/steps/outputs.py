@@ -1,0 +1,39 @@
+"""OutputParameters of Lambda and Callback steps: declared in the definition, given at run time."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
+
+LONGEST_VALUE = 1024  # as ListPipelineExecutionSteps shows it
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "String": str,
+    "Integer": int,
+    "Float": float,
+    "Boolean": lambda value: {"true": True, "false": False}[str(value).lower()],
+}
+
+
+def output_parameters(step: StepRun, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the declared outputs in their types.
+
+    Raises StepFailed when one is missing or of another type.
+    """
+    found = {}
+    for output in step.definition.get("OutputParameters", []):
+        name, kind = output["OutputName"], output["OutputType"]
+        if name not in given:
+            raise StepFailed(f"ClientError: the output parameter {name} is missing")
+        try:
+            found[name] = _CONVERT[kind](given[name])
+        except (ValueError, TypeError, KeyError):
+            raise StepFailed(
+                f"ClientError: the output parameter {name} is {given[name]!r}, not of type {kind}"
+            ) from None
+    return found
+
+
+def as_listed(outputs: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return them as the Metadata of the step has them."""
+    return [{"Name": name, "Value": str(value)[:LONGEST_VALUE]} for name, value in outputs.items()]
