@@ -32,6 +32,11 @@ def training_instance_types() -> list[str]:
     return sorted(sagemaker_model().shape_for("TrainingInstanceType").enum)
 
 
+def endpoint_instance_types() -> list[str]:
+    """Every instance type that the API accepts for an endpoint, sorted."""
+    return sorted(sagemaker_model().shape_for("ProductionVariantInstanceType").enum)
+
+
 def violations(operation: str, request: dict[str, Any], service: str = "sagemaker") -> list[str]:
     """Return what the model of `operation` forbids in `request`, one line each.
 

@@ -4,10 +4,11 @@ docs/settings.md has an example of each, and what it changes.
 """
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from container.contract import parse_number
-from local_aws.service_model import violations
+from container.errors import did_you_mean
+from local_aws.service_model import endpoint_instance_types, violations
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -45,6 +46,33 @@ class Vpc(BaseModel):
     security_groups: Annotated[tuple[SecurityGroup, ...], Field(min_length=1, max_length=5)]
 
 
+class Endpoint(BaseModel):
+    """What serves the approved model: serverless, or one instance when a type is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
+    max_concurrency: Annotated[int, Number, Field(ge=1, le=200)] = 5
+    instance_type: str | None = None
+    data_capture: bool = False
+
+    @field_validator("instance_type")
+    @classmethod
+    def _known_type(cls, value: str | None) -> str | None:
+        known = endpoint_instance_types()
+        if value is not None and value not in known:
+            raise ValueError(
+                f"{value!r} is not an instance type for endpoints{did_you_mean(value, known)}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _capture_needs_an_instance(self) -> Self:
+        if self.data_capture and self.instance_type is None:
+            raise ValueError("data_capture: serverless endpoints do not have it: set instance_type")
+        return self
+
+
 class CompanySettings(BaseModel):
     """The optional part of pipeline.yaml."""
 
@@ -62,6 +90,8 @@ class CompanySettings(BaseModel):
     notify: str | None = None  # an e-mail address or the ARN of an SNS topic
     warm_pool_seconds: Annotated[int, Number, Field(ge=1, le=21_600)] | None = None
     deploy_on_approval: bool = False
+    endpoint: Endpoint = Endpoint()
+    better_than_served: bool = False  # the gate: not below the AUC of the version that is served
 
     @field_validator("tags")
     @classmethod

@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from pipeline.instances.price_list import Price, training_prices
+from pipeline.instances.price_list import Price, instance_prices
 
 import pytest
 from botocore.exceptions import ClientError
@@ -26,7 +26,7 @@ def product(usage_type: str, *, unit: str = "Hrs", usd: str | None = "0.11500000
 
 
 def prices(*items: str) -> dict[str, Price]:
-    return training_prices([{"PriceList": [item]} for item in items])
+    return instance_prices([{"PriceList": [item]} for item in items])
 
 
 def test_prices_are_found_on_every_page() -> None:

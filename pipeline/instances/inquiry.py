@@ -89,7 +89,7 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
     sagemaker = {"ServiceCode": "sagemaker", "MaxResults": PAGE_SIZE}
     defaults = inquiry.ask(quotas, "list_aws_default_service_quotas", **sagemaker)
     applied = inquiry.ask(quotas, "list_service_quotas", **sagemaker)
-    wanted = price_list.training_products(region)
+    wanted = price_list.instance_products(region)
     products = inquiry.ask(pricing, "get_products", **wanted) if pricing else []
     described = [
         page
@@ -98,7 +98,7 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
     ]
     return Facts(
         read_quotas(defaults, applied),
-        price_list.training_prices(products),
+        price_list.instance_prices(products),
         read_sizes(described),
     )
 

@@ -20,7 +20,10 @@ SERVICE = "AmazonSageMaker"
 # Of the client: a price is worth no long wait at the end of a run.
 SOON = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
-_USAGE_TYPE = re.compile(r"(?:.*-)?Train:(ml\.[a-z0-9.-]+)")  # as in USE1-Train:ml.m5.large
+# What an instance is used for: the component of the product -> what its usage type says, as in
+# USE1-Train:ml.m5.large.
+TRAINING, HOSTING = "Training", "Hosting"
+_USES = {TRAINING: "Train", HOSTING: "Host"}
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ def pricing_client(session: boto3.Session, region: str, config: Config | None = 
     return session.client("pricing", region_name=place, config=config)
 
 
-def training_products(region: str) -> dict[str, Any]:
-    """The GetProducts request for all training instances of a region."""
-    wanted = {"regionCode": region, "component": "Training"}
+def instance_products(region: str, use: str = TRAINING) -> dict[str, Any]:
+    """The GetProducts request for all instances of a region that are for one use."""
+    wanted = {"regionCode": region, "component": use}
     return {
         "ServiceCode": SERVICE,
         "Filters": [
@@ -55,12 +58,13 @@ def training_products(region: str) -> dict[str, Any]:
     }
 
 
-def training_prices(answers: Iterable[dict[str, Any]]) -> dict[str, Price]:
+def instance_prices(answers: Iterable[dict[str, Any]], use: str = TRAINING) -> dict[str, Price]:
     """Instance type -> price, from the pages of GetProducts; what else they list is left out."""
+    pattern = re.compile(rf"(?:.*-)?{_USES[use]}:(ml\.[a-z0-9.-]+)")
     prices = {}
     for product in (json.loads(text) for answer in answers for text in answer["PriceList"]):
         usage_type = product["product"]["attributes"].get("usagetype", "")
-        match = _USAGE_TYPE.fullmatch(usage_type)
+        match = pattern.fullmatch(usage_type)
         usd = _usd_per_hour(product)
         if match and usd is not None:
             prices[match[1]] = Price(usd, usage_type, product["publicationDate"])
@@ -75,12 +79,14 @@ def _usd_per_hour(product: dict[str, Any]) -> float | None:
     return None
 
 
-def ask_price(pricing: Any | None, region: str, instance_type: str) -> Price | None:
+def ask_price(
+    pricing: Any | None, region: str, instance_type: str, use: str = TRAINING
+) -> Price | None:
     """Return None when the list, or the type in it, cannot be read."""
     if pricing is None:
         return None
     try:
-        pages = pricing.get_paginator("get_products").paginate(**training_products(region))
-        return training_prices(pages).get(instance_type)
+        pages = pricing.get_paginator("get_products").paginate(**instance_products(region, use))
+        return instance_prices(pages, use).get(instance_type)
     except (BotoCoreError, ClientError):
         return None

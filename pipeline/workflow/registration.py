@@ -10,6 +10,7 @@ from typing import Any
 import pipeline.sdk  # noqa: F401 - first: importing the SDK is made hermetic there
 from container import contract
 from container.schema import LABEL
+from pipeline.serving.versions import DATA
 from pipeline.stack import Stack
 
 from sagemaker.model import Model
@@ -30,7 +31,6 @@ TRAINING_JOB = "training_job_arn"
 EXECUTION = "pipeline_execution_arn"
 IMAGE = "image_uri"
 SOURCE_REVISION = "source_revision"
-DATA = "{channel}_data_uri"
 
 
 def register_model(

@@ -1,0 +1,54 @@
+"""Approve or reject a version of the model, after a look at it beside the one that is served.
+
+Both are scored again, on the same validation data. Approving needs the stack's approver policy.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from pipeline import cli
+from pipeline.serving.comparison import compare
+from pipeline.serving.endpoint import endpoint_name, find_served
+from pipeline.serving.versions import APPROVED, REJECTED, find_version
+from pipeline.settings import load_settings
+from pipeline.stack import read_stack
+
+import boto3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ask, and set the status of the version."""
+    parser = cli.asking_parser(__doc__)
+    parser.add_argument("version", type=int, metavar="VERSION", help="number in the group")
+    parser.add_argument("--reject", action="store_true", help="reject it instead")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the version")
+    arguments = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        session = boto3.Session(region_name=settings.region)
+        stack = read_stack(session.client("cloudformation"), settings.stack_name)
+        sagemaker = session.client("sagemaker")
+        version = find_version(sagemaker, stack.model_package_group, arguments.version)
+        served = find_served(sagemaker, endpoint_name(settings))
+        print(compare(session.client("s3"), version, served.version if served else None))
+        status = REJECTED if arguments.reject else APPROVED
+        question = f"version {version.number} is {version.status}: set it to {status}?"
+        if not cli.approval(arguments.yes, question)():
+            print("nothing was changed", file=sys.stderr)
+            return cli.NOT_SUCCEEDED
+        sagemaker.update_model_package(
+            ModelPackageArn=version.arn,
+            ModelApprovalStatus=status,
+            ApprovalDescription=arguments.reason,
+        )
+        print(f"version {version.number}: {status}")
+        if status == APPROVED:
+            print("next: python pipeline/deploy_model.py", file=sys.stderr)
+        return cli.SUCCEEDED
+
+    return cli.run(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

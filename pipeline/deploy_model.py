@@ -1,0 +1,99 @@
+"""Serve the newest approved version of the model, or go back to the one before.
+
+One endpoint: serverless, or on an instance (`endpoint` in pipeline.yaml). A new version takes over
+only after it has answered a few known rows as its artifact does, digit by digit.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from container.errors import InputError
+from pipeline import cli
+from pipeline.data import prepare
+from pipeline.diagnosis import diagnose
+from pipeline.evidence.scoring import load_artifact
+from pipeline.execution.archive import download_artifact
+from pipeline.serving.cost import idle_cost
+from pipeline.serving.endpoint import (
+    NotServed,
+    configuration_before,
+    deploy,
+    endpoint_name,
+    find_served,
+    make_configuration,
+    model_package,
+    move,
+)
+from pipeline.serving.rehearsal import with_approved_version
+from pipeline.serving.smoke import known_rows, make_smoke_test
+from pipeline.serving.versions import describe_version, find_approved
+from pipeline.settings import Settings, load_settings
+from pipeline.stack import read_stack
+
+import boto3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Deploy, and say what is served."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--version", type=int, metavar="N", help="this approved version")
+    parser.add_argument("--rollback", action="store_true", help="serve the version before again")
+    parser.add_argument(
+        "--local", action="store_true", help="train, approve and deploy on a local AWS of its own"
+    )
+    arguments = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        with with_approved_version(settings) if arguments.local else nullcontext():
+            return _deploy(settings, arguments)
+
+    return cli.run(command)
+
+
+def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
+    session = boto3.Session(region_name=settings.region)
+    sagemaker = session.client("sagemaker")
+    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    name = endpoint_name(settings)
+    served = find_served(sagemaker, name)
+    number, before = arguments.version, ""
+    if arguments.rollback:
+        before = configuration_before(sagemaker, served.configuration) if served else ""
+        if not before:
+            raise InputError(f"{name}: no version was served before", "deploy one with --version N")
+        number = describe_version(sagemaker, model_package(sagemaker, before)).number
+    version = find_approved(sagemaker, stack.model_package_group, number)
+    artifact = load_artifact(download_artifact(session.client("s3"), version.model_uri))
+    runtime = session.client("sagemaker-runtime")
+    smoke = make_smoke_test(runtime, artifact, known_rows(prepare(settings)))
+    try:
+        if arguments.rollback:
+            move(sagemaker, name, before, smoke)
+        else:
+            if served:
+                again = served.version.number == version.number
+                now = served.configuration
+                before = configuration_before(sagemaker, now) if again else now
+            configuration = make_configuration(sagemaker, settings, stack, version, before)
+            deploy(sagemaker, settings, configuration, smoke)
+    except NotServed as error:
+        still = (
+            f"version {served.version.number} is still served" if served else "nothing is served"
+        )
+        print(f"error: version {version.number}: {error}\n{still} served", file=sys.stderr)
+        hint = f"hint: aws logs tail /aws/sagemaker/Endpoints/{name} --region {settings.region}"
+        print(diagnose(str(error)) or hint, file=sys.stderr)
+        return cli.NOT_SUCCEEDED
+    since = sagemaker.describe_endpoint(EndpointName=name)["LastModifiedTime"].isoformat()
+    print(f"endpoint  {name}: version {version.number} since {since}")
+    print(f"cost      {idle_cost(session, settings)}")
+    if not arguments.local:
+        print("next: python pipeline/score.py FILE, or invoke it: docs/serving.md", file=sys.stderr)
+    return cli.SUCCEEDED
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

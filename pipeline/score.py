@@ -1,0 +1,106 @@
+"""Score a CSV file with the newest approved version, by a batch transform job.
+
+Writes the same rows, in order, with the probability of the label as one more column. The file lies
+here or in S3. The job is the one step of a pipeline of its own.
+"""
+
+import argparse
+import hashlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from container.errors import InputError
+from pipeline import cli
+from pipeline.data import split_uri
+from pipeline.execution.progress import Follower, list_steps
+from pipeline.serving.endpoint import make_model
+from pipeline.serving.rehearsal import with_approved_version
+from pipeline.serving.versions import find_approved
+from pipeline.settings import Settings, load_settings
+from pipeline.stack import read_stack
+from pipeline.terminal import make_console
+from pipeline.upsert_and_start import follow, start_execution
+
+import boto3
+from botocore.exceptions import ClientError
+
+S3 = "s3://"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score, and write the rows with their probabilities."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("rows", metavar="FILE", help="CSV with a header, or its s3:// URI")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: NAME-scored.csv here")
+    parser.add_argument("--version", type=int, metavar="N", help="this approved version")
+    parser.add_argument(
+        "--local", action="store_true", help="train, approve and score on a local AWS of its own"
+    )
+    arguments = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(arguments.config)
+        with with_approved_version(settings) if arguments.local else nullcontext():
+            return _score(settings, arguments)
+
+    return cli.run(command)
+
+
+def _score(settings: Settings, arguments: argparse.Namespace) -> int:
+    session = boto3.Session(region_name=settings.region)
+    s3, sagemaker = session.client("s3"), session.client("sagemaker")
+    target = arguments.output or Path(f"{Path(arguments.rows).stem}-scored.csv")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows, lines, scores = (folder / name for name in ("rows.csv", "rows.jsonl", "scores.jsonl"))
+        if arguments.rows.startswith(S3):
+            _download(s3, arguments.rows, rows)
+        else:
+            rows = Path(arguments.rows)
+
+        # Importing the SDK takes seconds: only now that the file can be read.
+        from pipeline.serving import batch
+
+        count = batch.write_json_lines(rows, lines, arguments.rows)
+        stack = read_stack(session.client("cloudformation"), settings.stack_name)
+        version = find_approved(sagemaker, stack.model_package_group, arguments.version)
+        with lines.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        place = f"{S3}{stack.bucket}/{batch.PREFIX}{settings.prefix}/{digest}"
+        s3.upload_file(str(lines), *split_uri(f"{place}/rows/rows.jsonl"))
+        pipeline = batch.build_scoring_pipeline(settings, stack, session)
+        pipeline.upsert(stack.pipeline_role_arn, tags=settings.aws_tags)
+        parameters = {
+            batch.MODEL_NAME: make_model(sagemaker, settings, stack, version),
+            batch.ROWS_URI: f"{place}/rows/",
+            batch.SCORES_URI: f"{place}/version-{version.number}",
+        }
+        arn = start_execution(sagemaker, pipeline.name, parameters)
+        follower = Follower(sagemaker, session.client("logs"), arn, make_console())
+        interrupted = follow(follower)
+        failed = [step for step in list_steps(sagemaker, arn) if step["StepStatus"] != "Succeeded"]
+        if failed or interrupted:
+            reason = failed[0].get("FailureReason", "stopped") if failed else "stopped"
+            print(f"error: {reason}", file=sys.stderr)
+            return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
+        _download(s3, f"{parameters[batch.SCORES_URI]}/rows.jsonl.out", scores)
+        written = batch.write_scored(rows, scores, target)
+    print(f"{target}: {written} of {count} rows, scored by version {version.number}")
+    return cli.SUCCEEDED
+
+
+def _download(s3: Any, uri: str, path: Path) -> None:
+    try:
+        s3.download_file(*split_uri(uri), str(path))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NoSuchBucket"):
+            raise
+        raise InputError(f"{uri}: there is no such object", f"aws s3 ls {uri}") from None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Approved versions of the model: their endpoint, and batches of rows that they score."""

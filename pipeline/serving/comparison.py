@@ -1,0 +1,64 @@
+"""Two versions of the model on the same validation rows."""
+
+from typing import Any
+
+from container.contract import METRICS, VALIDATION_CHANNEL
+from container.schema import LABEL
+from pipeline.data import read_channel
+from pipeline.evidence.metrics import evaluate
+from pipeline.evidence.scoring import load_artifact
+from pipeline.execution.archive import download_artifact
+from pipeline.serving.versions import DATA, Version
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+RESAMPLES = 1000
+SEED = 0
+
+
+def compare(s3: Any, version: Version, served: Version | None) -> str:
+    """Return a table of METRICS on the validation rows of `version`, beside those of `served`."""
+    rows = read_channel(s3, version.properties[DATA.format(channel=VALIDATION_CHANNEL)])
+    labels = rows[LABEL].to_numpy()
+    scores = {
+        f"version {each.number}": load_artifact(download_artifact(s3, each.model_uri)).score(rows)
+        for each in (version, served)
+        if each
+    }
+    measured = {name: evaluate(labels, values) for name, values in scores.items()}
+    lines = [f"{len(rows)} validation rows", f"{'':<10}" + "".join(f"{n:>14}" for n in measured)]
+    for metric in METRICS:
+        values = "".join(f"{each[metric]:>14.6f}" for each in measured.values())
+        lines.append(f"{metric:<10}{values}")
+    if served:
+        low, high = auc_difference(labels, *scores.values())
+        lines.append(
+            f"AUC of version {version.number} less that of version {served.number}, which is "
+            f"served: {low:+.4f} to {high:+.4f} (95 %, bootstrap)"
+        )
+    return "\n".join(lines)
+
+
+def served_auc(s3: Any, served: Version, validation: pd.DataFrame) -> float:
+    """Return the AUC of the version that is served on other validation rows."""
+    scores = load_artifact(download_artifact(s3, served.model_uri)).score(validation)
+    return float(evaluate(validation[LABEL].to_numpy(), scores)["auc"])
+
+
+def auc_difference(
+    labels: NDArray[Any], one: NDArray[Any], other: NDArray[Any]
+) -> tuple[float, float]:
+    """Return the 95 % interval of the difference of two AUCs, from rows drawn with replacement."""
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(SEED)
+    differences: list[float] = []
+    while len(differences) < RESAMPLES:
+        drawn = random.integers(0, len(labels), len(labels))
+        if 0 < labels[drawn].sum() < len(drawn):
+            auc = [roc_auc_score(labels[drawn], scores[drawn]) for scores in (one, other)]
+            differences.append(auc[0] - auc[1])
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return float(low), float(high)

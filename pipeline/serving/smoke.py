@@ -1,0 +1,43 @@
+"""A few known rows, sent to an endpoint: its answer must be that of the artifact, to the digit."""
+
+from typing import Any
+
+from container.artifact import Artifact
+from container.contract import VALIDATION_CHANNEL
+from container.predict import READERS, WRITERS
+from container.reading import read_rows
+from container.schema import LABEL
+from pipeline.data import Dataset
+from pipeline.serving.endpoint import NotServed, Smoke
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+MEDIA_TYPE = "application/jsonlines"
+ROWS = 5
+
+
+def known_rows(dataset: Dataset) -> bytes:
+    """Return the first validation rows without their label, as JSON lines."""
+    rows = read_rows(dataset.channels[VALIDATION_CHANNEL], labelled=True).head(ROWS)
+    text: str = rows.drop(columns=LABEL).to_json(orient="records", lines=True)
+    return text.encode()
+
+
+def make_smoke_test(runtime: Any, artifact: Artifact, rows: bytes) -> Smoke:
+    """Return a function that compares an endpoint's answer with the artifact's own."""
+    expected = WRITERS[MEDIA_TYPE](artifact.score(READERS[MEDIA_TYPE](rows)).tolist())
+
+    def smoke(name: str) -> None:
+        try:
+            answer = runtime.invoke_endpoint(
+                EndpointName=name, ContentType=MEDIA_TYPE, Accept=MEDIA_TYPE, Body=rows
+            )
+            found = answer["Body"].read().decode()
+        except (ClientError, BotoCoreError) as error:
+            raise NotServed(f"{name} does not answer: {error}") from None
+        if found != expected:
+            lines = zip(expected.splitlines(), found.splitlines(), strict=False)
+            first = next((pair for pair in lines if pair[0] != pair[1]), (expected, found))
+            raise NotServed(f"{name} answers {first[1]!r}, the artifact says {first[0]!r}")
+
+    return smoke

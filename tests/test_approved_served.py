@@ -1,0 +1,297 @@
+"""From the registry to predictions, by the commands, with the image's own server on local AWS."""
+
+import csv
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from container.contract import VALIDATION_CHANNEL
+from pipeline import approve, deploy_model, score, upsert_and_start
+from pipeline.data import Dataset
+from pipeline.execution.archive import download_artifact
+from pipeline.local import ProjectAws
+from pipeline.serving import batch
+from pipeline.serving.endpoint import (
+    NotServed,
+    candidate_name,
+    deploy,
+    endpoint_name,
+    find_served,
+    make_configuration,
+)
+from pipeline.serving.versions import APPROVED, REJECTED, Version, find_approved, find_version
+from pipeline.settings import Settings
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from conftest import ROOT
+from program import ENVIRONMENT
+
+NAME, CANDIDATE = "titanic-pipeline-endpoint", "titanic-pipeline-candidate"
+
+
+@pytest.fixture(scope="module")
+def sagemaker(local_aws: ProjectAws) -> Any:
+    return local_aws.clients.client("sagemaker")
+
+
+@pytest.fixture(scope="module")
+def train(
+    local_aws: ProjectAws,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+    sagemaker: Any,
+) -> Callable[[int], Version]:
+    """Train so many trees by the main command, and return the version that it registers."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    def call(trees: int) -> Version:
+        monkeypatch = pytest.MonkeyPatch()
+        monkeypatch.chdir(folder)
+        given = ["--parameter", f"num_round={trees}", "--no-cache", "--no-preflight"]
+        assert upsert_and_start.main(given) == 0
+        monkeypatch.undo()
+        return find_version(sagemaker, "titanic-pipeline")
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def versions(train: Callable[[int], Version], sagemaker: Any) -> Iterator[list[Version]]:
+    """Two versions that are not approved yet."""
+    yield [train(5), train(20)]
+    for name in (NAME, CANDIDATE):
+        if find_served(sagemaker, name):
+            sagemaker.delete_endpoint(EndpointName=name)
+
+
+def number_served(sagemaker: Any) -> int | None:
+    served = find_served(sagemaker, NAME)
+    return served.version.number if served else None
+
+
+def set_status(sagemaker: Any, version: Version, status: str) -> None:
+    sagemaker.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=status)
+
+
+def predicted(s3: Any, version: Version, rows: bytes, folder: Path) -> str:
+    """Return what `container.predict` says of the rows."""
+    for name, content in download_artifact(s3, version.model_uri).items():
+        (folder / name).write_bytes(content)
+    command = [sys.executable, "-m", "container.predict", str(folder)]
+    done = subprocess.run(command, env=ENVIRONMENT, input=rows, capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+def test_only_approved_versions_are_served_and_a_rollback_goes_back(
+    versions: list[Version],
+    sagemaker: Any,
+    local_aws: ProjectAws,
+    tmp_path: Path,
+    dataset: Dataset,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, second = (str(each.number) for each in versions)
+    rows = dataset.channels[VALIDATION_CHANNEL]
+
+    # Nothing is approved: refused by name, with the command that approves.
+    assert deploy_model.main(["--version", first]) == 2
+    refused = capsys.readouterr().err
+    assert f"version {first}: its status is PendingManualApproval, not Approved" in refused
+    assert f"hint: python pipeline/approve.py {first} --reason TEXT" in refused
+    assert number_served(sagemaker) is None
+
+    assert approve.main([first, "--yes", "--reason", "good enough"]) == 0
+    assert deploy_model.main([]) == 0
+    told = capsys.readouterr().out
+    assert f"endpoint  {NAME}: version {first} since " in told
+    assert "0 USD while idle" in told
+    answer = local_aws.clients.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=NAME, ContentType="text/csv", Body=rows
+    )
+    csv_rows = predicted(local_aws.clients.client("s3"), versions[0], rows, tmp_path)
+    expected = [line.partition(",")[0] for line in csv_rows.splitlines()[1:]]
+    assert answer["Body"].read().decode().splitlines() == expected
+
+    # The second is compared with the one that is served, on the same rows.
+    assert approve.main([second, "--yes", "--reason", "better"]) == 0
+    told = capsys.readouterr().out
+    assert f"version {first}" in told
+    assert f"version {second}" in told
+    assert "(95 %, bootstrap)" in told
+    assert number_served(sagemaker) == int(first)
+    assert deploy_model.main([]) == 0
+    assert number_served(sagemaker) == int(second)
+    with pytest.raises(ClientError, match="Could not find"):
+        sagemaker.describe_endpoint(EndpointName=CANDIDATE)
+
+    assert deploy_model.main(["--rollback"]) == 0
+    assert number_served(sagemaker) == int(first)
+    assert deploy_model.main(["--rollback"]) == 2
+    assert "no version was served before" in capsys.readouterr().err
+
+
+def test_a_version_that_is_rejected_in_between_is_not_deployed(
+    versions: list[Version], sagemaker: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_status(sagemaker, versions[1], APPROVED)
+    assert approve.main([str(versions[1].number), "--reject", "--yes", "--reason", "biased"]) == 0
+    assert deploy_model.main(["--version", str(versions[1].number)]) == 2
+    assert f"its status is {REJECTED}" in capsys.readouterr().err
+    package = sagemaker.describe_model_package(ModelPackageName=versions[1].arn)
+    assert package["ApprovalDescription"] == "biased"
+
+
+def test_nothing_is_approved_without_a_yes(
+    versions: list[Version], sagemaker: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_status(sagemaker, versions[1], REJECTED)
+    assert approve.main([str(versions[1].number), "--reason", "in a pipe"]) == 2
+    assert "hint: agree with --yes" in capsys.readouterr().err
+    assert find_version(sagemaker, "titanic-pipeline", versions[1].number).status == REJECTED
+
+
+@pytest.fixture
+def before(versions: list[Version], sagemaker: Any, settings: Settings) -> int:
+    """The first version is served, and the second one approved."""
+    for version in versions:
+        set_status(sagemaker, version, APPROVED)
+    if number_served(sagemaker) != versions[0].number:
+        assert deploy_model.main(["--version", str(versions[0].number)]) == 0
+    assert endpoint_name(settings) == NAME
+    assert candidate_name(settings) == CANDIDATE
+    return versions[0].number
+
+
+def test_an_answer_that_differs_leaves_the_version_before_serving(
+    before: int,
+    versions: list[Version],
+    sagemaker: Any,
+    settings: Settings,
+    local_aws: ProjectAws,
+) -> None:
+    configuration = make_configuration(sagemaker, settings, local_aws.stack, versions[1])
+    tried: list[str] = []
+
+    def differs_on(wrong: str) -> Callable[[str], None]:
+        def smoke(name: str) -> None:
+            tried.append(name)
+            if name == wrong:
+                raise NotServed(f"{name} answers 0.5, the artifact says 0.4")
+
+        return smoke
+
+    for wrong in (CANDIDATE, NAME):  # before the traffic moves, and after
+        with pytest.raises(NotServed, match=r"answers 0\.5"):
+            deploy(sagemaker, settings, configuration, differs_on(wrong))
+        assert number_served(sagemaker) == before
+        assert find_served(sagemaker, CANDIDATE) is None
+    assert tried == [CANDIDATE, CANDIDATE, NAME]
+
+
+def test_a_model_that_does_not_start_leaves_the_version_before_serving(
+    before: int, versions: list[Version], local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sagemaker, s3 = (local_aws.clients.client(name) for name in ("sagemaker", "s3"))
+    package = sagemaker.describe_model_package(ModelPackageName=versions[1].arn)
+    specification = package["InferenceSpecification"]
+    bucket = local_aws.stack.bucket
+    s3.put_object(Bucket=bucket, Key="models/broken/model.tar.gz", Body=b"no archive")
+    containers = [
+        {
+            "Image": specification["Containers"][0]["Image"],
+            "ModelDataUrl": f"s3://{bucket}/models/broken/model.tar.gz",
+        }
+    ]
+    created = sagemaker.create_model_package(
+        ModelPackageGroupName="titanic-pipeline",
+        ModelApprovalStatus=APPROVED,
+        InferenceSpecification={
+            "Containers": containers,
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )
+    assert deploy_model.main([]) != 0
+    assert "hint: " in capsys.readouterr().err
+    assert number_served(sagemaker) == before
+    sagemaker.delete_model_package(ModelPackageName=created["ModelPackageArn"])
+
+
+def test_a_scored_file_has_its_rows_in_order_with_the_digits_of_predict(
+    before: int,  # noqa: ARG001
+    versions: list[Version],
+    local_aws: ProjectAws,
+    settings: Settings,
+    here: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = settings.data_file.read_bytes()
+    assert score.main([str(settings.data_file), "--output", str(here / "scored.csv")]) == 0
+    number = versions[1].number
+    assert f"1309 of 1309 rows, scored by version {number}" in capsys.readouterr().out
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    answers = predicted(local_aws.clients.client("s3"), versions[1], given, folder)
+    expected = [line.partition(",")[0] for line in answers.splitlines()[1:]]
+    scored = list(csv.reader(io.StringIO((here / "scored.csv").read_text("utf-8"))))
+    rows = list(csv.reader(io.StringIO(given.decode())))
+    assert [record[:-1] for record in scored] == rows
+    assert [record[-1] for record in scored] == ["probability", *expected]
+
+    # An object in S3 is scored as a file is.
+    s3 = local_aws.clients.client("s3")
+    s3.put_object(Bucket=local_aws.stack.bucket, Key="scoring/given.csv", Body=given)
+    uri = f"s3://{local_aws.stack.bucket}/scoring/given.csv"
+    assert score.main([uri, "--version", str(versions[0].number)]) == 0
+    assert (here / "given-scored.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "no rows"),
+        ("name,age\nA,1\n", "missing columns"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_is_refused_before_anything_is_sent(
+    content: str | None,
+    problem: str,
+    here: Path,
+    local_aws: ProjectAws,  # noqa: ARG001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if content is not None:
+        (here / "rows.csv").write_text(content, encoding="utf-8")
+    assert score.main([str(here / "rows.csv")]) == 2
+    told = capsys.readouterr().err
+    assert problem in told
+    assert "hint: " in told
+    assert not (here / "rows-scored.csv").exists()
+
+
+def test_scores_of_other_rows_are_refused_and_nothing_is_left(here: Path) -> None:
+    (here / "rows.csv").write_bytes((ROOT / "pipeline/titanic/titanic.csv").read_bytes())
+    batch.write_json_lines(here / "rows.csv", here / "rows.jsonl", "rows.csv")
+    (here / "scores.jsonl").write_text('{"SageMakerOutput": {"probability": 0.5}}\n', "utf-8")
+    with pytest.raises(Exception, match="the scores do not fit the rows"):
+        batch.write_scored(here / "rows.csv", here / "scores.jsonl", here / "scored.csv")
+    assert sorted(path.name for path in here.iterdir()) == [
+        "rows.csv",
+        "rows.jsonl",
+        "scores.jsonl",
+    ]
+
+
+def test_a_group_without_approved_versions_says_what_there_is(
+    local_aws: ProjectAws,  # noqa: ARG001
+    sagemaker: Any,
+) -> None:
+    sagemaker.create_model_package_group(ModelPackageGroupName="empty")
+    with pytest.raises(Exception, match=r"no approved version \(it is empty\)"):
+        find_approved(boto3.client("sagemaker", region_name="us-east-1"), "empty")
