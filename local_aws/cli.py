@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_aws import interrupts
 from local_aws.account.account import KINDS
@@ -21,6 +21,9 @@ from local_aws.definition.validation import parse_definition
 from local_aws.errors import UserError
 from local_aws.faults import interrupt
 from local_aws.faults.injection import FAULTS
+
+if TYPE_CHECKING:
+    from local_aws.server import LocalAws
 
 SUCCEEDED = 0
 NOT_SUCCEEDED = 1  # an execution failed or was stopped
@@ -35,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="keep a local AWS running", description=SERVE))
     _add_run(commands.add_parser("run", help="run a program on a local AWS", description=RUN))
+    _add_start(
+        commands.add_parser("start", help="run a definition on a local AWS", description=START)
+    )
     _add_definition(
         commands.add_parser("lint", help="say what AWS would refuse in a definition"), _lint
     )
@@ -82,9 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     config = _config(arguments)
     with server.start(config) as running:
-        print(f"local AWS: {running.runner.description}", file=sys.stderr)
-        if not config.containers:
-            _push_images(config, running.clients.environment())
+        _prepare(config, running)
         try:
             program = subprocess.Popen(arguments.program)  # noqa: S603 - the user's own program
         except OSError as error:
@@ -93,13 +97,47 @@ def _run(arguments: argparse.Namespace) -> int:
             ) from None
         with program:
             try:
-                succeeded = follow(running.clients, program, sys.stderr)
+                succeeded = follow(running.clients, lambda: program.poll() is None, sys.stderr)
             except BaseException:
                 program.terminate()
                 raise
             finally:
                 interrupts.begin_cleaning()
         return program.returncode or (SUCCEEDED if succeeded else NOT_SUCCEEDED)
+
+
+START = """Run a pipeline from its definition alone, on a local AWS of its own, and follow it. The
+roles and buckets that it names are made. The exit code is 1 when the execution did not succeed."""
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the pipeline (may be repeated)",
+    )
+    _add_definition(parser, _start)
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    from local_aws import server  # moto takes a second
+    from local_aws.follow import follow
+    from local_aws.start import read_parameters, start_definition
+
+    definition = _read_definition(arguments.definition)
+    parameters = read_parameters(definition, arguments.parameter)
+    config = _config(arguments)
+    with server.start(config) as running:
+        _prepare(config, running)
+        try:
+            start_definition(running.clients, arguments.definition, definition, parameters)
+            succeeded = follow(running.clients, lambda: False, sys.stderr)
+        finally:
+            interrupts.begin_cleaning()
+        return SUCCEEDED if succeeded else NOT_SUCCEEDED
 
 
 def _add_definition(
@@ -236,6 +274,13 @@ def _serve(arguments: argparse.Namespace) -> int:
             while True:
                 time.sleep(DAY_SECONDS)
     return SUCCEEDED
+
+
+def _prepare(config: Config, running: "LocalAws") -> None:
+    """Say how jobs run, and put the images of the configuration into ECR."""
+    print(f"local AWS: {running.runner.description}", file=sys.stderr)
+    if not config.containers:
+        _push_images(config, running.clients.environment())
 
 
 def _push_images(config: Config, administrator: dict[str, str]) -> None:

@@ -1,25 +1,31 @@
-"""Follows the executions of the local AWS of this process: steps, and logs of training jobs."""
+"""Follows the executions of the local AWS of this process: steps, and the logs of what they run."""
 
-import subprocess
 import time
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from local_aws.clients import Clients
 from local_aws.sagemaker.api import LocalSageMaker
 from local_aws.sagemaker.execution import Execution
-from local_aws.sagemaker.training import LOG_GROUP
 
 POLL_SECONDS = 0.2
-RUNNING = ("Executing", "Stopping")
+
+# Where the log of a step is, by what its Metadata has: the group, and how its streams begin.
+JOB_LOGS = {
+    "TrainingJob": ("/aws/sagemaker/TrainingJobs", "{}/"),
+    "ProcessingJob": ("/aws/sagemaker/ProcessingJobs", "{}/"),
+    "TransformJob": ("/aws/sagemaker/TransformJobs", "{}/"),
+    "TuningJob": ("/aws/sagemaker/TrainingJobs", "{}-"),
+}
 
 
-def follow(clients: Clients, program: subprocess.Popen[Any], out: TextIO) -> bool:
-    """Wait until `program` and every execution have ended; whether all executions succeeded."""
+def follow(clients: Clients, is_running: Callable[[], bool], out: TextIO) -> bool:
+    """Wait until a program and every execution have ended; whether all executions succeeded."""
     follower = Follower(clients, out)
     while True:
-        ended = program.poll() is not None  # before the executions are looked at
+        ended = not is_running()  # before the executions are looked at
         executions = list(LocalSageMaker.state.executions.values())
-        running = [each for each in executions if each.status in RUNNING]
+        running = [each for each in executions if not each.ended]
         for execution in executions:
             follower.show(execution)
         if ended and not running:
@@ -34,7 +40,7 @@ class Follower:
         self._logs = clients.client("logs")
         self._out = out
         self._shown: dict[tuple[str, str], str] = {}  # execution and step -> status
-        self._tokens: dict[str, str] = {}  # log stream -> where it goes on
+        self._tokens: dict[tuple[str, str], str] = {}  # log group and stream -> where it goes on
 
     def show(self, execution: Execution) -> None:
         """Print what is new."""
@@ -57,25 +63,46 @@ class Follower:
             )
 
     def _show_log(self, step: dict[str, Any]) -> None:
-        arn = step["Metadata"].get("TrainingJob", {}).get("Arn")
-        if not arn or "CacheHitResult" in step:
+        if "CacheHitResult" in step or "SelectiveExecutionResult" in step:
             return
-        place = {"logGroupName": LOG_GROUP}
-        prefix = f"{arn.rpartition('/')[2]}/"
-        try:
-            listed = self._logs.describe_log_streams(**place, logStreamNamePrefix=prefix)
-        except self._logs.exceptions.ResourceNotFoundException:
-            return  # no job has written anything yet
-        for name in (each["logStreamName"] for each in listed["logStreams"]):
-            answer = self._logs.get_log_events(
-                **place,
-                logStreamName=name,
-                startFromHead=True,
-                **({"nextToken": self._tokens[name]} if name in self._tokens else {}),
-            )
-            self._tokens[name] = answer["nextForwardToken"]
-            for event in answer["events"]:
-                self._print(f"  {name.partition('/')[2].rpartition('-')[0]} {event['message']}")
+        for group, prefix in _logs_of(step["Metadata"]):
+            named = {"logStreamNamePrefix": prefix} if prefix else {}
+            try:
+                listed = self._logs.describe_log_streams(logGroupName=group, **named)
+            except self._logs.exceptions.ResourceNotFoundException:
+                continue  # nothing has been written yet
+            for name in (each["logStreamName"] for each in listed["logStreams"]):
+                for line in self._new_lines(group, name):
+                    self._print(f"  {_source(group, name, prefix)} {line}")
+
+    def _new_lines(self, group: str, stream: str) -> Iterator[str]:
+        token = self._tokens.get((group, stream))
+        answer = self._logs.get_log_events(
+            logGroupName=group,
+            logStreamName=stream,
+            startFromHead=True,
+            **({"nextToken": token} if token else {}),
+        )
+        self._tokens[group, stream] = answer["nextForwardToken"]
+        for event in answer["events"]:
+            yield event["message"]
 
     def _print(self, text: str) -> None:
         print(text, file=self._out, flush=True)
+
+
+def _logs_of(metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The log group, and the prefix of the streams, of what a step runs."""
+    for member, (group, prefix) in JOB_LOGS.items():
+        if arn := metadata.get(member, {}).get("Arn"):
+            yield group, prefix.format(arn.rpartition("/")[2])
+    if arn := metadata.get("Lambda", {}).get("Arn"):
+        yield f"/aws/lambda/{arn.rpartition(':')[2]}", ""
+
+
+def _source(group: str, stream: str, prefix: str) -> str:
+    """What wrote a line: the host of a job, with the number of a training job; or a function."""
+    if not prefix:
+        return group.rpartition("/")[2]
+    host = stream.removeprefix(prefix).rpartition("-")[0]
+    return host if prefix.endswith("/") else f"{host.partition('-')[0]}/{host.partition('/')[2]}"

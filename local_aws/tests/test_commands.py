@@ -151,3 +151,82 @@ def test_a_definition_that_is_not_there_is_one_line_and_a_hint(folder: Path) -> 
     assert done.stderr == (
         "error: none.json: No such file or directory\nhint: give the definition as JSON\n"
     )
+
+
+EVALUATE = (
+    "import os, pathlib",
+    "print('hello from processing')",
+    "out = pathlib.Path(os.environ['SAGEMAKER_BASE_DIR']) / 'processing/out'",
+    "(out / 'report.json').write_text('{\"auc\": 0.9}')",
+)
+
+
+def test_start_runs_a_definition_alone_to_its_outcome(folder: Path) -> None:
+    role = "arn:aws:iam::111122223333:role/service-role/TheirRole"
+    output = {
+        "OutputName": "report",
+        "S3Output": {
+            "S3Uri": "s3://their-bucket/report",
+            "LocalPath": "/opt/ml/processing/out",
+            "S3UploadMode": "EndOfJob",
+        },
+    }
+    image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/their-image:1"
+    evaluate = {
+        "Name": "Evaluate",
+        "Type": "Processing",
+        "Arguments": {
+            "AppSpecification": {
+                "ImageUri": image,
+                "ContainerEntrypoint": ["python3", "-c", "; ".join(EVALUATE)],
+            },
+            "ProcessingResources": {
+                "ClusterConfig": {
+                    "InstanceType": "ml.m5.large",
+                    "InstanceCount": 1,
+                    "VolumeSizeInGB": 1,
+                }
+            },
+            "ProcessingOutputConfig": {"Outputs": [output]},
+            "RoleArn": role,
+        },
+        "PropertyFiles": [
+            {"PropertyFileName": "Report", "OutputName": "report", "FilePath": "report.json"}
+        ],
+    }
+    file = {"Get": "Steps.Evaluate.PropertyFiles.Report"}
+    definition: dict[str, Any] = json.loads(json.dumps(GATE))
+    gate = definition["Steps"][0]["Arguments"]["Conditions"][0]
+    gate |= {
+        "Type": "LessThan",
+        "LeftValue": {"Std:JsonGet": {"PropertyFile": file, "Path": "auc"}},
+        "RightValue": {"Get": "Parameters.Least"},
+    }
+    definition["Steps"].append(evaluate)
+    (folder / "evaluate.json").write_text(json.dumps(definition))
+    done = local_aws(folder, "start", "evaluate.json")
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[-1] == "evaluate execution: Succeeded"
+    assert "  algo-1 hello from processing" in lines
+    assert "evaluate step Evaluate: Succeeded" in lines
+    done = local_aws(folder, "start", "evaluate.json", "--parameter", "Least=0.95")
+    assert done.returncode == 1
+    assert "evaluate step End: Failed: too much" in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--parameter", "Least"], "--parameter Least: no value"),
+        (["--parameter", "Least=much"], "parameter Least: 'much' is not of type Float"),
+        (["--parameter", "Most=1"], "Unknown parameters: Most"),
+    ],
+)
+def test_start_with_a_wrong_parameter_is_one_line_and_a_hint(
+    arguments: list[str], message: str, folder: Path
+) -> None:
+    done = local_aws(folder, "start", "gate.json", *arguments)
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, error) == (2, f"error: {message}")
+    assert hint.startswith("hint: ")

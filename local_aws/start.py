@@ -1,0 +1,106 @@
+"""Runs a pipeline from its definition alone: what the definition names is made first."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from local_aws.clients import Clients
+from local_aws.definition.parameters import parameter_values
+from local_aws.errors import UserError
+from local_aws.iam.users import EVERYTHING
+
+from botocore.exceptions import ClientError
+
+PIPELINE_ROLE = "local-aws-pipeline"
+ROLE = re.compile(r"(arn:aws[a-z-]*:iam::)\d{12}(:role/[\w+=,.@/-]+)")
+BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])")
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": ["sagemaker.amazonaws.com", "lambda.amazonaws.com"]},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+def start_definition(
+    clients: Clients, path: Path, definition: dict[str, Any], parameters: list[dict[str, str]]
+) -> str:
+    """Create the pipeline and start it, and return the ARN of the execution.
+
+    Roles and buckets that it names are made where they are not there. A role of another account
+    stands for one of the same name here.
+
+    Raises:
+        UserError: It is refused.
+    """
+    account = clients.client("sts").get_caller_identity()["Account"]
+    own = ROLE.sub(rf"\g<1>{account}\g<2>", json.dumps([definition, parameters]))
+    definition, parameters = json.loads(own)
+    iam = clients.client("iam")
+    for arn in sorted({match[0] for match in ROLE.finditer(own)}):
+        _ensure_role(iam, arn.partition(":role/")[2])
+    role_arn = _ensure_role(iam, PIPELINE_ROLE)
+    s3 = clients.client("s3")
+    for bucket in sorted(set(BUCKET.findall(own))):
+        _ensure_bucket(s3, bucket, clients.region)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-") or "pipeline"
+    sagemaker = clients.client("sagemaker")
+    try:
+        sagemaker.create_pipeline(
+            PipelineName=name, PipelineDefinition=json.dumps(definition), RoleArn=role_arn
+        )
+        answer: dict[str, str] = sagemaker.start_pipeline_execution(
+            PipelineName=name, PipelineParameters=parameters
+        )
+    except ClientError as error:
+        message = error.response["Error"]["Message"]
+        raise UserError(f"{path}: {message}", "correct what makes the definition") from None
+    return answer["PipelineExecutionArn"]
+
+
+def read_parameters(definition: dict[str, Any], given: list[str]) -> list[dict[str, str]]:
+    """Return the PipelineParameters of `NAME=VALUE` arguments.
+
+    Raises:
+        UserError: One has no value, or does not fit the definition.
+    """
+    found = []
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise UserError(f"--parameter {text}: no value", "write --parameter NAME=VALUE")
+        found.append({"Name": name, "Value": value})
+    try:
+        parameter_values(definition, found)
+    except ValueError as error:
+        names = ", ".join(each["Name"] for each in definition.get("Parameters", [])) or "none"
+        raise UserError(str(error), f"give --parameter NAME=VALUE; the names: {names}") from None
+    return found
+
+
+def _ensure_role(iam: Any, place: str) -> str:
+    """Return the ARN of a role, by its path and name."""
+    path, _, name = f"/{place}".rpartition("/")
+    try:
+        role = iam.get_role(RoleName=name)["Role"]
+    except iam.exceptions.NoSuchEntityException:
+        document = json.dumps(TRUST)
+        role = iam.create_role(RoleName=name, Path=f"{path}/", AssumeRolePolicyDocument=document)
+        role = role["Role"]
+        policy = json.dumps(EVERYTHING)
+        iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=policy)
+    arn: str = role["Arn"]
+    return arn
+
+
+def _ensure_bucket(s3: Any, name: str, region: str) -> None:
+    try:
+        s3.head_bucket(Bucket=name)
+    except ClientError:
+        place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=name, **(place if region != "us-east-1" else {}))
