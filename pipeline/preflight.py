@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline import cli
-from pipeline.checks import account, definition, image, instance, roles, storage
+from pipeline.checks import account, company, definition, image, instance, roles, storage
 from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks
 from pipeline.checks.plan import Plan, Services, attempt, identity, known, make_services
 from pipeline.data import Dataset, prepare
@@ -42,6 +42,10 @@ CHECKS: dict[str, Function] = {
     "quota": instance.quota,
     "memory": instance.memory,
     "accelerator": instance.accelerator,
+    "settings": company.settings,
+    "vpc": company.vpc,
+    "key": company.key,
+    "notify": company.notify,
     "definition": definition.definition,
 }
 DRIFT = {"drift": definition.drift}  # of interest to who only looks: a start mends it

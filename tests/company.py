@@ -21,7 +21,7 @@ EVERYTHING: dict[str, Any] = {
     "notify": "ml@example.com",
     "warm_pool_seconds": 600,
     "deploy_on_approval": True,
-    "instance_type": ["ml.m5.large", "ml.m6i.large", "ml.m5.xlarge"],
+    "instance_type": ["ml.m5.xlarge", "ml.m5.large"],
 }
 
 

@@ -12,6 +12,7 @@ from pipeline.instances.choice import MEMORY_FACTOR, Need, quota_request
 from pipeline.instances.inquiry import (
     ALL_JOBS,
     PAGE_SIZE,
+    WARM_POOL,
     Page,
     Size,
     instance_type_requests,
@@ -31,9 +32,11 @@ def quota(services: Services, plan: Plan) -> str:
     need = Need(settings.instance_count, settings.spot, None)
     keys = {(each, need.purchase): f"{each} {need.purchase}" for each in instance_types}
     keys[ALL_JOBS[need.purchase], need.purchase] = f"instances {need.purchase} for all jobs"
+    kept = (instance_types[0], WARM_POOL)  # of a search
+    wanted = {*keys, kept} if settings.warm_pool_seconds else set(keys)
     with ThreadPoolExecutor(2) as pool:
         defaults, applied = pool.map(
-            lambda operation: _pages(services.quotas, operation, set(keys)),
+            lambda operation: _pages(services.quotas, operation, wanted),
             ("list_aws_default_service_quotas", "list_service_quotas"),
         )
     quotas = read_quotas(defaults, applied)
@@ -55,6 +58,11 @@ def quota(services: Services, plan: Plan) -> str:
             )
         most = quotas[each, need.purchase]
         found.append(f"{need.instances} of {most.instances:g} {each} {need.purchase}")
+    if settings.warm_pool_seconds and (kept not in quotas or quotas[kept].instances < 1):
+        raise Doubt(
+            f"the account may keep no {kept[0]} {WARM_POOL}: a search with warm_pool_seconds fails",
+            f"ask Service Quotas for {kept[0]} for training warm pool usage, or leave it out",
+        )
     return ", ".join(found)
 
 

@@ -14,6 +14,7 @@ from pipeline.stack import Stack
 
 SAGEMAKER = "sagemaker.amazonaws.com"
 METRICS_NAMESPACE = "/aws/sagemaker/TrainingJobs"
+TAGGING = ("sagemaker:AddTags", "sagemaker:ListTags")
 ISOLATED = {"sagemaker:NetworkIsolation": "true"}  # as every job of this project is
 
 # Names as SageMaker gives them: of an execution, and of the jobs of one.
@@ -52,6 +53,7 @@ class Resources:
         self.model_version = f"{sagemaker}:model-package/{stack.model_package_group}/1"
         self.tuning_job = f"{sagemaker}:hyper-parameter-tuning-job/{TUNING_JOB}"
         logs = f"{arn}:{partition}:logs:{here}:log-group:{TRAINING_LOG_GROUP}:log-stream:"
+        self.network_interface = f"{arn}:{partition}:ec2:{here}:network-interface/*"
         self.log_group = logs
         self.log_stream = f"{logs}{TRAINING_JOB}/algo-1-0123456789"
 
@@ -96,6 +98,8 @@ def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
         ),
         Permission(on.log_group, ("logs:DescribeLogStreams",)),
         Permission(on.log_stream, ("logs:GetLogEvents",)),
+        *([Permission(on.pipeline, TAGGING)] if settings.tags else []),
+        *_key(settings, "Decrypt", "GenerateDataKey"),
     ]
 
 
@@ -130,6 +134,7 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
         Permission(on.model_version, ("sagemaker:CreateModelPackage", "sagemaker:AddTags")),
         Permission(on.model, ("s3:GetObject",)),
         Permission(on.repository, ("ecr:BatchGetImage", "ecr:DescribeImages")),
+        *_key(settings, "Decrypt"),
     ]
 
 
@@ -147,6 +152,30 @@ def of_training(settings: Settings, stack: Stack) -> list[Permission]:
         Permission("*", ("cloudwatch:PutMetricData",), {"cloudwatch:namespace": METRICS_NAMESPACE}),
         Permission(on.log_group, ("logs:CreateLogGroup", "logs:DescribeLogStreams")),
         Permission(on.log_stream, ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *_key(settings, "CreateGrant", "Decrypt", "Encrypt", "GenerateDataKey"),
+        *_network(settings, on),
+    ]
+
+
+def _key(settings: Settings, *actions: str) -> list[Permission]:
+    if settings.kms_key is None:
+        return []
+    return [Permission(settings.kms_key, tuple(f"kms:{action}" for action in actions))]
+
+
+def _network(settings: Settings, on: Resources) -> list[Permission]:
+    """Return what SageMaker asks of the role of a job in a VPC.
+
+    Source: "CreateTrainingJob API: Execution Role Permissions", developer guide.
+    """
+    if settings.vpc is None:
+        return []
+    what = ("NetworkInterface", "NetworkInterfacePermission")
+    interfaces = tuple(f"ec2:{verb}{each}" for verb in ("Create", "Delete") for each in what)
+    shown = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+    return [
+        Permission(on.network_interface, interfaces),
+        Permission("*", tuple(f"ec2:Describe{each}" for each in shown)),
     ]
 
 

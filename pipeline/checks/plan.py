@@ -45,9 +45,11 @@ class Services:
     ec2: Any
     ecr: Any
     iam: Any
+    kms: Any
     quotas: Any
     s3: Any
     sagemaker: Any
+    sns: Any
     sts: Any
 
 

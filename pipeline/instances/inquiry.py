@@ -20,10 +20,12 @@ PAGE_SIZE = 100  # the most of DescribeInstanceTypes and of Service Quotas
 
 ON_DEMAND = "on demand"
 SPOT = "spot"
+WARM_POOL = "in a warm pool"
 
 _QUOTA_NAMES = {
     re.compile(r"(ml\.\S+) for training job usage"): ON_DEMAND,
     re.compile(r"(ml\.\S+) for spot training job usage"): SPOT,
+    re.compile(r"(ml\.\S+) for training warm pool usage"): WARM_POOL,
     re.compile("(Number of instances across all training jobs)"): ON_DEMAND,
     re.compile("(Number of instances across all spot training jobs)"): SPOT,
 }

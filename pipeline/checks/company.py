@@ -1,0 +1,148 @@
+"""The settings of a company: deployed with the stack, and usable where a run needs them."""
+
+from typing import Any
+
+from container.errors import InputError
+from pipeline.checks.check import Doubt
+from pipeline.checks.plan import Plan, Services, known
+from pipeline.company import stack_parameters
+from pipeline.settings import Settings
+from pipeline.stack import Stack
+
+from botocore.exceptions import ClientError
+
+NOT_SET = ("", "false")  # values of a stack parameter
+FAILS_A_RUN = ("InVpc", "KmsKeyArn", "Tagged")  # for want of a permission that the stack gives
+DEPLOY = "python build/deploy.py gives the stack what pipeline.yaml asks for"
+ANYWHERE = "0.0.0.0/0"
+
+
+def settings(_: Services, plan: Plan) -> str:
+    """Check that the stack was deployed with what pipeline.yaml asks of it."""
+    stack = known(plan.stack, "stack")
+    asked = stack_parameters(plan.settings)
+    other = {
+        name: value
+        for name, value in asked.items()
+        if value != stack.parameters.get(name, value if value in NOT_SET else "")
+    }
+    if other:
+        finding = "the stack was deployed without " + ", ".join(
+            f"{name} {value!r}" for name, value in other.items()
+        )
+        if any(value not in NOT_SET for name, value in other.items() if name in FAILS_A_RUN):
+            raise InputError(finding, DEPLOY)
+        raise Doubt(finding, DEPLOY)
+    used = [name for name, value in asked.items() if value not in NOT_SET]
+    return f"the stack has {', '.join(used) or 'none of the optional ones'}; tags are legal"
+
+
+def vpc(services: Services, plan: Plan) -> str:
+    """Check that the jobs reach S3, which they need, and ECR, through each of the subnets."""
+    where = plan.settings.vpc
+    if where is None:
+        return "not set: jobs run in SageMaker's own"
+    known(plan.identity, "identity")
+    try:
+        answer = services.ec2.describe_subnets(SubnetIds=list(where.subnets))
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith("InvalidSubnet"):
+            raise
+        raise InputError(
+            f"vpc: {error.response['Error']['Message']}", "correct subnets in pipeline.yaml"
+        ) from None
+    region, cut_off = plan.settings.region, []
+    for subnet in answer["Subnets"]:
+        missing = _unreachable(services.ec2, subnet, region)
+        if "s3" in missing:
+            raise InputError(
+                f"vpc: {subnet['SubnetId']} has no route to S3: a job could not read its data",
+                f"give its route table the gateway endpoint com.amazonaws.{region}.s3, or a NAT",
+            )
+        cut_off += [f"{subnet['SubnetId']} to {each}" for each in missing]
+    if cut_off:
+        raise Doubt(
+            f"vpc: no route from {', '.join(cut_off)}",
+            f"give the VPC the endpoints com.amazonaws.{region}.ecr.api and .ecr.dkr, or a NAT",
+        )
+    return f"{', '.join(where.subnets)}: S3 and ECR can be reached"
+
+
+def _unreachable(ec2: Any, subnet: dict[str, Any], region: str) -> list[str]:
+    """Return those of S3 and ECR that neither a NAT nor an endpoint leads to.
+
+    A job has no public address, so an internet gateway does not lead out.
+    """
+    tables = ec2.describe_route_tables(
+        Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}],
+    )["RouteTables"]
+    own = [t for t in tables if _is_associated(t, "SubnetId", subnet["SubnetId"])]
+    (table,) = (own or [t for t in tables if _is_associated(t, "Main", True)])[:1]
+    for route in table["Routes"]:
+        leads_out = not route.get("GatewayId", "").startswith(("igw-", "local", "vpce-"))
+        if route.get("DestinationCidrBlock") == ANYWHERE and leads_out:
+            return []
+    endpoints = ec2.describe_vpc_endpoints(
+        Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}]
+    )["VpcEndpoints"]
+    reached = {
+        each["ServiceName"].removeprefix(f"com.amazonaws.{region}.")
+        for each in endpoints
+        if each.get("VpcEndpointType") == "Interface"
+        or table["RouteTableId"] in each.get("RouteTableIds", [])
+    }
+    return [each for each in ("s3", "ecr.api", "ecr.dkr") if each not in reached]
+
+
+def _is_associated(table: dict[str, Any], member: str, value: object) -> bool:
+    return any(each.get(member) == value for each in table.get("Associations", []))
+
+
+def key(services: Services, plan: Plan) -> str:
+    """Check the state of the key; who may use it is a matter of the permissions."""
+    arn = plan.settings.kms_key
+    if arn is None:
+        return "not set: encrypted with a key of AWS"
+    known(plan.identity, "identity")
+    try:
+        found = services.kms.describe_key(KeyId=arn)["KeyMetadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+        raise InputError(f"kms_key: {arn} does not exist", "correct it in pipeline.yaml") from None
+    kind = (found["KeyState"], found.get("KeySpec", "SYMMETRIC_DEFAULT"))
+    if kind != ("Enabled", "SYMMETRIC_DEFAULT"):
+        raise InputError(
+            f"kms_key: {arn} is {' and '.join(kind)}", "a symmetric key that is enabled is needed"
+        )
+    return f"{arn} is enabled"
+
+
+def notify(services: Services, plan: Plan) -> str:
+    """Check that somebody gets the notifications: an address must confirm its subscription."""
+    if plan.settings.notify is None:
+        return "not set: nobody is notified"
+    topic = _topic(plan.settings, known(plan.stack, "stack"))
+    try:
+        pages = services.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+        found = [each for page in pages for each in page["Subscriptions"]]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NotFound", "NotFoundException"):
+            raise
+        raise InputError(f"notify: {topic} does not exist", DEPLOY) from None
+    waiting = [each["Endpoint"] for each in found if not each["SubscriptionArn"].startswith("arn:")]
+    if waiting or not found:
+        raise Doubt(
+            f"notify: {', '.join(waiting)} has not confirmed the subscription to {topic}"
+            if waiting
+            else f"notify: nobody has subscribed to {topic}",
+            "open the link of the message from AWS, or `aws sns subscribe` again",
+        )
+    return f"{len(found)} confirmed subscriptions to {topic}"
+
+
+def _topic(given: Settings, stack: Stack) -> str:
+    topic = stack.notify_topic_arn
+    if topic is None:
+        raise InputError(f"notify: the stack has no topic for {given.notify}", DEPLOY)
+    return topic
