@@ -32,7 +32,7 @@ from pipeline.workflow.parameters import (
     VALIDATION_DATA_URI,
 )
 from pipeline.workflow.registration import register_model
-from pipeline.workflow.resource_config import PreferenceTrainingStep
+from pipeline.workflow.resource_config import TrainingStep
 
 import boto3
 from sagemaker.estimator import Estimator
@@ -112,7 +112,7 @@ def build_pipeline(
         hyperparameters=hyperparameters,
         environment={"CACHE_KEY": cache_key},  # part of the step's cache key, read by nobody
     )
-    train = PreferenceTrainingStep(
+    train = TrainingStep(
         name=TRAIN_STEP,
         instance_types=preferred,
         display_name="Train XGBoost",

@@ -147,7 +147,7 @@ def test_what_the_run_needs_is_refused_before_it_starts(
         "sagemaker:StartPipelineExecution on "
         "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-pipeline-survival\n"
         "hint: ask for the policy OperatorPolicyArn of stack titanic-pipeline\n"
-        "preflight: 16 ok, 1 failure, 1 not checked\n"
+        "preflight: 20 ok, 1 failure, 1 not checked\n"
     )
     assert not (here / "runs").exists()
 
@@ -248,14 +248,14 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
 ) -> None:
     name = "titanic-pipeline-drift"
     assert upsert_and_start.main(["--config", str(write_config(pipeline_name=name))]) == 0
-    assert "\npreflight: 16 ok, 2 not checked\n" in f"\n{capsys.readouterr().err}"
+    assert "\npreflight: 21 ok, 1 not checked\n" in f"\n{capsys.readouterr().err}"
     changed = str(write_config(pipeline_name=name, max_run_seconds=600))
     assert preflight.main(["--config", changed]) == 0
     out, err = capsys.readouterr()
     local_aws.clients.client("sagemaker").delete_pipeline(
         PipelineName=name, ClientRequestToken="x" * 32
     )
-    assert err == "preflight: 16 ok, 1 warning, 2 not checked\n"
+    assert err == "preflight: 21 ok, 1 warning, 1 not checked\n"
     assert (
         "warning      drift                 the deployed titanic-pipeline-drift is another one"
         in out
@@ -280,7 +280,7 @@ def test_a_start_that_would_fail_sends_nothing(
     assert err.startswith(
         f"error: roles: {arn} does not trust sagemaker.amazonaws.com for account "
     )
-    assert "preflight: 15 ok, 1 failure, 2 not checked\n" in err
+    assert "preflight: 20 ok, 1 failure, 1 not checked\n" in err
     assert not (here / "runs").exists()
     sent = local_aws.clients.client("s3").list_objects_v2(
         Bucket=local_aws.stack.bucket, Prefix="data/never/"

@@ -13,7 +13,7 @@ from pipeline.settings import Settings
 from pipeline.stack import Stack
 from pipeline.tuning.settings import Range, Tuning
 from pipeline.workflow.parameters import IMAGE_URI, INSTANCE_TYPE, TRAIN_DATA_URI
-from pipeline.workflow.resource_config import WarmPoolTuningStep
+from pipeline.workflow.resource_config import TuningStep
 
 import boto3
 from sagemaker.inputs import TrainingInput
@@ -80,7 +80,7 @@ def build_tuning_pipeline(
         random_seed=tuning.seed,
         early_stopping_type="Off",  # the objective comes at the end of a job, never before
     )
-    step = WarmPoolTuningStep(
+    step = TuningStep(
         name=TUNE_STEP,
         keep_alive_seconds=settings.warm_pool_seconds,
         display_name="Search for hyperparameters",

@@ -5,11 +5,11 @@ from typing import Any
 
 import pipeline.sdk  # noqa: F401 - first: importing the SDK is made hermetic there
 
-from sagemaker.workflow.steps import TrainingStep, TuningStep
+from sagemaker.workflow import steps
 
 
-class PreferenceTrainingStep(TrainingStep):
-    """A TrainingStep on one instance type, or on the first of several that has capacity.
+class TrainingStep(steps.TrainingStep):
+    """The SDK's step, on one instance type, or on the first of several that has capacity.
 
     Source: "Instance preference lists for training jobs", developer guide.
     """
@@ -31,8 +31,8 @@ class PreferenceTrainingStep(TrainingStep):
         return request
 
 
-class WarmPoolTuningStep(TuningStep):
-    """A TuningStep that may keep an instance for the next trial.
+class TuningStep(steps.TuningStep):
+    """The SDK's step, which may keep an instance for the next trial.
 
     The SDK writes HyperParameterTuningResourceConfig, which has no KeepAlivePeriodInSeconds.
     """
