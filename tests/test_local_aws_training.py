@@ -385,6 +385,10 @@ def test_the_sdks_own_fit_waits_and_shows_the_log(
     assert "Training seconds: " in out
     artifact = jobs.archive(estimator.model_data)
     assert sorted(artifact) == sorted([*contract.ARTIFACT_FILES, contract.METRICS_FILE])
+    attach: Any = Estimator.attach
+    attached = attach(estimator._current_job_name, estimator.sagemaker_session)
+    assert attached.model_data == estimator.model_data
+    assert attached.hyperparameters() == {"num_round": "30"}
 
 
 def test_the_sdks_own_fit_raises_with_the_reason(jobs: Jobs, settings: Settings) -> None:

@@ -390,7 +390,7 @@ def test_local_works_in_any_environment_as_a_program(here: Path) -> None:
         check=False,
     )
     assert job.returncode == 0, job.stderr
-    assert "local AWS: training jobs run as child processes, not in their image" in job.stderr
+    assert "local AWS: jobs run as child processes, not in their image" in job.stderr
     assert "status        Succeeded" in job.stdout
     assert "Traceback" not in job.stderr
     assert record_of(here)["endpoint"].startswith("http://127.0.0.1:")

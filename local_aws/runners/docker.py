@@ -63,7 +63,7 @@ class ContainerRunner:
     single isolated host has no network.
     """
 
-    description = "training jobs run in their image, in the container engine"
+    description = "jobs run in their image, in the container engine"
     most_instances = MOST_INSTANCES
 
     def __init__(

@@ -1,5 +1,6 @@
 """Runs the program of a job as a child process: for machines without a container engine."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -39,7 +40,7 @@ class ProcessRunner:
 
     @property
     def description(self) -> str:
-        said = "training jobs run as child processes, not in their image"
+        said = "jobs run as child processes, not in their image"
         if reason := no_namespace():
             said += (
                 f"; they have no /opt/ml of their own ({reason}), only "
@@ -139,6 +140,8 @@ def _free_port() -> int:
 
 
 class _ChildProcess:
+    """Leads a process group of its own: as in a container, its end is that of what it started."""
+
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
@@ -154,8 +157,14 @@ class _ChildProcess:
 
     def exit_code(self) -> int:
         code = self._process.wait()
+        self._kill_group()
         return code if code >= 0 else 128 - code
 
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._kill_group()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)

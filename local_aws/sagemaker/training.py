@@ -35,7 +35,6 @@ from local_aws.sagemaker.opt_ml_tree import (
     write_config,
 )
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 LONGEST_RUN_SECONDS = 86_400  # unless the request says otherwise
 SWITCHES = (  # of the request, off unless given
     "EnableNetworkIsolation",

@@ -6,6 +6,7 @@ from local_aws.config import LOOPBACK
 from local_aws.ecr.images import SINGLE_IMAGE_TYPES, media_type
 from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
 from local_aws.sagemaker.instances import selected
+from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.requests import SageMakerRequests
 from local_aws.sagemaker.supported import contradictions, unsupported, wrong_instance_count
 from local_aws.sagemaker.training import TrainingJob
@@ -34,9 +35,8 @@ class TrainingApi(SageMakerRequests):
         return EmptyResult()
 
     def list_training_jobs(self) -> ActionResult:
-        self._refuse_all_but("NextToken", "MaxResults")
         jobs = [job.describe() for job in list(self.state.jobs.values())]
-        return self._page("TrainingJobSummaries", jobs[::-1])
+        return self._page("TrainingJobSummaries", listed(jobs, "TrainingJob", self._request()))
 
     def _job(self) -> TrainingJob:
         name = self._get_param("TrainingJobName")

@@ -96,7 +96,7 @@ def test_run_follows_what_the_program_started_and_ends_as_it_did(
     done = local_aws(folder, "run", "--", sys.executable, "program.py", least, code)
     assert done.returncode == expected, done.stderr
     lines = done.stderr.splitlines()
-    assert lines[0] == "local AWS: training jobs run as child processes, not in their image"
+    assert lines[0] == "local AWS: jobs run as child processes, not in their image"
     assert lines[-1].startswith(last)
     if least == "2":
         assert "p step End: Failed: too much" in lines

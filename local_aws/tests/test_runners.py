@@ -1,6 +1,10 @@
 """How the program of a job is started: by which entry of `images`, and what it sees."""
 
+import os
+import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ from local_aws.errors import JobFailed
 from local_aws.runners.process import ProcessRunner, no_namespace
 from local_aws.runners.runner import ContainerSpec, Started
 from local_aws.runners.table import RunnerTable
+from local_aws.sagemaker.cluster import Cluster, HostFailed
 from local_aws.tests.jobs import Jobs
 from local_aws.workspace import Workspace
 
@@ -79,11 +84,12 @@ def run(tmp_path: Path, spec: ContainerSpec, image: Image | None = None) -> tupl
     (tmp_path / "processes").mkdir(exist_ok=True)
     runner = ProcessRunner(Clients("http://127.0.0.1:9", "us-east-1", "x", "x"), workspace)
     started = runner.start(spec, image or Image("*", command=(sys.executable,)))
-    (process,) = started.processes.values()
-    lines = list(process.lines())
-    code = process.exit_code()
-    started.close()
-    return code, lines
+    lines: list[str] = []
+    try:
+        Cluster(started).run(lambda _host: lines.append)
+    except HostFailed as error:
+        return error.exit_code, lines
+    return 0, lines
 
 
 needs_namespace = pytest.mark.skipif(bool(no_namespace()), reason=no_namespace() or "-")
@@ -143,3 +149,51 @@ def test_a_program_calls_as_the_role_of_its_job(jobs: Jobs) -> None:
     name = jobs.start(do)
     assert jobs.wait(name)["TrainingJobStatus"] == "Completed"
     assert jobs.log(name)[0].strip() == jobs.clients.endpoint
+
+
+def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
+    """Else it would hold the log open, and the job with it."""
+    (tmp_path / "algo-1").mkdir()
+    shell = "sleep 600 & echo $!"
+    code, (child,) = run(tmp_path, spec_of(tmp_path / "algo-1", "sh", "-c", shell))
+    assert code == 0
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+WITHOUT_NAMESPACES = """
+import pathlib, sys
+from local_aws.tests import test_runners as tests
+folder = pathlib.Path(sys.argv[1])
+(folder / "algo-1").mkdir()
+(folder / "algo-1" / "x").write_text("of the job")
+program = "import os, sys; print(os.environ['SAGEMAKER_BASE_DIR'], open(sys.argv[1]).read())"
+spec = tests.spec_of(folder / "algo-1", sys.executable, "-c", program, "/opt/ml/x")
+print(tests.run(folder, spec))
+print(tests.ProcessRunner(None, None).description)
+"""
+
+
+@needs_namespace
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="not installed: util-linux")
+def test_without_namespaces_a_program_is_told_where_its_tree_is(tmp_path: Path) -> None:
+    """In a user namespace that allows no others, as a user without the right to mount."""
+    forbid = "echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin "
+    python = f'--inh-caps=-sys_admin {sys.executable} -c "$0" "$1"'
+    shell = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid + python]
+    ended = subprocess.run(
+        [*shell, WITHOUT_NAMESPACES, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert ended.returncode == 0, ended.stderr
+    result, said = ended.stdout.splitlines()
+    assert result == f"(0, ['{tmp_path / 'algo-1'} of the job'])"
+    assert "they have no /opt/ml of their own (" in said
+    assert said.endswith(
+        "only SAGEMAKER_BASE_DIR: allow user namespaces on Linux, or run images with docker"
+    )
