@@ -25,6 +25,7 @@ from pipeline.execution.summary import INDENT, summary
 from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances import price_list
 from pipeline.report import write_pages
+from pipeline.serving.gate import with_served_auc
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
 from pipeline.smallest_instance import with_smallest
 from pipeline.stack import read_stack
@@ -115,6 +116,9 @@ def _upsert_and_start(
     tag = image_tag(settings.accelerator)
     ecr = session.client("ecr")
     image_uri = resolve_image(ecr, stack.repository_uri, tag)
+    if settings.better_than_served:
+        settings = with_served_auc(session, settings, dataset)
+        say(f"least validation AUC: {settings.min_validation_auc}", console)
 
     stage("building the pipeline's definition")
     # Importing the SDK takes seconds: only now that nothing else is missing.

@@ -28,7 +28,7 @@ from pipeline.settings import Settings
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ROOT
+from conftest import ROOT, WriteConfig
 from program import ENVIRONMENT
 
 NAME, CANDIDATE = "titanic-pipeline-endpoint", "titanic-pipeline-candidate"
@@ -164,6 +164,24 @@ def before(versions: list[Version], sagemaker: Any, settings: Settings) -> int:
     assert endpoint_name(settings) == NAME
     assert candidate_name(settings) == CANDIDATE
     return versions[0].number
+
+
+def test_the_gate_can_ask_for_more_than_the_version_that_is_served(
+    before: int,
+    versions: list[Version],
+    write_config: WriteConfig,
+    here: Path,  # noqa: ARG001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = str(write_config(better_than_served=True, min_validation_auc=0.5))
+    given = ["--config", config, "--no-cache", "--no-preflight", "--parameter"]
+    served_auc = versions[0].properties["validation:auc"]
+    assert before == versions[0].number
+    assert upsert_and_start.main([*given, "num_round=20"]) == 1  # here, fewer trees are better
+    told = capsys.readouterr().err
+    assert f"least validation AUC: {float(served_auc)}" in told
+    assert "is below MinValidationAuc" in told
+    assert upsert_and_start.main([*given, "num_round=5"]) == 0  # as good is enough
 
 
 def test_an_answer_that_differs_leaves_the_version_before_serving(

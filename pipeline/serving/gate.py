@@ -1,0 +1,24 @@
+"""The quality gate that asks for a model at least as good as the one that is served."""
+
+from container.contract import VALIDATION_CHANNEL
+from container.reading import read_rows
+from pipeline.data import Dataset
+from pipeline.serving.comparison import served_auc
+from pipeline.serving.endpoint import endpoint_name, find_served
+from pipeline.settings import Settings
+
+import boto3
+
+
+def with_served_auc(session: boto3.Session, settings: Settings, dataset: Dataset) -> Settings:
+    """Return the settings with `min_validation_auc` raised to the AUC of the served version.
+
+    It is measured on the present validation rows. Without an endpoint nothing changes.
+    """
+    served = find_served(session.client("sagemaker"), endpoint_name(settings))
+    if served is None:
+        return settings
+    rows = read_rows(dataset.channels[VALIDATION_CHANNEL], labelled=True)
+    auc = round(served_auc(session.client("s3"), served.version, rows), 6)  # as in the job's log
+    least = max(settings.min_validation_auc, auc)
+    return settings.model_copy(update={"min_validation_auc": least})
