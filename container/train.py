@@ -69,6 +69,7 @@ def train(
     artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, cluster, device)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        # docs: save
         artifact.save(folder)
         check_same_artifact(folder, cluster)
         metrics = measure(Artifact.load(folder), validation_rows, cluster)
@@ -76,7 +77,8 @@ def train(
         if cluster.is_rank_zero:
             rounded = {name: round(metrics[name], 6) for name in contract.METRICS}
             _write_json(folder / contract.METRICS_FILE, metrics | rounded)
-            write_outputs(folder, opt_ml)
+            write_outputs(folder, opt_ml)  # into /opt/ml/model
+            # docs: end
             _write_json(opt_ml.output_data / contract.RESOURCES_FILE, {contract.PEAK_MEMORY: peak})
     checkpoints.remove()
     if cluster.is_rank_zero:

@@ -1,4 +1,4 @@
-"""What every command does alike: the --config argument, errors, exit codes."""
+"""What every command does alike: the --config and --local arguments, errors, exit codes."""
 
 import argparse
 import contextlib
@@ -6,7 +6,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from container.errors import InputError
@@ -14,7 +15,7 @@ from local_aws import interrupts
 from local_aws.errors import UserError
 from pipeline.arguments import Parser
 from pipeline.diagnosis import diagnose, redacted
-from pipeline.settings import DEFAULT_CONFIG
+from pipeline.settings import DEFAULT_CONFIG, Settings
 from pipeline.terminal import say
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -47,6 +48,33 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         help="the settings [default: the project's pipeline.yaml]",
     )
     return result
+
+
+def local_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a command that can run on local AWS."""
+    result = parser(description)
+    result.add_argument(
+        "--local", action="store_true", help="run on local AWS: no account, nothing billed"
+    )
+    return result
+
+
+def endpoint(arguments: argparse.Namespace, settings: Settings) -> AbstractContextManager[None]:
+    """Return what runs a local AWS for the time of the command with --local, else nothing."""
+    return at_local_aws(settings) if arguments.local else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def at_local_aws(settings: Settings) -> Iterator[None]:
+    """Run a local AWS, and point this process at it."""
+    from pipeline import local  # moto takes a second
+
+    with local.start(settings) as running:
+        try:
+            say(f"local AWS: {running.runner.description}")
+            yield
+        finally:
+            interrupts.begin_cleaning()
 
 
 def asking_parser(description: str | None) -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The data: read, split into channels, and uploaded under the hash of their content.
+"""Read the data, split them into channels, and upload them under the hash of their content.
 
 `python pipeline/data.py` does just this step.
 """
@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from container.contract import TRAIN_CHANNEL, VALIDATION_CHANNEL
@@ -118,6 +119,18 @@ def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, boo
     return sent
 
 
+def write(dataset: Dataset, folder: Path) -> None:
+    """Write each channel into `folder` as CSV. Raises InputError when that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for channel, content in dataset.channels.items():
+            (folder / f"{channel}.csv").write_bytes(content)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written to: {error.strerror}", "give another --output FOLDER"
+        ) from None
+
+
 def list_channel(s3: Any, uri: str) -> dict[str, int]:
     """Return the sizes of the objects that a training job reads under an S3 URI, by key, sorted."""
     bucket, prefix = split_uri(uri)
@@ -163,14 +176,21 @@ def _stored_checksum(s3: Any, bucket: str, key: str) -> str | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = cli.parser(__doc__).parse_args(argv)
+    parser = cli.local_parser(__doc__)
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="also write the channels there, a CSV each"
+    )
+    arguments = parser.parse_args(argv)
 
     def command() -> int:
         settings = load_settings(arguments.config)
         dataset = prepare(settings)
-        session = boto3.Session(region_name=settings.region)
-        stack = read_stack(session.client("cloudformation"), settings.stack_name)
-        sent = upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
+        if arguments.output:
+            write(dataset, arguments.output)
+        with cli.endpoint(arguments, settings):
+            session = boto3.Session(region_name=settings.region)
+            stack = read_stack(session.client("cloudformation"), settings.stack_name)
+            sent = upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
         for channel, uri in dataset.uris(stack.bucket, settings.prefix).items():
             state = "uploaded" if sent[channel] else "already there"
             print(f"{channel}: {state}", file=sys.stderr)

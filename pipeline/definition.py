@@ -117,12 +117,14 @@ def build_pipeline(
         instance_types=preferred,
         display_name="Train XGBoost",
         description="Trains in the project's own image and evaluates on the validation channel.",
+        # docs: fit
         step_args=estimator.fit(
             {
                 channel: TrainingInput(uri, content_type="text/csv")
                 for channel, uri in data_uris.items()
             }
         ),
+        # docs: end
         cache_config=CacheConfig(enable_caching=True, expire_after=CACHE_EXPIRES_AFTER),
         retry_policies=[
             SageMakerJobStepRetryPolicy(
@@ -201,6 +203,7 @@ def build_estimator(
     """The Estimator of the training job; the keyword arguments may be pipeline parameters."""
     # An instance type with disks of its own encrypts them itself, and takes no key for them.
     volume_key = all(instance_supports_kms(each) for each in settings.instance_types)
+    # docs: estimator
     return Estimator(
         image_uri=image_uri,
         # Outside a pipeline, the SDK would make an illegal job name from an image with a digest.
@@ -217,6 +220,7 @@ def build_estimator(
         output_path=f"s3://{stack.bucket}/models/{settings.prefix}",
         volume_size=settings.volume_size_gb,  # the SDK's default is 30 GB
         max_run=settings.max_run_seconds,  # the SDK's default is 24 hours
+        # docs: end
         # A fact of the definition, not a parameter: CreateTrainingJob refuses a maximum wait
         # when spot is off, and a parameter cannot take it out of the request.
         use_spot_instances=settings.spot,
@@ -227,16 +231,20 @@ def build_estimator(
             f"s3://{stack.bucket}/checkpoints/{settings.prefix}" if settings.spot else None
         ),
         checkpoint_local_path=contract.CHECKPOINT_PATH if settings.spot else None,
+        # docs: estimator
         enable_network_isolation=True,  # the container needs no network: nothing can leak
         disable_profiler=True,  # else a profiler reads the job every minute
         debugger_hook_config=False,  # else a debugger hook writes tensors to the default bucket
+        # docs: end
         tags=settings.aws_tags,
         subnets=list(settings.vpc.subnets) if settings.vpc else None,
         security_group_ids=list(settings.vpc.security_groups) if settings.vpc else None,
         output_kms_key=settings.kms_key,
         volume_kms_key=settings.kms_key if volume_key else None,
+        # docs: estimator
         sagemaker_session=session,
     )
+    # docs: end
 
 
 def example_definition(settings: Settings) -> dict[str, Any]:

@@ -154,16 +154,17 @@ def exit_code(checks: Sequence[Check]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = cli.parser(__doc__)
+    parser = cli.local_parser(__doc__)
     parser.add_argument("--json", action="store_true", help="print the checks as JSON")
     arguments = parser.parse_args(argv)
 
     def command() -> int:
         settings = load_settings(arguments.config)
-        session = boto3.Session(region_name=settings.region)
-        services = make_services(session)
-        plan = find_plan(settings, session, services)
-        checks = run_checks(CHECKS | DRIFT, services, plan)
+        with cli.endpoint(arguments, settings):
+            session = boto3.Session(region_name=settings.region)
+            services = make_services(session)
+            plan = find_plan(settings, session, services)
+            checks = run_checks(CHECKS | DRIFT, services, plan)
         if arguments.json:
             print(json.dumps([asdict(each) for each in checks], indent=2))
         else:

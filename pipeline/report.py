@@ -1,27 +1,40 @@
-"""Writes the evidence page of an execution: `python pipeline/report.py [EXECUTION_ARN | latest]`.
+"""Write the evidence page of an execution: `python pipeline/report.py [EXECUTION_ARN | latest]`.
 
 Everything on it is read back: from the services, from the artifact, which is scored again, and from
-this checkout. It lies in runs/<execution id>/, with its pictures beside it.
+this checkout. The page lies in runs/<execution id>/ with its pictures, and with report.zip, which
+Notion imports.
 """
 
 import argparse
 import re
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
 from pipeline import cli
-from pipeline.evidence.words import LANGUAGES
+from pipeline.endpoint import is_aws
 from pipeline.execution.failure import diagnose_run
 from pipeline.execution.progress import ENDED
-from pipeline.execution.record import RUNS, Record, collect, make_folder, run_folder, save
+from pipeline.execution.record import (
+    RUNS,
+    Record,
+    collect,
+    make_folder,
+    recorded_runs,
+    run_folder,
+    save,
+)
 from pipeline.instances import price_list
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import boto3
 from botocore.exceptions import ClientError
 
+LANGUAGES = {"en": "report.md", "ko": "report.ko.md"}  # and the file of the page in each
+ZIP = "report.zip"
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 NO_SUCH_PIPELINE = ("ResourceNotFound", "ValidationException")  # AWS says the one, moto the other
 EXECUTION_ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):[0-9]{12}:pipeline/[^/]+/execution/[A-Za-z0-9-]+"
@@ -36,24 +49,37 @@ def write_pages(
     folder: Path,
     languages: Iterable[str],
 ) -> list[Path]:
-    """Writes the page in each language into `folder`, and the pictures; the paths of the pages."""
+    """Write the page in each language, its pictures and report.zip; return the pages' paths."""
     # They import XGBoost and matplotlib, which takes a second: only when a page is written.
     from pipeline.evidence.evidence import gather
     from pipeline.evidence.page import page
     from pipeline.evidence.pictures import draw
 
-    evidence = gather(session, settings, record)
-    pictures = draw(folder, evidence.scoring)
+    evidence = gather(session, settings, record, folder)
+    languages = list(languages)
+    pictures = draw(folder, evidence.scoring, {"en": None} | dict.fromkeys(languages))
+    given = "" if config.resolve() == DEFAULT_CONFIG.resolve() else str(config)
     paths = []
     for language in languages:
         path = folder / LANGUAGES[language]
-        path.write_text(page(evidence, pictures, str(config), language), encoding="utf-8")
+        text = page(evidence, pictures, given, language, f"{path.name}.j2")
+        path.write_text(text, encoding="utf-8")
         paths.append(path)
+    _pack(folder, [path.name for path in paths] + pictures)
     return paths
 
 
+def _pack(folder: Path, names: Iterable[str]) -> None:
+    """Put files of `folder` into its report.zip."""
+    with zipfile.ZipFile(folder / ZIP, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(name, ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, (folder / name).read_bytes())
+
+
 def latest_execution(sagemaker: Any, pipeline_name: str) -> str:
-    """The ARN of the execution started last. Raises InputError when there is none."""
+    """Return the ARN of the execution started last. Raises InputError when there is none."""
     hint = "python pipeline/upsert_and_start.py starts one"
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline_name)
     try:
@@ -70,7 +96,7 @@ def latest_execution(sagemaker: Any, pipeline_name: str) -> str:
 
 
 def check_ended(sagemaker: Any, execution_arn: str) -> None:
-    """Raises InputError when there is no such execution, or it goes on."""
+    """Raise InputError when there is no such execution, or it goes on."""
     try:
         execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     except ClientError as error:
@@ -88,7 +114,7 @@ def check_ended(sagemaker: Any, execution_arn: str) -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__)
+    parser = cli.local_parser(__doc__)
     parser.add_argument(
         "execution",
         nargs="?",
@@ -102,8 +128,27 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def local_pages(settings: Settings, execution: str) -> list[Path]:
+    """Return the pages of a run with --local, which were written at its end.
+
+    Its local AWS has ended since: nothing can be read back. Raises InputError when there is none.
+    """
+    for record in recorded_runs(RUNS, settings.region, settings.pipeline_name):
+        if execution in ("latest", record["execution_arn"]) and not is_aws(record["endpoint"]):
+            folder = run_folder(record["execution_arn"], RUNS)
+            pages = [folder / name for name in LANGUAGES.values()]
+            return [page for page in pages if page.exists()]
+    raise InputError(
+        f"execution {execution}: no run of {settings.pipeline_name} with --local is in {RUNS}/",
+        "python pipeline/upsert_and_start.py --local makes one, and its pages",
+    )
+
+
 def _main(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config)
+    if arguments.local:
+        print(*local_pages(settings, arguments.execution), sep="\n")
+        return cli.SUCCEEDED
     session = boto3.Session(region_name=settings.region)
     sagemaker, s3 = session.client("sagemaker"), session.client("s3")
     execution_arn = arguments.execution

@@ -46,7 +46,25 @@ def _runs(settings: Settings) -> list[Record]:
     return completed_runs(RUNS, settings.region, settings.pipeline_name)
 
 
-def _keep(inquiry: Inquiry, region: str, need: Need, candidates: Sequence[Candidate]) -> None:
+def keep_survey(
+    session: boto3.Session, settings: Settings, runs: Sequence[Record], path: Path
+) -> None:
+    """Ask about every instance type, and keep the answers in `path`.
+
+    Args:
+        session: Of the account and region that are asked.
+        settings: With the number of instances, and spot or not.
+        runs: Records of runs, the newest first; one that measured the program's memory counts.
+        path: The JSON file.
+    """
+    inquiry, need = Inquiry(), job_need(settings, runs)
+    facts = ask_about_instance_types(inquiry, session, settings.region)
+    _keep(path, inquiry, settings.region, need, judge(facts, need))
+
+
+def _keep(
+    path: Path, inquiry: Inquiry, region: str, need: Need, candidates: Sequence[Candidate]
+) -> None:
     evidence = {
         "region": region,
         "need": asdict(need),
@@ -54,16 +72,16 @@ def _keep(inquiry: Inquiry, region: str, need: Need, candidates: Sequence[Candid
         "answers": inquiry.answers,
     }
     try:
-        EVIDENCE.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{EVIDENCE.absolute()}: cannot be written to: {error.strerror}",
+            f"{path.absolute()}: cannot be written to: {error.strerror}",
             "start in a folder that can be written to",
         ) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = cli.parser(__doc__)
+    parser = cli.local_parser(__doc__)
     parser.add_argument(
         "--all",
         action="store_true",
@@ -73,24 +91,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         settings = load_settings(arguments.config)
-        runs = _runs(settings)
-        need = job_need(settings, runs)
-        inquiry = Inquiry()
-        session = boto3.Session(region_name=settings.region)
-        facts = ask_about_instance_types(inquiry, session, settings.region)
-        candidates = judge(facts, need)
-        _keep(inquiry, settings.region, need, candidates)
-        out = make_console(stderr=False)
-        if arguments.all:
-            say(f"{table(candidates)}\n\n{choices(candidates)}\n", out, INDENT)
-        best = choose_smallest(facts, need, settings.region)
-        say(proof(candidates, best, need, runs), out)
-        if not arguments.all:
-            say("\n" + table([*smaller_than(best, candidates), best]), out, INDENT)
-        say(f"{len(inquiry.answers)} answers are in {EVIDENCE}")
-        return cli.SUCCEEDED
+        with cli.endpoint(arguments, settings):
+            return survey(settings, every=arguments.all)
 
     return cli.run(command)
+
+
+def survey(settings: Settings, *, every: bool) -> int:
+    """Ask, keep the answers in EVIDENCE, and print the choice with smaller types, or every one."""
+    runs = _runs(settings)
+    need = job_need(settings, runs)
+    inquiry = Inquiry()
+    session = boto3.Session(region_name=settings.region)
+    facts = ask_about_instance_types(inquiry, session, settings.region)
+    candidates = judge(facts, need)
+    _keep(EVIDENCE, inquiry, settings.region, need, candidates)
+    out = make_console(stderr=False)
+    if every:
+        say(f"{table(candidates)}\n\n{choices(candidates)}\n", out, INDENT)
+    best = choose_smallest(facts, need, settings.region)
+    say(proof(candidates, best, need, runs), out)
+    if not every:
+        say("\n" + table([*smaller_than(best, candidates), best]), out, INDENT)
+    say(f"{len(inquiry.answers)} answers are in {EVIDENCE}")
+    return cli.SUCCEEDED
 
 
 if __name__ == "__main__":

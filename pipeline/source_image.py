@@ -6,13 +6,14 @@ running local AWS.
 """
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
 
 from local_aws.ecr.images import put_image
 from pipeline import cli
-from pipeline.image import CONTAINER, NONE, REQUIREMENTS, image_tag, source_files
+from pipeline.image import CONTAINER, NONE, REQUIREMENTS, SINGLE, image_tag, source_files
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 from pipeline.stack import read_stack
 
@@ -50,6 +51,16 @@ def put_source_image(
     """Push the image of `folder` for an accelerator under its tag, and return its digest."""
     layer = _layer(folder, accelerator)
     return put_image(ecr, repository_uri, image_tag(accelerator, folder), layer, CONFIG)
+
+
+def is_built(ecr: Any, repository: str, digest: str) -> bool:
+    """Return whether an image in ECR was built: one made here has one layer, and no base image."""
+    images = ecr.batch_get_image(
+        repositoryName=repository,
+        imageIds=[{"imageDigest": digest}],
+        acceptedMediaTypes=list(SINGLE),
+    )["images"]
+    return bool(images) and len(json.loads(images[0]["imageManifest"]).get("layers", ())) > 1
 
 
 def _layer(folder: Path, accelerator: str) -> bytes:

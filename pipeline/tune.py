@@ -7,7 +7,6 @@ the training data and make no model; the validation data are left for the qualit
 import argparse
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 from container.contract import TRAIN_CHANNEL
 from container.errors import InputError
@@ -25,17 +24,14 @@ from pipeline.stack import read_stack
 from pipeline.terminal import make_console, say
 from pipeline.tuning.settings import BAYESIAN, GRID, RANDOM, Tuning
 from pipeline.tuning.trials import TrialFollower, best, block, collect, save, table, verdict
-from pipeline.upsert_and_start import at_local_aws, follow, start_execution
+from pipeline.upsert_and_start import follow, start_execution
 
 import boto3
 from rich.console import Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--local", action="store_true", help="run on local AWS: no account, nothing billed"
-    )
+    parser = cli.local_parser(__doc__)
     parser.add_argument(
         "--jobs", metavar="N", help="number of training jobs [default: tuning.jobs]"
     )
@@ -56,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load_settings(arguments.config)
         tuning = chosen(settings, arguments)
         console = make_console()
-        with at_local_aws(settings, console) if arguments.local else nullcontext():
+        with cli.endpoint(arguments, settings):
             return _tune(settings, tuning, arguments.no_preflight, console)
 
     return cli.run(command)

@@ -8,15 +8,13 @@ leaves runs/<execution id>/ with its record, its model and its evidence page.
 import argparse
 import json
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from typing import Any
 
 from local_aws import interrupts
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.endpoint import is_aws
-from pipeline.evidence.words import LANGUAGES
 from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
 from pipeline.execution.progress import Follower
@@ -24,10 +22,10 @@ from pipeline.execution.record import RUNS, collect, make_folder, save
 from pipeline.execution.summary import INDENT, summary
 from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances import price_list
-from pipeline.report import write_pages
+from pipeline.report import LANGUAGES, write_pages
 from pipeline.serving.gate import with_served_auc
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
-from pipeline.smallest_instance import with_smallest
+from pipeline.smallest_instance import EVIDENCE, keep_survey, with_smallest
 from pipeline.stack import read_stack
 from pipeline.terminal import Stage, make_console, say, stages
 from pipeline.workflow.parameters import (
@@ -49,10 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--local", action="store_true", help="run on local AWS: no account, nothing billed"
-    )
+    parser = cli.local_parser(__doc__)
     parser.add_argument("--dry-run", action="store_true", help="print the definition; send nothing")
     parser.add_argument(
         "--no-wait", action="store_true", help="return as soon as the execution has started"
@@ -84,21 +79,8 @@ def _main(arguments: argparse.Namespace) -> int:
     console = make_console()
     with stages(console) as stage:
         stage("starting local AWS" if arguments.local else "reading the stack")
-        with at_local_aws(settings, console) if arguments.local else nullcontext():
+        with cli.endpoint(arguments, settings):
             return _upsert_and_start(settings, arguments, console, stage)
-
-
-@contextmanager
-def at_local_aws(settings: Settings, console: Console) -> Iterator[None]:
-    """Meanwhile there is a local AWS, and this process is pointed at it."""
-    from pipeline import local
-
-    with local.start(settings) as local_aws:
-        try:
-            say(f"local AWS: {local_aws.runner.description}", console)
-            yield
-        finally:
-            interrupts.begin_cleaning()
 
 
 def _upsert_and_start(
@@ -180,6 +162,9 @@ def _upsert_and_start(
     finally:  # what was trained is told, also where it cannot be kept
         say(summary(record, arguments.verbose), out, INDENT)
     say(f"{'record':<12}  {folder}", out)
+    if arguments.local:  # an account can be asked at any time, a local AWS only now
+        stage("asking for the smallest instance")
+        keep_survey(session, settings, [record], folder / EVIDENCE)
     stage("writing the evidence pages")
     # In every language now: after --local, what they are read back from is gone.
     pages = write_pages(session, settings, arguments.config, record, folder, LANGUAGES)

@@ -7,11 +7,17 @@ from container.contract import METRICS
 from container.reading import read_rows
 from container.schema import LABEL
 from pipeline.data import Dataset
-from pipeline.evidence.metrics import baselines, evaluate
+from pipeline.evidence.metrics import (
+    baselines,
+    cross_validate,
+    evaluate,
+    group_shares,
+    intervals,
+    metrics_of_samples,
+    most_telling_columns,
+)
 from pipeline.evidence.pictures import wilson_interval
 from pipeline.evidence.scoring import TOLERANCE, largest_difference
-from pipeline.local_fit.cross_validation import cross_validate
-from pipeline.local_fit.pictures import most_telling_columns
 from pipeline.settings import Settings
 
 import numpy as np
@@ -19,6 +25,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 SCORED = st.lists(
     st.tuples(st.integers(0, 1), st.floats(0, 1, width=32)), min_size=2, max_size=60
@@ -44,10 +51,11 @@ def test_the_baselines_see_the_training_rows_alone(dataset: Dataset) -> None:
         read_rows(dataset.channels[name], name, labelled=True) for name in ("train", "validation")
     )
     found = baselines(train, validation)
-    assert {name: list(metrics) for name, metrics in found.items()} == {
-        "prior": list(METRICS),
-        "logistic": list(METRICS),
-    }
+    column = most_telling_columns(train)[0]
+    assert list(found) == ["prior", "logistic", column]
+    assert [list(metrics) for metrics in found.values()] == [list(METRICS)] * 3
+    share_of_value = validation[column].map(train.groupby(column)[LABEL].mean())
+    assert found[column]["auc"] == pytest.approx(roc_auc_score(validation[LABEL], share_of_value))
     assert found["prior"]["auc"] == 0.5
     share, label = train[LABEL].mean(), validation[LABEL]
     loss = -np.mean(label * np.log(share) + (1 - label) * np.log(1 - share))
@@ -55,6 +63,48 @@ def test_the_baselines_see_the_training_rows_alone(dataset: Dataset) -> None:
     assert 0.8 < found["logistic"]["auc"] < 0.95
     mirrored = train.assign(**{LABEL: 1 - train[LABEL]})
     assert baselines(mirrored, validation)["logistic"]["auc"] < 0.2
+
+
+@given(SCORED)
+def test_a_bootstrap_sample_is_measured_as_scikit_learn_measures_it(
+    scored: list[tuple[int, float]],
+) -> None:
+    labels = np.array([label for label, _ in scored])
+    probabilities = np.array([p for _, p in scored], np.float32)
+    random = np.random.default_rng(0)
+    counts = [np.bincount(random.integers(len(labels), size=len(labels))) for _ in range(20)]
+    found = metrics_of_samples(labels, probabilities, 20)
+    order = np.argsort(probabilities, kind="stable")
+    y, p = labels[order], probabilities[order].astype(float)
+    expected = []
+    for count in counts:
+        rows = np.repeat(np.arange(len(count)), count)
+        if len(set(y[rows])) == 2:
+            expected.append(evaluate(y[rows], p[rows]))
+    assert len(found) == len(expected)
+    for metric in METRICS:
+        assert [sample[metric] for sample in found] == pytest.approx(
+            [sample[metric] for sample in expected], abs=1e-9
+        )
+
+
+def test_an_interval_holds_the_metric_and_is_narrower_with_more_rows() -> None:
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 2, 4000)
+    scores = np.clip(labels * 0.3 + random.uniform(0, 0.7, 4000), 0, 1)
+    many, few = intervals(labels, scores), intervals(labels[:100], scores[:100])
+    for metric in METRICS:
+        low, high = many[metric]
+        assert low < evaluate(labels, scores)[metric] < high
+        assert high - low < few[metric][1] - few[metric][0]
+
+
+def test_numbers_are_grouped_into_bins_of_equally_many_rows(rows: pd.DataFrame) -> None:
+    ages = group_shares(rows, "age")
+    assert ages["size"].sum() == rows["age"].notna().sum()
+    assert ages["size"].min() > ages["size"].max() / 2
+    assert str(ages.index[0]).startswith("≤ ")
+    assert str(ages.index[-1]).startswith("> ")
 
 
 def test_the_interval_is_wilsons() -> None:

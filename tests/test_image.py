@@ -112,7 +112,7 @@ def test_the_pipeline_trains_in_the_image_by_its_digest(
     assert f"build {made['build_id']}\n" in image.pushed.stderr
     assert made["sbom"] == f"s3://{image.stack().bucket}/build/{source_tag()}.cdx.json"
     assert made["packages"] > 50
-    assert f"| `{made['sbom']}` |" in (folder / "report.md").read_text("utf-8")
+    assert f", `{made['sbom']}` |" in (folder / "report.md").read_text("utf-8")
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     assert record["metrics"] == {contract.metric_name(m): metrics[m] for m in contract.METRICS}
     config = opt_ml / "input" / "config" / "hyperparameters.json"

@@ -103,7 +103,7 @@ def test_the_page_is_about_them_alone(copy: Path) -> None:
         assert re.findall(rf"{WORDS}|titanic", text, re.IGNORECASE) == []
         assert f"`s3://{yaml.safe_load(block('yaml pipeline.yaml'))['stack_name']}-" in page
     assert label in (copy / "breast-cancer.csv").read_text("utf-8").splitlines()[0]
-    assert "breast-cancer.csv | head -3" in (results(copy) / "report.md").read_text("utf-8")
+    assert "`breast-cancer.csv`" in (results(copy) / "report.md").read_text("utf-8")
 
 
 @pytest.mark.usefixtures("finished")

@@ -5,40 +5,50 @@ import subprocess
 from pathlib import Path
 
 from pipeline.endpoint import is_aws
-from pipeline.evidence.blocks import code, literal, table
-from pipeline.evidence.key_code import Commit, Quote, present_commit, quotes
-from pipeline.evidence.policies import allowed_actions
+from pipeline.evidence.policies import allowed_statements
 from pipeline.evidence.scoring import largest_difference
-from pipeline.evidence.words import Words
+from pipeline.evidence.snippets import FILES, Commit, Snippet, present_commit, read_snippets
 
 import pytest
 from conftest import ROOT
 
 
-@pytest.mark.parametrize("quote", quotes(), ids=lambda quote: quote.key)
-def test_a_quote_is_what_stands_on_its_lines(quote: Quote) -> None:
-    lines = (ROOT / quote.path).read_text("utf-8").splitlines()[quote.first - 1 : quote.last]
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    assert [line[indent:] for line in lines] == quote.text.splitlines()
-    assert Words("en")(quote.key)
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("dockerfile", ["FROM ${BASE_IMAGE} AS", "pip install", "COPY *.py", "ENTRYPOINT ["]),
+        ("estimator", ["return Estimator(", "image_uri=image_uri,", "sagemaker_session=session,"]),
+        ("fit", ["step_args=estimator.fit(", "TrainingInput(uri"]),
+        ("save", ["artifact.save(folder)", "# into /opt/ml/model"]),
+    ],
+)
+def test_a_snippet_is_what_stands_between_its_marks(name: str, holds: list[str]) -> None:
+    snippet = read_snippets()[name]
+    assert snippet.text is not None
+    assert "# docs:" not in snippet.text
+    lines = (ROOT / snippet.path).read_text("utf-8").splitlines()
+    quoted = [line.strip() for line in snippet.text.splitlines() if line != "# ..."]
+    numbers = [part.split("-") for part in snippet.lines.split(", ")]
+    found = [lines[n - 1].strip() for a, b in numbers for n in range(int(a), int(b) + 1)]
+    assert quoted == found
+    for text in holds:
+        assert text in snippet.text
 
 
-def test_the_quotes_hold_what_they_are_there_for() -> None:
-    text = {quote.key: quote.text for quote in quotes()}
-    assert text["code_estimator"].startswith("def build_estimator(")
-    assert "hyperparameters=dict(hyperparameters)," in text["code_estimator"]
-    assert text["code_step"].startswith("train = TrainingStep(")
-    assert text["code_gate"].startswith("gate = ConditionStep(")
-    assert "booster = train_trees(" in text["code_fit"]
-    assert text["code_image"].endswith('ENTRYPOINT ["python3", "-m", "container"]\n')
-    assert text["code_role"].startswith("- Sid: FindTheData")
+def test_a_renamed_variable_changes_no_snippet(tmp_path: Path) -> None:
+    for path in FILES.values():
+        copy = tmp_path / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        text = (ROOT / path).read_text("utf-8")
+        copy.write_text(text.replace("gate = ", "decision = ").replace("[train, gate]", "[]"))
+    assert read_snippets(tmp_path) == read_snippets()
 
 
-def test_code_that_is_no_longer_there_is_an_error_not_an_empty_quote(tmp_path: Path) -> None:
+def test_a_snippet_without_marks_is_not_found_and_no_error(tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
-    (tmp_path / "pipeline" / "definition.py").write_text("def other():\n    pass\n")
-    with pytest.raises(LookupError, match=r"pipeline/definition\.py has no build_estimator"):
-        quotes(tmp_path)
+    (tmp_path / "pipeline" / "definition.py").write_text("# docs: estimator\nnever ends\n")
+    assert read_snippets(tmp_path)["estimator"] == Snippet("pipeline/definition.py", "", None)
+    assert read_snippets(tmp_path)["save"].text is None
 
 
 def test_the_commit_is_known_in_a_checkout_and_nowhere_else(tmp_path: Path) -> None:
@@ -56,25 +66,30 @@ def test_the_commit_is_known_in_a_checkout_and_nowhere_else(tmp_path: Path) -> N
     git("add", "file")
     git("commit", "--quiet", "-m", "one")
     sha = git("rev-parse", "HEAD")
-    assert present_commit(tmp_path) == Commit(sha, changed=False)
+    assert present_commit(tmp_path) == Commit(sha, changed=False, origin=None)
     (tmp_path / "file").write_text("2")
-    assert present_commit(tmp_path) == Commit(sha, changed=True)
+    assert present_commit(tmp_path) == Commit(sha, changed=True, origin=None)
     (tmp_path / "below").mkdir()
     assert present_commit(tmp_path / "below") is None, "a copy of the project in another checkout"
+    git("remote", "add", "origin", "https://user:secret@example.com/a.git")
+    assert present_commit(tmp_path) == Commit(sha, True, "https://example.com/a.git")
 
 
 def test_allowed_actions_are_those_that_are_allowed_not_those_denied(tmp_path: Path) -> None:
-    actions = allowed_actions()
-    assert "logs:GetLogEvents" in actions
-    assert "sagemaker:CreateTrainingJob" in actions
-    assert not [action for action in actions if "*" in action]
+    def actions(*template: Path) -> set[str]:
+        return {action for each in allowed_statements(*template) for action in each.actions}
+
+    assert {"logs:GetLogEvents", "sagemaker:CreateTrainingJob"} <= actions()
+    assert not [action for action in actions() if "*" in action]
+    owners = {each.owner for each in allowed_statements()}
+    assert {"BuildRole", "PipelineRole", "TrainingRole", "OperatorPolicy"} <= owners
     template = tmp_path / "template.yml"
     template.write_text(
         (ROOT / "build" / "infrastructure.yml")
         .read_text("utf-8")
         .replace("Action: sagemaker:DescribeTrainingJob", 'Action: "ecr:*"')
     )
-    assert [action for action in allowed_actions(template) if "*" in action] == ["ecr:*"]
+    assert [action for action in actions(template) if "*" in action] == ["ecr:*"]
 
 
 def test_the_largest_difference_is_found_wherever_it_is() -> None:
@@ -102,11 +117,3 @@ def test_the_largest_difference_is_found_wherever_it_is() -> None:
 )
 def test_only_an_address_of_aws_is_aws(endpoint: str, answer: bool) -> None:
     assert is_aws(endpoint) is answer
-
-
-def test_what_markdown_reads_as_its_own_does_not_break_a_block() -> None:
-    assert table(["a", "b"], [["x | y", "two\nlines"]]) == (
-        "| a | b |\n| --- | --- |\n| x \\| y | two lines |"
-    )
-    assert code("```\ninner\n```", "text") == "````text\n```\ninner\n```\n````"
-    assert literal("a`b\nc") == "`a'b c`"

@@ -66,7 +66,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert start("--verbose", *parameters) == 0
     out, err = capsys.readouterr()
     run, record = only_run(here), record_of(here)
-    assert sorted(path.name for path in run.iterdir()) == [
+    assert sorted(path.name for path in run.iterdir() if not path.name.endswith(".ko.png")) == [
         "calibration.png",
         "confusion-matrix.png",
         "feature-importance.png",
@@ -74,6 +74,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
         "model.tar.gz",
         "report.ko.md",
         "report.md",
+        "report.zip",
         "roc-curve.png",
         "run.json",
     ]
@@ -202,6 +203,7 @@ def test_a_job_that_takes_too_long_fails_with_that_reason(
     assert sorted(path.name for path in only_run(here).iterdir()) == [
         "report.ko.md",
         "report.md",
+        "report.zip",
         "run.json",
     ]
     assert record_of(here)["model_artifact"] is None
@@ -394,6 +396,19 @@ def test_local_works_in_any_environment_as_a_program(here: Path) -> None:
     assert "status        Succeeded" in job.stdout
     assert "Traceback" not in job.stderr
     assert record_of(here)["endpoint"].startswith("http://127.0.0.1:")
+    (page,) = (here / "runs").glob("*/report.md")
+    assert (
+        "| pass | The job completed on ml.m5.large, the smallest usable type. |"
+        in page.read_text("utf-8")
+    ), "what only this local AWS could say was asked in time"
+    again = subprocess.run(
+        [sys.executable, str(ROOT / "pipeline" / "report.py"), "--local"],
+        env={"PATH": os.defpath, "HOME": str(here)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.stdout.splitlines()[0] == str(page.relative_to(here)), again.stderr
 
 
 def test_ctrl_c_stops_the_execution_and_says_so(here: Path, write_config: WriteConfig) -> None:

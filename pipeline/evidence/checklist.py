@@ -1,97 +1,66 @@
-"""What the assignment asks for, each with what shows that it is so, or with what is lacking."""
+"""The points of the assignment, and whether the evidence shows each of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from container.contract import HYPERPARAMETERS, METRICS, metric_name
 from pipeline.endpoint import is_aws
-from pipeline.evidence.blocks import literal
 from pipeline.evidence.evidence import Evidence
-from pipeline.evidence.policies import allowed_actions
+from pipeline.evidence.policies import allowed_statements
 from pipeline.evidence.scoring import TOLERANCE, largest_difference
 from pipeline.instances.choice import smallest, usable
 from pipeline.workflow.parameters import MIN_VALIDATION_AUC
 
+# The points in the assignment's order; the templates of the page have their words.
+REQUIRED = ("aws", "image", "hyperparameters", "artifact", "smallest", "repeatable")
+PLUS = ("metrics", "log", "economy", "privilege")
+FURTHER = ("gate", "content_hash")
+
 
 @dataclass(frozen=True)
 class Check:
-    """The words are the messages `check_<name>` (what is asked) and `<reason>` with `values`."""
+    """The result for one point; a template says `reason` in words, with `values`."""
 
-    name: str
     passed: bool
-    reason: str
+    reason: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def checks(evidence: Evidence) -> list[Check]:
-    return [
-        _on_aws(evidence),
-        _succeeded(evidence),
-        _repeatable(evidence),
-        _image(evidence),
-        _hyperparameters(evidence),
-        _artifact(evidence),
-        _metrics(evidence),
-        _log(evidence),
-        _smallest(evidence),
-        _privilege(evidence),
-        _cost(evidence),
-    ]
-
-
-def _on_aws(evidence: Evidence) -> Check:
-    values = {"endpoint": literal(evidence.record["endpoint"])}
-    return Check("aws", evidence.on_aws, "aws_yes" if evidence.on_aws else "aws_no", values)
-
-
-def _succeeded(evidence: Evidence) -> Check:
-    record = evidence.record
-    auc = (record["metrics"] or {}).get(metric_name("auc"))
-    threshold = record["parameters"].get(MIN_VALIDATION_AUC)
-    values = {
-        "auc": "-" if auc is None else auc,
-        "threshold": threshold or "-",
-        "status": record["status"],
+def run_checks(evidence: Evidence) -> dict[str, Check]:
+    """Return the result for each point by its name, in the order of the page."""
+    functions = {
+        "aws": _aws,
+        "image": _image,
+        "hyperparameters": _hyperparameters,
+        "artifact": _artifact,
+        "smallest": _smallest,
+        "repeatable": _repeatable,
+        "metrics": _metrics,
+        "log": _log,
+        "economy": _economy,
+        "privilege": _privilege,
+        "gate": _gate,
+        "content_hash": _content_hash,
     }
-    if record["status"] == "Succeeded" and auc is not None:
-        return Check("succeeded", True, "succeeded_yes", values)
-    return Check("succeeded", False, "succeeded_no", values)
+    return {name: function(evidence) for name, function in functions.items()}
 
 
-def _repeatable(evidence: Evidence) -> Check:
-    lacking = []
-    if evidence.commit is None:
-        lacking.append("git commit")
-    elif evidence.commit.changed:
-        lacking.append("git commit of the changes")
-    if "@sha256:" not in (evidence.record["image_uri"] or ""):
-        lacking.append("image digest")
-    data = evidence.record["data"].values()
-    if not data or not all(each["sha256"] and all(each["sha256"].values()) for each in data):
-        lacking.append("SHA-256 of the data")
-    if evidence.definition is None:
-        lacking.append("pipeline definition")
-    sha = evidence.commit.sha if evidence.commit else ""
-    if lacking:
-        return Check("repeat", False, "repeat_no", {"lacking": ", ".join(lacking)})
-    return Check("repeat", True, "repeat_yes", {"commit": literal(sha)})
+def _aws(evidence: Evidence) -> Check:
+    return Check(evidence.on_aws and evidence.record["training_job_status"] == "Completed")
 
 
 def _image(evidence: Evidence) -> Check:
     image = evidence.image
     if image is None:
-        return Check("image", False, "image_no")
-    values = {"tags": literal(", ".join(image.tags)), "pushed": image.pushed_at}
-    if evidence.image_tag not in image.tags:
-        values["present"] = literal(evidence.image_tag)
-        return Check("image", False, "image_other", values)
-    return Check("image", True, "image_yes", values)
+        return Check(False, "missing")
+    if not image.built:
+        return Check(False, "not_built")
+    return Check(evidence.image_tag in image.tags, "other", {"present": evidence.image_tag})
 
 
 def _hyperparameters(evidence: Evidence) -> Check:
-    sent = evidence.job.get("HyperParameters", {})
-    asked = evidence.record["parameters"]
+    sent, asked = evidence.job.get("HyperParameters", {}), evidence.record["parameters"]
     wrong = [
         name
         for name, declared in HYPERPARAMETERS.items()
@@ -99,86 +68,98 @@ def _hyperparameters(evidence: Evidence) -> Check:
         or name not in asked
         or declared.type(sent[name]) != declared.type(asked[name])
     ]
-    if wrong:
-        return Check("hyperparameters", False, "hyperparameters_no", {"names": ", ".join(wrong)})
-    return Check("hyperparameters", True, "hyperparameters_yes", {"number": len(sent)})
+    return Check(not wrong, values={"names": wrong, "number": len(sent)})
 
 
 def _artifact(evidence: Evidence) -> Check:
-    artifact = evidence.record["model_artifact"]
-    if artifact is None:
-        return Check("artifact", False, "artifact_no")
-    values = {"uri": literal(artifact["uri"]), "bytes": f"{artifact['bytes']:,}"}
-    return Check("artifact", True, "artifact_yes", values)
+    return Check(evidence.record["model_artifact"] is not None)
+
+
+def _smallest(evidence: Evidence) -> Check:
+    survey, record = evidence.survey, evidence.record
+    if survey is None:
+        return Check(False, "missing")
+    if survey.region != record["region"] or is_aws(survey.endpoint) != evidence.on_aws:
+        return Check(False, "elsewhere")
+    best = smallest(usable(survey.candidates))
+    values = {"best": best.instance_type if best else "-"}
+    if best is None or best.instance_type != record["instance_type"]:
+        return Check(False, "other", values)
+    return Check(record["training_job_status"] == "Completed", "unfinished", values)
+
+
+def _repeatable(evidence: Evidence) -> Check:
+    """Pass when code, image, data and definition can be named; what cannot is listed."""
+    lacking = []
+    if evidence.commit is None:
+        lacking.append("commit")
+    elif evidence.commit.changed:
+        lacking.append("changes")
+    if "@sha256:" not in (evidence.record["image_uri"] or ""):
+        lacking.append("image")
+    if not _has_hashes(evidence):
+        lacking.append("data")
+    if evidence.definition is None:
+        lacking.append("definition")
+    return Check(not lacking, values={"lacking": lacking})
+
+
+def _has_hashes(evidence: Evidence) -> bool:
+    data: Sequence[Mapping[str, Any]] = list(evidence.record["data"].values())
+    return bool(data) and all(each["sha256"] and all(each["sha256"].values()) for each in data)
 
 
 def _metrics(evidence: Evidence) -> Check:
-    """metrics.json, what was measured now and what SageMaker shows are the same."""
+    """Pass when metrics.json, SageMaker's metrics and those measured now are the same."""
     scoring = evidence.scoring
     if scoring.metrics is None or scoring.again is None:
-        problem = literal(scoring.problem or "the artifact has no metrics.json")
-        return Check("metrics", False, "metrics_missing", {"problem": problem})
+        problem = scoring.problem or "the artifact has no metrics.json"
+        return Check(False, "missing", {"problem": problem})
     name, difference = largest_difference(scoring.metrics, scoring.again)
     shown = {metric_name(metric): scoring.again[metric] for metric in METRICS}
     shown_name, shown_difference = largest_difference(evidence.record["metrics"] or {}, shown)
     if shown_difference > difference:
         name, difference = shown_name, shown_difference
     values = {
-        "name": literal(name),
+        "name": name,
         "difference": f"{difference:.2g}",
         "tolerance": f"{TOLERANCE:g}",
         "rows": scoring.again["validation_rows"],
     }
-    if difference > TOLERANCE:
-        return Check("metrics", False, "metrics_no", values)
-    return Check("metrics", True, "metrics_yes", values)
+    return Check(difference <= TOLERANCE, "different", values)
 
 
 def _log(evidence: Evidence) -> Check:
     lines = [line for line in evidence.log if line.startswith("metric ")]
-    values = {"lines": len(evidence.log), "metrics": len(lines), "wanted": len(METRICS)}
     names = [line.removeprefix("metric ").partition("=")[0] for line in lines]
-    if names == [metric_name(metric) for metric in METRICS]:
-        return Check("log", True, "log_yes", values)
-    return Check("log", False, "log_no", values)
+    values = {"lines": len(evidence.log), "metrics": len(lines), "wanted": len(METRICS)}
+    return Check(names == [metric_name(metric) for metric in METRICS], values=values)
 
 
-def _smallest(evidence: Evidence) -> Check:
-    survey, record = evidence.survey, evidence.record
-    if survey is None:
-        return Check("smallest", False, "smallest_missing")
-    if survey.region != record["region"] or is_aws(survey.endpoint) != evidence.on_aws:
-        values = {"region": survey.region, "endpoint": literal(survey.endpoint)}
-        return Check("smallest", False, "smallest_elsewhere", values)
-    best = smallest(usable(survey.candidates))
-    values = {"best": best.instance_type if best else "-", "used": record["instance_type"] or "-"}
-    if best is None or best.instance_type != record["instance_type"]:
-        return Check("smallest", False, "smallest_other", values)
-    if record["training_job_status"] != "Completed":
-        return Check("smallest", False, "smallest_unfinished", values)
-    return Check("smallest", True, "smallest_yes", values)
+def _economy(evidence: Evidence) -> Check:
+    """Pass when time and price are known, so that spot and sampling can be weighed."""
+    record = evidence.record
+    known = record["billable_seconds"] is not None and record["cost_estimate"] is not None
+    return Check(known or bool(record["reused_from"]))
 
 
 def _privilege(evidence: Evidence) -> Check:
     role = evidence.job.get("RoleArn")
     if evidence.stack is None or role is None:
-        return Check("privilege", False, "privilege_missing")
+        return Check(False, "missing")
     if role != evidence.stack.training_role_arn:
-        return Check("privilege", False, "privilege_other", {"role": literal(role)})
-    actions = allowed_actions()
-    wide = [action for action in actions if "*" in action]
-    if wide:
-        return Check("privilege", False, "privilege_wide", {"actions": literal(", ".join(wide))})
-    values = {"role": literal(role.rpartition("/")[2]), "number": len(actions)}
-    return Check("privilege", True, "privilege_yes", values)
+        return Check(False, "other", {"role": role})
+    actions = {action for each in allowed_statements() for action in each.actions}
+    wide = sorted(action for action in actions if "*" in action)
+    return Check(not wide, "wide", {"wide": wide, "number": len(actions), "role": role})
 
 
-def _cost(evidence: Evidence) -> Check:
-    record, estimate = evidence.record, evidence.record["cost_estimate"]
-    cap = evidence.job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds")
-    if record["reused_from"]:
-        return Check("cost", True, "cost_reused", {"execution": literal(record["reused_from"])})
-    if estimate is None or record["billable_seconds"] is None or cap is None:
-        return Check("cost", False, "cost_no")
-    values = {"seconds": record["billable_seconds"], "cap": cap, "usd": f"{estimate['usd']:.6f}"}
-    return Check("cost", True, "cost_yes", values)
+def _gate(evidence: Evidence) -> Check:
+    record = evidence.record
+    auc = (record["metrics"] or {}).get(metric_name("auc"))
+    values = {"auc": auc, "threshold": record["parameters"].get(MIN_VALIDATION_AUC)}
+    return Check(record["status"] == "Succeeded" and auc is not None, values=values)
+
+
+def _content_hash(evidence: Evidence) -> Check:
+    return Check(_has_hashes(evidence))

@@ -1,4 +1,4 @@
-"""What the evidence page shows: read back from the services, the artifact and this checkout."""
+"""The facts on the evidence page, read back from the services, the artifact and this checkout."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from container.errors import InputError
 from pipeline.data import split_uri
 from pipeline.endpoint import is_aws
-from pipeline.evidence.key_code import ROOT, Commit, present_commit
 from pipeline.evidence.scoring import Scoring, score_again
+from pipeline.evidence.snippets import ROOT, Commit, present_commit
 from pipeline.execution.progress import list_steps
 from pipeline.execution.record import RUNS, Record, read_definition, recorded_runs
 from pipeline.execution.training_job import JobLog
@@ -21,6 +21,7 @@ from pipeline.instances.inquiry import Quota, Size
 from pipeline.instances.price_list import Price
 from pipeline.settings import Settings
 from pipeline.smallest_instance import EVIDENCE
+from pipeline.source_image import is_built
 from pipeline.stack import Stack, read_stack
 
 import boto3
@@ -33,6 +34,7 @@ Answer = TypeVar("Answer")
 class Image:
     """As ECR has it."""
 
+    built: bool  # from container/Dockerfile; the stand-in of local AWS without containers is not
     tags: Sequence[str]
     pushed_at: str
     size: int  # in bytes, compressed
@@ -52,7 +54,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Evidence:
-    """None, or nothing, for what could not be read."""
+    """Everything that the page says; None, or nothing, for what could not be read."""
 
     read_at: str
     record: Record
@@ -74,8 +76,11 @@ class Evidence:
         return is_aws(self.record["endpoint"])
 
 
-def gather(session: boto3.Session, settings: Settings, record: Record) -> Evidence:
-    """What a service refuses, and what lies here and is not whole, is missing."""
+def gather(session: boto3.Session, settings: Settings, record: Record, folder: Path) -> Evidence:
+    """Read everything about a run whose record is kept in `folder`.
+
+    What a service refuses, and a local file that is not whole, counts as missing.
+    """
     sagemaker, s3 = session.client("sagemaker"), session.client("s3")
     job_name = record["training_job_name"]
     definition = read_definition(sagemaker, record["execution_arn"])
@@ -93,7 +98,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record) -> Eviden
         image_tag=image_tag(settings.accelerator),
         log=_read(JobLog(session.client("logs"), job_name).new_lines) or [] if job_name else [],
         scoring=score_again(s3, record),
-        survey=read_survey(EVIDENCE),
+        survey=read_survey(folder / EVIDENCE) or read_survey(EVIDENCE),
         runs=_read(lambda: recorded_runs(RUNS, record["region"], pipeline_name)),
         commit=present_commit(),
         data_file=_relative(settings.data_file),
@@ -106,7 +111,7 @@ def _relative(path: Path) -> Path:
 
 
 def read_survey(path: Path) -> Survey | None:
-    """None where there is no such file, or it is not whole."""
+    """Read smallest-instance.json; None where there is no such file, or it is not whole."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         first = content["answers"][0]
@@ -147,15 +152,16 @@ def _image(ecr: Any, uri: str | None) -> Image | None:
     repository, _, digest = (uri or "").partition("@")
     if not digest:
         return None
+    name = split_uri(repository)[1]
     found = _read(
-        lambda: ecr.describe_images(
-            repositoryName=split_uri(repository)[1], imageIds=[{"imageDigest": digest}]
-        )
+        lambda: ecr.describe_images(repositoryName=name, imageIds=[{"imageDigest": digest}])
     )
-    if not found:
+    built = _read(lambda: is_built(ecr, name, digest))
+    if not found or built is None:
         return None
     details = found["imageDetails"][0]
     return Image(
+        built=built,
         tags=details.get("imageTags", []),
         pushed_at=details["imagePushedAt"].isoformat(timespec="seconds"),
         size=details["imageSizeInBytes"],

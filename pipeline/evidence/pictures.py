@@ -1,7 +1,8 @@
-"""Draw what the evidence page shows: ROC curve, calibration, confusion matrix, importances."""
+"""Draw what the evidence page shows: ROC curve, confusion matrix, importances, calibration."""
 
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,22 @@ from pipeline.evidence.scoring import Scores, Scoring
 # Told the first time that it looks for the machine's fonts; there is nothing for a user to do.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
-import numpy as np  # noqa: E402 - after it has been quieted
+import matplotlib as mpl  # noqa: E402 - after it has been quieted
+import numpy as np  # noqa: E402
+from matplotlib import font_manager  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from sklearn.calibration import calibration_curve  # noqa: E402
 from sklearn.metrics import roc_auc_score, roc_curve  # noqa: E402
 
-ROC = "roc-curve.png"
-CALIBRATION = "calibration.png"
-CONFUSION = "confusion-matrix.png"
-IMPORTANCE = "feature-importance.png"
+ROC = "roc-curve"
+CONFUSION = "confusion-matrix"
+IMPORTANCE = "feature-importance"
+CALIBRATION = "calibration"
 
-INCHES = (6.4, 4.4)
-DOTS_PER_INCH = 125  # 800 x 550 pixels
-AXES = (0.2, 0.13, 0.74, 0.78)  # left, bottom, width and height, as shares of the picture
-WIDE_LABELS = (0.38, 0.13, 0.56, 0.78)
+INCHES = (4.6, 4.0)
+DOTS_PER_INCH = 100  # 460 x 400 pixels: two beside each other on a page
 FEATURES_SHOWN = 12
 BINS = 8  # of the calibration curve, of equally many rows
 ONE_IN_TWENTY = 1.96  # standard deviations that a normal variable leaves so often
@@ -37,55 +38,109 @@ COLOR = "#1f5a96"
 GREY = "#888888"
 GRID = "#dddddd"
 
+# Fonts with Hangul, which matplotlib's own has not, by the beginning of their file's name.
+KOREAN_FONTS = ("AppleSDGothicNeo", "malgun", "NanumGothic", "NotoSansCJK-Regular", "NotoSansKR")
+KOREAN = {
+    "ROC curve": "ROC 곡선",
+    "false positive rate": "거짓 양성 비율(FPR)",
+    "true positive rate": "참 양성 비율(TPR)",
+    "chance": "무작위",
+    "model": "모델",
+    "Calibration": "보정(calibration)",
+    "perfect": "완전한 보정",
+    "{} rows a point, 95% interval": "점마다 {}행, 95% 구간",
+    "predicted probability": "예측 확률",
+    "share": "비율",
+    "Confusion matrix at probability": "혼동 행렬, 임계값",
+    "predicted": "예측",
+    "actual": "실제",
+    "Feature importance": "특성 중요도",
+    "top": "상위",
+    "mean |SHAP value| in log odds": "평균 |SHAP 값|(로그 오즈)",
+}
 
-def draw(folder: Path, scoring: Scoring) -> list[str]:
-    """Write the pictures for which there are values, and return their names."""
-    drawn = []
+
+@functools.cache
+def korean_font() -> str | None:
+    """Return the name of a font of this machine that has Hangul, or None."""
+    files = {Path(path).stem: path for path in font_manager.findSystemFonts()}
+    for begin in KOREAN_FONTS:
+        for name in sorted(each for each in files if each.startswith(begin)):
+            font_manager.fontManager.addfont(files[name])
+            return str(font_manager.FontProperties(fname=files[name]).get_name())
+    return None
+
+
+def draw(folder: Path, scoring: Scoring, languages: Iterable[str] = ("en",)) -> list[str]:
+    """Write the pictures for which there are values in each language, and return their names.
+
+    Those in Korean end in `.ko.png`; without a Korean font on this machine there are none.
+    """
     scores, again, importances = scoring.scores, scoring.again, scoring.importances
-    if scores and again:
-        drawn.append(_save(folder / ROC, lambda axes: draw_roc(axes, scores)))
-        drawn.append(_save(folder / CALIBRATION, lambda axes: draw_calibration(axes, scores)))
-        drawn.append(_save(folder / CONFUSION, lambda axes: draw_confusion_matrix(axes, again)))
-    if importances:
-        drawn.append(_save(folder / IMPORTANCE, lambda axes: draw_importances(axes, importances)))
+    drawn = []
+    for language in languages:
+        text, font = (KOREAN.__getitem__, korean_font()) if language == "ko" else (str, None)
+        if language == "ko" and font is None:
+            continue
+        drawings: dict[str, Callable[[Axes], None]] = {}
+        if scores and again:
+            drawings[ROC] = functools.partial(draw_roc, scores=scores, text=text)
+            drawings[CONFUSION] = functools.partial(draw_confusion_matrix, metrics=again, text=text)
+        if importances:
+            drawings[IMPORTANCE] = functools.partial(
+                draw_importances, importances=importances, text=text
+            )
+        if scores and again:
+            drawings[CALIBRATION] = functools.partial(draw_calibration, scores=scores, text=text)
+        with mpl.rc_context({"font.family": [font]} if font else {}):
+            for name, drawing in drawings.items():
+                file = f"{name}.ko.png" if font else f"{name}.png"
+                _save(folder / file, drawing)
+                drawn.append(file)
     return drawn
 
 
 def side_by_side(*drawings: Callable[[Axes], None]) -> Figure:
-    """One picture of several, for a notebook."""
-    figure = Figure(figsize=(2 * INCHES[0], INCHES[1]), layout="constrained")
+    """Return one picture of several, for a notebook."""
+    figure = Figure(figsize=(5.6 * len(drawings), 4.2), layout="constrained")
     for number, drawing in enumerate(drawings, 1):
         drawing(figure.add_subplot(1, len(drawings), number))
     return figure
 
 
-def draw_roc(axes: Axes, scores: Scores) -> None:
-    axes.set_title("ROC curve on the validation data", fontsize=12)
+Text = Callable[[str], str]  # gives a word of a picture in its language
+
+
+def draw_roc(axes: Axes, scores: Scores, text: Text = str) -> None:
+    """Draw the ROC curve."""
+    axes.set_title(text("ROC curve"), fontsize=12)
     false_positive, true_positive, _ = roc_curve(scores.labels, scores.probabilities)
     auc = roc_auc_score(scores.labels, scores.probabilities)
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance (AUC 0.5)")
-    label = f"model (AUC {auc:.4f})"
+    label = f"{text('chance')} (AUC 0.5)"
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label=label)
+    label = f"{text('model')} (AUC {auc:.4f})"
     axes.plot(false_positive, true_positive, color=COLOR, linewidth=2, label=label)
-    axes.set(xlabel="false positive rate", ylabel="true positive rate")
+    axes.set(xlabel=text("false positive rate"), ylabel=text("true positive rate"))
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.grid(color=GRID, linewidth=0.6)
     axes.legend(loc="lower right")
 
 
-def draw_calibration(axes: Axes, scores: Scores) -> None:
+def draw_calibration(axes: Axes, scores: Scores, text: Text = str) -> None:
     """Draw the share of label 1 over the mean probability, of bins of equally many rows."""
     share, predicted = calibration_curve(
         scores.labels, scores.probabilities, n_bins=BINS, strategy="quantile"
     )
     rows = len(scores.labels) // BINS
     low, high = wilson_interval(share, rows)
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect")
-    label = f"model: about {rows} rows a point, 95% interval"
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label=text("perfect"))
+    label = text("{} rows a point, 95% interval").format(rows)
     error = [share - low, high - share]
     axes.errorbar(predicted, share, yerr=error, fmt="o", color=COLOR, capsize=3, label=label)
-    axes.set_title("Calibration on the validation data", fontsize=12)
-    axes.set(xlabel=f"predicted probability of {CLASSES[1]}", ylabel=f"share of {CLASSES[1]}")
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set_title(text("Calibration"), fontsize=12)
+    axes.set(xlabel=f"{text('predicted probability')}: {CLASSES[1]}")
+    axes.set(ylabel=f"{text('share')}: {CLASSES[1]}")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.grid(color=GRID, linewidth=0.6)
     axes.legend(loc="upper left", fontsize=9)
 
@@ -99,8 +154,10 @@ def wilson_interval(share: NDArray[Any], rows: int) -> tuple[NDArray[Any], NDArr
     return np.minimum(middle - half, share), np.maximum(middle + half, share)
 
 
-def draw_confusion_matrix(axes: Axes, metrics: dict[str, Any]) -> None:
-    axes.set_title(f"Confusion matrix at probability {DECISION_THRESHOLD}", fontsize=12)
+def draw_confusion_matrix(axes: Axes, metrics: dict[str, Any], text: Text = str) -> None:
+    """Draw the confusion matrix with its counts."""
+    title = f"{text('Confusion matrix at probability')} {DECISION_THRESHOLD}"
+    axes.set_title(title, fontsize=12)
     counts = metrics["confusion_matrix"]
     cells = [
         [counts["true_negative"], counts["false_positive"]],
@@ -113,27 +170,26 @@ def draw_confusion_matrix(axes: Axes, metrics: dict[str, Any]) -> None:
             color = "white" if count > DARK * largest else "black"
             axes.text(x, y, str(count), ha="center", va="center", color=color, fontsize=18)
     axes.set_xticks([0, 1], CLASSES)
-    axes.set_yticks([0, 1], CLASSES)
-    axes.set(xlabel="predicted", ylabel="actual")
+    axes.set_yticks([0, 1], CLASSES, rotation=90, va="center")
+    axes.set(xlabel=text("predicted"), ylabel=text("actual"))
 
 
-def draw_importances(axes: Axes, importances: dict[str, float]) -> None:
+def draw_importances(axes: Axes, importances: dict[str, float], text: Text = str) -> None:
+    """Draw the columns that matter most, by their mean absolute SHAP value."""
     most = sorted(importances.items(), key=lambda each: each[1])[-FEATURES_SHOWN:]
-    title = "Feature importance"
+    title = text("Feature importance")
     if len(most) < len(importances):
-        title += f" (top {len(most)} of {len(importances)})"
-    axes.set_title(title, fontsize=12)
-    axes.set_position(WIDE_LABELS)
+        title += f" ({text('top')} {len(most)}/{len(importances)})"
+    axes.set_title(title, fontsize=12, loc="right")
     bars = axes.barh([name for name, _ in most], [value for _, value in most], color=COLOR)
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
-    axes.set_xlim(0, most[-1][1] * 1.12)
-    axes.set(xlabel="mean |SHAP value| in log odds")
+    axes.set_xlim(0, most[-1][1] * 1.18)
+    axes.set_xlabel(text("mean |SHAP value| in log odds"), loc="right")
     axes.tick_params(axis="y", labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _save(path: Path, drawing: Callable[[Axes], None]) -> str:
-    figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH)
-    drawing(figure.add_axes(AXES))
+def _save(path: Path, drawing: Callable[[Axes], None]) -> None:
+    figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    drawing(figure.add_subplot())
     figure.savefig(path, metadata={"Software": None})  # the same values give the same bytes
-    return path.name

@@ -1,6 +1,7 @@
-"""The policies of build/infrastructure.yml, as far as their actions go."""
+"""The IAM policies of build/infrastructure.yml: what each statement allows."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,41 @@ import yaml
 TEMPLATE = Path(__file__).parents[2] / "build" / "infrastructure.yml"
 
 
-def allowed_actions(template: Path = TEMPLATE) -> list[str]:
-    """Every action that a statement of a policy allows, sorted; trust policies are left out."""
+@dataclass(frozen=True)
+class Statement:
+    """A statement that allows something, and the role or policy it belongs to."""
+
+    owner: str  # its logical name in the template
+    sid: str
+    actions: tuple[str, ...]
+
+
+def allowed_statements(template: Path = TEMPLATE) -> list[Statement]:
+    """Return the statements of all policies, in the template's order, without trust policies."""
     content = yaml.load(template.read_text(encoding="utf-8"), _Template)  # noqa: S506 - a SafeLoader
-    return sorted(set(_actions(content["Resources"])))
+    return [
+        Statement(owner, statement.get("Sid", ""), _actions(statement["Action"]))
+        for owner, resource in content["Resources"].items()
+        if resource["Type"].startswith("AWS::IAM::")
+        for statement in _statements(resource)
+        if statement["Effect"] == "Allow"
+    ]
 
 
-def _actions(value: Any) -> Iterator[str]:
+def _actions(action: str | list[str]) -> tuple[str, ...]:
+    return (action,) if isinstance(action, str) else tuple(_with_branches(action))
+
+
+def _statements(value: Any) -> Iterator[dict[str, Any]]:
     match value:
         case {"PolicyDocument": {"Statement": list(statements)}}:
-            for statement in _with_branches(statements):
-                if isinstance(statement, dict) and statement["Effect"] == "Allow":
-                    action = statement["Action"]
-                    yield from _with_branches([action] if isinstance(action, str) else action)
+            yield from (each for each in _with_branches(statements) if isinstance(each, dict))
         case dict():
             for item in value.values():
-                yield from _actions(item)
+                yield from _statements(item)
         case list():
             for item in value:
-                yield from _actions(item)
+                yield from _statements(item)
 
 
 def _with_branches(items: list[Any]) -> Iterator[Any]:

@@ -1,5 +1,6 @@
-"""Scores an artifact again: as it lies in S3, on the validation data as they lie in S3."""
+"""Score an artifact again: as it lies in S3, on the validation data as they lie in S3."""
 
+import functools
 import math
 import tempfile
 from collections.abc import Iterator
@@ -8,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from container.artifact import Artifact
-from container.contract import ARTIFACT_FILES, METRICS_FILE, TRAIN_CHANNEL, VALIDATION_CHANNEL
+from container.contract import (
+    ARTIFACT_FILES,
+    HYPERPARAMETERS,
+    METRICS_FILE,
+    TRAIN_CHANNEL,
+    VALIDATION_CHANNEL,
+)
 from container.errors import InputError
+from container.reading import read_rows
 from container.schema import LABEL
-from pipeline.data import READ_BYTES, list_channel, read_channel
-from pipeline.evidence.metrics import baselines, evaluate
+from pipeline.data import READ_BYTES, list_channel, read_channel, to_csv
+from pipeline.evidence.metrics import Intervals, baselines, cross_validate, evaluate, intervals
 from pipeline.execution.archive import download_artifact, load_json
 from pipeline.execution.record import Record
 
@@ -36,38 +44,29 @@ class Scores:
 
 @dataclass
 class Scoring:
-    """What could be done; `problem` says why the rest could not."""
+    """The artifact, measured again; `problem` says why something could not be."""
 
     files: dict[str, int] = field(default_factory=dict)  # of the artifact, in bytes
     metrics: dict[str, Any] | None = None  # metrics.json of the artifact
     importances: dict[str, float] | None = None  # by column of the model
     scores: Scores | None = None
     again: dict[str, Any] | None = None  # measured now
+    intervals: Intervals | None = None  # of `again`, 95 %
+    train_rows: int | None = None
     baselines: dict[str, dict[str, float]] | None = None  # metrics by name of the model
+    folds: pd.DataFrame | None = None  # metrics of cross-validation inside the training rows
     problem: str | None = None
 
 
 def score_again(s3: Any, record: Record) -> Scoring:
+    """Return what the artifact, its data and the record's hyperparameters give."""
     scoring = Scoring()
     artifact = record["model_artifact"]
     if artifact is None:
         scoring.problem = "there is no artifact in S3"
         return scoring
     try:
-        files = download_artifact(s3, artifact["uri"])
-        scoring.files = {name: len(content) for name, content in sorted(files.items())}
-        if METRICS_FILE in files:
-            scoring.metrics = dict(load_json(files[METRICS_FILE], METRICS_FILE))
-        loaded = load_artifact(files)
-        if VALIDATION_CHANNEL not in record["data"]:
-            raise InputError("the job had no validation channel", "train again")
-        rows = read_channel(s3, record["data"][VALIDATION_CHANNEL]["uri"])
-        scoring.importances = importances(loaded, rows)
-        scoring.scores = Scores(rows[LABEL].to_numpy(), loaded.score(rows))
-        scoring.again = measure_again(loaded, scoring.scores)
-        train = record["data"][TRAIN_CHANNEL]["uri"]
-        if sum(list_channel(s3, train).values()) <= READ_BYTES:
-            scoring.baselines = baselines(read_channel(s3, train), rows)
+        _score(s3, record, artifact["uri"], scoring)
     except InputError as error:
         scoring.problem = str(error.args[0])
     except (BotoCoreError, ClientError, ValueError, TypeError) as error:
@@ -75,8 +74,44 @@ def score_again(s3: Any, record: Record) -> Scoring:
     return scoring
 
 
+def _score(s3: Any, record: Record, uri: str, scoring: Scoring) -> None:
+    files = download_artifact(s3, uri)
+    scoring.files = {name: len(content) for name, content in sorted(files.items())}
+    if METRICS_FILE in files:
+        scoring.metrics = dict(load_json(files[METRICS_FILE], METRICS_FILE))
+    loaded = load_artifact(files)
+    if VALIDATION_CHANNEL not in record["data"]:
+        raise InputError("the job had no validation channel", "train again")
+    rows = read_channel(s3, record["data"][VALIDATION_CHANNEL]["uri"])
+    scoring.importances = importances(loaded, rows)
+    scores = scoring.scores = Scores(rows[LABEL].to_numpy(), loaded.score(rows))
+    scoring.again = measure_again(loaded, scores)
+    scoring.intervals = intervals(scores.labels, scores.probabilities)
+    train_uri = record["data"][TRAIN_CHANNEL]["uri"]
+    if sum(list_channel(s3, train_uri).values()) <= READ_BYTES:
+        train = read_channel(s3, train_uri)
+        scoring.train_rows = len(train)
+        scoring.baselines = baselines(train, rows)
+        scoring.folds = _cross_validated(to_csv(train), _hyperparameters(record))
+
+
+def _hyperparameters(record: Record) -> tuple[tuple[str, int | float], ...]:
+    given = record["parameters"]
+    return tuple(
+        (name, declared.parse(given[name]) if name in given else declared.default)
+        for name, declared in HYPERPARAMETERS.items()
+    )
+
+
+@functools.lru_cache(maxsize=8)  # it takes seconds, and many runs have the same data
+def _cross_validated(
+    train: bytes, hyperparameters: tuple[tuple[str, int | float], ...]
+) -> pd.DataFrame:
+    return cross_validate(read_rows(train, labelled=True), dict(hyperparameters))
+
+
 def largest_difference(one: Any, other: Any) -> tuple[str, float]:
-    """Between two metrics.json, and where it is; infinite where something stands in one only."""
+    """Return where two metrics.json differ most, and by how much; infinite for a missing value."""
     left, right = dict(_numbers(one)), dict(_numbers(other))
     differences = {
         name: abs(left[name] - right[name]) if name in left and name in right else math.inf
@@ -87,7 +122,7 @@ def largest_difference(one: Any, other: Any) -> tuple[str, float]:
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Yield every number in it, under its path. What is none is left out."""
+    """Yield every number of a JSON document with its path."""
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _numbers(item, f"{name}.{key}" if name else str(key))
@@ -96,7 +131,7 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
 
 
 def load_artifact(files: dict[str, bytes]) -> Artifact:
-    """Raises InputError when one of its files is missing or not whole."""
+    """Load an artifact from its files. Raises InputError when one is missing or not whole."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in ARTIFACT_FILES:

@@ -4,8 +4,7 @@ The data, precision and recall, and SHAP values; of any data set, by the columns
 function draws on the axes that it is given.
 """
 
-from container.schema import LABEL, NUMBERS, TEXTS
-from pipeline.evidence.metrics import CLASSES
+from pipeline.evidence.metrics import CLASSES, group_shares
 from pipeline.evidence.pictures import COLOR, FEATURES_SHOWN, GREY, GRID
 from pipeline.evidence.scoring import Scores
 
@@ -13,28 +12,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve
 
 COLORS = ("#b5651d", COLOR)  # of the labels 0 and 1; told apart by the colour-blind too
-MAX_VALUES = 8  # of a column are shown as they are; more are put into bins of equally many rows
-
-
-def most_telling_columns(rows: pd.DataFrame) -> list[str]:
-    """Return the numbers and the closed sets of texts, by their AUC alone, the best first.
-
-    A value counts as the share of label 1 among its rows, as in `label_share`.
-    """
-    closed = [name for name, text in TEXTS.items() if text.spellings is not None]
-    auc = {}
-    for name in [*NUMBERS, *closed]:
-        by_group = rows.groupby(_groups(rows[name]), dropna=False, observed=True)[LABEL]
-        auc[name] = roc_auc_score(rows[LABEL], by_group.transform("mean"))
-    return sorted(auc, key=lambda name: -auc[name])
 
 
 def label_share(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     """Draw the share of label 1 by the values of a column, with the number of rows."""
-    groups = rows.groupby(_groups(rows[column]), observed=True)[LABEL].agg(["mean", "size"])
+    groups = group_shares(rows, column)
     bars = axes.bar(groups.index.astype(str), groups["mean"], color=COLOR)
     texts = [f"{s:.0%}\nof {n}" for s, n in zip(groups["mean"], groups["size"], strict=True)]
     axes.bar_label(bars, labels=texts, padding=2, fontsize=9)
@@ -46,13 +31,6 @@ def label_share(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _groups(column: pd.Series) -> pd.Series:
-    if column.nunique() <= MAX_VALUES:
-        return column.map("{:g}".format, na_action="ignore") if column.dtype == float else column
-    bins = pd.qcut(column, MAX_VALUES, duplicates="drop", precision=3)
-    return bins.cat.rename_categories([f"≤ {each.right:g}" for each in bins.cat.categories])
 
 
 def missing_values(axes: Axes, rows: pd.DataFrame) -> None:

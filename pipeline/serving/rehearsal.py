@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline import upsert_and_start
+from pipeline import cli, upsert_and_start
 from pipeline.serving.versions import APPROVED, find_version
 from pipeline.settings import Settings
 from pipeline.stack import read_stack
@@ -19,7 +19,7 @@ def with_approved_version(settings: Settings) -> Iterator[None]:
     Raises InputError when the training did not register a version.
     """
     console = make_console()
-    with upsert_and_start.at_local_aws(settings, console):
+    with cli.at_local_aws(settings):
         with stages(console) as stage:
             arguments = upsert_and_start._arguments([])
             upsert_and_start._upsert_and_start(settings, arguments, console, stage)
