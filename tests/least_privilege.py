@@ -106,8 +106,15 @@ def _empty(value: Any) -> bool:
 
 
 class Rehearsal:
-    def __init__(self, environment: dict[str, str], folder: Path, config: str) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        folder: Path,
+        config: str,
+        stack: str = "titanic-pipeline",
+    ) -> None:
         self.environment = environment
+        self._stack = stack
         self._folder = folder
         self._config = config
         self.administrator = container_engine.administrator(environment)
@@ -221,7 +228,8 @@ class Rehearsal:
 
     def forget_data(self) -> None:
         s3 = self._client("s3")
-        (bucket,) = s3.list_buckets()["Buckets"]
+        buckets = s3.list_buckets()["Buckets"]
+        (bucket,) = [b for b in buckets if b["Name"].startswith(f"{self._stack}-")]
         for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
             if item["Key"].startswith("data/"):
                 s3.delete_object(Bucket=bucket["Name"], Key=item["Key"])
@@ -315,7 +323,8 @@ class Rehearsal:
     def role(self, principal: str) -> str:
         """Return the name of the role of a principal of the template."""
         roles = self._client("iam").list_roles()["Roles"]
-        (name,) = [r["RoleName"] for r in roles if r["RoleName"].endswith(f"-{principal}")]
+        own = [r["RoleName"] for r in roles if r["RoleName"].startswith(f"{self._stack}-")]
+        (name,) = [each for each in own if each.endswith(f"-{principal}")]
         return str(name)
 
 

@@ -12,17 +12,15 @@ from pipeline.checks.permissions import of_operator, of_pipeline, of_training
 from pipeline.checks.plan import Plan, Services, make_services
 from pipeline.company import stack_parameters
 from pipeline.local import ProjectAws
-from pipeline.settings import Settings
+from pipeline.settings import Settings, load_settings
 from pipeline.source_image import put_source_images
 from pipeline.stack import Stack, read_stack
 
 import boto3
 import deploy
 import pytest
-import yaml
 from botocore.stub import Stubber
-from company import EVERYTHING, TOPIC
-from conftest import ROOT
+from company import TOPIC, surroundings, write_everything
 from test_build_template import EVERYTHING as RESOURCES
 from test_build_template import listed, policies
 
@@ -40,7 +38,6 @@ class Company:
     services: Services
     plan: Plan
     config: Path
-    route_table: str
 
 
 @pytest.fixture(scope="module")
@@ -49,40 +46,16 @@ def company(
 ) -> Company:
     """The stack with everything set, in a VPC with endpoints for S3 and ECR."""
     client = local_aws.clients.client
-    ec2 = client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-    group = ec2.create_security_group(VpcId=vpc, GroupName=NAME, Description="x")["GroupId"]
-    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
-    table = tables["RouteTables"][0]["RouteTableId"]
-    place = f"com.amazonaws.{settings.region}"
-    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"{place}.s3", RouteTableIds=[table])
-    for service in ("ecr.api", "ecr.dkr"):
-        ec2.create_vpc_endpoint(
-            VpcId=vpc,
-            ServiceName=f"{place}.{service}",
-            VpcEndpointType="Interface",
-            SubnetIds=[subnet],
-        )
-    key = client("kms").create_key()["KeyMetadata"]["Arn"]
-    changes = EVERYTHING | {
-        "stack_name": NAME,
-        "pipeline_name": f"{NAME}-survival",
-        "vpc": {"subnets": [subnet], "security_groups": [group]},
-        "kms_key": key,
-        "data_file": str(settings.data_file),
-    }
-    everything = Settings.model_validate(settings.model_dump() | changes)
     config = tmp_path_factory.mktemp("company") / "pipeline.yaml"
-    content = yaml.safe_load((ROOT / "pipeline.yaml").read_text("utf-8")) | changes
-    config.write_text(yaml.safe_dump(content), encoding="utf-8")
+    write_everything(config, NAME, surroundings(client, settings.region))
+    everything = load_settings(config)
     assert deploy.main(["--config", str(config), "--yes"]) == 0
     stack = read_stack(client("cloudformation"), NAME)
     put_source_images(client("ecr"), stack.repository_uri)
     session = boto3.Session(region_name=settings.region)
     services = make_services(session)
     plan = preflight.find_plan(everything, session, services)
-    return Company(everything, services, plan, config, table)
+    return Company(everything, services, plan, config)
 
 
 def check(name: str, company: Company, **changes: Any) -> Check:

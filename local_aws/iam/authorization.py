@@ -259,10 +259,22 @@ def _sagemaker(get: Callable[[str], Any]) -> str | None:
     return arn
 
 
+def _kms(get: Callable[[str], Any]) -> str | None:
+    key: str | None = get("KeyId")
+    return key if key is None or key.startswith("arn:") else f"key/{key}"
+
+
+def _sns(get: Callable[[str], Any]) -> str | None:
+    topic: str | None = get("TopicArn")
+    return topic
+
+
 RESOURCES = {
     "cloudformation": _cloudformation,
     "codebuild": _codebuild,
     "ecr": _ecr,
+    "kms": _kms,
     "logs": _logs,
     "sagemaker": _sagemaker,
+    "sns": _sns,
 }
