@@ -1,3 +1,5 @@
+from local_aws import collector
 from local_aws.cli import main
 
+collector.end_at_once()
 raise SystemExit(main())

@@ -66,6 +66,9 @@ SDK_CONFIG = Path(__file__).parent / "sagemaker" / "sdk_config.yaml"  # no usage
 LEFT_OUT = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::Scheduler::Schedule")
 
 
+SHUTDOWN_POLL_SECONDS = 0.05  # how soon the server sees that it is to end
+
+
 @dataclass(frozen=True)
 class LocalAws:
     """A running local AWS, with the stack of its configuration deployed."""
@@ -161,7 +164,9 @@ def _listening(port: int, secret_of: SecretOf, authority: CertificateAuthority) 
     server = make_server(LOOPBACK, port, guard, threaded=True, request_handler=ProxyRequestHandler)
     guard.endpoint = f"{LOOPBACK}:{server.server_port}"
     guard.hosts = {guard.endpoint, f"localhost:{server.server_port}"}
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": SHUTDOWN_POLL_SECONDS}, daemon=True
+    )
     thread.start()
     try:
         yield f"http://{guard.endpoint}"

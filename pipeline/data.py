@@ -17,6 +17,7 @@ from container.errors import InputError
 from container.opt_ml import is_hidden
 from container.reading import read_chunks, read_rows
 from container.schema import LABEL
+from local_aws import collector
 from pipeline import cli
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
@@ -201,4 +202,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())

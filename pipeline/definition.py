@@ -12,6 +12,7 @@ from typing import Any
 
 from container import contract
 from container.errors import InputError
+from local_aws import collector
 from local_aws.definition.graph import mermaid
 from local_aws.environment import NO_CREDENTIALS, aws_environment
 from pipeline import cli
@@ -289,4 +290,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from local_aws import collector
 from pipeline import cli
 from pipeline.checks import account, company, definition, image, instance, roles, storage
 from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks
@@ -176,4 +177,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
+from local_aws import collector
 from pipeline import cli
 from pipeline.endpoint import is_aws
 from pipeline.execution.failure import diagnose_run
@@ -186,4 +187,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())

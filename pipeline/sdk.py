@@ -13,6 +13,7 @@ import yaml
 # The SDK makes sessions of its own, at import and in every Estimator, that look for credentials
 # they never use: in files, by running programs, and last over the network.
 with aws_environment(NO_CREDENTIALS):
+    import sagemaker.config.config
     import sagemaker.jumpstart.constants
     import sagemaker.session
     import sagemaker.utils
@@ -39,7 +40,7 @@ warnings.filterwarnings("ignore", message="Running within a PipelineSession", ca
 
 # The SDK validates its configuration, and the whole schema of it, at each of 23 look-ups: five
 # seconds a definition. A test validates CONFIG once.
-for _module in (sagemaker.session, sagemaker.utils):
+for _module in (sagemaker.config.config, sagemaker.session, sagemaker.utils):
     _module.validate_sagemaker_config = lambda _: None  # type: ignore[attr-defined]
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from container.errors import InputError
+from local_aws import collector
 from pipeline import cli
 from pipeline.execution.record import RUNS, Record, completed_runs
 from pipeline.instances.choice import Candidate, Need, choose_smallest, judge
@@ -118,4 +119,5 @@ def survey(settings: Settings, *, every: bool) -> int:
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())

@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from local_aws import collector
 from local_aws.ecr.images import put_image
 from pipeline import cli
 from pipeline.image import CONTAINER, NONE, REQUIREMENTS, SINGLE, image_tag, source_files
@@ -80,4 +81,5 @@ def _layer(folder: Path, accelerator: str) -> bytes:
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())

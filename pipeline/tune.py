@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from container.contract import TRAIN_CHANNEL
 from container.errors import InputError
+from local_aws import collector
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.diagnosis import diagnose
@@ -155,4 +156,5 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from local_aws import interrupts
+from local_aws import collector, interrupts
 from pipeline import cli, preflight
 from pipeline.data import prepare, upload
 from pipeline.endpoint import is_aws
@@ -202,4 +202,5 @@ def follow(follower: Follower) -> bool:
 
 
 if __name__ == "__main__":
+    collector.postpone()
     raise SystemExit(main())
