@@ -1,5 +1,8 @@
 """Endpoints of a model server of the tests' own: what is deployed answers, what fails does not."""
 
+import os
+import signal
+import sys
 import threading
 import time
 import uuid
@@ -7,9 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from local_aws.tests.serving import Serving
+from local_aws.tests.conftest import clients_of, serving
+from local_aws.tests.serving import IMAGE, Serving
+from local_aws.tests.test_workspace import alive
+from local_aws.workspace import LOCK, PROCESSES
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 MODEL = "200, model.encode() + b':' + body"
@@ -323,3 +330,18 @@ def test_what_is_not_there_is_said_by_name(endpoints: Endpoints) -> None:
     call.delete_endpoint_config(EndpointConfigName=config)
     with pytest.raises(ClientError, match="Could not find endpoint configuration"):
         call.describe_endpoint_config(EndpointConfigName=config)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_after_kill_9_the_next_start_ends_the_servers(tmp_path: Path) -> None:
+    (tmp_path / "local_aws.yaml").write_text(yaml.safe_dump({"images": [IMAGE]}))
+    with serving(tmp_path, code=-signal.SIGKILL) as environment:
+        endpoints = Endpoints(Serving(clients_of(environment)))
+        endpoints.running(endpoints.serving.model())
+        (lock,) = tmp_path.glob(f"local-aws-*/{LOCK}")
+        (server,) = (int(note.name) for note in (lock.parent / PROCESSES).iterdir())
+        os.kill(int(lock.read_text()), signal.SIGKILL)
+    assert alive(server)
+    with serving(tmp_path):
+        until(lambda: not alive(server))
+    assert [path.name for path in tmp_path.iterdir()] == ["local_aws.yaml"]
