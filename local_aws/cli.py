@@ -262,15 +262,15 @@ def _serve(arguments: argparse.Namespace) -> int:
         for name, value in running.environment.items():
             print(f"export {name}={shlex.quote(value)}", flush=True)
         stack = f"with stack {config.stack.name}" if config.stack else "without a stack"
-        print(
-            f"local AWS: ready {stack}; {running.runner.description}\n"
-            "paste the lines above into another terminal to use it, and to leave it again:\n"
-            f"unset {' '.join(running.environment)}\n"
-            "Ctrl-C here ends it",
-            file=sys.stderr,
-            flush=True,
-        )
-        with contextlib.suppress(interrupts.Interrupted):
+        with contextlib.suppress(interrupts.Interrupted):  # as soon as it says that it is ready
+            print(
+                f"local AWS: ready {stack}; {running.runner.description}\n"
+                "paste the lines above into another terminal to use it, and to leave it again:\n"
+                f"unset {' '.join(running.environment)}\n"
+                "Ctrl-C here ends it",
+                file=sys.stderr,
+                flush=True,
+            )
             while True:
                 time.sleep(DAY_SECONDS)
     return SUCCEEDED
