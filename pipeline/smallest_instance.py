@@ -113,7 +113,8 @@ def survey(settings: Settings, *, every: bool) -> int:
     best = choose_smallest(facts, need, settings.region)
     say(proof(candidates, best, need, runs), out)
     if not every:
-        say("\n" + table([*smaller_than(best, candidates), best]), out, INDENT)
+        smaller = table([*smaller_than(best, candidates), best])
+        say(f"\n{smaller}", out, smaller.index("usable"))
     say(f"{len(inquiry.answers)} answers are in {EVIDENCE}")
     return cli.SUCCEEDED
 
