@@ -19,7 +19,15 @@ from pipeline import cli
 from pipeline.data import Dataset, prepare, to_csv
 from pipeline.diagnosis import diagnose
 from pipeline.execution.log_stream import LAST_LINES, LogStream
-from pipeline.image import CONTAINER, REQUIREMENTS, image_tag, resolve_image, source_files
+from pipeline.image import (
+    CONTAINER,
+    REQUIREMENTS,
+    image_tag,
+    resolve_image,
+    source_files,
+    untracked_sources,
+)
+from pipeline.registry import RegistryError, find_digest
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
 
@@ -45,7 +53,7 @@ def _push(config: Path, console: Console) -> int:
     settings = load_settings(config)
     session = boto3.Session(region_name=settings.region)
     stack = read_stack(session.client("cloudformation"), settings.stack_name)
-    ecr, tag = session.client("ecr"), image_tag(settings.accelerator)
+    ecr, tag = session.client("ecr"), image_tag(settings.accelerator, settings.base_image)
     try:
         image_uri = resolve_image(ecr, stack.repository_uri, tag)
         console.print(f"image {tag}: already there, nothing is built", highlight=False)
@@ -57,7 +65,7 @@ def _push(config: Path, console: Console) -> int:
             session.client("logs"),
             stack.build_project,
             f"{stack.bucket}/{key}",
-            build_variables(settings),
+            build_variables(settings, base_digest(settings.base_image, console)),
             console,
         )
         image_uri = resolve_image(ecr, stack.repository_uri, tag)
@@ -70,11 +78,14 @@ def pack(dataset: Dataset) -> bytes:
 
     That is container/, the buildspec, the program of the SBOM and a sample of the data.
     """
-    files = {
-        path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for path in [*source_files(), BUILDSPEC, SBOM]
-    }
-    return pack_files(files | smoke_files(dataset))
+    if missing := untracked_sources():
+        raise InputError(
+            f"container/{missing[0]}: git does not track it, so the image would not have it",
+            f"git add {' '.join(f'container/{name}' for name in missing)}, or move it elsewhere",
+        )
+    files = {f"{CONTAINER.name}/{name}": content for name, content in source_files().items()}
+    others = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in (BUILDSPEC, SBOM)}
+    return pack_files(files | others | smoke_files(dataset))
 
 
 def smoke_files(dataset: Dataset) -> dict[str, bytes]:
@@ -87,11 +98,29 @@ def smoke_files(dataset: Dataset) -> dict[str, bytes]:
     return files
 
 
-def build_variables(settings: Settings) -> dict[str, str]:
-    """What build/buildspec.yml reads of pipeline.yaml and of the checkout."""
+def base_digest(base_image: str, console: Console) -> str | None:
+    """Return what the base image's name stands for now; None when its registry does not tell."""
+    try:
+        return find_digest(base_image)
+    except RegistryError as error:
+        console.print(
+            f"warning: base image {base_image} is not pinned by digest: {error}", highlight=False
+        )
+        return None
+
+
+def build_variables(settings: Settings, digest: str | None) -> dict[str, str]:
+    """Return what build/buildspec.yml reads of pipeline.yaml and of the checkout.
+
+    Args:
+        settings: Those of pipeline.yaml.
+        digest: That of the base image, by which the build pulls it, or None.
+    """
+    name = settings.base_image.partition("@")[0]
     return {
-        "IMAGE_TAG": image_tag(settings.accelerator),
-        "BASE_IMAGE": settings.base_image,
+        "IMAGE_TAG": image_tag(settings.accelerator, settings.base_image),
+        "BASE_IMAGE": f"{name}@{digest}" if digest else settings.base_image,
+        "BASE_DIGEST": digest or "unknown",
         "REQUIREMENTS": REQUIREMENTS[settings.accelerator],
         **source_revision(),
     }

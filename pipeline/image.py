@@ -1,6 +1,7 @@
 """The training image: named by the content of container/, pinned by digest."""
 
 import hashlib
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +14,58 @@ SINGLE = (  # media types of a manifest of one image; an index or a list holds s
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+SOURCES = ("Dockerfile", "*.py", "*.lock", "*.txt")  # of container/
 TAG_CHARACTERS = 16  # hexadecimal; 64 bits tell any two contents apart
 
 NONE, CUDA = "none", "cuda"  # `accelerator` of pipeline.yaml
 REQUIREMENTS = {NONE: "requirements.lock", CUDA: "requirements-cuda.lock"}  # what is in its image
 
 
-def source_files(folder: Path = CONTAINER) -> list[Path]:
-    """The files that make the image, sorted; no byte code, nothing hidden."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(
-            part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts
-        )
-    )
+def source_files(folder: Path = CONTAINER) -> dict[str, bytes]:
+    """Return what makes the image, by path below `folder` and sorted, with the line ends of Unix.
+
+    That is what git tracks; outside a git checkout, the files of SOURCES.
+    """
+    return {
+        name: (folder / name).read_bytes().replace(b"\r\n", b"\n")
+        for name in sorted(_tracked(folder) or _sources(folder))
+        if (folder / name).is_file()
+    }
+
+
+def untracked_sources(folder: Path = CONTAINER) -> list[str]:
+    """Return the files that look as if they belonged to the image, but which git does not track."""
+    return sorted(_sources(folder) - _tracked(folder)) if _tracked(folder) else []
 
 
 def source_tag(folder: Path = CONTAINER) -> str:
     """Of the content of `folder`: the same content gives the same tag."""
     digest = hashlib.sha256()
-    for path in source_files(folder):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    for name, content in source_files(folder).items():
+        digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()[:TAG_CHARACTERS]
 
 
-def image_tag(accelerator: str, folder: Path = CONTAINER) -> str:
-    """The tag of the image made from `folder` for an accelerator: one for each."""
-    tag = source_tag(folder)
+def image_tag(accelerator: str, base_image: str, folder: Path = CONTAINER) -> str:
+    """Return the tag of the image of `folder` for an accelerator, on a base as it is configured."""
+    content = f"{source_tag(folder)} {base_image}\n".encode()
+    tag = hashlib.sha256(content).hexdigest()[:TAG_CHARACTERS]
     return tag if accelerator == NONE else f"{tag}-{accelerator}"
+
+
+def _tracked(folder: Path) -> set[str]:
+    """Return the paths below `folder` that git tracks; none outside a git checkout."""
+    command = ["git", "-C", str(folder), "ls-files", "-z"]
+    try:
+        answer = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    except OSError:  # no git
+        return set()
+    return set(filter(None, answer.stdout.decode().split("\0"))) - {".dockerignore"}
+
+
+def _sources(folder: Path) -> set[str]:
+    found = (path.relative_to(folder) for pattern in SOURCES for path in folder.rglob(pattern))
+    return {path.as_posix() for path in found if not path.name.startswith(".")}
 
 
 def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:

@@ -39,5 +39,6 @@ def start(settings: Settings) -> Iterator[ProjectAws]:
     stack = replace(config.stack, parameters=parameters, tags=tags)
     with start_server(replace(config, stack=stack)) as running:
         facts = read_stack(running.clients.client("cloudformation"), settings.stack_name)
-        put_source_images(running.clients.client("ecr"), facts.repository_uri)
+        ecr = running.clients.client("ecr")
+        put_source_images(ecr, facts.repository_uri, settings.base_image)
         yield ProjectAws(**vars(running), stack=facts)

@@ -39,6 +39,7 @@ CHECKS: dict[str, Function] = {
     "repository": account.repository,
     "image": image.image,
     "platform": image.platform,
+    "base image": image.base,
     "image scan": image.scan,
     "quota": instance.quota,
     "memory": instance.memory,
@@ -73,7 +74,7 @@ def find_plan(settings: Settings, session: boto3.Session, services: Services) ->
     stack, instance_type = attempt(find_stack), attempt(find_instance_type)
 
     def find_image() -> str:
-        tag = image_tag(settings.accelerator)
+        tag = image_tag(settings.accelerator, settings.base_image)
         return resolve_image(services.ecr, known(stack, "stack").repository_uri, tag)
 
     image_uri = attempt(find_image)

@@ -35,23 +35,28 @@ def main() -> int:
 
 def _push() -> int:
     session = boto3.Session()
-    stack = read_stack(session.client("cloudformation"), load_settings(DEFAULT_CONFIG).stack_name)
-    put_source_images(session.client("ecr"), stack.repository_uri)
+    settings = load_settings(DEFAULT_CONFIG)
+    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    put_source_images(session.client("ecr"), stack.repository_uri, settings.base_image)
     return cli.SUCCEEDED
 
 
-def put_source_images(ecr: Any, repository_uri: str) -> None:
+def put_source_images(ecr: Any, repository_uri: str, base_image: str) -> None:
     """Push an image of the present container/ for each accelerator."""
     for accelerator in REQUIREMENTS:
-        put_source_image(ecr, repository_uri, accelerator=accelerator)
+        put_source_image(ecr, repository_uri, base_image, accelerator=accelerator)
 
 
 def put_source_image(
-    ecr: Any, repository_uri: str, folder: Path = CONTAINER, accelerator: str = NONE
+    ecr: Any,
+    repository_uri: str,
+    base_image: str,
+    folder: Path = CONTAINER,
+    accelerator: str = NONE,
 ) -> str:
     """Push the image of `folder` for an accelerator under its tag, and return its digest."""
     layer = _layer(folder, accelerator)
-    return put_image(ecr, repository_uri, image_tag(accelerator, folder), layer, CONFIG)
+    return put_image(ecr, repository_uri, image_tag(accelerator, base_image, folder), layer, CONFIG)
 
 
 def is_built(ecr: Any, repository: str, digest: str) -> bool:
@@ -70,11 +75,10 @@ def _layer(folder: Path, accelerator: str) -> bytes:
     others = set(REQUIREMENTS.values()) - {REQUIREMENTS[accelerator]}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in source_files(folder):
-            if path.name in others:
+        for name, content in source_files(folder).items():
+            if name in others:
                 continue
-            content = path.read_bytes()
-            entry = tarfile.TarInfo(f"container/{path.relative_to(folder).as_posix()}")
+            entry = tarfile.TarInfo(f"container/{name}")
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

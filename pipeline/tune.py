@@ -90,7 +90,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
         settings = with_smallest(session, settings)
     # A list of types is for one training job: a search takes the first.
     settings = settings.model_copy(update={"instance_type": settings.instance_types[0]})
-    tag = image_tag(settings.accelerator)
+    tag = image_tag(settings.accelerator, settings.base_image)
     image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
     pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
     price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])

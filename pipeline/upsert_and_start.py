@@ -95,7 +95,7 @@ def _upsert_and_start(
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
         say(f"smallest instance: {settings.instance_type}", console)
-    tag = image_tag(settings.accelerator)
+    tag = image_tag(settings.accelerator, settings.base_image)
     ecr = session.client("ecr")
     image_uri = resolve_image(ecr, stack.repository_uri, tag)
     if settings.better_than_served:

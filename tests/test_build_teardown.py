@@ -13,6 +13,7 @@ import teardown
 from botocore.session import get_session
 from botocore.stub import Stubber
 from conftest import ROOT, WriteConfig
+from present_image import BASE_IMAGE
 
 TEMPLATE = (ROOT / "build" / "infrastructure.yml").read_text(encoding="utf-8")
 NUMBERS = count(1)
@@ -36,7 +37,7 @@ class Deployed:
         )
         stack = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-        put_source_image(self.ecr, self.outputs["RepositoryUri"])
+        put_source_image(self.ecr, self.outputs["RepositoryUri"], BASE_IMAGE)
         self.s3.put_bucket_versioning(  # moto's CloudFormation leaves it out
             Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"}
         )

@@ -13,7 +13,7 @@ from container.errors import InputError
 from local_aws.ecr import registry
 from pipeline import cli
 from pipeline.data import Dataset
-from pipeline.image import SINGLE, source_tag
+from pipeline.image import NONE, SINGLE, image_tag
 
 import push_image
 import pytest
@@ -278,7 +278,8 @@ def test_a_push_of_another_image_under_the_same_tag(
     image: Image, jobs: Jobs, tmp_path: Path
 ) -> None:
     jobs.push(python("pass"), tmp_path, "other")
-    name = f"{image.uri.partition('@')[0]}:{source_tag()}"
+    tag = image_tag(NONE, base_image())
+    name = f"{image.uri.partition('@')[0]}:{tag}"
     docker("tag", f"{jobs.repository_uri}:other", name)
     said = push_by_hand(image, name)
     docker("rmi", name)

@@ -16,7 +16,7 @@ from pathlib import Path
 from container import contract
 from container.reading import read_rows
 from local_aws.runners.docker import LABEL
-from pipeline.image import source_tag
+from pipeline.image import NONE, image_tag
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 
 import pytest
@@ -27,6 +27,7 @@ from test_container_reading import write_parquet
 
 pytestmark = NEEDS_ENGINE
 
+TAG = image_tag(NONE, base_image())
 PACKAGES_BYTES = 155_000_000
 
 
@@ -45,7 +46,7 @@ def test_the_buildspec_builds_tries_and_pushes_the_image(image: Image) -> None:
     log = image.pushed.stderr
     assert "metric validation:auc=" in log, "the smoke training"
     repository, _, digest = image.uri.partition("@")
-    assert f"{source_tag()}: digest: {digest} size: " in log
+    assert f"{TAG}: digest: {digest} size: " in log
     described = json.loads(
         image.run(
             "aws",
@@ -56,13 +57,13 @@ def test_the_buildspec_builds_tries_and_pushes_the_image(image: Image) -> None:
             "--output=json",
         ).stdout
     )["imageDetails"]
-    assert [(each["imageDigest"], each["imageTags"]) for each in described] == [
-        (digest, [source_tag()])
-    ], "and nothing of the build that failed"
+    assert [(each["imageDigest"], each["imageTags"]) for each in described] == [(digest, [TAG])], (
+        "and nothing of the build that failed"
+    )
 
 
 def test_the_sbom_lists_what_is_installed_in_the_image(image: Image) -> None:
-    bucket, key = image.stack().bucket, f"build/{source_tag()}.cdx.json"
+    bucket, key = image.stack().bucket, f"build/{TAG}.cdx.json"
     content = image.clients().client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     purls = {each["purl"] for each in json.loads(content)["components"]}
     lock = (ROOT / "container" / "requirements.lock").read_text("utf-8")
@@ -86,8 +87,8 @@ def test_a_tag_cannot_be_overwritten(image: Image) -> None:
     container = docker("create", image.uri)
     other = docker("commit", container)
     docker("rm", container)
-    docker("tag", other, f"{repository}:{source_tag()}")
-    refused = image.run("docker", "push", f"{repository}:{source_tag()}")
+    docker("tag", other, f"{repository}:{TAG}")
+    refused = image.run("docker", "push", f"{repository}:{TAG}")
     docker("rmi", "--force", other)
     assert refused.returncode != 0
     assert "cannot be overwritten because the repository is immutable" in refused.stderr
@@ -107,10 +108,10 @@ def test_the_pipeline_trains_in_the_image_by_its_digest(
     record = json.loads((folder / "run.json").read_text("utf-8"))
     assert record["image_uri"] == image.uri
     made = record["image_build"]
-    assert made["tag"] == source_tag()
+    assert made["tag"] == TAG
     assert made["base_image"] == base_image()
     assert f"build {made['build_id']}\n" in image.pushed.stderr
-    assert made["sbom"] == f"s3://{image.stack().bucket}/build/{source_tag()}.cdx.json"
+    assert made["sbom"] == f"s3://{image.stack().bucket}/build/{TAG}.cdx.json"
     assert made["packages"] > 50
     assert f", `{made['sbom']}` |" in (folder / "report.md").read_text("utf-8")
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))

@@ -21,6 +21,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, serving
+from present_image import TAG
 from sagemaker.workflow.pipeline import Pipeline
 
 
@@ -29,7 +30,7 @@ def pipeline(local_aws: ProjectAws, dataset: Dataset, settings: Settings) -> Pip
     """The project's pipeline under a name of its own, stored but not started."""
     stack = local_aws.stack
     upload(local_aws.clients.client("s3"), dataset, stack.bucket, settings.prefix)
-    image = resolve_image(local_aws.clients.client("ecr"), stack.repository_uri, source_tag())
+    image = resolve_image(local_aws.clients.client("ecr"), stack.repository_uri, TAG)
     quick = dict(settings.hyperparameters, num_round=30)
     changes = {
         "pipeline_name": f"titanic-pipeline-{uuid.uuid4().hex[:8]}",

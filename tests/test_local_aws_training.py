@@ -16,7 +16,7 @@ from local_aws.service_model import violations
 from pipeline.data import Dataset, split_uri, upload
 from pipeline.definition import build_estimator
 from pipeline.execution.log_stream import TRAINING_LOG_GROUP
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import resolve_image
 from pipeline.local import ProjectAws
 from pipeline.settings import Settings
 
@@ -25,6 +25,7 @@ import pytest
 from archive import files_of
 from botocore.exceptions import ClientError
 from conftest import SLOW
+from present_image import TAG
 from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.session import Session
@@ -41,7 +42,7 @@ class Jobs:
         self.logs = local_aws.clients.client("logs")
         self.stack = local_aws.stack
         ecr = local_aws.clients.client("ecr")
-        self.image = resolve_image(ecr, self.stack.repository_uri, source_tag())
+        self.image = resolve_image(ecr, self.stack.repository_uri, TAG)
         upload(self.s3, dataset, self.stack.bucket, PREFIX)
         self.uris = dataset.uris(self.stack.bucket, PREFIX)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from local_aws.ecr.images import put_image as put_source
 from pipeline import preflight
 from pipeline.checks.check import FAILURE, NOT_CHECKED, OK, WARNING, Check, run_check
 from pipeline.checks.permissions import of_operator, of_pipeline, of_training
@@ -15,9 +16,11 @@ from pipeline.checks.roles import trusts_sagemaker
 from pipeline.data import Dataset
 from pipeline.local import ProjectAws
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
+from pipeline.source_image import CONFIG
 from pipeline.stack import Stack, example_stack
 
 import boto3
+import image_registry
 import pytest
 from explained import entry_of
 from test_build_template import listed, policies
@@ -618,6 +621,29 @@ def test_what_a_scan_found_is_a_warning(
     found = check("image scan", services, plan)
     assert (found.status, found.message) == (WARNING, "1 HIGH findings in the image")
     assert str(found.hint).startswith("aws ecr describe-image-scan-findings --repository-name ")
+
+
+def test_a_base_image_that_is_newer_than_the_image_is_a_warning(
+    services: Services, plan: Plan
+) -> None:
+    built_on, present = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+    uri = stack_of(plan).repository_uri
+    labels = {"config": {"Labels": {"org.opencontainers.image.base.digest": built_on}}}
+    digest = put_source(services.ecr, uri, "labelled", b"layer", {**CONFIG, **labels})
+    labelled = replace(plan, image_uri=f"{uri}@{digest}")
+    for now, status in ((built_on, OK), (present, WARNING)):
+        with image_registry.serving(now) as name:
+            named = plan.settings.model_copy(update={"base_image": name})
+            found = check("base image", services, replace(labelled, settings=named))
+        assert found.status == status, found.message
+    assert found.message == f"{name} stands for {present} now, the image was built on {built_on}"
+    assert str(found.hint).startswith(f"set base_image to {name}@{present} in pipeline.yaml, then ")
+    unreachable = plan.settings.model_copy(update={"base_image": "127.0.0.1:9/python"})
+    found = check("base image", services, replace(labelled, settings=unreachable))
+    assert found.status == NOT_CHECKED
+    services.ecr.batch_delete_image(
+        repositoryName=repository_of(plan), imageIds=[{"imageDigest": digest}]
+    )
 
 
 # The instance.

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import preflight, upsert_and_start
-from pipeline.image import source_tag
 from pipeline.local import ProjectAws
 from pipeline.source_image import put_source_image
 
 import container_engine
 import pytest
 from conftest import ROOT, Enter, Environment, WriteConfig, serving
+from present_image import BASE_IMAGE, TAG
 
 SCRIPT = ROOT / "pipeline" / "preflight.py"
 
@@ -92,8 +92,8 @@ def test_with_the_operator_policy_nothing_is_wrong(
     assert preflight.main(["--json"]) == 0
     found = checks(capsys)
     assert statuses(found) == {
-        "ok": (preflight.CHECKS | preflight.DRIFT).keys() - {"image scan"},
-        "not checked": {"image scan"},
+        "ok": (preflight.CHECKS | preflight.DRIFT).keys() - {"image scan", "base image"},
+        "not checked": {"image scan", "base image"},
     }
     assert found["identity"]["message"] == "arn:aws:iam::123456789012:user/operator"
     assert found["image scan"]["message"] == "the image has not been scanned"
@@ -147,7 +147,7 @@ def test_what_the_run_needs_is_refused_before_it_starts(
         "sagemaker:StartPipelineExecution on "
         "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-pipeline-survival\n"
         "hint: ask for the policy OperatorPolicyArn of stack titanic-pipeline\n"
-        "preflight: 20 ok, 1 failure, 1 not checked\n"
+        "preflight: 20 ok, 1 failure, 2 not checked\n"
     )
     assert not (here / "runs").exists()
 
@@ -195,14 +195,14 @@ def test_an_image_that_was_not_pushed_is_a_failure(
     local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ecr, name = local_aws.clients.client("ecr"), local_aws.stack.repository_uri.partition("/")[2]
-    ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": source_tag()}])
+    ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": TAG}])
     try:
         assert preflight.main(["--json"]) == 2
     finally:
-        put_source_image(ecr, local_aws.stack.repository_uri)
+        put_source_image(ecr, local_aws.stack.repository_uri, BASE_IMAGE)
     found = checks(capsys)
     assert statuses(found)["failure"] == {"image"}
-    assert f":{source_tag()}: not there" in found["image"]["message"]
+    assert f":{TAG}: not there" in found["image"]["message"]
     assert found["image"]["hint"] == "python build/push_image.py"
     assert found["drift"]["message"] == "no definition"
 
@@ -248,14 +248,14 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
 ) -> None:
     name = "titanic-pipeline-drift"
     assert upsert_and_start.main(["--config", str(write_config(pipeline_name=name))]) == 0
-    assert "\npreflight: 21 ok, 1 not checked\n" in f"\n{capsys.readouterr().err}"
+    assert "\npreflight: 21 ok, 2 not checked\n" in f"\n{capsys.readouterr().err}"
     changed = str(write_config(pipeline_name=name, max_run_seconds=600))
     assert preflight.main(["--config", changed]) == 0
     out, err = capsys.readouterr()
     local_aws.clients.client("sagemaker").delete_pipeline(
         PipelineName=name, ClientRequestToken="x" * 32
     )
-    assert err == "preflight: 21 ok, 1 warning, 1 not checked\n"
+    assert err == "preflight: 21 ok, 1 warning, 2 not checked\n"
     assert (
         "warning      drift                 the deployed titanic-pipeline-drift is another one"
         in out
@@ -280,7 +280,7 @@ def test_a_start_that_would_fail_sends_nothing(
     assert err.startswith(
         f"error: roles: {arn} does not trust sagemaker.amazonaws.com for account "
     )
-    assert "preflight: 20 ok, 1 failure, 1 not checked\n" in err
+    assert "preflight: 20 ok, 1 failure, 2 not checked\n" in err
     assert not (here / "runs").exists()
     sent = local_aws.clients.client("s3").list_objects_v2(
         Bucket=local_aws.stack.bucket, Prefix="data/never/"

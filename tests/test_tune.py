@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from container.contract import HYPERPARAMETERS
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import resolve_image
 from pipeline.local import ProjectAws
 from pipeline.settings import load_settings
 from pipeline.tune import main
@@ -19,6 +19,7 @@ from pipeline.tune import main
 import pytest
 import yaml
 from conftest import ROOT, WriteConfig
+from present_image import TAG
 
 SCRIPT = ROOT / "pipeline" / "tune.py"
 SMALL = {
@@ -70,7 +71,7 @@ def test_a_search_prints_its_jobs_and_what_to_write_into_pipeline_yaml(
     assert record["status"] == "Succeeded"
     assert record["objective"] == {"Type": "Maximize", "MetricName": "cross_validation:auc"}
     ecr = local_aws.clients.client("ecr")
-    uri = resolve_image(ecr, local_aws.stack.repository_uri, source_tag())
+    uri = resolve_image(ecr, local_aws.stack.repository_uri, TAG)
     assert record["image_uri"] == uri
     (data,) = record["data_uris"]
     assert data.endswith("/train/"), "the validation data are for the gate"

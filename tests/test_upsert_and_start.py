@@ -17,13 +17,14 @@ from typing import Any
 
 from container import contract
 from pipeline.data import Dataset, split_uri
-from pipeline.image import image_tag, resolve_image, source_tag
+from pipeline.image import image_tag, resolve_image
 from pipeline.local import ProjectAws
 from pipeline.source_image import put_source_image
 from pipeline.upsert_and_start import main
 
 import pytest
 from conftest import ROOT, SLOW, WriteConfig
+from present_image import BASE_IMAGE, TAG
 from test_pipeline_data import kaggle_file
 
 SCRIPT = ROOT / "pipeline" / "upsert_and_start.py"
@@ -86,7 +87,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert record["endpoint"] == local_aws.clients.endpoint
     assert record["status"] == "Succeeded"
     assert record["execution_arn"].rpartition("/")[2] == run.name
-    assert record["image_uri"] == resolve_image(ecr, stack.repository_uri, source_tag())
+    assert record["image_uri"] == resolve_image(ecr, stack.repository_uri, TAG)
     assert re.fullmatch(r".*@sha256:[0-9a-f]{64}", record["image_uri"])
     definition = local_aws.clients.client("sagemaker").describe_pipeline(
         PipelineName=record["pipeline_arn"].rpartition("/")[2]
@@ -111,7 +112,7 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     assert err.index("phase Downloading") < err.index("hyperparameter") < err.index("phase Train")
     assert record["failure_reason"] is None
     made = record["image_build"]
-    assert made["tag"] == source_tag()
+    assert made["tag"] == TAG
     assert {made[name] for name in ("sbom", "packages", "build_id", "base_image")} == {None}, (
         "no build made this image"
     )
@@ -340,13 +341,13 @@ def test_without_waiting_the_arn_is_all_of_the_output(
 def test_an_image_that_was_not_pushed_is_named_with_its_tag(
     start: Main, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ecr, tag = local_aws.clients.client("ecr"), source_tag()
+    ecr, tag = local_aws.clients.client("ecr"), TAG
     name = local_aws.stack.repository_uri.partition("/")[2]
     ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
     try:
         assert start() == 2
     finally:
-        put_source_image(ecr, local_aws.stack.repository_uri)
+        put_source_image(ecr, local_aws.stack.repository_uri, BASE_IMAGE)
     err = capsys.readouterr().err
     assert err.startswith(f"error: image {local_aws.stack.repository_uri}:{tag}: not there")
     assert "\nhint: " in err
@@ -356,12 +357,12 @@ def test_a_gpu_gets_the_image_that_is_made_for_it(
     start: Main, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
-    images = {resolve_image(ecr, uri, image_tag(each)) for each in ("none", "cuda")}
+    images = {resolve_image(ecr, uri, image_tag(each, BASE_IMAGE)) for each in ("none", "cuda")}
     assert len(images) == 2
     assert start("--dry-run", accelerator="cuda") == 0
     parameters = json.loads(capsys.readouterr().out)["Parameters"]
     (used,) = [each["DefaultValue"] for each in parameters if each["Name"] == "ImageUri"]
-    assert used == resolve_image(ecr, uri, image_tag("cuda"))
+    assert used == resolve_image(ecr, uri, image_tag("cuda", BASE_IMAGE))
 
 
 def test_local_without_waiting_makes_no_sense(capsys: pytest.CaptureFixture[str]) -> None:

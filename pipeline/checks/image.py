@@ -8,6 +8,7 @@ from container.errors import InputError
 from pipeline.checks.check import Doubt, settled
 from pipeline.checks.plan import NotChecked, Plan, Services, known
 from pipeline.image import SINGLE
+from pipeline.registry import DIGEST, RegistryError, find_digest
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +16,7 @@ PLATFORM = "linux/amd64"  # of every instance type that trains
 DOWNLOAD_SECONDS = 20.0
 NOT_FOUND = "ImageNotFoundException"
 SERIOUS = ("CRITICAL", "HIGH")
+BASE_DIGEST = "org.opencontainers.image.base.digest"  # a label, of container/Dockerfile
 PUSH = "python build/push_image.py"
 
 
@@ -44,14 +46,7 @@ def platform(services: Services, plan: Plan) -> str:
 
     ECR knows neither: both are in the image's configuration, which is stored as its layers are.
     """
-    name, digest = _place(plan)
-    images = services.ecr.batch_get_image(
-        repositoryName=name, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=list(SINGLE)
-    )["images"]
-    manifest = json.loads(images[0]["imageManifest"]) if images else {}
-    if "config" not in manifest:
-        raise NotChecked("no single manifest")
-    config = _configuration(services.ecr, name, manifest["config"]["digest"])
+    config = _configuration(services.ecr, *_place(plan))
     found = f"{config.get('os')}/{config.get('architecture')}"
     if found != PLATFORM:
         raise InputError(
@@ -65,6 +60,25 @@ def platform(services: Services, plan: Plan) -> str:
             'give the Dockerfile one in exec form, as in ENTRYPOINT ["python3", "-m", "container"]',
         )
     return f"{found}, runs {' '.join(entrypoint)}"
+
+
+def base(services: Services, plan: Plan) -> str:
+    """Whether the base image's name still stands for what the image was built on."""
+    name = plan.settings.base_image
+    labels = _configuration(services.ecr, *_place(plan)).get("config", {}).get("Labels") or {}
+    built_on = labels.get(BASE_DIGEST, "unknown")
+    if not DIGEST.fullmatch(built_on):
+        raise NotChecked("the image does not say on which digest it was built")
+    try:
+        present = find_digest(name)
+    except RegistryError as error:
+        raise NotChecked(str(error)) from None
+    if present != built_on:
+        raise Doubt(
+            f"{name} stands for {present} now, the image was built on {built_on}",
+            f"set base_image to {name.partition('@')[0]}@{present} in pipeline.yaml, then {PUSH}",
+        )
+    return f"built on {built_on}, which is what {name} stands for"
 
 
 def scan(services: Services, plan: Plan) -> str:
@@ -94,7 +108,15 @@ def scan(services: Services, plan: Plan) -> str:
 
 def _configuration(ecr: Any, name: str, digest: str) -> dict[str, Any]:
     """Source: OCI Image Format Specification, "Image Configuration"."""
-    answer = ecr.get_download_url_for_layer(repositoryName=name, layerDigest=digest)
+    images = ecr.batch_get_image(
+        repositoryName=name, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=list(SINGLE)
+    )["images"]
+    manifest = json.loads(images[0]["imageManifest"]) if images else {}
+    if "config" not in manifest:
+        raise NotChecked("no single manifest")
+    answer = ecr.get_download_url_for_layer(
+        repositoryName=name, layerDigest=manifest["config"]["digest"]
+    )
     try:
         with urllib.request.urlopen(  # noqa: S310 - what ECR answers
             answer["downloadUrl"], timeout=DOWNLOAD_SECONDS

@@ -95,7 +95,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record, folder: P
         if job_name
         else {},
         image=_image(session.client("ecr"), record["image_uri"]),
-        image_tag=image_tag(settings.accelerator),
+        image_tag=image_tag(settings.accelerator, settings.base_image),
         log=_read(JobLog(session.client("logs"), job_name).new_lines) or [] if job_name else [],
         scoring=score_again(s3, record),
         survey=read_survey(folder / EVIDENCE) or read_survey(EVIDENCE),

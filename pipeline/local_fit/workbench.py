@@ -73,7 +73,9 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
         build_here(settings)
         if in_docker
         else resolve_image(
-            session.client("ecr"), stack.repository_uri, image_tag(settings.accelerator)
+            session.client("ecr"),
+            stack.repository_uri,
+            image_tag(settings.accelerator, settings.base_image),
         ),
         DOCKER_INSTANCE if in_docker else settings.instance_types[0],
         dataset,
@@ -86,7 +88,7 @@ def build_here(settings: Settings) -> str:
 
     Raises InputError when that fails.
     """
-    name = f"{settings.stack_name}:{image_tag(settings.accelerator)}"
+    name = f"{settings.stack_name}:{image_tag(settings.accelerator, settings.base_image)}"
     command = ["docker", "build", "--quiet", "--platform", "linux/amd64", "--tag", name]
     command += ["--build-arg", f"BASE_IMAGE={settings.base_image}"]
     command += ["--build-arg", f"REQUIREMENTS={REQUIREMENTS[settings.accelerator]}", str(CONTAINER)]
