@@ -51,7 +51,7 @@ def company(
     everything = load_settings(config)
     assert deploy.main(["--config", str(config), "--yes"]) == 0
     stack = read_stack(client("cloudformation"), NAME)
-    put_source_images(client("ecr"), stack.repository_uri)
+    put_source_images(client("ecr"), stack.repository_uri, settings.base_image)
     session = boto3.Session(region_name=settings.region)
     services = make_services(session)
     plan = preflight.find_plan(everything, session, services)

@@ -18,6 +18,7 @@ from company import surroundings, write_everything
 from conftest import serving
 from container_engine import administrator
 from least_privilege import BUILD, OPERATOR, PIPELINE, TRAINING, Outcome, Permission, Rehearsal
+from present_image import BASE_IMAGE
 from test_build_template import EVERYTHING, RESOURCES, listed, policies
 from test_least_privilege import EXECUTION_ROLE, REGISTRY
 from test_least_privilege import RESOURCES as PRINCIPALS
@@ -74,7 +75,7 @@ def prepare(environment: dict[str, str], folder: Path) -> None:
     with aws_environment(environment | clients.environment()):
         assert deploy.main(["--config", str(folder / "pipeline.yaml"), "--yes"]) == 0
     stack = read_stack(clients.client("cloudformation"), STACK)
-    put_source_images(clients.client("ecr"), stack.repository_uri)
+    put_source_images(clients.client("ecr"), stack.repository_uri, BASE_IMAGE)
     iam = clients.client("iam")
     (other,) = iam.list_attached_user_policies(UserName=OPERATOR)["AttachedPolicies"]
     iam.detach_user_policy(UserName=OPERATOR, PolicyArn=other["PolicyArn"])

@@ -12,13 +12,14 @@ from container.artifact import Artifact
 from container.predict import write_csv
 from container.reading import read_rows
 from local_aws.tests.jobs import make_role
-from pipeline.image import resolve_image, source_tag
+from pipeline.image import resolve_image
 from pipeline.local import ProjectAws
 from pipeline.settings import Settings
 
 import pytest
 import sdk_serving
 from container_engine import Image
+from present_image import TAG
 
 ROWS = 30
 
@@ -43,7 +44,7 @@ def test_the_sdk_serves_the_program_as_a_process(
     scores: list[float], tmp_path: Path, local_aws: ProjectAws
 ) -> None:
     stack = local_aws.stack
-    image = resolve_image(local_aws.clients.client("ecr"), stack.repository_uri, source_tag())
+    image = resolve_image(local_aws.clients.client("ecr"), stack.repository_uri, TAG)
     answers = sdk_serving.serve(
         image, stack.bucket, make_role(local_aws.clients, "serving"), tmp_path
     )
