@@ -62,19 +62,13 @@ _MODEL_CONTAINER: Table = {
     "MultiModelConfig": REFUSED,
     "ContainerMetricsConfig": NAMED,
 }
+_FILE: Table = {"ContentType": DONE, "ContentDigest": DONE, "S3Uri": DONE}  # kept, not read
+_QUALITY: Table = {"Statistics": _FILE, "Constraints": _FILE}
 _OF_A_PACKAGE = (  # members of CreateModelPackage that are not kept
     "ModelPackageName",
     "ModelPackageRegistrationType",
     "ValidationSpecification",
     "SourceAlgorithmSpecification",
-    "CertifyForMarketplace",
-    "Tags",
-    "MetadataProperties",
-    "ModelMetrics",
-    "Domain",
-    "Task",
-    "SamplePayloadUrl",
-    "DriftCheckBaselines",
     "AdditionalInferenceSpecifications",
     "SourceUri",
     "SecurityConfig",
@@ -83,14 +77,9 @@ _OF_A_PACKAGE = (  # members of CreateModelPackage that are not kept
     "ManagedStorageType",
 )
 _OF_A_VERSION = (  # of one of its containers
-    "ContainerHostname",
     "ImageDigest",
     "ModelDataSource",
     "ProductId",
-    "ModelInput",
-    "Framework",
-    "FrameworkVersion",
-    "NearestModelName",
     "AdditionalModelDataSources",
     "AdditionalS3DataSource",
     "ModelDataETag",
@@ -244,9 +233,36 @@ REQUESTS: dict[str, Table] = {
         "ModelPackageDescription": DONE,
         "ModelApprovalStatus": DONE,
         "CustomerMetadataProperties": DONE,
+        "MetadataProperties": dict.fromkeys(
+            ("CommitId", "Repository", "GeneratedBy", "ProjectId"), DONE
+        ),
+        "ModelMetrics": {
+            "ModelQuality": _QUALITY,
+            "ModelDataQuality": _QUALITY,
+            "Bias": dict.fromkeys(("Report", "PreTrainingReport", "PostTrainingReport"), _FILE),
+            "Explainability": {"Report": _FILE},
+        },
+        "DriftCheckBaselines": {
+            "ModelQuality": _QUALITY,
+            "ModelDataQuality": _QUALITY,
+            "Bias": dict.fromkeys(
+                ("ConfigFile", "PreTrainingConstraints", "PostTrainingConstraints"), _FILE
+            ),
+            "Explainability": {"Constraints": _FILE, "ConfigFile": _FILE},
+        },
+        "Domain": DONE,
+        "Task": DONE,
+        "SamplePayloadUrl": DONE,
+        "CertifyForMarketplace": _OFF,
+        "Tags": _TAGS,
         "InferenceSpecification": {
             "Containers": {
                 **dict.fromkeys(_OF_A_VERSION, REFUSED),
+                "ContainerHostname": DONE,
+                "ModelInput": {"DataInputConfig": DONE},
+                "Framework": DONE,
+                "FrameworkVersion": DONE,
+                "NearestModelName": DONE,
                 "Image": DONE,
                 "ModelDataUrl": DONE,
                 "Environment": DONE,

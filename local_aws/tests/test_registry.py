@@ -58,17 +58,33 @@ def test_an_approval_keeps_what_the_version_says_of_itself(sagemaker: Any, group
     assert "CreatedBy" not in found, "a user that nobody made"
 
 
+def test_a_version_keeps_its_metrics_and_the_baselines_of_its_data(
+    sagemaker: Any, group: str
+) -> None:
+    source = {"ContentType": "application/json", "S3Uri": "s3://bucket/evaluation.json"}
+    said = {
+        "ModelMetrics": {"ModelQuality": {"Statistics": source}},
+        "DriftCheckBaselines": {"ModelDataQuality": {"Constraints": source}},
+        "Domain": "MACHINE_LEARNING",
+        "Task": "CLASSIFICATION",
+        "InferenceSpecification": {"Containers": [CONTAINER | {"Framework": "XGBOOST"}]},
+    }
+    arn = register(sagemaker, group, **said)
+    found = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert {name: found[name] for name in said} == said
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({"ModelApprovalStatus": "Perhaps"}, "'Perhaps' is not one of the 3"),
         ({"CustomerMetadataProperties": {"a": "no, comma"}}, "'no, comma' does not match"),
         ({"CustomerMetadataProperties": {"a": "x" * 257}}, "length 257 is more than 256"),
-        ({"Domain": "MACHINE_LEARNING"}, "local AWS does not support CreateModelPackage.Domain"),
+        ({"SourceUri": "s3://b/k"}, "local AWS does not support CreateModelPackage.SourceUri"),
         ({"SkipModelValidation": "All"}, "CreateModelPackage.SkipModelValidation 'All', only"),
         (
-            {"InferenceSpecification": {"Containers": [CONTAINER | {"Framework": "XGBOOST"}]}},
-            "not support CreateModelPackage.InferenceSpecification.Containers.Framework",
+            {"InferenceSpecification": {"Containers": [CONTAINER | {"IsCheckpoint": True}]}},
+            "not support CreateModelPackage.InferenceSpecification.Containers.IsCheckpoint",
         ),
         ({"ModelPackageGroupName": "nowhere"}, "Model Package Group does not exist"),
     ],
