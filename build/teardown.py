@@ -41,8 +41,11 @@ class Objects:
 class Found:
     """What belongs to a stack, by name; None for what is not there (any more)."""
 
-    pipeline: str | None
+    pipelines: list[str]
     executions: int
+    endpoints: list[str]
+    configurations: list[str]  # of endpoints
+    served: list[str]  # names of the models that were made to be served, or to score a batch
     models: list[str]  # ARNs of the registered versions, the newest first
     repository: str | None
     images: dict[str, int]  # digest -> bytes
@@ -105,15 +108,20 @@ def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> F
     own = stack.get("StackName", "") + f"-{session.region_name}-"
     for person in ("Operator", "Approver", "Deployer"):
         check_not_attached(session.client("iam"), outputs.get(f"{person}PolicyArn"), own)
-    pipeline = find_pipeline(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
+    pipelines = find_pipelines(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
+    served = find_served(sagemaker, stack.get("StackName", ""), outputs.get("ModelRoleArn"))
+    endpoints, configurations, models = served
     group = outputs.get("ModelPackageGroupName")
     repository = outputs.get("RepositoryUri", "").partition("/")[2]
     images = list_images(session.client("ecr"), repository) if repository else None
     bucket = outputs.get("BucketName")
     objects = count_objects(session.client("s3"), bucket) if bucket else None
     return Found(
-        pipeline=pipeline,
-        executions=count_executions(sagemaker, pipeline) if pipeline else 0,
+        pipelines=pipelines,
+        executions=sum(count_executions(sagemaker, each) for each in pipelines),
+        endpoints=endpoints,
+        configurations=configurations,
+        served=models,
         models=list_models(sagemaker, group) if group else [],
         repository=None if images is None else repository,
         images=images or {},
@@ -123,13 +131,19 @@ def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> F
 
 
 def delete(session: boto3.Session, found: Found) -> None:
-    if found.pipeline:
-        session.client("sagemaker").delete_pipeline(
-            PipelineName=found.pipeline, ClientRequestToken=uuid.uuid4().hex
-        )
-        tell(f"deleted pipeline {found.pipeline}")
+    sagemaker = session.client("sagemaker")
+    for name in found.endpoints:  # first: they bill
+        sagemaker.delete_endpoint(EndpointName=name)
+        tell(f"deleted endpoint {name}")
+    for name in found.configurations:
+        sagemaker.delete_endpoint_config(EndpointConfigName=name)
+    for name in found.served:
+        sagemaker.delete_model(ModelName=name)
+    for name in found.pipelines:
+        sagemaker.delete_pipeline(PipelineName=name, ClientRequestToken=uuid.uuid4().hex)
+        tell(f"deleted pipeline {name}")
     for arn in found.models:
-        session.client("sagemaker").delete_model_package(ModelPackageName=arn)
+        sagemaker.delete_model_package(ModelPackageName=arn)
     if found.models:
         tell("deleted the models of the registry")
     if found.repository:
@@ -144,11 +158,14 @@ def delete(session: boto3.Session, found: Found) -> None:
 
 def listing(stack_name: str, found: Found) -> str:
     """A line for each thing to delete, and one for what stays."""
-    rows = []
-    if found.pipeline:
-        rows.append(
-            ("pipeline", f"{found.pipeline} and the records of its executions: {found.executions}")
-        )
+    bills = "bills while it is there, unless it is serverless"
+    rows = [("endpoint", f"{name}: {bills}") for name in found.endpoints]
+    if found.served:
+        kept = f"{len(found.served)} models, {len(found.configurations)} endpoint configurations"
+        rows.append(("serving", f"{kept}: bill nothing"))
+    if found.pipelines:
+        names = ", ".join(found.pipelines)
+        rows.append(("pipeline", f"{names} and {found.executions} records of executions"))
     if found.models:
         rows.append(("models", f"{len(found.models):,} versions in the model registry"))
     if found.repository:
@@ -190,15 +207,51 @@ def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None
         )
 
 
-def find_pipeline(sagemaker: Any, name: str, role_arn: str | None) -> str | None:
-    """Its name, when it is there and runs in the name of the stack's role."""
+def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]:
+    """Those of the project (training, tuning, scoring) that run in the name of the stack's role."""
     pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=name)
+    found = []
     for pipeline in (item for page in pages for item in page["PipelineSummaries"]):
-        if pipeline["PipelineName"] == name:
-            if pipeline["RoleArn"] == role_arn:
-                return name
-            tell(f"pipeline {name}: left alone, its role {pipeline['RoleArn']} is not the stack's")
-    return None
+        own = pipeline["PipelineName"]
+        if own not in (name, f"{name}-tuning", f"{name}-scoring"):
+            continue
+        if pipeline["RoleArn"] == role_arn:
+            found.append(own)
+        else:
+            tell(f"pipeline {own}: left alone, its role {pipeline['RoleArn']} is not the stack's")
+    return found
+
+
+def find_served(
+    sagemaker: Any, stack_name: str, role_arn: str | None
+) -> tuple[list[str], list[str], list[str]]:
+    """Names of the endpoints, their configurations and the models that have the stack's role."""
+    if role_arn is None:
+        return [], [], []
+
+    def names(operation: str, members: str, member: str) -> list[str]:
+        pages = sagemaker.get_paginator(operation).paginate(NameContains=f"{stack_name}-")
+        return [item[member] for page in pages for item in page[members]]
+
+    models = [
+        name
+        for name in names("list_models", "Models", "ModelName")
+        if sagemaker.describe_model(ModelName=name)["ExecutionRoleArn"] == role_arn
+    ]
+    configurations = [
+        name
+        for name in names("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName")
+        if sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"][0][
+            "ModelName"
+        ]
+        in models
+    ]
+    endpoints = [
+        name
+        for name in names("list_endpoints", "Endpoints", "EndpointName")
+        if sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"] in configurations
+    ]
+    return endpoints, configurations, models
 
 
 def count_executions(sagemaker: Any, pipeline: str) -> int:

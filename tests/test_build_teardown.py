@@ -97,7 +97,7 @@ def test_all_that_belongs_to_the_stack_is_listed_with_its_size_and_removed(
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        f"pipeline  {deployed.pipeline} and the records of its executions: 0",
+        f"pipeline  {deployed.pipeline} and 0 records of executions",
         "models    2 versions in the model registry",
         f"images    1 in {deployed.name}, {image['imageSizeInBytes']:,} bytes",
         "objects   2 versions, 6 bytes, and 1 delete markers",
@@ -113,6 +113,48 @@ def test_all_that_belongs_to_the_stack_is_listed_with_its_size_and_removed(
         "",
         f"stack {deployed.name}: not in region us-east-1: nothing to delete\n",
     )
+
+
+def test_what_serves_is_deleted_first_and_that_of_other_roles_is_left(
+    deployed: Deployed, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sagemaker, own = deployed.sagemaker, f"{deployed.name}-v1"
+    image = deployed.ecr.describe_images(repositoryName=deployed.name)["imageDetails"][0]
+    uri = f"{deployed.outputs['RepositoryUri']}@{image['imageDigest']}"
+    deployed.s3.put_object(Bucket=deployed.bucket, Key="models/model.tar.gz", Body=b"no model")
+    container = {"Image": uri, "ModelDataUrl": f"s3://{deployed.bucket}/models/model.tar.gz"}
+    others = deployed.iam.create_role(
+        RoleName=f"others-{deployed.name}",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sagemaker.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                },
+            }
+        ),
+    )["Role"]["Arn"]
+    for name, role in ((own, deployed.outputs["ModelRoleArn"]), (f"{own}-of-others", others)):
+        sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role)
+        variant = {"VariantName": "approved", "ModelName": name}
+        serverless = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+        variants = [variant | {"ServerlessConfig": serverless}]
+        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+    sagemaker.create_endpoint(EndpointName=own, EndpointConfigName=own)
+    assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[:2] == [
+        f"endpoint  {own}: bills while it is there, unless it is serverless",
+        "serving   1 models, 1 endpoint configurations: bill nothing",
+    ]
+    assert err.startswith(f"deleted endpoint {own}\n")
+    left = sagemaker.list_models(NameContains=deployed.name)["Models"]
+    assert [each["ModelName"] for each in left] == [f"{own}-of-others"]
+    configs = sagemaker.list_endpoint_configs(NameContains=deployed.name)["EndpointConfigs"]
+    assert [each["EndpointConfigName"] for each in configs] == [f"{own}-of-others"]
+    assert sagemaker.list_endpoints(NameContains=deployed.name)["Endpoints"] == []
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_deleted(

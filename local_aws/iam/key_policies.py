@@ -62,7 +62,7 @@ def _allowed(key_arn: str) -> list[tuple[str, set[str]]]:
     policy = json.loads(kms_backends[account][region].get_key_policy(key.partition("/")[2]))
     return [
         (principal, set(_listed(statement["Action"])))
-        for statement in policy["Statement"]
+        for statement in _listed(policy["Statement"])
         if statement["Effect"] == "Allow"
         for principal in _principals(statement["Principal"])
     ]
@@ -72,5 +72,5 @@ def _principals(value: Any) -> list[str]:
     return _listed(value.get("AWS", [])) if isinstance(value, dict) else [value]
 
 
-def _listed(value: str | list[str]) -> list[str]:
+def _listed(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) else value

@@ -35,10 +35,11 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
         iam = self.state.clients.client("iam")
         try:
             role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+            statements = role["AssumeRolePolicyDocument"]["Statement"]
             trusted = any(
                 "sagemaker.amazonaws.com" in json.dumps(statement["Principal"])
                 and met(statement.get("Condition", {}), keys)
-                for statement in role["AssumeRolePolicyDocument"]["Statement"]
+                for statement in (statements if isinstance(statements, list) else [statements])
             )
         except iam.exceptions.NoSuchEntityException:
             trusted = False
