@@ -21,6 +21,7 @@ from local_aws.workspace import Workspace
 OPT_ML = "/opt/ml"
 PRIVATE_OPT_ML = Path(__file__).with_name("private_opt_ml.py")
 SCRIPT_MODE = Path(__file__).with_name("script_mode.py")
+SCRIPT_SERVING = Path(__file__).with_name("script_serving.py")
 
 
 class ProcessRunner:
@@ -117,7 +118,8 @@ def _command(spec: ContainerSpec, image: Image) -> Sequence[str]:
     if spec.entrypoint:
         return [*spec.entrypoint, *spec.arguments]
     if image.python:
-        return [str(image.python), str(SCRIPT_MODE), *spec.arguments]
+        script = SCRIPT_SERVING if spec.port else SCRIPT_MODE
+        return [str(image.python), str(script), *spec.arguments]
     return [*image.command, *spec.arguments]
 
 

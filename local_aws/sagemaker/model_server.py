@@ -15,6 +15,7 @@ from local_aws.errors import JobFailed
 from local_aws.runners.runner import ContainerSpec, Process
 from local_aws.sagemaker.job import JobServices
 from local_aws.sagemaker.model import Model, download_artifact
+from local_aws.sagemaker.opt_ml_tree import unpack_source
 
 PORT = 8080
 PING_SECONDS = 2.0  # for one answer to /ping
@@ -76,6 +77,8 @@ class ModelServer:
             root = ending.enter_context(services.workspace.folder()) / HOST
             s3 = services.clients.as_role(model.role_arn).client("s3")
             download_artifact(s3, model.container.source, root / "model")
+            given = {**model.container.environment, **environment}
+            unpack_source(s3, given.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), root)
             started = services.runner.start(
                 ContainerSpec(
                     job=job,
@@ -83,7 +86,7 @@ class ModelServer:
                     role_arn=model.role_arn,
                     instance_type=instance_type,
                     roots={HOST: root},
-                    environment={**model.container.environment, **environment},
+                    environment=given,
                     arguments=("serve",),
                     read_only=("model",),
                     isolated=model.isolated,

@@ -122,16 +122,16 @@ def download_prefix(s3: Any, uri: str, folder: Path, shard: tuple[int, int] = (0
     return objects
 
 
-def unpack_source(s3: Any, request: dict[str, Any], root: Path) -> None:
+def unpack_source(s3: Any, place: str, root: Path) -> None:
     """Put the source of script mode into the tree's `code`, where toolkits look for it first.
 
-    They would download it themselves; a container cannot reach the S3 of this machine.
+    They would download it themselves; a container cannot reach the S3 of this machine. `place` is
+    what they are told, as text or in JSON: nothing is done unless it is in S3.
 
     Raises:
         JobFailed: There is none, or it is not an archive.
     """
-    value = request.get("HyperParameters", {}).get("sagemaker_submit_directory", "")
-    uri = value.strip('"')
+    uri = place.strip('"')
     if not uri.startswith("s3://"):
         return
     bucket, key = split_uri(uri)

@@ -138,7 +138,8 @@ class TrainingJob(Job):
         roots = {host: folder / host for host in hosts(self._request)}
         for number, (host, root) in enumerate(roots.items()):
             write_config(self._request, host, root)
-            unpack_source(s3, self._request, root)
+            given = self._request.get("HyperParameters", {})
+            unpack_source(s3, given.get("sagemaker_submit_directory", ""), root)
             for channel in self._request.get("InputDataConfig", []):
                 place = root / "input" / "data" / channel["ChannelName"]
                 download(s3, channel, place, number, len(roots))

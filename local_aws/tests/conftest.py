@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from local_aws.clients import Clients
 from local_aws.tests.jobs import CONFIG, Jobs
-from local_aws.tests.serving import IMAGE, Serving
+from local_aws.tests.serving import FRAMEWORK, IMAGE, Serving
 
 import boto3
 import pytest
@@ -57,7 +57,9 @@ def serving(folder: Path, *arguments: str, code: int = 0) -> Iterator[dict[str, 
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of one local AWS for all tests."""
     folder = tmp_path_factory.mktemp("serving")
-    (folder / "local_aws.yaml").write_text(yaml.safe_dump({"images": [IMAGE, *CONFIG["images"]]}))
+    (folder / "local_aws.yaml").write_text(
+        yaml.safe_dump({"images": [IMAGE, FRAMEWORK, *CONFIG["images"]]})
+    )
     with serving(folder) as printed:
         yield printed
 

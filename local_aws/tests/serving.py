@@ -48,15 +48,19 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 REPOSITORY = "serving-"  # the start of the names of its images
 IMAGE = {"match": f"*/{REPOSITORY}*", "command": ["python", "-c", SERVER]}
+FRAMEWORK_IMAGE = (
+    "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+)
+FRAMEWORK = {"match": FRAMEWORK_IMAGE, "python": "python"}
 ENDED = ("Completed", "Failed", "Stopped")
 
 
-def archive(**files: bytes) -> bytes:
-    """A model.tar.gz; `model` becomes model.txt."""
+def archive(files: dict[str, bytes]) -> bytes:
+    """A tar.gz of files."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as tar:
         for name, content in files.items():
-            info = tarfile.TarInfo(f"{name}.txt")
+            info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return file.getvalue()
@@ -90,9 +94,10 @@ class Serving:
             config=BotoConfig(retries={"total_max_attempts": 1}),
         )
 
-    def artifact(self, text: bytes) -> str:
+    def artifact(self, text: bytes, files: dict[str, bytes] | None = None) -> str:
         """Return the URI of a new model.tar.gz with this model.txt."""
-        return self.put(f"{uuid.uuid4().hex}/model.tar.gz", archive(model=text))
+        content = archive({"model.txt": text, **(files or {})})
+        return self.put(f"{uuid.uuid4().hex}/model.tar.gz", content)
 
     def put(self, key: str, content: bytes) -> str:
         """Return the URI of a new object."""
