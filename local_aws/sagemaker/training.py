@@ -177,7 +177,7 @@ class TrainingJob(Job):
         """
         left = self._left("MaxWaitTimeInSeconds")
         seconds = min(self._capacity_after, left)
-        limit = " (MaxWaitTimeInSeconds)" if seconds == left else ""
+        limit = ", the longest wait of the job" if seconds == left else ""
         message = f"Waiting for spot instances, for at most {seconds:.0f} seconds{limit}"
         self._enter(status, message)
         self._say(f"{status}: {message}")
@@ -230,6 +230,8 @@ class TrainingJob(Job):
             },
             entrypoint=tuple(algorithm.get("ContainerEntrypoint", ())),
             arguments=tuple(algorithm.get("ContainerArguments", ("train",))),
+            # Version 3 of the SDK makes the script in a channel executable there.
+            read_only=() if "ContainerEntrypoint" in algorithm else ("input",),
             isolated=self._request.get("EnableNetworkIsolation", False),
         )
 

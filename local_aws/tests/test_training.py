@@ -31,7 +31,7 @@ def test_a_spot_job_says_that_it_waits_and_how_long_it_may(
     wait_for(lambda: len(jobs.log(job)) == 3)
     _, taken, waiting = jobs.log(job)
     assert taken == "local AWS: the spot instances are taken back: SIGTERM now, SIGKILL in 3 s"
-    message = r"Waiting for spot instances, for at most \d\d seconds \(MaxWaitTimeInSeconds\)"
+    message = r"Waiting for spot instances, for at most \d\d seconds, the longest wait of the job"
     assert re.fullmatch(rf"local AWS: Interrupted: {message}", waiting)
     described = jobs.sagemaker.describe_training_job(TrainingJobName=job)
     last = described["SecondaryStatusTransitions"][-1]
