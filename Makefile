@@ -15,7 +15,7 @@ install = rm -f .venv/failed; { $(BIN)/python -m pip install --disable-pip-versi
 .PHONY: local notebook test lint check regenerate lock clean
 
 local: .venv/ready
-	$(BIN)/python pipeline/upsert_and_start.py --local --config $(CONFIG) $(ARGS)
+	$(BIN)/python pipeline/upsert_and_start.py --local --config '$(subst ','\'',$(CONFIG))' $(ARGS)
 
 notebook: .venv/ready-dev
 	$(BIN)/python -m nbconvert --execute --to html $(ARGS) notebooks/local_fit.ipynb

@@ -18,8 +18,13 @@ class InputError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean NAME?)` for the nearest known name, or nothing."""
-    nearest = difflib.get_close_matches(word, list(known), n=1)
+    """Return ` (did you mean NAME?)` for the nearest known name, or nothing.
+
+    A name that lacks its first part (`m5.large`) is nearer than one with another letter.
+    """
+    names = list(known)
+    longer = [name for name in names if word and name.endswith(f".{word}")]
+    nearest = longer[:1] or difflib.get_close_matches(word, names, n=1)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 

@@ -1,5 +1,6 @@
 """pipeline.yaml as one frozen, typed object; all mistakes in it are reported together."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +25,8 @@ DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
 SMALLEST = "smallest"  # instance_type: what pipeline/smallest_instance.py finds in the account
 MOST_INSTANCE_TYPES = 5  # InstancePreferences of CreateTrainingJob
 
+
+PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 
 # YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
 Number = BeforeValidator(parse_number)
@@ -164,7 +167,10 @@ def check_change(settings: Settings, key: str, value: Any) -> None:
 
 
 class _NoDuplicates(yaml.SafeLoader):
-    """YAML where a key given twice is a mistake; PyYAML itself keeps the last one silently."""
+    """YAML in which a key given twice and a number with a leading zero are mistakes.
+
+    PyYAML itself keeps the last of the keys, and reads the number as octal.
+    """
 
 
 def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -177,7 +183,20 @@ def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node)
 
 
+def _integer(loader: _NoDuplicates, node: yaml.ScalarNode) -> int:
+    if not PLAIN_INTEGER.fullmatch(node.value):
+        raise yaml.constructor.ConstructorError(
+            None,
+            None,
+            f"{node.value} is not a plain number (YAML reads 0100 as 64 and 1:30 as 90): "
+            "write it without leading zeros, or as text in quotes",
+            node.start_mark,
+        )
+    return loader.construct_yaml_int(node)
+
+
 _NoDuplicates.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_NoDuplicates.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def _mistake(detail: Any) -> str:

@@ -1,10 +1,13 @@
+import shlex
+import subprocess
+
 from container.contract import HYPERPARAMETERS
 from container.errors import InputError
 from pipeline.company import CompanySettings
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import pytest
-from conftest import WriteConfig
+from conftest import ROOT, WriteConfig
 
 OPTIONAL = CompanySettings.model_fields.keys() - {"region", "spot"}  # docs/settings.md has them
 
@@ -129,3 +132,38 @@ def test_what_is_not_a_list_of_keys_is_refused(text: str, write_config: WriteCon
     path.write_text(text)
     with pytest.raises(InputError, match=r"pipeline\.yaml: not "):
         load_settings(path)
+
+
+@pytest.mark.parametrize("number", ["0100", "-07", "1:30", "0x10"])
+def test_a_number_that_yaml_reads_as_another_is_refused(
+    number: str, write_config: WriteConfig
+) -> None:
+    path = write_config()
+    text = path.read_text(encoding="utf-8")
+    assert "volume_size_gb: 5\n" in text
+    path.write_text(text.replace("size_gb: 5\n", f"size_gb: {number}\n"), encoding="utf-8")
+    with pytest.raises(InputError, match=f"{number} is not a plain number"):
+        load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("m5.large", "ml.m5.large"), ("t3.medium", "ml.t3.medium")]
+)
+def test_an_instance_type_of_ec2_is_named_as_sagemaker_names_it(
+    given: str, meant: str, write_config: WriteConfig
+) -> None:
+    with pytest.raises(InputError, match=rf"\(did you mean {meant}\?\)"):
+        load_settings(write_config(instance_type=given))
+
+
+def test_make_takes_a_configuration_whose_name_has_blanks() -> None:
+    name = "my data/it's p.yaml"
+    done = subprocess.run(
+        ["make", "--dry-run", "--assume-old=.venv/ready", "local", f"CONFIG={name}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    arguments = shlex.split(done.stdout.splitlines()[-1])
+    assert arguments[arguments.index("--config") + 1] == name

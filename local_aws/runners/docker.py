@@ -49,7 +49,7 @@ def remove_containers(workspace: str) -> None:
 
 def _cause(error: BaseException) -> str:
     """The Docker SDK wraps what the system says four times over."""
-    while error.__context__:
+    while error.__context__ and not isinstance(error.__context__, NameError):  # of ssh:// support
         error = error.__context__
     return getattr(error, "strerror", None) or str(error)
 

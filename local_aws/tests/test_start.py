@@ -5,11 +5,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def test_without_a_container_engine_the_error_says_so_and_nothing_stays(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(
+    ("host", "cause"),
+    [
+        ("tcp://127.0.0.1:9", "Connection refused"),
+        ("ssh://me@127.0.0.1:9", "Install paramiko package to enable ssh:// support"),
+    ],
+)
+def test_without_a_container_engine_the_error_says_so_and_nothing_stays(
+    host: str, cause: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "local_aws", "serve", "--containers"],
-        env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9", "TMPDIR": str(tmp_path)},
+        env={**os.environ, "DOCKER_HOST": host, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -17,6 +28,6 @@ def test_without_a_container_engine_the_error_says_so_and_nothing_stays(tmp_path
     assert done.returncode == 2
     assert done.stdout == ""
     error, hint = done.stderr.splitlines()
-    assert error.startswith("error: no container engine answers: ")
+    assert error == f"error: no container engine answers: {cause}"
     assert hint == "hint: start Docker, or leave out --containers"
     assert list(tmp_path.iterdir()) == []
