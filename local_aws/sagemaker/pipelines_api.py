@@ -6,6 +6,7 @@ from typing import Any
 
 from local_aws.definition.validation import parse_definition
 from local_aws.sagemaker.requests import SageMakerRequests
+from local_aws.sagemaker.supported import unsupported_steps
 
 from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult
@@ -79,7 +80,9 @@ class PipelinesApi(SageMakerRequests):
             self._check_role(request["RoleArn"], f"pipeline/{request['PipelineName']}")
         if "PipelineDefinition" in request:
             try:
-                parse_definition(request["PipelineDefinition"])
+                definition = parse_definition(request["PipelineDefinition"])
+                if found := unsupported_steps(definition):
+                    raise ValueError("; ".join(found))
             except ValueError as error:
                 raise AWSValidationException(
                     f"Unable to parse pipeline definition: {error}"

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from local_aws.definition.expressions import Reference, resolve
+from local_aws.definition.step_types import STEP_TYPES
+from local_aws.definition.steps import all_steps
 from local_aws.sagemaker.metrics import metric_problems
 from local_aws.sagemaker.request_members import NAMED, REFUSED, REQUESTS, Only, Table, Treatment
+from local_aws.service_model import UNKNOWN
 
 PROCESSING_PATH = "/opt/ml/processing/"
 
@@ -13,6 +17,8 @@ def unsupported(operation: str, request: dict[str, Any]) -> list[str]:
     """Return what AWS could do and local AWS cannot, one line each."""
     problems = []
     for path, value, treatment in _members(REQUESTS[operation], request, operation):
+        if value is UNKNOWN:
+            continue
         if treatment is REFUSED:
             problems.append(f"local AWS does not support {path}")
         elif isinstance(treatment, Only) and value not in treatment.done + treatment.named:
@@ -21,6 +27,24 @@ def unsupported(operation: str, request: dict[str, Any]) -> list[str]:
                 f"local AWS does not support {path} {value!r}" + (f", only {only}" if only else "")
             )
     return problems
+
+
+def unsupported_steps(definition: dict[str, Any]) -> list[str]:
+    """Return the same for the steps of a pipeline, with the defaults of its parameters."""
+    defaults = {
+        each["Name"]: each.get("DefaultValue", UNKNOWN) for each in definition.get("Parameters", [])
+    }
+
+    def default(reference: Reference) -> Any:
+        known = reference.kind == "Parameters"
+        return defaults[str(reference.path[0])] if known else UNKNOWN
+
+    return [
+        f"step {step['Name']}: {problem}"
+        for step in all_steps(definition["Steps"])
+        if (operation := STEP_TYPES[step["Type"]].operation) in REQUESTS
+        for problem in unsupported(operation, resolve(step["Arguments"], default))
+    ]
 
 
 def not_carried_out(operation: str, request: dict[str, Any]) -> str | None:
@@ -50,7 +74,7 @@ def _members(
 ) -> Iterator[tuple[str, Any, Treatment | Only | None]]:
     """Yield path, value and treatment of each member; one that the table lacks is refused."""
     for item in value if isinstance(value, list) else [value]:
-        for name, member in item.items():
+        for name, member in item.items() if isinstance(item, dict) else ():
             treatment = table.get(name, REFUSED)
             if isinstance(treatment, dict):
                 yield from _members(treatment, member, f"{path}.{name}")

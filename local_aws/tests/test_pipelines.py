@@ -319,3 +319,13 @@ def test_stopping_ends_the_jobs_of_all_steps(jobs: Jobs) -> None:
     assert execution["PipelineExecutionStatus"] == "Stopped"
     found = {step["StepName"]: step["StepStatus"] for step in steps}
     assert found == {"A": "Stopped", "B": "Stopped", "C": "Succeeded"}
+
+
+def test_what_a_job_could_not_do_is_refused_when_the_pipeline_is_created(jobs: Jobs) -> None:
+    parameter = {"Name": "Mode", "Type": "String", "DefaultValue": "Pipe"}
+    step = train(jobs)
+    step["Arguments"]["AlgorithmSpecification"]["TrainingInputMode"] = {"Get": "Parameters.Mode"}
+    definition = json.dumps({"Parameters": [parameter], "Steps": [step]})
+    message = "step Train: local AWS does not support .*TrainingInputMode 'Pipe', only 'File'"
+    with pytest.raises(ClientError, match=message):
+        Pipeline.create(jobs, "p", PipelineDefinition=definition)
