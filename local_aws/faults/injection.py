@@ -11,8 +11,8 @@ NO_CAPACITY = "no-capacity"
 SPOT_INTERRUPTION = "spot-interruption"
 
 FAULTS = {
-    THROTTLING: "CreateTrainingJob is refused, as to an account that calls it too often",
-    NO_CAPACITY: "no instance is free: a job fails, or waits for a spot instance to its end",
+    THROTTLING: "what starts a job or an endpoint is refused, as to who calls it too often",
+    NO_CAPACITY: "no instance is free: a job or endpoint fails, a spot job waits to its end",
     SPOT_INTERRUPTION: "a spot instance is taken away when the program has begun, for good",
 }
 

@@ -133,14 +133,13 @@ class DataProcessing:
                     "Fail to join data: mismatched line count between the input and the output: "
                     f"{len(inputs)} and {len(results)}"
                 )
-            if self._output_format == CSV and self._output_filter.text == WHOLE:
-                pairs = zip(inputs, results, strict=True)
-                return b"".join(
-                    before.rstrip(b"\r\n") + b"," + after + b"\n" for before, after in pairs
-                )
+            pairs = list(zip(inputs, results, strict=True))
+            if self._output_filter.text == WHOLE:
+                join = _joined_csv if self._output_format == CSV else _joined_json
+                return b"".join(join(before, after) for before, after in pairs)
             values = [
                 _joined(_read(before, self._input_format), _read(after, self._output_format))
-                for before, after in zip(inputs, results, strict=True)
+                for before, after in pairs
             ]
         else:
             values = [_read(each, self._output_format) for each in results]
@@ -158,6 +157,19 @@ class DataProcessing:
 def media_format(media_type: str) -> str:
     """Return what the filters read contents of a media type as; nothing for one they do not."""
     return FORMATS.get(media_type.partition(";")[0].strip().lower(), "")
+
+
+def _joined_csv(before: bytes, after: bytes) -> bytes:
+    return before.rstrip(b"\r\n") + b"," + after.rstrip(b"\r\n") + b"\n"
+
+
+def _joined_json(before: bytes, after: bytes) -> bytes:
+    """Return both as text: digits stay as they are, and nothing is parsed."""
+    before, after = before.strip(), after.strip()
+    if not before.startswith(b"{"):
+        return b'{"SageMakerInput":' + before + b',"SageMakerOutput":' + after + b"}\n"
+    comma = b"," if before[1:-1].strip() else b""
+    return before[:-1] + comma + b'"SageMakerOutput":' + after + b"}\n"
 
 
 def _joined(before: Any, after: Any) -> Any:

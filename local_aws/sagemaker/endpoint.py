@@ -78,6 +78,13 @@ class Endpoint:
             self._state.pop("FailureReason", None)
             self._run(self._start, fleet)
 
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Share the traffic anew. Raises KeyError for a variant that is not there."""
+        with self._lock:
+            if self._fleet:
+                self._fleet.set_weights(weights)
+                self._state["LastModifiedTime"] = _now()
+
     def delete(self, deleted: Callable[[], None]) -> None:
         """End the servers, and call `deleted` when nothing of them is left."""
         with self._lock:

@@ -45,6 +45,7 @@ class EndpointsApi(TransformApi):
 
     def create_endpoint(self) -> ActionResult:
         request = self._request()
+        self._check_throttling()
         self._refuse(unsupported("CreateEndpoint", request))
         config, name = self._config(), request["EndpointName"]
         models = self._models_of(config.variants)
@@ -57,6 +58,7 @@ class EndpointsApi(TransformApi):
 
     def update_endpoint(self) -> ActionResult:
         request = self._request()
+        self._check_throttling()
         self._refuse(unsupported("UpdateEndpoint", request))
         endpoint = self._settled_endpoint()
         if endpoint.status == "Failed":
@@ -85,9 +87,16 @@ class EndpointsApi(TransformApi):
         return self._page("Endpoints", listed(endpoints, "Endpoint", self._request()))
 
     def update_endpoint_weights_and_capacities(self) -> ActionResult:
-        raise AWSValidationException(
-            "local AWS does not support UpdateEndpointWeightsAndCapacities"
-        )
+        request = self._request()
+        self._refuse(unsupported("UpdateEndpointWeightsAndCapacities", request))
+        endpoint = self._settled_endpoint()
+        wanted = request["DesiredWeightsAndCapacities"]
+        weights = {e["VariantName"]: e["DesiredWeight"] for e in wanted if "DesiredWeight" in e}
+        try:
+            endpoint.set_weights(weights)
+        except KeyError as error:
+            raise AWSValidationException(f"Could not find production variant {error}") from None
+        return ActionResult({"EndpointArn": endpoint.arn})
 
     def _refuse(self, problems: list[str]) -> None:
         if problems:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_aws.errors import JobFailed
+from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
 from local_aws.sagemaker.endpoint_config import EndpointConfig
 from local_aws.sagemaker.job import JobServices
 from local_aws.sagemaker.model import Model
@@ -86,6 +87,8 @@ class Fleet:
             JobFailed: One could not be started, or does not answer /ping.
         """
         for variant in self.variants.values():
+            if NO_CAPACITY in services.faults and "InstanceType" in variant.request:
+                raise JobFailed(CAPACITY_ERROR.removeprefix("CapacityError: "))
             serverless = variant.request.get("ServerlessConfig")
             server = ModelServer.start(
                 variant.model,
@@ -112,6 +115,11 @@ class Fleet:
                     f"The primary container for production variant {variant.name} did not pass "
                     "the ping health check. Please check CloudWatch logs for this endpoint."
                 ) from None
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Share the traffic anew. Raises KeyError for a variant that is not there."""
+        for variant in [self.variants[name] for name in weights]:
+            variant.weight = weights[variant.name]
 
     def choose(self, name: str | None) -> Variant:
         """Return the variant of a name, or one by the weights. Raises KeyError."""

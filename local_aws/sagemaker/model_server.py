@@ -13,9 +13,11 @@ from time import monotonic
 
 from local_aws.errors import JobFailed
 from local_aws.runners.runner import ContainerSpec, Process
+from local_aws.sagemaker import vpc
 from local_aws.sagemaker.job import JobServices
 from local_aws.sagemaker.model import Model, download_artifact
 from local_aws.sagemaker.opt_ml_tree import unpack_source
+from local_aws.sagemaker.supported import not_carried_out
 
 PORT = 8080
 PING_SECONDS = 2.0  # for one answer to /ping
@@ -75,6 +77,12 @@ class ModelServer:
         """
         with ExitStack() as ending:
             root = ending.enter_context(services.workspace.folder()) / HOST
+            line = not_carried_out("CreateModel", dict(model.request))
+            if line:
+                log(f"local AWS: {line}")
+            if "VpcConfig" in model.request:
+                ec2 = services.clients.client("ec2")
+                vpc.check_route(ec2, model.request["VpcConfig"]["Subnets"])
             s3 = services.clients.as_role(model.role_arn).client("s3")
             download_artifact(s3, model.container.source, root / "model")
             given = {**model.container.environment, **environment}

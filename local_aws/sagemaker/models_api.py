@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.model import Model, ServedContainer, data_problem
 from local_aws.sagemaker.supported import unsupported
 from local_aws.sagemaker.training_api import TrainingApi
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.exceptions import AWSValidationException, SagemakerClientError
 
 
 class ModelsApi(TrainingApi):
@@ -44,6 +45,10 @@ class ModelsApi(TrainingApi):
     def list_models(self) -> ActionResult:
         models = [model.describe() for model in self.state.models.values()]
         return self._page("Models", listed(models, "Model", self._request()))
+
+    def _check_throttling(self) -> None:
+        if THROTTLING in self.state.faults:
+            raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
 
     def _resource_arn(self, kind: str, name: str) -> str:
         return self._arn_of(f"{kind}/{name}")

@@ -282,7 +282,7 @@ REQUESTS: dict[str, Table] = {
         "InferenceExecutionConfig": NAMED,  # of one container: nothing
         "ExecutionRoleArn": DONE,
         "Tags": _TAGS,
-        "VpcConfig": NAMED,
+        "VpcConfig": _VPC,
         "EnableNetworkIsolation": DONE,
     },
     "CreateTransformJob": {
@@ -360,6 +360,15 @@ REQUESTS: dict[str, Table] = {
         "EndpointConfigName": DONE,
         "DeploymentConfig": NAMED,  # traffic moves at once
         "Tags": _TAGS,
+    },
+    "UpdateEndpointWeightsAndCapacities": {
+        "EndpointName": DONE,
+        "DesiredWeightsAndCapacities": {
+            "VariantName": DONE,
+            "DesiredWeight": DONE,
+            "DesiredInstanceCount": NAMED,
+            "ServerlessUpdateConfig": REFUSED,
+        },
     },
     "UpdateEndpoint": {
         "EndpointName": DONE,

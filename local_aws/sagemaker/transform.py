@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.errors import JobFailed
+from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
 from local_aws.log_writer import LogWriter
 from local_aws.sagemaker.job import Job, JobServices, now
 from local_aws.sagemaker.model import Model
@@ -50,6 +51,8 @@ class TransformJob(Job):
             server.close(grace_seconds=0)
 
     def _carry_out(self, folder: Path) -> None:  # noqa: ARG002 - of a Job
+        if NO_CAPACITY in self._services.faults:
+            raise JobFailed(CAPACITY_ERROR)
         role = self._services.clients.as_role(self._model.role_arn)
         s3, logs = role.client("s3"), role.client("logs")
         with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):

@@ -20,6 +20,7 @@ class TransformApi(ModelsApi):
 
     def create_transform_job(self) -> ActionResult:
         request = self._request()
+        self._check_throttling()
         refused = unsupported("CreateTransformJob", request) + transform_problems(request)
         if refused:
             raise AWSValidationException("; ".join(refused))

@@ -235,6 +235,17 @@ def test_variants_share_the_traffic_by_weight(endpoints: Endpoints) -> None:
     assert endpoints.settled(name)["EndpointStatus"] == "InService"
     assert {endpoints.ask(name) for _ in range(5)} == {"all"}
     assert endpoints.ask(name, TargetVariant="none") == "none"
+    other_way = [
+        {"VariantName": text, "DesiredWeight": weight} for text, weight in (("all", 0), ("none", 1))
+    ]
+    change = endpoints.sagemaker.update_endpoint_weights_and_capacities
+    change(EndpointName=name, DesiredWeightsAndCapacities=other_way)
+    assert {endpoints.ask(name) for _ in range(5)} == {"none"}
+    with pytest.raises(ClientError, match="Could not find production variant 'x'"):
+        change(
+            EndpointName=name,
+            DesiredWeightsAndCapacities=[{"VariantName": "x", "DesiredWeight": 1}],
+        )
     with pytest.raises(ClientError, match=r"Variant no-such of endpoint .* not found"):
         endpoints.ask(name, TargetVariant="no-such")
 
@@ -345,3 +356,33 @@ def test_after_kill_9_the_next_start_ends_the_servers(tmp_path: Path) -> None:
     with serving(tmp_path):
         until(lambda: not alive(server))
     assert [path.name for path in tmp_path.iterdir()] == ["local_aws.yaml"]
+
+
+def test_without_capacity_instances_fail_and_serverless_does_not(tmp_path: Path) -> None:
+    (tmp_path / "local_aws.yaml").write_text(yaml.safe_dump({"images": [IMAGE]}))
+    with serving(tmp_path, "--fault", "no-capacity") as environment:
+        endpoints = Endpoints(Serving(clients_of(environment)))
+        model = endpoints.serving.model()
+        found = endpoints.settled(endpoints.create(model))
+        assert found["EndpointStatus"] == "Failed"
+        assert found["FailureReason"].startswith("Unable to provision requested ML compute capac")
+        assert endpoints.ask(endpoints.running(model, SERVERLESS)) == "X"
+        job = endpoints.serving.transform(model)
+        assert job["FailureReason"].startswith("CapacityError: Unable to provision")
+
+
+def test_a_model_in_a_vpc_without_a_way_to_s3_is_not_served(endpoints: Endpoints) -> None:
+    ec2 = endpoints.serving.clients.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    name = f"in-a-vpc-{uuid.uuid4().hex[:8]}"
+    endpoints.sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=endpoints.serving.role,
+        PrimaryContainer={"Image": endpoints.serving.image, "ModelDataUrl": endpoints.serving.data},
+        VpcConfig={"Subnets": [subnet], "SecurityGroupIds": ["sg-1"]},
+    )
+    with pytest.raises(ClientError, match="supports neither VpcConfig"):
+        endpoints.config(name, SERVERLESS)
+    found = endpoints.settled(endpoints.create(name))
+    assert "has a route to an S3 VPC endpoint" in found["FailureReason"]

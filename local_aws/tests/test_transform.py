@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import Any
 
+from local_aws.sagemaker.data_processing import DataProcessing
 from local_aws.tests.serving import Serving
 
 import pytest
@@ -249,3 +250,17 @@ def test_what_cannot_be_carried_out_is_refused_by_name(
     with pytest.raises(ClientError) as error:
         serving_models.sagemaker.create_transform_job(**request)
     assert reason in error.value.response["Error"]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("record", "result", "joined"),
+    [
+        (b'{"a": 1.10}\n', b'{"p": 0.10}', b'{"a": 1.10,"SageMakerOutput":{"p": 0.10}}\n'),
+        (b" { }\n", b"1e-05", b'{ "SageMakerOutput":1e-05}\n'),
+        (b"[1, 2]\n", b"3", b'{"SageMakerInput":[1, 2],"SageMakerOutput":3}\n'),
+    ],
+)
+def test_a_join_leaves_the_digits_as_they_are(record: bytes, result: bytes, joined: bytes) -> None:
+    config = {"JoinSource": "Input"}
+    processing = DataProcessing(config, "application/jsonlines", "", by_line=True)
+    assert processing.after([record], result) == joined
