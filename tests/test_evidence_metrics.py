@@ -13,6 +13,7 @@ from pipeline.evidence.metrics import (
     evaluate,
     group_shares,
     intervals,
+    learning_curve,
     metrics_of_samples,
     most_telling_columns,
 )
@@ -130,3 +131,11 @@ def test_the_column_that_is_the_label_tells_most(rows: pd.DataFrame) -> None:
     column = most_telling_columns(rows)[-1]
     told = rows.assign(**{column: rows[LABEL].astype(rows[column].dtype)})
     assert most_telling_columns(told)[0] == column
+
+
+def test_the_learning_curve_learns_from_every_number_of_rows(
+    rows: pd.DataFrame, settings: Settings
+) -> None:
+    curve = learning_curve(rows, settings.hyperparameters | {"num_round": 10}, 2)
+    assert list(curve.index) == [round(share * (len(rows) // 2)) for share in (0.1, 0.25, 0.5, 1)]
+    assert curve["mean"].between(0.7, 0.95).all(), "sorted rows would have one label at first"

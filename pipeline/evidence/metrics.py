@@ -31,6 +31,7 @@ CLOSED = [name for name, text in TEXTS.items() if text.spellings is not None]
 MAX_VALUES = 8  # of a column are groups of their own; more become bins of equally many rows
 RESAMPLES = 1000  # of the bootstrap
 FOLDS = 5
+SHARES = (0.1, 0.25, 0.5, 1)  # of the training rows, for the learning curve
 
 Intervals = dict[str, tuple[float, float]]
 
@@ -163,12 +164,27 @@ def _edges(column: pd.Series) -> NDArray[Any] | None:
 def _groups(column: pd.Series, edges: NDArray[Any] | None) -> pd.Series:
     if edges is None:
         return column.map("{:g}".format, na_action="ignore") if column.dtype == float else column
-    low = [None, *edges]
-    labels = [
-        f"≤ {edge:g}" if below is None else f"{below:g} to {edge:g}"
-        for below, edge in zip(low, edges, strict=False)
-    ]
-    return pd.cut(column, [-np.inf, *edges, np.inf], labels=[*labels, f"> {edges[-1]:g}"])
+    labels = [*(f"≤ {edge:g}" for edge in edges), f"> {edges[-1]:g}"]
+    return pd.cut(column, [-np.inf, *edges, np.inf], labels=labels)
+
+
+def learning_curve(
+    rows: pd.DataFrame, hyperparameters: Mapping[str, int | float], folds: int = 3
+) -> pd.DataFrame:
+    """Return `mean` and `spread` of the cross-validated AUC, by the number of training rows."""
+    auc: dict[int, list[float]] = {}
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
+    least = len(rows) * (folds - 1) // folds  # so many rows every fold has to learn from
+    random = np.random.default_rng(0)  # the rows may be sorted
+    for learned, held_out in splitter.split(rows, rows[LABEL]):
+        part, order = rows.iloc[held_out].reset_index(drop=True), random.permutation(learned)
+        for share in SHARES:
+            some = rows.iloc[order[: round(share * least)]]
+            with contextlib.redirect_stdout(io.StringIO()):
+                artifact = fit(some.reset_index(drop=True), part, hyperparameters)
+            auc.setdefault(len(some), []).append(_metrics(part, artifact.score(part))["auc"])
+    folds_by_rows = pd.DataFrame(auc)
+    return pd.DataFrame({"mean": folds_by_rows.mean(), "spread": folds_by_rows.std()})
 
 
 def cross_validate(

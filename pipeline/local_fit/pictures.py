@@ -4,17 +4,27 @@ The data, precision and recall, and SHAP values; of any data set, by the columns
 function draws on the axes that it is given.
 """
 
+from collections.abc import Callable
+
 from pipeline.evidence.metrics import CLASSES, group_shares
-from pipeline.evidence.pictures import COLOR, FEATURES_SHOWN, GREY, GRID
+from pipeline.evidence.pictures import COLOR, FEATURES_SHOWN, GREY, GRID, side_by_side
 from pipeline.evidence.scoring import Scores
 
 import numpy as np
 import pandas as pd
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
+MANY = 4  # labels of an axis beside each other; more are turned
 COLORS = ("#b5651d", COLOR)  # of the labels 0 and 1; told apart by the colour-blind too
+
+
+def show(alt: str, *drawings: Callable[[Axes], None]) -> None:
+    """Show drawings side by side in a notebook, with a text for those who cannot see them."""
+    figure = side_by_side(*drawings)
+    display(figure, metadata={"image/png": {"alt": alt}})  # type: ignore[no-untyped-call]
 
 
 def label_share(axes: Axes, rows: pd.DataFrame, column: str) -> None:
@@ -23,7 +33,7 @@ def label_share(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     bars = axes.bar(groups.index.astype(str), groups["mean"], color=COLOR)
     texts = [f"{s:.0%}\nof {n}" for s, n in zip(groups["mean"], groups["size"], strict=True)]
     axes.bar_label(bars, labels=texts, padding=2, fontsize=9)
-    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="x", labelsize=9, rotation=30 if len(groups) > MANY else 0)
     axes.set_ylim(0, 1.15)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_yticks(np.linspace(0, 1, 6))
@@ -43,6 +53,19 @@ def missing_values(axes: Axes, rows: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_title("Missing, share of the rows", fontsize=12)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_learning_curve(axes: Axes, curve: pd.DataFrame) -> None:
+    """Draw the cross-validated AUC over the number of training rows, as `learning_curve` gives."""
+    low, high = curve["mean"] - curve["spread"], curve["mean"] + curve["spread"]
+    axes.fill_between(curve.index, low, high, color=COLOR, alpha=0.15, label="spread of the folds")
+    axes.plot(curve.index, curve["mean"], "o-", color=COLOR, linewidth=2, label="mean")
+    for rows, auc in curve["mean"].items():
+        axes.annotate(f"{auc:.3f}", (rows, auc), xytext=(0, 8), textcoords="offset points")
+    axes.set(xlabel="training rows", ylabel="cross-validated AUC", title="Learning curve")
+    axes.set_xlim(0, curve.index.max() * 1.1)
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.legend(loc="lower right")
 
 
 def draw_precision_recall(axes: Axes, scores: Scores) -> None:
@@ -75,7 +98,7 @@ def contribution_points(axes: Axes, contributions: pd.DataFrame, scores: Scores)
     axes.set_title("Each row of the validation data", fontsize=12)
     for name, color in zip(CLASSES, COLORS, strict=True):
         axes.scatter([], [], s=30, color=color, label=name)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -86,7 +109,7 @@ def contribution_bars(axes: Axes, contributions: pd.DataFrame, title: str = "") 
     sizes = values.iloc[0] if single else values.abs().mean()
     bars = axes.barh(sizes.index, sizes, color=[COLORS[int(size >= 0)] for size in sizes])
     axes.bar_label(bars, fmt="%+.2f" if single else "%.2f", padding=3, fontsize=9)
-    axes.margins(x=0.18)
+    axes.margins(x=0.25)
     axes.axvline(0, color=GREY, linewidth=1)
     axes.set_xlabel("SHAP value (log odds)" if single else "mean size of the SHAP values")
     axes.set_title(title or "Feature importance", fontsize=12)
