@@ -35,7 +35,7 @@ class Jobs:
         uri = ecr.create_repository(repositoryName=self.bucket)["repository"]["repositoryUri"]
         self.image = f"{uri}@{put_image(ecr, uri, 'program', b'layer', {})}"
 
-    def request(self, do: str = "", **changes: Any) -> dict[str, Any]:
+    def request(self, do: Any = "", **changes: Any) -> dict[str, Any]:
         """A CreateTrainingJob request."""
         request = {
             "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
