@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,17 @@ class Statement:
     actions: tuple[str, ...]
 
 
-def allowed_statements(template: Path = TEMPLATE) -> list[Statement]:
+@cache
+def allowed_statements(template: Path = TEMPLATE) -> tuple[Statement, ...]:
     """Return the statements of all policies, in the template's order, without trust policies."""
     content = yaml.load(template.read_text(encoding="utf-8"), _Template)  # noqa: S506 - a SafeLoader
-    return [
+    return tuple(
         Statement(owner, statement.get("Sid", ""), _actions(statement["Action"]))
         for owner, resource in content["Resources"].items()
         if resource["Type"].startswith("AWS::IAM::")
         for statement in _statements(resource)
         if statement["Effect"] == "Allow"
-    ]
+    )
 
 
 def _actions(action: str | list[str]) -> tuple[str, ...]:
