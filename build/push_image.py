@@ -120,7 +120,6 @@ def build_variables(settings: Settings, digest: str | None) -> dict[str, str]:
     return {
         "IMAGE_TAG": image_tag(settings.accelerator, settings.base_image),
         "BASE_IMAGE": f"{name}@{digest}" if digest else settings.base_image,
-        "BASE_DIGEST": digest or "unknown",
         "REQUIREMENTS": REQUIREMENTS[settings.accelerator],
         **source_revision(),
     }

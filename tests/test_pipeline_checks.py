@@ -628,7 +628,7 @@ def test_a_base_image_that_is_newer_than_the_image_is_a_warning(
 ) -> None:
     built_on, present = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
     uri = stack_of(plan).repository_uri
-    labels = {"config": {"Labels": {"org.opencontainers.image.base.digest": built_on}}}
+    labels = {"config": {"Labels": {"org.opencontainers.image.base.name": f"python@{built_on}"}}}
     digest = put_source(services.ecr, uri, "labelled", b"layer", {**CONFIG, **labels})
     labelled = replace(plan, image_uri=f"{uri}@{digest}")
     for now, status in ((built_on, OK), (present, WARNING)):

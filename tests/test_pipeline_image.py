@@ -110,7 +110,6 @@ def test_the_base_is_pinned_by_the_digest_that_its_registry_tells() -> None:
             settings, push_image.base_digest(name, Console(file=StringIO()))
         )
     assert variables["BASE_IMAGE"] == f"{name}@{digest}"
-    assert variables["BASE_DIGEST"] == digest
     assert variables["IMAGE_TAG"] == image_tag("none", name), "of the base as it is configured"
 
 
