@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from local_aws.checked_requests import CheckedRequests
 from local_aws.clients import Clients
 from local_aws.codebuild.build import Build
+from local_aws.partitions import partition_of
 from local_aws.workspace import Workspace
 
 from moto.codebuild.exceptions import InvalidInputException, ResourceNotFoundException
@@ -72,6 +73,12 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
         missing = [each for each in ids if each not in self.builds.by_id]
         return ActionResult({"builds": known, "buildsNotFound": missing})
 
+    def list_builds_for_project(self) -> ActionResult:
+        """The newest first, all on one page."""
+        prefix = f"{self._get_param('projectName')}:"
+        found = [each for each in self.builds.by_id if each.startswith(prefix)]
+        return ActionResult({"ids": found[::-1]})
+
     def stop_build(self) -> ActionResult:
         build = self.builds.by_id.get(self._get_param("id"))
         if build is None:
@@ -83,8 +90,9 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
 class Project(CloudFormationModel):
     """AWS::CodeBuild::Project, which moto's CloudFormation does not know."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, place: str = "") -> None:
         self.physical_resource_id = name
+        self._place = place  # of the ARN: partition, service, region and account
 
     @staticmethod
     def cloudformation_name_type() -> str:
@@ -119,7 +127,8 @@ class Project(CloudFormationModel):
             logs_config=_lower(given.get("LogsConfig", {})),
             vpc_config=None,
         )
-        return cls(resource_name)
+        partition = partition_of(region_name)
+        return cls(resource_name, f"arn:{partition}:codebuild:{region_name}:{account_id}")
 
     @classmethod
     def delete_from_cloudformation_json(
@@ -138,7 +147,7 @@ class Project(CloudFormationModel):
     def get_cfn_attribute(self, attribute_name: str) -> str:
         if attribute_name != "Arn":
             raise KeyError(attribute_name)
-        return f"arn:aws:codebuild:project/{self.physical_resource_id}"
+        return f"{self._place}:project/{self.physical_resource_id}"
 
 
 def _lower(value: Any) -> Any:

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from local_aws.events.targets import MODEL_PACKAGE, publish
 from local_aws.sagemaker.requests import SageMakerRequests
 from local_aws.sagemaker.supported import unsupported
 
@@ -35,6 +36,7 @@ class ModelRegistryApi(SageMakerRequests):
         answer: Any = super().create_model_package()
         package = self.sagemaker_backend.model_packages[answer.result["ModelPackageArn"]]
         package.created_by = None  # type: ignore[assignment] # moto's is a user that nobody made
+        self._publish(package)
         return ActionResult(answer.result)
 
     def update_model_package(self) -> ActionResult:
@@ -60,7 +62,18 @@ class ModelRegistryApi(SageMakerRequests):
             request.get("CustomerMetadataPropertiesToRemove", [])
         )
         package.modifications_done()
+        self._publish(package)
         return ActionResult({"ModelPackageArn": package.arn})
+
+    def _publish(self, package: Any) -> None:
+        detail = {
+            "ModelPackageArn": package.arn,
+            "ModelPackageGroupName": package.model_package_group_name,
+            "ModelPackageVersion": package.model_package_version,
+            "ModelPackageStatus": package.model_package_status,
+            "ModelApprovalStatus": package.model_approval_status,
+        }
+        publish(self.state.clients, package.arn, MODEL_PACKAGE, detail)
 
     def delete_model_package(self) -> ActionResult:
         name = self._request()["ModelPackageName"]
