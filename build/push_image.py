@@ -76,7 +76,7 @@ def _push(config: Path, console: Console) -> int:
 def pack(dataset: Dataset) -> bytes:
     """Return what a build needs as a zip with fixed times.
 
-    That is container/, the buildspec, the program of the SBOM and a sample of the data.
+    That is container/, the program of the SBOM and a sample of the data.
     """
     if missing := untracked_sources():
         raise InputError(
@@ -84,8 +84,8 @@ def pack(dataset: Dataset) -> bytes:
             f"git add {' '.join(f'container/{name}' for name in missing)}, or move it elsewhere",
         )
     files = {f"{CONTAINER.name}/{name}": content for name, content in source_files().items()}
-    others = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in (BUILDSPEC, SBOM)}
-    return pack_files(files | others | smoke_files(dataset))
+    sbom = {SBOM.relative_to(ROOT).as_posix(): SBOM.read_bytes()}
+    return pack_files(files | sbom | smoke_files(dataset))
 
 
 def smoke_files(dataset: Dataset) -> dict[str, bytes]:

@@ -1,7 +1,10 @@
 import json
 import re
+import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from pipeline.data import Dataset
@@ -9,8 +12,11 @@ from pipeline.definition import FAIL_STEP
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, serving
+from container_engine import administrator
+from generated import assert_current
 from moto.events.models import EventPattern
+from project_archive import pack_files
 
 TEXT = (ROOT / "build" / "infrastructure.yml").read_text(encoding="utf-8")
 TEMPLATE_BYTES = 51_200  # CloudFormation takes no longer one in a request
@@ -450,3 +456,41 @@ def test_a_notification_is_sent_for_its_event_and_not_for_another(
     text = EVERYTHING[rule]["Properties"]["Targets"][0]["InputTransformer"]
     named = set(re.findall("<([a-z]+)>", text["InputTemplate"]))
     assert named == text["InputPathsMap"].keys()
+
+
+@pytest.mark.generated
+def test_the_project_builds_by_a_copy_of_the_buildspec() -> None:
+    """What lies in the bucket is built, and brings no commands to the privileged project."""
+    spec = (ROOT / "build" / "buildspec.yml").read_text(encoding="utf-8")
+    block = indent(spec, " " * 10)
+    text = re.sub(
+        r"(        BuildSpec: \|\n)(?: {10}.*\n|\n)+", lambda match: match[1] + block, TEXT, count=1
+    )
+    assert_current(ROOT / "build" / "infrastructure.yml", text)
+    project = yaml.load(text, Loader)["Resources"]["BuildProject"]
+    assert project["Properties"]["Source"]["BuildSpec"] == spec
+
+
+def test_a_buildspec_in_the_archive_is_not_carried_out(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    evil = f"version: 0.2\nphases: {{pre_build: {{commands: [touch {mark}]}}}}\n"
+    with serving(tmp_path, "--builds", "--config", str(ROOT / "local_aws.yaml")) as environment:
+        clients = administrator(environment)
+        (bucket,) = clients.client("s3").list_buckets()["Buckets"]
+        key = "build/evil.zip"
+        clients.client("s3").put_object(
+            Bucket=bucket["Name"], Key=key, Body=pack_files({"build/buildspec.yml": evil.encode()})
+        )
+        codebuild = clients.client("codebuild")
+        (project,) = codebuild.list_projects()["projects"]
+        build = codebuild.start_build(
+            projectName=project, sourceLocationOverride=f"{bucket['Name']}/{key}"
+        )["build"]
+        deadline = time.monotonic() + 60
+        while not build["buildComplete"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            (build,) = codebuild.batch_get_builds(ids=[build["id"]])["builds"]
+    assert build["buildStatus"] == "FAILED"
+    assert "PRE_BUILD" in [each["phaseType"] for each in build["phases"]], "it began"
+    assert not mark.exists()

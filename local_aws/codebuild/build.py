@@ -118,7 +118,9 @@ class Build:
         answer = clients.client("s3").get_object(Bucket=bucket, Key=key)
         with zipfile.ZipFile(io.BytesIO(answer["Body"].read())) as archive:
             archive.extractall(source)
-        spec = yaml.safe_load((source / self._project["source"]["buildspec"]).read_text("utf-8"))
+        buildspec: str = self._project["source"]["buildspec"]
+        inline = "\n" in buildspec  # else it is a path in the source
+        spec = yaml.safe_load(buildspec if inline else (source / buildspec).read_text("utf-8"))
         not_here = list(_unsupported(spec))
         if not_here:
             self._end("FAILED", "; ".join(not_here))
