@@ -34,6 +34,7 @@ NO_PROGRAM = (
 
 def main(arguments: list[str]) -> None:
     """Run the script of a training job in place of this process."""
+    sys.path.remove(str(Path(__file__).parent))  # its modules are not the script's
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     hyperparameters = read_hyperparameters(base) if arguments == ["train"] else {}
     script = hyperparameters.get("sagemaker_program") or os.environ.get("SAGEMAKER_PROGRAM")
@@ -102,7 +103,7 @@ def variables(
         "output_intermediate_dir": str(base / "output" / "intermediate"),
         "log_level": hyperparameters.get("sagemaker_container_log_level", 20),
         "module_name": script[:-3] if script.endswith(".py") else script,
-        "module_dir": str(base / "code"),
+        "module_dir": hyperparameters.get("sagemaker_submit_directory", str(base / "code")),
         "user_entry_point": script,
         "framework_module": "",
         "framework_params": {},

@@ -23,10 +23,11 @@ class RunnerTable:
         """Return why no job of the image `uri` can run, with what to add; None when one can."""
         if self._find(uri):
             return None
-        repository = uri.rpartition("/")[2].partition("@")[0].partition(":")[0]
+        _, slash, name = uri.rpartition("/")
+        pattern = ("*/" if slash else "") + name.partition("@")[0].partition(":")[0] + "*"
         return (
             f"no entry of `images` in the configuration of local AWS matches {uri}: add one to "
-            f'local_aws.yaml, such as `- {{match: "*/{repository}*", docker: true}}`, or with '
+            f'local_aws.yaml, such as `- {{match: "{pattern}", docker: true}}`, or with '
             "`python: PATH` or `command: [...]` in place of `docker: true`"
         )
 

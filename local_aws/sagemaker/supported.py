@@ -82,6 +82,18 @@ def _members(
                 yield f"{path}.{name}", member, treatment
 
 
+def missing_members(request: dict[str, Any]) -> list[str]:
+    """Return what CreateTrainingJob lacks that its model lets it leave out, one line each."""
+    found = [
+        f"CreateTrainingJob: {name} is missing"
+        for name in ("AlgorithmSpecification", "ResourceConfig")
+        if name not in request
+    ]
+    if not found and "TrainingImage" not in request["AlgorithmSpecification"]:
+        found.append("CreateTrainingJob.AlgorithmSpecification: TrainingImage is missing")
+    return found
+
+
 def contradictions(request: dict[str, Any]) -> list[str]:
     """Return what CreateTrainingJob refuses beyond its model, one line each."""
     channels = [each["ChannelName"] for each in request.get("InputDataConfig", [])]
@@ -123,7 +135,8 @@ def _twice(names: list[str]) -> list[str]:
 
 def spot_problems(request: dict[str, Any]) -> list[str]:
     """Return what is wrong with a longest wait without spot, or with spot without one."""
-    stopping, spot = request["StoppingCondition"], request.get("EnableManagedSpotTraining", False)
+    stopping = request.get("StoppingCondition", {})
+    spot = request.get("EnableManagedSpotTraining", False)
     wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds", 86_400)
     if spot and (wait is None or wait < run):
         return ["MaxWaitTimeInSeconds must be at least MaxRuntimeInSeconds with spot"]

@@ -35,7 +35,7 @@ from local_aws.sagemaker.opt_ml_tree import (
     write_config,
 )
 
-LONGEST_RUN_SECONDS = 86_400  # unless the request says otherwise
+DEFAULT_STOPPING = {"MaxRuntimeInSeconds": 86_400}
 SWITCHES = (  # of the request, off unless given
     "EnableNetworkIsolation",
     "EnableInterContainerTrafficEncryption",
@@ -69,6 +69,7 @@ class TrainingJob(Job):
                 **dict.fromkeys(SWITCHES, False),
                 **super().describe(),
                 "ResourceConfig": with_selection(self._request["ResourceConfig"]),
+                "StoppingCondition": self._stopping,
                 "OutputDataConfig": {"KmsKeyId": "", **self._request["OutputDataConfig"]},
                 "SecondaryStatusTransitions": transitions,
                 "FinalMetricDataList": list(self._metrics.values()),
@@ -193,8 +194,11 @@ class TrainingJob(Job):
             spent: float = (now() - self._state["CreationTime"]).total_seconds()
         else:
             spent = self._seconds_on_instances
-        most = self._request["StoppingCondition"].get(limit, LONGEST_RUN_SECONDS)
-        return max(0.0, float(most) - spent)
+        return max(0.0, float(self._stopping[limit]) - spent)
+
+    @property
+    def _stopping(self) -> dict[str, int]:
+        return {**DEFAULT_STOPPING, **self._request.get("StoppingCondition", {})}
 
     def _train(self, roots: dict[str, Path]) -> str | None:
         """Run the program on every host to its end; return the secondary status of a job whose time

@@ -8,7 +8,12 @@ from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
 from local_aws.sagemaker.instances import selected
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.requests import SageMakerRequests
-from local_aws.sagemaker.supported import contradictions, unsupported, wrong_instance_count
+from local_aws.sagemaker.supported import (
+    contradictions,
+    missing_members,
+    unsupported,
+    wrong_instance_count,
+)
 from local_aws.sagemaker.training import TrainingJob
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -73,16 +78,18 @@ class TrainingApi(SageMakerRequests):
 
     def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
         """Whether so many jobs like this one could be started now."""
-        image = request["AlgorithmSpecification"].get("TrainingImage", "")
+        refused = unsupported("CreateTrainingJob", request) + missing_members(request)
+        if refused:
+            raise AWSValidationException("; ".join(refused))
+        image = request["AlgorithmSpecification"]["TrainingImage"]
         instance_type, count = selected(request["ResourceConfig"])
         most = self.state.runner.most_instances(image)
-        refused = unsupported("CreateTrainingJob", request)
-        refused += wrong_instance_count("CreateTrainingJob", count, most) + contradictions(request)
+        refused = wrong_instance_count("CreateTrainingJob", count, most) + contradictions(request)
         if refused:
             raise AWSValidationException("; ".join(refused))
         name = request["TrainingJobName"]
         self._check_role(request["RoleArn"], f"training-job/{name}")
-        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
+        self._check_image(image)
         if name in self.state.jobs:
             raise ResourceInUseException(f"Training job {name} already exists")
         self._check_offer(instance_type)

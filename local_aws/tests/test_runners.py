@@ -22,7 +22,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 URI = "1.dkr.ecr.us-east-1.amazonaws.com/train@sha256:0"
-AWS_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+AWS_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/image-of-aws:1.2-1-cpu-py3"
 
 
 class Fake:
@@ -74,8 +74,9 @@ def test_an_image_that_nothing_matches_is_refused_with_the_pattern_to_add(tmp_pa
     assert table.refusal(URI) is None
     refusal = table.refusal(AWS_IMAGE) or ""
     assert f"matches {AWS_IMAGE}" in refusal
-    assert '- {match: "*/sagemaker-scikit-learn*", docker: true}' in refusal
-    with pytest.raises(JobFailed, match="sagemaker-scikit-learn"):
+    assert '- {match: "*/image-of-aws*", docker: true}' in refusal
+    assert '- {match: "mine*", docker: true}' in (table.refusal("mine:1") or "")
+    with pytest.raises(JobFailed, match="image-of-aws"):
         table.start(spec_of(tmp_path, image=AWS_IMAGE))
 
 
@@ -137,8 +138,8 @@ def test_the_jobs_own_command_runs_with_the_interpreter_of_the_entry(tmp_path: P
 
 def test_an_image_of_another_registry_needs_no_push(jobs: Jobs) -> None:
     algorithm = {"TrainingImage": AWS_IMAGE, "TrainingInputMode": "File"}
-    job = jobs.wait(jobs.start(AlgorithmSpecification=algorithm))
-    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    job = jobs.wait(name := jobs.start(AlgorithmSpecification=algorithm))
+    assert job["TrainingJobStatus"] == "Completed", jobs.log(name)
     own = AWS_IMAGE.replace("683313688378", "123456789012")
     with pytest.raises(ClientError, match=r"Requested image .* not found"):
         jobs.start(AlgorithmSpecification=algorithm | {"TrainingImage": own})

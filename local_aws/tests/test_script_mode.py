@@ -22,8 +22,9 @@ import beside
 open(os.path.join(os.environ["SM_MODEL_DIR"], "model"), "w").write(beside.CONTENT)
 """
 TOOLKIT = """
-import os
+import os, sys
 def main():
+    assert not [path for path in sys.path if path.endswith("runners")]
     print("the toolkit runs", sorted(os.listdir(os.environ["SAGEMAKER_BASE_DIR"] + "/code")))
 """
 

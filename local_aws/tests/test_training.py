@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import cli
+from local_aws.runners.process import no_namespace
 from local_aws.sagemaker.s3 import path_below
 from local_aws.tests.jobs import Jobs
 
@@ -84,6 +85,36 @@ def test_the_first_preference_is_the_instance_type(jobs: Jobs) -> None:
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     assert job["ResourceConfig"]["SelectedInstanceType"] == "ml.m5.large"
     assert '"current_instance_type": "ml.m5.large"' in jobs.log(name)[0]
+
+
+@pytest.mark.parametrize("name", ["AlgorithmSpecification", "ResourceConfig"])
+def test_what_a_job_cannot_do_without_is_named(name: str, jobs: Jobs) -> None:
+    request = jobs.request()
+    del request[name]
+    with pytest.raises(ClientError, match=f"CreateTrainingJob: {name} is missing"):
+        jobs.sagemaker.create_training_job(**request)
+
+
+def test_a_job_without_a_stopping_condition_may_run_a_day(jobs: Jobs) -> None:
+    request = jobs.request()
+    del request["StoppingCondition"]
+    jobs.sagemaker.create_training_job(**request)
+    job = jobs.wait(request["TrainingJobName"])
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 86_400}
+
+
+@pytest.mark.skipif(bool(no_namespace()), reason=no_namespace() or "-")
+def test_jobs_that_run_at_the_same_time_have_a_tree_each(jobs: Jobs, tmp_path: Path) -> None:
+    do = (
+        f"import time; met = pathlib.Path({str(tmp_path)!r}); "
+        "who = pathlib.Path('/opt/ml/model/who'); "
+        "name = os.environ['TRAINING_JOB_NAME']; who.write_text(name); (met / name).touch(); "
+        "exec('while len(list(met.iterdir())) < 3: time.sleep(0.05)'); "
+        "assert who.read_text() == name"
+    )
+    for job in [jobs.wait(name) for name in [jobs.start(do) for _ in range(3)]]:
+        assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
 
 
 def checkpoints(jobs: Jobs, prefix: str) -> dict[str, Any]:
