@@ -15,6 +15,7 @@ from pipeline import cli
 from pipeline.company import stack_parameters
 from pipeline.settings import load_settings
 from pipeline.stack import COMPLETE, read_stack
+from pipeline.terminal import make_console, say
 
 import boto3
 from botocore.exceptions import ClientError
@@ -77,7 +78,7 @@ def deploy(
         change_set = _described(cloudformation, change_set_id, sleep)
         if _nothing_to_change(change_set):
             tell(f"stack {stack_name}: nothing to change")
-            print(outputs(cloudformation, stack_id))
+            say(outputs(cloudformation, stack_id), make_console(stderr=False), whole=True)
             return cli.SUCCEEDED
         if change_set["Status"] != "CREATE_COMPLETE":
             raise InputError(
@@ -98,7 +99,7 @@ def deploy(
 
     status = follow(events, sleep)
     if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        print(outputs(cloudformation, stack_id))
+        say(outputs(cloudformation, stack_id), make_console(stderr=False), whole=True)
         return cli.SUCCEEDED
     report_failure(stack_name, events, "mend that, and run python build/deploy.py again")
     if status == "ROLLBACK_COMPLETE":

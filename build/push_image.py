@@ -30,6 +30,7 @@ from pipeline.image import (
 from pipeline.registry import RegistryError, find_digest
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
+from pipeline.terminal import make_console, say
 
 import boto3
 from project_archive import pack_files
@@ -46,7 +47,7 @@ UNKNOWN = "mend what the last lines name (base_image in pipeline.yaml? container
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__).parse_args(argv)
-    return cli.run(lambda: _push(arguments.config, Console(stderr=True)))
+    return cli.run(lambda: _push(arguments.config, make_console()))
 
 
 def _push(config: Path, console: Console) -> int:
@@ -56,7 +57,7 @@ def _push(config: Path, console: Console) -> int:
     ecr, tag = session.client("ecr"), image_tag(settings.accelerator, settings.base_image)
     try:
         image_uri = resolve_image(ecr, stack.repository_uri, tag)
-        console.print(f"image {tag}: already there, nothing is built", highlight=False)
+        say(f"image {tag}: already there, nothing is built", console)
     except InputError:
         key = f"build/{tag}.zip"
         session.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=pack(prepare(settings)))
@@ -103,9 +104,7 @@ def base_digest(base_image: str, console: Console) -> str | None:
     try:
         return find_digest(base_image)
     except RegistryError as error:
-        console.print(
-            f"warning: base image {base_image} is not pinned by digest: {error}", highlight=False
-        )
+        say(f"warning: base image {base_image} is not pinned by digest: {error}", console)
         return None
 
 
@@ -157,12 +156,12 @@ def build(
             {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
         ],
     )["build"]
-    console.print(f"build {started['id']}", highlight=False)
+    say(f"build {started['id']}", console)
     try:
         described, lines = _follow(codebuild, logs, started["id"], console, sleep)
     except KeyboardInterrupt:
         codebuild.stop_build(id=started["id"])
-        console.print(f"build {started['id']} stopped", highlight=False)
+        say(f"build {started['id']} stopped", console)
         raise
     if described["buildStatus"] != "SUCCEEDED":
         message = _failure(described, lines)
@@ -178,19 +177,23 @@ def _follow(
     """The build as it ended, and its log."""
     log: LogStream | None = None
     lines: list[str] = []
-    while True:
-        interrupts.check()
-        # The status first: what the log holds after the build has ended is then complete.
-        described: dict[str, Any] = codebuild.batch_get_builds(ids=[build_id])["builds"][0]
-        place = described.get("logs", {})
-        if log is None and "streamName" in place:
-            log = LogStream(logs, place["groupName"], place["streamName"])
-        for line in log.new_lines() if log else ():
-            lines.append(line)
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-        if described["buildComplete"]:
-            return described, lines
-        sleep(POLL_SECONDS)
+    began = time.monotonic()
+    with console.status("waiting for the build") as spinner:
+        while True:
+            interrupts.check()
+            # The status first: what the log holds after the build has ended is then complete.
+            described: dict[str, Any] = codebuild.batch_get_builds(ids=[build_id])["builds"][0]
+            place = described.get("logs", {})
+            if log is None and "streamName" in place:
+                log = LogStream(logs, place["groupName"], place["streamName"])
+            for line in log.new_lines() if log else ():
+                lines.append(line)
+                say(f"  {line}", console, indent=4)
+            if described["buildComplete"]:
+                return described, lines
+            phase = described.get("currentPhase", "QUEUED").lower().replace("_", " ")
+            spinner.update(f"build: {phase}, {time.monotonic() - began:.0f} s")
+            sleep(POLL_SECONDS)
 
 
 def _failure(described: dict[str, Any], lines: list[str]) -> str:

@@ -1,11 +1,11 @@
 """Follows what CloudFormation does to a stack, by the stack's own events."""
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from local_aws import interrupts
+from pipeline.terminal import say
 
 POLL_SECONDS = 2.0
 
@@ -85,7 +85,7 @@ def report_failure(stack_name: str, events: Events, hint: str) -> None:
 
 
 def tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(text)
 
 
 def _is_of_stack(event: Event) -> bool:

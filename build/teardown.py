@@ -13,6 +13,7 @@ from typing import Any
 from container.errors import InputError
 from pipeline import cli
 from pipeline.settings import load_settings
+from pipeline.terminal import make_console, say
 
 import boto3
 from botocore.exceptions import ClientError
@@ -86,7 +87,7 @@ def teardown(
             f"--stack-name {stack_name} --region {session.region_name}",
         )
     found = find(session, stack, pipeline_name)
-    print(listing(stack_name, found), flush=True)
+    say(listing(stack_name, found), make_console(stderr=False), indent=10)
     if not approve():
         tell("nothing was deleted")
         return cli.NOT_SUCCEEDED

@@ -31,6 +31,7 @@ from pipeline.serving.smoke import known_rows, make_smoke_test
 from pipeline.serving.versions import describe_version, find_approved
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
+from pipeline.terminal import say
 
 import boto3
 
@@ -83,9 +84,9 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
         still = (
             f"version {served.version.number} is still served" if served else "nothing is served"
         )
-        print(f"error: version {version.number}: {error}\n{still} served", file=sys.stderr)
+        say(f"error: version {version.number}: {error}\n{still}")
         hint = f"hint: aws logs tail /aws/sagemaker/Endpoints/{name} --region {settings.region}"
-        print(diagnose(str(error)) or hint, file=sys.stderr)
+        say(str(diagnose(str(error)) or hint))
         return cli.NOT_SUCCEEDED
     since = sagemaker.describe_endpoint(EndpointName=name)["LastModifiedTime"].isoformat()
     print(f"endpoint  {name}: version {version.number} since {since}")

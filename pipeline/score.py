@@ -6,7 +6,6 @@ here or in S3. The job is the one step of a pipeline of its own.
 
 import argparse
 import hashlib
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -22,7 +21,7 @@ from pipeline.serving.rehearsal import with_approved_version
 from pipeline.serving.versions import find_approved
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
-from pipeline.terminal import make_console
+from pipeline.terminal import make_console, say
 from pipeline.upsert_and_start import follow, start_execution
 
 import boto3
@@ -85,7 +84,7 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
         failed = [step for step in list_steps(sagemaker, arn) if step["StepStatus"] != "Succeeded"]
         if failed or interrupted:
             reason = failed[0].get("FailureReason", "stopped") if failed else "stopped"
-            print(f"error: {reason}", file=sys.stderr)
+            say(f"error: {reason}")
             return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
         _download(s3, f"{parameters[batch.SCORES_URI]}/rows.jsonl.out", scores)
         written = batch.write_scored(rows, scores, target)

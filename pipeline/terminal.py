@@ -35,28 +35,29 @@ def make_console(*, stderr: bool = True) -> Console:
     return _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
-def say(text: str, console: Console | None = None, indent: int = 2) -> None:
+def say(text: str, console: Console | None = None, indent: int = 2, *, whole: bool = False) -> None:
     """Print lines of text.
 
     Args:
         text: One line or several.
         console: Where to; standard error by default.
         indent: Where a line goes on that is wider than the terminal.
+        whole: Do not shorten long names.
     """
     console = console or make_console()
     for line in text.split("\n"):
-        fitted = fit(line, console.width, indent) if console.is_terminal else line
+        fitted = fit(line, console.width, indent, whole=whole) if console.is_terminal else line
         styled = Text(fitted)
         for pattern, style in STYLES:
             styled.highlight_regex(pattern, style)
         console.print(styled, soft_wrap=True)
 
 
-def fit(line: str, width: int, indent: int = 2) -> str:
+def fit(line: str, width: int, indent: int = 2, *, whole: bool = False) -> str:
     """Break a line between words, and shorten ARNs, S3 URIs and digests that fit on no line."""
     if len(line) <= width:
         return line
-    if not TO_COPY.match(line):
+    if not (whole or TO_COPY.match(line)):
         room = width - indent
         line = " ".join(_shorten(word, room) for word in line.split(" "))
     return textwrap.fill(

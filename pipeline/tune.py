@@ -98,7 +98,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     on_aws = is_aws(session.client("s3").meta.endpoint_url)
     first = settings.instance_types[0]
     if note := check_ceiling(price, first, tuning.trials + 1, settings, kept, on_aws=on_aws):
-        console.print(note, highlight=False, soft_wrap=True)
+        say(note, console)
 
     # Importing the SDK takes seconds: only now that nothing else is missing.
     from pipeline.definition import Inputs

@@ -117,7 +117,7 @@ def _upsert_and_start(
     dearest, price = ask_dearest(pricing, settings.region, listed_types(instance_type))
     on_aws = is_aws(s3.meta.endpoint_url)
     if note := check_ceiling(price, dearest, instances, settings, on_aws=on_aws):
-        console.print(note, highlight=False, soft_wrap=True)
+        say(note, console)
     if not arguments.no_preflight:
         stage(f"preflight: {len(preflight.CHECKS)} checks")
         settings = settings.model_copy(
