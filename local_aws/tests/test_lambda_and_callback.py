@@ -4,11 +4,13 @@ import io
 import json
 import uuid
 import zipfile
+from pathlib import Path
 from typing import Any
 
 from local_aws.clients import Clients
 from local_aws.definition.validation import problems
 from local_aws.sagemaker.callbacks import Callbacks
+from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.fake_sagemaker import make_execution
 from local_aws.tests.jobs import Jobs
 from local_aws.tests.test_pipelines import Pipeline, wait_until
@@ -254,6 +256,19 @@ def test_a_stopped_execution_tells_the_queue_and_waits_for_the_answer(
     execution, (called,) = pipeline.wait(arn)
     assert execution["PipelineExecutionStatus"] == "Stopped"
     assert called["StepStatus"] == "Succeeded"
+
+
+def test_local_aws_ends_at_once_whatever_its_steps_wait_for(tmp_path: Path) -> None:
+    with serving(tmp_path) as environment:
+        jobs = Jobs(clients_of(environment))
+        steps = [step(make_function(jobs), "sleep"), Queue(jobs.clients).step()]
+        arn = Pipeline(jobs, *steps).start()
+
+        def begun() -> bool:
+            listed = jobs.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
+            return sum(bool(each["Metadata"]) for each in listed["PipelineExecutionSteps"]) == 2
+
+        wait_until(begun)
 
 
 def test_a_callback_that_nobody_answers_fails_in_the_end() -> None:
