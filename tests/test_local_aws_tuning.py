@@ -220,7 +220,7 @@ def test_a_tuning_job_can_be_stopped(tuning: Tuning) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"Strategy": "Bayesian"}, "does not support the strategy Bayesian"),
+        ({"Strategy": "Hyperband"}, "does not support the strategy Hyperband"),
         ({"Strategy": "Any"}, "'Any' is not one of the 4 allowed values"),
         ({"Environment": {"a b": "c"}}, "does not match"),
         ({"TrainingJobEarlyStoppingType": "Auto"}, "EarlyStoppingType Auto, only Off"),
@@ -338,9 +338,9 @@ def test_a_tuning_step_gives_its_best_job_to_the_steps_after_it(tuning: Tuning) 
 
 
 def test_a_tuning_step_that_is_refused_or_fails_says_why(tuning: Tuning) -> None:
-    status, (searched,) = execute(tuning, step(tuning, Strategy="Bayesian"))
+    status, (searched,) = execute(tuning, step(tuning, Strategy="Hyperband"))
     assert status == "Failed"
-    assert "does not support the strategy Bayesian" in searched["FailureReason"]
+    assert "does not support the strategy Hyperband" in searched["FailureReason"]
     fails = step(tuning, StaticHyperParameters={"eta": "7"}, ResourceLimits=limits(1, 1))
     status, (searched,) = execute(tuning, fails)
     assert searched["FailureReason"].startswith("All training jobs failed")

@@ -130,7 +130,6 @@ def test_a_search_whose_jobs_all_fail_fails_with_the_reasons(
         (["--strategy", "Grid"], {}, "Grid takes lists of values, not eta, max_depth"),
         ([], {"tuning": None}, "there is no tuning block"),
         ([], {"max_cost_usd": 0.001}, r"3 x ml\.m5\.large at .* could cost .* more than 0.001 USD"),
-        (["--strategy", "Bayesian"], {}, "does not support the strategy Bayesian"),
     ],
 )
 def test_what_cannot_be_searched_is_one_error_with_a_hint(

@@ -1,4 +1,4 @@
-"""Which values a tuning job tries: at random, or all of a grid.
+"""Which values a tuning job tries: at random, by what came of others, or all of a grid.
 
 Sources: "HyperParameterTuningJobConfig" and "ParameterRanges" in the SageMaker API reference,
 "Hyperparameter scaling" in the developer guide.
@@ -7,11 +7,14 @@ Sources: "HyperParameterTuningJobConfig" and "ParameterRanges" in the SageMaker 
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-RANDOM, GRID = "Random", "Grid"
+from local_aws.sagemaker.bayesian import Point, propose
+
+RANDOM, GRID, BAYESIAN = STRATEGIES = "Random", "Grid", "Bayesian"
 LARGEST_DRAW_ATTEMPTS = 1000  # of a combination that was not drawn yet
+PROPOSAL_ATTEMPTS = 20  # of them in a Bayesian search; then it is drawn at random
 
 Config = dict[str, Any]  # HyperParameterTuningJobConfig
 Values = dict[str, str]
@@ -27,8 +30,9 @@ def number_of_trials(config: Config) -> int:
 def problems(config: Config, static: Values) -> list[str]:
     """What AWS refuses in the strategy and the ranges, and what local AWS cannot do."""
     strategy, limits = config["Strategy"], config["ResourceLimits"]
-    if strategy not in (RANDOM, GRID):
-        return [f"local AWS does not support the strategy {strategy}, only {RANDOM} and {GRID}"]
+    if strategy not in STRATEGIES:
+        only = ", ".join(STRATEGIES)
+        return [f"local AWS does not support the strategy {strategy}, only {only}"]
     found = []
     names = [each["Name"] for each in _all(config)]
     if not names:
@@ -54,46 +58,61 @@ def problems(config: Config, static: Values) -> list[str]:
         elif scale == "ReverseLogarithmic" and not (low >= 0 and high < 1):
             found.append(f"{each['Name']}: ReverseLogarithmic needs values from 0 to below 1")
     given = limits.get("MaxNumberOfTrainingJobs")
-    if strategy == RANDOM and given is None:
+    if strategy != GRID and given is None:
         found.append("MaxNumberOfTrainingJobs is missing")
     if strategy == GRID and not found and given not in (None, number_of_trials(config)):
         found.append(f"MaxNumberOfTrainingJobs must be {number_of_trials(config)} for this grid")
     return found
 
 
-def candidates(config: Config) -> Iterator[Values]:
-    """What each training job is to try, in this order; the same seed gives the same values."""
+def candidates(
+    config: Config, objectives: Callable[[], list[float | None]] = list
+) -> Iterator[Values]:
+    """What each training job is to try, in this order; the same seed draws the same values.
+
+    Args:
+        config: Of the tuning job.
+        objectives: What came of those before, in their order; None: nothing yet.
+    """
     ranges = _all(config)
     if config["Strategy"] == GRID:
         names = [each["Name"] for each in ranges]
-        for point in itertools.product(*(each["Values"] for each in ranges)):
-            yield dict(zip(names, point, strict=True))
+        for chosen in itertools.product(*(each["Values"] for each in ranges)):
+            yield dict(zip(names, chosen, strict=True))
         return
     source = random.Random(config.get("RandomSeed"))  # noqa: S311 - a search, no secret
-    drawn: list[Values] = []
+    bayesian = config["Strategy"] == BAYESIAN
+    objective = config.get("HyperParameterTuningJobObjective", {})
+    sign = -1 if objective.get("Type") == "Maximize" else 1
+    drawn: list[tuple[Point, Values]] = []
     for _ in range(number_of_trials(config)):
-        for _ in range(LARGEST_DRAW_ATTEMPTS):
-            values = {each["Name"]: _draw(source, each) for each in ranges}
-            if values not in drawn:
+        known = zip(drawn, objectives() if bayesian else [], strict=False)
+        tried = [(point, sign * value) for (point, _), value in known if value is not None]
+        for attempt in range(LARGEST_DRAW_ATTEMPTS):
+            point = propose(tried if attempt < PROPOSAL_ATTEMPTS else [], source, len(ranges))
+            pairs = zip(ranges, point, strict=True)
+            values = {each["Name"]: _value_at(each, place) for each, place in pairs}
+            if values not in [before for _, before in drawn]:
                 break
-        drawn.append(values)
+        drawn.append((point, values))
         yield values
 
 
-def _draw(source: random.Random, each: dict[str, Any]) -> str:
+def _value_at(each: dict[str, Any], place: float) -> str:
+    """Return the value at a place of a range, from 0 to 1."""
     if "Values" in each:
-        value: str = source.choice(each["Values"])
-        return value
+        choices: list[str] = each["Values"]
+        return choices[min(int(place * len(choices)), len(choices) - 1)]
     low, high, whole = float(each["MinValue"]), float(each["MaxValue"]), each["Whole"]
     if whole:  # every integer has a place of the same size, its ends half outside of the range
         low, high = low - 0.5, high + 0.5
     match each.get("ScalingType", "Auto"):
         case "Logarithmic" if low > 0:
-            drawn = math.exp(source.uniform(math.log(low), math.log(high)))
+            drawn = low * (high / low) ** place
         case "ReverseLogarithmic":
-            drawn = 1 - math.exp(source.uniform(math.log1p(-high), math.log1p(-low)))
+            drawn = 1 - (1 - high) * ((1 - low) / (1 - high)) ** place
         case _:  # Auto leaves the choice to AWS; here it is Linear
-            drawn = source.uniform(low, high)
+            drawn = low + (high - low) * place
     if whole:
         return str(min(max(round(drawn), int(each["MinValue"])), int(each["MaxValue"])))
     return repr(min(max(drawn, low), high))

@@ -4,6 +4,7 @@ Sources: "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob" and
 "ListTrainingJobsForHyperParameterTuningJob" in the SageMaker API reference.
 """
 
+import itertools
 import secrets
 import threading
 import time
@@ -103,6 +104,12 @@ class TuningJob:
             trials = list(self._trials)
         return [self._summary(tuned, job.describe()) for tuned, job in trials]
 
+    def _objectives(self) -> list[float | None]:
+        return [
+            objective(trial) if trial["ObjectiveStatus"] == "Succeeded" else None
+            for trial in self.training_jobs()
+        ]
+
     def _summary(self, tuned: search.Values, job: Document) -> Document:
         metric = self._objective["MetricName"]
         values = [m["Value"] for m in job["FinalMetricDataList"] if m["MetricName"] == metric]
@@ -131,9 +138,11 @@ class TuningJob:
 
     def _run_trials(self) -> None:
         most = self._config["ResourceLimits"]["MaxParallelTrainingJobs"]
-        for number, tuned in enumerate(search.candidates(self._config), 1):
-            self._wait(most - 1)
-            if self._stop.is_set():
+        candidates = search.candidates(self._config, self._objectives)
+        for number in itertools.count(1):
+            self._wait(most - 1)  # before the next one is chosen: it may depend on what ended
+            tuned = None if self._stop.is_set() else next(candidates, None)
+            if tuned is None:
                 break
             # "<tuning job>-<number>-<random>", as SageMaker names them.
             name = f"{self.name}-{number:03d}-{secrets.token_hex(4)}"

@@ -56,6 +56,27 @@ def test_no_combination_is_tried_twice_while_there_are_others() -> None:
     assert sorted(each["depth"] for each in drawn) == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("kind", ["Maximize", "Minimize"])
+def test_a_bayesian_search_comes_nearer_to_the_best_than_a_random_one(kind: str) -> None:
+    """Of a bowl whose best place is known, over some seeds."""
+    sign = -1 if kind == "Maximize" else 1
+
+    def best(strategy: str, seed: int) -> float:
+        ranges = [{"Name": n, "MinValue": "0", "MaxValue": "1"} for n in ("x", "y")]
+        given = config(strategy, 30, ContinuousParameterRanges=ranges, IntegerParameterRanges=[])
+        given["RandomSeed"] = seed
+        given["HyperParameterTuningJobObjective"] = {"Type": kind, "MetricName": "m"}
+        found: list[float | None] = []
+        for values in candidates(given, lambda: found):
+            distance = (float(values["x"]) - 0.3) ** 2 + (float(values["y"]) - 0.8) ** 2
+            found.append(sign * distance)
+        return min(sign * each for each in found if each is not None)
+
+    seeds = range(10)
+    searched, drawn = (sum(best(s, n) for n in seeds) for s in ("Bayesian", "Random"))
+    assert searched < drawn / 2
+
+
 def test_a_grid_is_every_combination_once() -> None:
     other = {"Name": "depth", "Values": ["2", "4"]}
     grid = config("Grid", None, CategoricalParameterRanges=[NAMES, other])
@@ -67,8 +88,8 @@ def test_a_grid_is_every_combination_once() -> None:
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        (config("Bayesian"), "local AWS does not support the strategy Bayesian, only Random and"),
-        (config("Hyperband"), "local AWS does not support the strategy Hyperband"),
+        (config("Hyperband"), "does not support the strategy Hyperband, only Random, Grid, Bay"),
+        (config("Bayesian", None), "MaxNumberOfTrainingJobs is missing"),
         (config("Grid", None), "depth: Grid takes categorical ranges only"),
         (config("Grid", 4, CategoricalParameterRanges=[NAMES]), "must be 3 for this grid"),
         (config(jobs=None), "MaxNumberOfTrainingJobs is missing"),
