@@ -7,7 +7,7 @@ from typing import Any
 from container.contract import HYPERPARAMETERS, METRICS, metric_name
 from pipeline.endpoint import is_aws
 from pipeline.evidence.evidence import Evidence
-from pipeline.evidence.policies import allowed_statements
+from pipeline.evidence.policies import allowed_actions
 from pipeline.evidence.scoring import TOLERANCE, largest_difference
 from pipeline.instances.choice import smallest, usable
 from pipeline.workflow.parameters import MIN_VALIDATION_AUC
@@ -149,7 +149,7 @@ def _privilege(evidence: Evidence) -> Check:
         return Check(False, "missing")
     if role != evidence.stack.training_role_arn:
         return Check(False, "other", {"role": role})
-    actions = {action for each in allowed_statements() for action in each.actions}
+    actions = set().union(*allowed_actions().values())
     wide = sorted(action for action in actions if "*" in action)
     return Check(not wide, "wide", {"wide": wide, "number": len(actions), "role": role})
 

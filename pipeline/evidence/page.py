@@ -13,9 +13,9 @@ from container.schema import LABEL
 from local_aws.definition.graph import mermaid
 from pipeline.evidence.checklist import FURTHER, PLUS, REQUIRED, run_checks
 from pipeline.evidence.evidence import Evidence, Survey
-from pipeline.evidence.policies import allowed_statements
+from pipeline.evidence.policies import allowed_actions
 from pipeline.evidence.snippets import read_snippets
-from pipeline.instances.choice import MEMORY_FACTOR, reasons, smallest, usable
+from pipeline.instances.choice import MEMORY_FACTOR, smallest, usable
 from pipeline.workflow.parameters import CACHE_KEY, MIN_VALIDATION_AUC
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -59,6 +59,7 @@ def _context(evidence: Evidence) -> dict[str, Any]:
     output = job.get("OutputDataConfig", {}).get("S3OutputPath", "").removeprefix("s3://")
     bucket, _, prefix = output.partition("/")
     artifact, scoring, image = record["model_artifact"], evidence.scoring, evidence.image
+    repository, _, digest = (record["image_uri"] or "").partition("@")
     runs = evidence.runs
     failed = [run for run in runs or () if run.get("status") != "Succeeded"]
     return {
@@ -72,7 +73,8 @@ def _context(evidence: Evidence) -> dict[str, Any]:
         "job_name": record["training_job_name"],
         "bucket": bucket or None,
         "prefix": prefix.partition("/")[2] or None,
-        "repository": (record["image_uri"] or "").partition("@")[0] or None,
+        "repository": repository or None,
+        "digest": f"@{digest}" if digest else None,
         "artifact": artifact["uri"] if artifact else None,
         "data_file": evidence.data_file,
         "label": LABEL,
@@ -96,7 +98,7 @@ def _context(evidence: Evidence) -> dict[str, Any]:
         "plus": PLUS,
         "further": FURTHER,
         "passed": sum(each.passed for each in checks.values()),
-        "policies": _policies(),
+        "policies": [(owner, len(actions)) for owner, actions in allowed_actions().items()],
         "max_run": job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"),
         "volume": job.get("ResourceConfig", {}).get("VolumeSizeInGB"),
     }
@@ -143,7 +145,6 @@ def _survey(survey: Survey | None) -> dict[str, Any] | None:
         "all": len(survey.candidates),
         "answers": survey.answers,
         "smaller": [(each.instance_type, "; ".join(each.problems)) for each in smaller],
-        "reasons": reasons(smaller),
         "quota": f"{quota.instances:g}" if quota else None,
         "quota_code": quota.code if quota else None,
         "memory": best.size.memory_mib if best.size else None,
@@ -151,15 +152,6 @@ def _survey(survey: Survey | None) -> dict[str, Any] | None:
         "peak": survey.need.peak_memory_mib,
         "factor": MEMORY_FACTOR,
     }
-
-
-def _policies() -> list[tuple[str, int]]:
-    """Return each role or policy of the template with the number of its actions."""
-    statements = allowed_statements()
-    return [
-        (owner, len({action for s in statements if s.owner == owner for action in s.actions}))
-        for owner in dict.fromkeys(each.owner for each in statements)
-    ]
 
 
 def _code(value: object) -> str | None:

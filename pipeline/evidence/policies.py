@@ -1,7 +1,6 @@
-"""The IAM policies of build/infrastructure.yml: what each statement allows."""
+"""The IAM policies of build/infrastructure.yml: which actions each one allows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,24 @@ import yaml
 TEMPLATE = Path(__file__).parents[2] / "build" / "infrastructure.yml"
 
 
-@dataclass(frozen=True)
-class Statement:
-    """A statement that allows something, and the role or policy it belongs to."""
-
-    owner: str  # its logical name in the template
-    sid: str
-    actions: tuple[str, ...]
-
-
 @cache
-def allowed_statements(template: Path = TEMPLATE) -> tuple[Statement, ...]:
-    """Return the statements of all policies, in the template's order, without trust policies."""
+def allowed_actions(template: Path = TEMPLATE) -> dict[str, set[str]]:
+    """Return the actions that each role or policy allows, by its name in the template.
+
+    Trust policies are left out: they say who may assume a role.
+    """
     content = yaml.load(template.read_text(encoding="utf-8"), _Template)  # noqa: S506 - a SafeLoader
-    return tuple(
-        Statement(owner, statement.get("Sid", ""), _actions(statement["Action"]))
+    return {
+        owner: {action for each in _statements(resource) for action in _actions(each)}
         for owner, resource in content["Resources"].items()
         if resource["Type"].startswith("AWS::IAM::")
-        for statement in _statements(resource)
-        if statement["Effect"] == "Allow"
-    )
+    }
 
 
-def _actions(action: str | list[str]) -> tuple[str, ...]:
-    return (action,) if isinstance(action, str) else tuple(_with_branches(action))
+def _actions(statement: dict[str, Any]) -> Iterator[str]:
+    action = statement["Action"]
+    if statement["Effect"] == "Allow":
+        yield from [action] if isinstance(action, str) else _with_branches(action)
 
 
 def _statements(value: Any) -> Iterator[dict[str, Any]]:

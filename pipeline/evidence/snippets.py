@@ -44,16 +44,20 @@ def _read(root: Path, path: str, name: str) -> Snippet:
         lines = (root / path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return Snippet(path, "", None)
-    parts, numbers, begin = [], [], None
+    quoted: list[str] = []
+    numbers: list[str] = []
+    begin = None
     for number, line in enumerate(lines, 1):
         if line.strip() == MARK + name:
             begin = number + 1
         elif line.strip() == END and begin is not None:
-            quoted = [each for each in lines[begin - 1 : number - 1] if MARK not in each]
-            parts.append(textwrap.dedent("\n".join(quoted)))
+            part = lines[begin - 1 : number - 1]
+            if quoted and part:
+                quoted.append(part[0][: len(part[0]) - len(part[0].lstrip())] + "# ...")
+            quoted += part
             numbers.append(f"{begin}-{number - 1}")
             begin = None
-    text = "\n# ...\n".join(parts) if parts and begin is None else None
+    text = textwrap.dedent("\n".join(quoted)) if quoted and begin is None else None
     return Snippet(path, ", ".join(numbers), text)
 
 
