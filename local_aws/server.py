@@ -39,7 +39,7 @@ from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
 from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker.api import LocalSageMaker
-from local_aws.sagemaker.runtime_api import LocalSageMakerRuntime
+from local_aws.sagemaker.runtime_api import RESPONSE_STREAM, LocalSageMakerRuntime
 from local_aws.sagemaker.state import BackendState
 from local_aws.workspace import Workspace, open_workspace
 
@@ -140,6 +140,8 @@ def _route(enforce_iam: bool) -> Authorization:
     moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
     runtime = moto.sagemakerruntime.urls.url_paths
     runtime.update(dict.fromkeys(runtime, LocalSageMakerRuntime.dispatch))
+    # moto takes the host name of this path for that of SageMaker's own API.
+    moto.sagemaker.urls.url_paths[RESPONSE_STREAM] = LocalSageMakerRuntime.dispatch
     moto.codebuild.urls.url_paths["{0}/$"] = LocalCodeBuild.dispatch
     moto.ecr.urls.url_paths["{0}/$"] = LocalEcr.dispatch
     moto.iam.urls.url_paths["{0}/$"] = LocalIam.dispatch

@@ -1,5 +1,6 @@
 """The model servers of an endpoint: one for each production variant of its configuration."""
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from local_aws.sagemaker.model_server import (
     NotHealthy,
 )
 
+RESTART_SECONDS = 1.0  # between the end of a server and the start of another one
 SERVERLESS_INSTANCE = "ml.m5.large"  # whose CPUs a serverless variant gets
 
 OpenLog = Callable[[str], Callable[[str], None]]  # takes the name of a variant
@@ -77,7 +79,8 @@ class Fleet:
             for variant in config.variants
         }
         self._servers: dict[str, ModelServer] = {}
-        self._closed = False
+        self._healthy = False
+        self._given_up = threading.Event()
         self._changed = threading.Condition()
 
     def start(self, endpoint: str, services: JobServices, open_log: OpenLog) -> None:
@@ -86,9 +89,9 @@ class Fleet:
         Raises:
             JobFailed: One could not be started, or does not answer /ping.
         """
-        for variant in self.variants.values():
-            if NO_CAPACITY in services.faults and "InstanceType" in variant.request:
-                raise JobFailed(CAPACITY_ERROR.removeprefix("CapacityError: "))
+
+        def start_server(variant: Variant) -> None:
+            """Start a server, and another one when it ends after all were healthy."""
             serverless = variant.request.get("ServerlessConfig")
             server = ModelServer.start(
                 variant.model,
@@ -98,12 +101,23 @@ class Fleet:
                 services,
                 open_log(variant.name),
                 memory_mib=serverless["MemorySizeInMB"] if serverless else None,
+                ended=lambda: replace(variant),
             )
             with self._changed:
                 self._servers[variant.name] = server
-                closed = self._closed
-            if closed:
+            if self._given_up.is_set():
                 server.close(grace_seconds=0)
+
+        def replace(variant: Variant) -> None:
+            if self._healthy and not self._given_up.wait(RESTART_SECONDS):
+                self._servers[variant.name].close(grace_seconds=0)
+                with contextlib.suppress(JobFailed):
+                    start_server(variant)
+
+        for variant in self.variants.values():
+            if NO_CAPACITY in services.faults and "InstanceType" in variant.request:
+                raise JobFailed(CAPACITY_ERROR.removeprefix("CapacityError: "))
+            start_server(variant)
         for variant in self.variants.values():
             seconds = variant.request.get(
                 "ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_SECONDS
@@ -115,6 +129,7 @@ class Fleet:
                     f"The primary container for production variant {variant.name} did not pass "
                     "the ping health check. Please check CloudWatch logs for this endpoint."
                 ) from None
+        self._healthy = True
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Share the traffic anew. Raises KeyError for a variant that is not there."""
@@ -149,7 +164,7 @@ class Fleet:
     def close(self, grace_seconds: float = STOP_SECONDS) -> None:
         """End the servers when they have answered, or the grace is over."""
         with self._changed:
-            self._closed = True
+            self._given_up.set()
             if grace_seconds:
                 self._changed.wait_for(self._is_idle, grace_seconds)
             servers = list(self._servers.values())

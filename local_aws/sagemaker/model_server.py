@@ -69,8 +69,11 @@ class ModelServer:
         services: JobServices,
         log: Callable[[str], None],
         memory_mib: int | None = None,
+        ended: Callable[[], None] = lambda: None,
     ) -> "ModelServer":
         """Download the artifact and start the program, whose lines `log` takes.
+
+        `ended` is called when the program ends before it is closed, in a thread of its own.
 
         Raises:
             JobFailed: The artifact cannot be had, or the program not be started.
@@ -105,7 +108,7 @@ class ModelServer:
             ending.callback(started.close)
             process = started.processes[HOST]
             server = cls(started.addresses[HOST], process, ending.pop_all())
-        threading.Thread(target=server._follow, args=[log], name=job, daemon=True).start()
+        threading.Thread(target=server._follow, args=[log, ended], name=job, daemon=True).start()
         return server
 
     def wait_until_healthy(self, seconds: float = STARTUP_SECONDS) -> None:
@@ -160,7 +163,7 @@ class ModelServer:
             self._ended.wait(grace_seconds)
         self._ending.close()
 
-    def _follow(self, log: Callable[[str], None]) -> None:
+    def _follow(self, log: Callable[[str], None], ended: Callable[[], None]) -> None:
         try:
             for line in self._process.lines():
                 log(line)
@@ -172,3 +175,5 @@ class ModelServer:
                 log(f"the model server ended with exit code {code}")
         finally:
             self._ended.set()
+        if not self._given_up.is_set():
+            ended()

@@ -17,10 +17,20 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 LARGEST_BODY = 6 * 2**20  # bytes of a request to an endpoint on instances
 LARGEST_SERVERLESS_BODY = 4 * 2**20
+TOO_LONG = (
+    "1 validation error detected: Value at 'body' failed to satisfy constraint: Member must have "
+    "length less than or equal to"
+)
 LARGEST_MESSAGE = 4000  # characters of the container's answer, in an error
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 VARIANT = "x-Amzn-Invoked-Production-Variant"
+RESPONSE_STREAM = "{0}/endpoints/(?P<name>[^/]+)/invocations-response-stream$"  # as moto's urls
+OPERATIONS = {  # by the end of their paths
+    "invocations": "InvokeEndpoint",
+    "async-invocations": "InvokeEndpointAsync",
+    "invocations-response-stream": "InvokeEndpointWithResponseStream",
+}
 UNSUPPORTED = {  # headers that would change the answer
     "X-Amzn-SageMaker-Target-Model": "TargetModel",
     "X-Amzn-SageMaker-Target-Container-Hostname": "TargetContainerHostname",
@@ -43,8 +53,9 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         use_raw_body: bool | None = None,  # noqa: ARG002 - moto's signature
     ) -> None:
         """Keep the body as bytes: it need not be text."""
+        body = request.get_data(parse_form_data=False, cache=True)
         super().setup_class(request, full_url, headers, use_raw_body=True)
-        self.body = request.get_data(parse_form_data=False, cache=True)
+        self.body = body
 
     def invoke_endpoint(self) -> TYPE_RESPONSE:
         name = self._name()
@@ -55,8 +66,9 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
             with self.state.endpoints[name].answering(self.headers.get(TARGET_VARIANT)) as chosen:
                 variant, server = chosen
                 serverless = "ServerlessConfig" in variant.request
-                if len(self.body) > (LARGEST_SERVERLESS_BODY if serverless else LARGEST_BODY):
-                    return _error("ValidationError", f"the body has {len(self.body)} bytes")
+                largest = LARGEST_SERVERLESS_BODY if serverless else LARGEST_BODY
+                if len(self.body) > largest:
+                    return _error("ValidationError", f"{TOO_LONG} {largest}")
                 sent = ("Content-Type", "Accept", CUSTOM_ATTRIBUTES)
                 headers = {key: self.headers[key] for key in sent if key in self.headers}
                 answer = server.invoke(self.body, headers)
@@ -82,8 +94,17 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
             kept[CUSTOM_ATTRIBUTES] = answer.headers[CUSTOM_ATTRIBUTES.lower()]
         return 200, kept, answer.body
 
+    def invoke_endpoint_with_response_stream(self) -> TYPE_RESPONSE:
+        return _error(
+            "ValidationError", "local AWS does not support InvokeEndpointWithResponseStream"
+        )
+
     def invoke_endpoint_async(self) -> TYPE_RESPONSE:
         return _error("ValidationError", "local AWS does not support InvokeEndpointAsync")
+
+    def _get_action(self) -> str:
+        """Return the operation by the path: moto would look into the body of a form."""
+        return OPERATIONS[self.path.rpartition("/")[2]]
 
     def _determine_resource(self) -> str:
         return (

@@ -154,11 +154,20 @@ def test_what_the_model_refuses_is_a_model_error(
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
 
 
-def test_a_server_that_ends_is_a_model_error(endpoints: Endpoints) -> None:
-    name = endpoints.running(endpoints.serving.answering("os._exit(7)"))
+def test_a_server_that_ends_is_a_model_error_and_started_again(endpoints: Endpoints) -> None:
+    answer = "os._exit(7) if body == b'end' else (200, body)"
+    name = endpoints.running(endpoints.serving.answering(answer))
     with pytest.raises(ClientError, match=r"Received server error \(0\) from primary"):
-        endpoints.ask(name)
+        endpoints.ask(name, b"end")
     until(lambda: "ended with exit code 7" in "\n".join(endpoints.log(name)))
+
+    def answers() -> bool:
+        try:
+            return endpoints.ask(name) == "x"
+        except ClientError:
+            return False
+
+    until(answers)
 
 
 def test_an_endpoint_whose_server_ends_at_once_has_failed(endpoints: Endpoints) -> None:
@@ -386,3 +395,18 @@ def test_a_model_in_a_vpc_without_a_way_to_s3_is_not_served(endpoints: Endpoints
         endpoints.config(name, SERVERLESS)
     found = endpoints.settled(endpoints.create(name))
     assert "has a route to an S3 VPC endpoint" in found["FailureReason"]
+
+
+def test_odd_requests_to_an_endpoint_are_answered_by_name(endpoints: Endpoints) -> None:
+    name, runtime = endpoints.running(endpoints.serving.model()), endpoints.runtime
+    form = "application/x-www-form-urlencoded"
+    assert endpoints.ask(name, b"a=b&Action=c", ContentType=form) == "A=B&ACTION=C"
+    assert endpoints.ask(name, b"") == ""
+    with pytest.raises(ClientError, match="length less than or equal to 6291456"):
+        endpoints.ask(name, bytes(6291457))
+    with pytest.raises(ClientError, match="does not support TargetModel"):
+        endpoints.ask(name, TargetModel="other.tar.gz")
+    with pytest.raises(ClientError, match="does not support InvokeEndpointAsync"):
+        runtime.invoke_endpoint_async(EndpointName=name, InputLocation="s3://b/c")
+    with pytest.raises(ClientError, match="does not support InvokeEndpointWithResponseStream"):
+        runtime.invoke_endpoint_with_response_stream(EndpointName=name, Body=b"x")
