@@ -28,6 +28,12 @@ log = logging.getLogger(__name__)
 JSON, QUERY, EC2, S3 = "json", "query", "ec2", "s3"  # protocols, as far as errors differ
 CODES = {  # source: "Common Errors" of the APIs; "List of error codes", S3 API reference
     signature.MISSING: {S3: "AccessDenied", None: "MissingAuthenticationToken"},
+    signature.INCOMPLETE: {
+        S3: "AuthorizationHeaderMalformed",
+        QUERY: "IncompleteSignature",
+        EC2: "IncompleteSignature",
+        None: "IncompleteSignatureException",
+    },
     signature.UNKNOWN_KEY: {
         S3: "InvalidAccessKeyId",
         QUERY: "InvalidClientTokenId",

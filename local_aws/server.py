@@ -117,7 +117,7 @@ def start(config: Config) -> Iterator[LocalAws]:
         faults = Faults(config.faults)
         LocalSageMaker.state = BackendState(clients, runner, quotas, faults, workspace)
         LocalSageMakerRuntime.state = LocalSageMaker.state
-        LocalCodeBuild.builds = Builds(clients, workspace, config.builds)
+        LocalCodeBuild.builds = Builds(clients, workspace, config.builds, faults)
         ending.callback(LocalSageMaker.state.end)
         ending.callback(LocalCodeBuild.builds.end)
         functions = Functions(clients, workspace)

@@ -19,6 +19,7 @@ PAGE = "docs/troubleshooting.md"
 
 HIDDEN = "(hidden)"
 SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+SECRET_CHARACTERS = 16  # those of AWS have 40 or more; a shorter one may be a part of any word
 SECRET = re.compile(
     r"(?P<name>AWS4-HMAC-SHA256 |\b(?:X-Amz-)?(?:Credential|Signature|Security-Token)=|"
     r"\b(?:aws_secret_access_key|aws_session_token|secretAccessKey|sessionToken)\W{1,5})"
@@ -107,7 +108,8 @@ def diagnose(text: str) -> Diagnosis | None:
 def redacted(text: str) -> str:
     """Return an error message without the signatures, keys and tokens that it quotes."""
     for name in SECRET_VARIABLES:
-        if secret := os.environ.get(name, "").strip():
+        secret = os.environ.get(name, "").strip()
+        if len(secret) >= SECRET_CHARACTERS:
             text = text.replace(secret, HIDDEN)
     return SECRET.sub(lambda match: f"{match['name']}{HIDDEN}", text)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.ecr.images import put_image
-from local_aws.faults.injection import NO_CAPACITY, SPOT_INTERRUPTION, THROTTLING
+from local_aws.faults.injection import NO_BUILDS, NO_CAPACITY, SPOT_INTERRUPTION, THROTTLING
 from pipeline import cli, preflight
 from pipeline.data import Dataset, upload
 from pipeline.definition import RETRIES
@@ -24,7 +24,9 @@ from pipeline.settings import Settings
 from pipeline.source_image import CONFIG
 from pipeline.upsert_and_start import main
 
+import boto3
 import container_engine
+import push_image
 import pytest
 from conftest import ROOT, SLOW, WriteConfig, serving, small_file_system
 from explained import explained, foreseen, says
@@ -116,7 +118,12 @@ def explained_and_foreseen(name: str, home: Path, environment: dict[str, str]) -
         ({}, "no-credentials"),
         ({"AWS_PROFILE": "nobody"}, "unknown-profile"),
         ({"AWS_ENDPOINT_URL": "localhost:9"}, "endpoint-without-scheme"),
+        ({"AWS_ACCESS_KEY_ID": "x"}, "partial-credentials"),
         (KEYS | {"AWS_ENDPOINT_URL": NOBODY}, "endpoint-unreachable"),
+        (
+            KEYS | {"AWS_ENDPOINT_URL": NOBODY, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE\n"},
+            "invalid-header",
+        ),
         (KEYS | {"AWS_ENDPOINT_URL": NOBODY, "HTTP_PROXY": NOBODY}, "proxy-unreachable"),
     ],
 )
@@ -132,13 +139,31 @@ def test_who_has_no_certificate_that_is_trusted(local_aws: ProjectAws, tmp_path:
     assert explained_and_foreseen("certificate", tmp_path, environment)
 
 
+def write_aws_config(home: Path, text: str) -> Path:
+    path = home / ".aws" / "config"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
+
+
+SSO = (
+    "[default]\nsso_session = work\nsso_account_id = 111122223333\nsso_role_name = me\n"
+    "[sso-session work]\nsso_region = us-east-1\nsso_start_url = https://work.awsapps.com/\n"
+)
+
+
+def test_a_configuration_of_aws_that_is_broken(tmp_path: Path) -> None:
+    write_aws_config(tmp_path, "[default\nregion = us-east-1\n")
+    assert explained_and_foreseen("config-file", tmp_path, {})
+
+
+def test_a_login_that_nobody_has_made(tmp_path: Path) -> None:
+    write_aws_config(tmp_path, SSO)
+    assert explained_and_foreseen("no-sso-login", tmp_path, {})
+
+
 def test_a_login_whose_time_is_over(tmp_path: Path) -> None:
-    config = tmp_path / ".aws" / "config"
-    config.parent.mkdir()
-    config.write_text(
-        "[default]\nsso_session = work\nsso_account_id = 111122223333\nsso_role_name = me\n"
-        "[sso-session work]\nsso_region = us-east-1\nsso_start_url = https://work.awsapps.com/\n"
-    )
+    config = write_aws_config(tmp_path, SSO)
     token = {"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "region": "us-east-1"}
     cache = config.parent / "sso" / "cache" / f"{hashlib.sha1(b'work').hexdigest()}.json"
     cache.parent.mkdir(parents=True)
@@ -154,6 +179,24 @@ def test_a_refusal_that_nobody_knows_says_how_to_go_on(
     assert "(ValidationException) when calling the DescribeTrainingJob operation" in err
     assert err.endswith(f"\nhint: {cli.UNKNOWN}\n")
     assert "cause: " not in err
+
+
+def test_credentials_that_ec2_does_not_take(
+    capsys: pytest.CaptureFixture[str], local_aws: ProjectAws
+) -> None:
+    unknown = {"aws_access_key_id": "AKIAUNKNOWNUNKNOWN12", "aws_secret_access_key": "x"}
+    ec2 = boto3.client("ec2", region_name=local_aws.clients.region, **unknown)
+    err = refused(ec2.describe_instance_types, capsys)
+    assert says("auth-failure", err)
+
+
+def test_an_account_that_may_run_no_builds(
+    local_aws: ProjectAws, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(base_image="127.0.0.1:9/another:base")
+    with local_aws.faults.on(NO_BUILDS):
+        assert push_image.main(["--config", str(config)]) == cli.AWS_REFUSED
+    assert says("build-queue", capsys.readouterr().err)
 
 
 # Permissions, enforced.
@@ -220,6 +263,7 @@ def test_a_policy_that_denies(rehearsal: Rehearsal) -> None:
     [
         ({"AWS_ACCESS_KEY_ID": "AKIAUNKNOWNUNKNOWN12"}, "unknown-key"),
         ({"AWS_SECRET_ACCESS_KEY": "of another key"}, "wrong-secret"),
+        ({"AWS_ACCESS_KEY_ID": "AKIA IOSFODNN7EXAMPLE"}, "incomplete-signature"),
     ],
 )
 def test_a_key_that_is_not_right(

@@ -179,11 +179,13 @@ def test_a_base_image_that_is_not_there(image: Image) -> None:
 
 
 class TooOften(BaseHTTPRequestHandler):
-    """Answers as Docker Hub does whoever has pulled too much from it: the code of the Distribution
+    """Answers as a registry does whoever has pulled too much from it: the code of the Distribution
     Specification, "Error Codes", and the words that the source of the entry quotes."""
 
+    message = ""
+
     def do_GET(self) -> None:
-        error = {"code": "TOOMANYREQUESTS", "message": entry_of("pull-rate-limit").seen}
+        error = {"code": "TOOMANYREQUESTS", "message": self.message}
         there = self.path == "/v2/"
         body = b"{}" if there else json.dumps({"errors": [error]}).encode()
         self.send_response(HTTPStatus.OK if there else HTTPStatus.TOO_MANY_REQUESTS)
@@ -198,8 +200,11 @@ class TooOften(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_base_image_that_was_pulled_too_often(image: Image, tmp_path: Path) -> None:
-    hub = ThreadingHTTPServer(("127.0.0.1", 0), TooOften)
+@pytest.mark.parametrize("name", ["pull-rate-limit", "ecr-public-rate-limit"])
+def test_a_base_image_that_was_pulled_too_often(name: str, image: Image, tmp_path: Path) -> None:
+    message = entry_of(name).seen.removeprefix("toomanyrequests: ")
+    handler = type("Registry", (TooOften,), {"message": message})
+    hub = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     folder = project(tmp_path, PLAIN)
     write_settings(folder / "pipeline.yaml", f"127.0.0.1:{hub.server_port}/library/python:3.13")
@@ -208,7 +213,14 @@ def test_a_base_image_that_was_pulled_too_often(image: Image, tmp_path: Path) ->
     hub.shutdown()
     hub.server_close()
     assert process.returncode == cli.WRONG_INPUT
-    assert says("pull-rate-limit", err)
+    assert says(name, err)
+
+
+def test_a_build_whose_disk_is_full(image: Image, tmp_path: Path) -> None:
+    process = push(image, project(tmp_path, PLAIN + "RUN cat /dev/zero > /dev/full\n"))
+    _, err = process.communicate()
+    assert process.returncode == cli.WRONG_INPUT
+    assert says("build-disk", err)
 
 
 def test_an_image_whose_program_is_broken(image: Image, tmp_path: Path) -> None:

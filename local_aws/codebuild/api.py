@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from local_aws.checked_requests import CheckedRequests
 from local_aws.clients import Clients
 from local_aws.codebuild.build import Build
+from local_aws.faults.injection import BUILDS_EXCEEDED, NO_BUILDS, Faults
 from local_aws.partitions import partition_of
 from local_aws.workspace import Workspace
 
@@ -13,6 +14,7 @@ from moto.codebuild.exceptions import InvalidInputException, ResourceNotFoundExc
 from moto.codebuild.models import codebuild_backends
 from moto.codebuild.responses import CodeBuildResponse
 from moto.core.common_models import CloudFormationModel
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 
 SUPPORTED = {"projectName", "sourceLocationOverride", "environmentVariablesOverride"}
@@ -21,8 +23,11 @@ SUPPORTED = {"projectName", "sourceLocationOverride", "environmentVariablesOverr
 class Builds:
     """The builds since this local AWS was started."""
 
-    def __init__(self, clients: Clients, workspace: Workspace, allowed: bool) -> None:
+    def __init__(
+        self, clients: Clients, workspace: Workspace, allowed: bool, faults: Faults
+    ) -> None:
         self.clients = clients
+        self.faults = faults
         self.workspace = workspace
         self.allowed = allowed  # they run commands on this machine
         self.by_id: dict[str, Build] = {}
@@ -41,6 +46,8 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
     invalid = "InvalidInputException"
 
     def start_build(self) -> ActionResult:
+        if NO_BUILDS in self.builds.faults:
+            raise JsonRESTError("AccountLimitExceededException", BUILDS_EXCEEDED)
         if not self.builds.allowed:
             raise InvalidInputException(
                 "StartBuild runs commands on this machine: start local AWS with --containers or "

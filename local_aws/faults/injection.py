@@ -9,14 +9,17 @@ from contextlib import contextmanager
 THROTTLING = "throttling"
 NO_CAPACITY = "no-capacity"
 SPOT_INTERRUPTION = "spot-interruption"
+NO_BUILDS = "no-builds"
 
 FAULTS = {
     THROTTLING: "what starts a job or an endpoint is refused, as to who calls it too often",
     NO_CAPACITY: "no instance is free: a job or endpoint fails, a spot job waits to its end",
+    NO_BUILDS: "StartBuild is refused, as in an account that may have no build in the queue",
     SPOT_INTERRUPTION: "a spot instance is taken away when the program has begun, for good",
 }
 
 # As users of SageMaker quote them, for instance in aws/sagemaker-python-sdk issues.
+BUILDS_EXCEEDED = "Cannot have more than 0 builds in queue for the account"
 RATE_EXCEEDED = "Rate exceeded"
 CAPACITY_ERROR = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a "

@@ -20,8 +20,9 @@ from local_aws.partitions import bucket_in
 ALGORITHM = "AWS4-HMAC-SHA256"
 
 # What is wrong with a request; each protocol has its own code for it.
-MISSING, UNKNOWN_KEY, WRONG_TOKEN, MISMATCH, UNTIMELY = (
+MISSING, INCOMPLETE, UNKNOWN_KEY, WRONG_TOKEN, MISMATCH, UNTIMELY = (
     "missing",
+    "incomplete",
     "key",
     "token",
     "mismatch",
@@ -82,7 +83,14 @@ def verify(request: SignedRequest, secret_of: SecretOf) -> str:
 
 
 def _verify_header(request: SignedRequest, secret_of: SecretOf) -> str:
-    fields = dict(_fields(request.header("authorization")))
+    header = request.header("authorization")
+    fields = dict(_fields(header))
+    if " " in (credential := fields.get("Credential", "")):
+        raise SignatureRefused(
+            INCOMPLETE,
+            f"'{credential.rpartition(' ')[2]}' not a valid key=value pair (missing equal-sign) in "
+            f"Authorization header: '{header}'.",
+        )
     signed_at = request.header("x-amz-date")
     payload = request.header("x-amz-content-sha256") or request.body_sha256()
     _check_time(wrong_time, signed_at)
