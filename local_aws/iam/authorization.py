@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
+from urllib.parse import unquote
 
 from local_aws.iam import key_policies
 from local_aws.iam.conditions import Context, met, request_keys
@@ -38,6 +39,7 @@ QUERY_SERVICES = ("cloudformation", "ec2", "iam", "sts")  # they answer in XML
 
 ALLOWED = "allowed"
 OTHER_NAMES = {  # of actions, where they are not the operation's
+    "lambda:Invoke": "lambda:InvokeFunction",
     "s3:HeadBucket": "s3:ListBucket",
 }
 
@@ -208,10 +210,13 @@ def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
 
 def _resource(response: BaseResponse) -> str:
     """The ARN that a request is about; `*` when its service has none or it is not used here."""
-    service = response.service_name
-    if service not in RESOURCES:
+    service = str(response.service_name).removeprefix("aws")  # moto's name of Lambda is awslambda
+    if service == "lambda":
+        place = _function(response)
+    elif service in RESOURCES:
+        place = RESOURCES[service](response._get_param)
+    else:
         return "*"
-    place = RESOURCES[service](response._get_param)
     if place is None or place.startswith("arn:"):
         return place or "*"
     where = f"{response.region}:{response.current_account}"
@@ -249,6 +254,13 @@ SAGEMAKER_NAMES = {  # the first that a request has is what it is about
     "EndpointConfigName": "endpoint-config",
     "ModelName": "model",
 }
+
+
+def _function(response: BaseResponse) -> str | None:
+    """The function that a request names in its path."""
+    found = re.search("/functions/([^/]+)", response.path)
+    name = unquote(found[1]) if found else None
+    return f"function:{name}" if name and not name.startswith("arn:") else name
 
 
 def _sagemaker(get: Callable[[str], Any]) -> str | None:

@@ -23,6 +23,8 @@ from local_aws.sagemaker.step_values import StepValues
 from local_aws.sagemaker.steps.handlers import run_step
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun, Stopped, now
 
+from botocore.exceptions import ClientError
+
 MOST_PARALLEL_STEPS = 50  # of an execution, unless configured
 LONGEST_REASON = 1024  # of a step, in characters
 DESCRIBED = (  # of a StartPipelineExecution request, in the answer of Describe
@@ -165,6 +167,10 @@ class Execution:
         try:
             self._client = functools.cache(self._clients_of_role())
             self._run_steps(self._schedule())
+        except ClientError as error:  # the role cannot be assumed any more
+            details = error.response["Error"]
+            self._finish("Failed", f"{details['Code']}: {details['Message']}")
+            return
         except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
             self._finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
             return

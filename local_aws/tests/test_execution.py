@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from local_aws.sagemaker.execution import Execution
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.tests.fake_sagemaker import (
     ARN,
@@ -236,3 +237,13 @@ def test_variables_of_the_execution_are_known() -> None:
         }
     }
     assert execute(fail(message)).steps()[0]["FailureReason"] == "p abcdefghijkl"
+
+
+def test_a_role_that_cannot_be_assumed_ends_the_execution_with_the_reason() -> None:
+    def clients_of_role() -> Any:
+        raise refused("AccessDenied", "not this role")
+
+    execution = Execution(ARN, '{"Steps": []}', {}, clients_of_role, StepCache())
+    execution.start()
+    execution.join()
+    assert execution.describe()["FailureReason"] == "AccessDenied: not this role"

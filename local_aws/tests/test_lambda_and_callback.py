@@ -271,6 +271,40 @@ def test_local_aws_ends_at_once_whatever_its_steps_wait_for(tmp_path: Path) -> N
         wait_until(begun)
 
 
+STACK = """
+Resources:
+  UserPolicy:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Action: "*", Resource: "*"}]
+Outputs:
+  Policy: {Value: !Ref UserPolicy}
+"""
+
+
+def test_a_role_needs_the_permission_to_invoke_the_function(tmp_path: Path) -> None:
+    (tmp_path / "stack.yml").write_text(STACK)
+    stack = {"name": "s", "template": "stack.yml", "user_policy_output": "Policy"}
+    (tmp_path / "local_aws.yaml").write_text(json.dumps({"stack": stack}))
+    with serving(tmp_path, "--enforce-iam") as environment:
+        jobs = Jobs(clients_of(environment))
+        arn = make_function(jobs, "def answer(event, context): return {}")
+        pipeline = Pipeline(jobs, step(arn, "answer", OutputParameters=[]))
+        _, (asked,) = pipeline.run()
+        said = f"not authorized to perform: lambda:InvokeFunction on resource: {arn}"
+        assert said in asked["FailureReason"]
+        statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+        jobs.clients.client("iam").put_role_policy(
+            RoleName=jobs.bucket,
+            PolicyName="invoke",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        )
+        execution, _ = pipeline.run()
+        assert execution["PipelineExecutionStatus"] == "Succeeded"
+
+
 def test_a_callback_that_nobody_answers_fails_in_the_end() -> None:
     class Sqs:
         def send_message(self, **_: str) -> None:
