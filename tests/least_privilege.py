@@ -20,6 +20,7 @@ from typing import Any
 
 from local_aws.clients import Clients
 from local_aws.environment import aws_environment
+from local_aws.iam.users import ADMINISTRATOR
 from pipeline import preflight, smallest_instance, tune, upsert_and_start
 
 import container_engine
@@ -351,8 +352,10 @@ def _status(sagemaker: Any, job: str) -> str:
 def _call(event: dict[str, Any]) -> Call | None:
     """None when it was the administrator's."""
     arn = event["userIdentity"]["arn"]
-    if arn.endswith(":user/operator"):
-        principal = OPERATOR
+    if ":user/" in arn:
+        principal = arn.rpartition("/")[2]
+        if principal == ADMINISTRATOR:
+            return None
     elif ":assumed-role/" in arn:
         principal = arn.split("/")[1].rpartition("-")[2]
     else:

@@ -9,7 +9,9 @@ from typing import Any
 
 from pipeline.data import Dataset
 from pipeline.definition import FAIL_STEP
+from pipeline.settings import Settings
 
+import push_image
 import pytest
 import yaml
 from conftest import ROOT, serving
@@ -284,6 +286,13 @@ def test_a_build_reads_its_source_and_neither_data_nor_models(dataset: Dataset) 
     assert allowed("BuildRole", "s3:PutObject", f"{BUCKET}/build/0123456789abcdef.cdx.json")
     assert not allowed("BuildRole", "s3:GetObject", f"{BUCKET}/{dataset.key('train', 'titanic')}")
     assert not allowed("BuildRole", "ecr:BatchDeleteImage", "<Repository.Arn>")
+
+
+def test_the_operator_may_set_the_variables_of_a_build_and_no_others(settings: Settings) -> None:
+    (build,) = [each for each in policies("OperatorPolicy") if each["Sid"] == "StartTheBuild"]
+    names = build["Condition"]["ForAllValues:StringEquals"]
+    given = push_image.build_variables(settings, "sha256:" + "0" * 64)
+    assert names == {"codebuild:environment.environmentVariables.name": sorted(given)}
 
 
 def test_the_operator_can_neither_write_results_nor_remove_anything(dataset: Dataset) -> None:

@@ -63,6 +63,15 @@ STAYS = {
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketLocation"): CODEBUILD,
     Permission(BUILD, "PullAndPushTheImage", "ecr:BatchGetImage"): CACHE,
     Permission(BUILD, "PullAndPushTheImage", "ecr:GetDownloadUrlForLayer"): CACHE,
+    **{
+        Permission(PIPELINE, "ScoreInBatches", f"sagemaker:{action}"): (
+            "for `score.py`; tests/test_least_privilege_of_serving.py"
+        )
+        for action in (
+            "AddTags",
+            *(f"{verb}TransformJob" for verb in ("Create", "Describe", "Stop")),
+        )
+    },
     Permission(PIPELINE, "RegisterModels", "sagemaker:AddTags"): (
         "SageMaker tags the models of a pipeline; local AWS does not"
     ),

@@ -288,6 +288,7 @@ def test_what_is_needed_is_what_the_template_allows() -> None:
         "CheckOneself",
         "CheckOneselfOfIdentityCenter",
         "CheckTheEncryption",
+        "ScoreInBatches",
     }
     looked_at = {
         "ecr:BatchGetImage",
