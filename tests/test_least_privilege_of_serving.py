@@ -12,6 +12,7 @@ from pathlib import Path
 
 from local_aws.environment import aws_environment
 from pipeline import approve, deploy_model, score
+from pipeline.settings import Settings
 
 import pytest
 from conftest import serving
@@ -59,9 +60,9 @@ class Proof:
 
 
 @pytest.fixture(scope="module")
-def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
+def proof(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Proof]:
     folder = tmp_path_factory.mktemp("serving")
-    write_settings(folder / "pipeline.yaml", "any")
+    write_settings(folder / "pipeline.yaml", settings.base_image)
     with serving(folder, "--enforce-iam") as environment:
         yield rehearse(environment, folder)
 
