@@ -1,6 +1,7 @@
 """The SageMaker SDK's sessions, made hermetic and quiet."""
 
 import logging
+import os
 import warnings
 from pathlib import Path
 from typing import TypeVar
@@ -11,9 +12,12 @@ import boto3
 import yaml
 
 # The SDK makes sessions of its own, at import and in every Estimator, that look for credentials
-# they never use: in files, by running programs, and last over the network.
-with aws_environment(NO_CREDENTIALS):
-    import sagemaker.config.config
+# they never use: in files, by running programs, and last over the network. They validate the
+# machine's defaults, too, which takes half a second and has no effect here.
+NO_DEFAULTS = dict.fromkeys(
+    ("SAGEMAKER_ADMIN_CONFIG_OVERRIDE", "SAGEMAKER_USER_CONFIG_OVERRIDE"), os.devnull
+)
+with aws_environment(NO_CREDENTIALS | NO_DEFAULTS):
     import sagemaker.jumpstart.constants
     import sagemaker.session
     import sagemaker.utils
@@ -40,7 +44,7 @@ warnings.filterwarnings("ignore", message="Running within a PipelineSession", ca
 
 # The SDK validates its configuration, and the whole schema of it, at each of 23 look-ups: five
 # seconds a definition. A test validates CONFIG once.
-for _module in (sagemaker.config.config, sagemaker.session, sagemaker.utils):
+for _module in (sagemaker.session, sagemaker.utils):
     _module.validate_sagemaker_config = lambda _: None  # type: ignore[attr-defined]
 
 
