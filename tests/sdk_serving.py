@@ -37,6 +37,7 @@ def serve(image: str, bucket: str, role: str, folder: Path) -> dict[str, Any]:
         role=role,
         predictor_cls=Predictor,
         sagemaker_session=session,
+        enable_network_isolation=True,
         name="sdk-serving",  # the SDK would make it of the image's name, with its @
     )
     body = (folder / "rows.jsonl").read_bytes()
