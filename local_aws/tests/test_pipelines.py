@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from local_aws.tests.jobs import Jobs
+from local_aws.tests.serving import Serving
 
 import pytest
 from botocore.exceptions import ClientError
@@ -82,7 +83,9 @@ def test_a_job_name_of_a_definition_is_a_prefix(jobs: Jobs) -> None:
 def test_a_pipeline_is_found_by_its_arn(jobs: Jobs) -> None:
     pipeline = Pipeline(jobs, fail())
     sagemaker = pipeline.sagemaker
-    assert sagemaker.describe_pipeline(PipelineName=pipeline.arn)["PipelineName"] == pipeline.name
+    found = sagemaker.describe_pipeline(PipelineName=pipeline.arn)
+    assert found["PipelineName"] == pipeline.name
+    assert "CreatedBy" not in found, "a user that nobody made"
     assert pipeline.start(name=pipeline.arn).startswith(f"{pipeline.arn}/execution/")
 
 
@@ -348,3 +351,40 @@ def test_twenty_executions_at_the_same_time_all_end_right(jobs: Jobs) -> None:
         reasons = [step.get("FailureReason") for step in steps]
         assert execution["PipelineExecutionStatus"] == "Succeeded", reasons
         assert [step["StepStatus"] for step in steps] == ["Succeeded", "Succeeded"]
+
+
+def test_a_model_is_trained_registered_and_used_for_a_transform(
+    jobs: Jobs, serving_models: Serving
+) -> None:
+    data = {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
+    container = {"Image": serving_models.image, "ModelDataUrl": data}
+    report = {"ContentType": "application/json", "S3Uri": f"s3://{jobs.bucket}/report.json"}
+    register = {
+        "Name": "Register",
+        "Type": "RegisterModel",
+        "Arguments": {
+            "ModelPackageGroupName": f"group-{uuid.uuid4().hex[:8]}",
+            "InferenceSpecification": {"Containers": [container]},
+            "ModelMetrics": {"ModelQuality": {"Statistics": report}},
+        },
+    }
+    create = {
+        "Name": "Create",
+        "Type": "Model",
+        "Arguments": {"PrimaryContainer": container, "ExecutionRoleArn": jobs.role},
+    }
+    serving_models.put("batch/in/rows.csv", b"a,b\n")
+    request = serving_models.transform_request("batch", "")
+    del request["TransformJobName"]
+    request["ModelName"] = {"Get": "Steps.Create.ModelName"}
+    transform = {"Name": "Score", "Type": "Transform", "Arguments": request}
+    execution, steps = Pipeline(jobs, transform, create, register, train(jobs)).run()
+    reasons = [step.get("FailureReason") for step in steps]
+    assert execution["PipelineExecutionStatus"] == "Succeeded", reasons
+    assert {step["StepName"]: next(iter(step["Metadata"])) for step in steps} == {
+        "Train": "TrainingJob",
+        "Register": "RegisterModel",
+        "Create": "Model",
+        "Score": "TransformJob",
+    }
+    assert list(serving_models.read("batch/out").values()) == [b"A,B\n"]
