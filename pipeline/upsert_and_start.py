@@ -9,6 +9,8 @@ import argparse
 import json
 import uuid
 from collections.abc import Sequence
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 from local_aws import collector, interrupts
@@ -149,6 +151,8 @@ def _upsert_and_start(
     logs = session.client("logs")
     ceiling = Ceiling(price, settings.max_cost_usd)
     follower = Follower(sagemaker, logs, execution_arn, console, ceiling)
+    # The pictures' library takes half a second: imported while the job runs.
+    Thread(target=import_module, args=["pipeline.evidence.pictures"]).start()
     interrupted = follow(follower)
     stage("reading the results back")
     record = collect(sagemaker, s3, ecr, pricing, execution_arn)
