@@ -240,12 +240,15 @@ def _deploy(clients: Clients, stack: Stack) -> dict[str, str]:
             f"template {stack.template}: {error.strerror}", "name the template of the stack"
         ) from None
     try:
+        declared = cloudformation.get_template_summary(TemplateBody=template).get("Parameters", [])
+        # As AWS keeps them with the stack: an update to the same values changes nothing.
+        defaults = {p["ParameterKey"]: p["DefaultValue"] for p in declared if "DefaultValue" in p}
         cloudformation.create_stack(
             StackName=stack.name,
             TemplateBody=template,
             Parameters=[
                 {"ParameterKey": name, "ParameterValue": value}
-                for name, value in stack.parameters.items()
+                for name, value in {**defaults, **stack.parameters}.items()
             ],
             Tags=[{"Key": name, "Value": value} for name, value in stack.tags.items()],
             Capabilities=["CAPABILITY_NAMED_IAM"],

@@ -12,6 +12,7 @@ from pipeline.local import ProjectAws
 from pipeline.settings import Settings
 
 import boto3
+import deploy
 import pytest
 from conftest import ROOT, Enter, Environment, WriteConfig, serving
 
@@ -76,6 +77,15 @@ def test_a_new_account_has_nothing_on_demand_and_is_told_of_spot(
         "pipeline.yaml, which can have ml.m5.large\n"
     ) in err
     assert len(evidence(here)["instance_types"]) == len(training_instance_types())
+
+
+@pytest.mark.usefixtures("here")
+def test_a_stack_that_serve_has_made_is_not_changed_by_deploy(
+    new_account: Environment, enter: Enter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enter(new_account)
+    assert deploy.main(["--yes"]) == 0
+    assert "stack titanic-pipeline: nothing to change\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")
