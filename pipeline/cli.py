@@ -14,7 +14,7 @@ from container.errors import InputError
 from local_aws import interrupts
 from local_aws.errors import UserError
 from pipeline.arguments import Parser
-from pipeline.diagnosis import diagnose, redacted
+from pipeline.diagnosis import PAGE, diagnose, redacted
 from pipeline.settings import DEFAULT_CONFIG, Settings
 from pipeline.terminal import say
 
@@ -130,7 +130,7 @@ def confirm(question: str) -> bool:
 def hint(error: Exception) -> str:
     """What to do about an error of botocore's, in one line."""
     diagnosis = diagnose(str(error))
-    return diagnosis.fix if diagnosis else UNKNOWN
+    return f"{diagnosis.fix} ({PAGE}#{diagnosis.id})" if diagnosis else UNKNOWN
 
 
 def _explained(error: Exception) -> tuple[int, str] | None:
