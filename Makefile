@@ -18,7 +18,7 @@ local: .venv/ready
 	$(BIN)/python pipeline/upsert_and_start.py --local --config '$(subst ','\'',$(CONFIG))' $(ARGS)
 
 notebook: .venv/ready-dev
-	$(BIN)/python -m nbconvert --execute --to html $(ARGS) notebooks/local_fit.ipynb
+	$(BIN)/python -m nbconvert --execute --to html --template classic $(ARGS) notebooks/local_fit.ipynb
 
 test: .venv/ready-dev
 	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
