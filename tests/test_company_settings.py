@@ -114,7 +114,7 @@ def test_a_search_keeps_its_instances_warm_and_takes_the_first_type(
     )
     pipeline = build_tuning_pipeline(settings, settings.tuning, stack, inputs, session)
     definition = json.loads(pipeline.definition())
-    (step,) = definition["Steps"]
+    (step,) = [each for each in definition["Steps"] if each["Type"] == "Tuning"]
     training = step["Arguments"]["TrainingJobDefinition"]
     assert problems(definition) == []
     assert "HyperParameterTuningResourceConfig" not in training
