@@ -47,6 +47,12 @@ SLOW = {
 }
 
 
+def pytest_configure() -> None:
+    """Take Ctrl-C as at a terminal: what a shell starts in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A worker takes whole files, and one of them all that need the engine: they count what is left
