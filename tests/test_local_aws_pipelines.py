@@ -307,7 +307,7 @@ def test_a_running_local_aws_serves_every_command(server: dict[str, str], tmp_pa
     again = run(str(scripts / "upsert_and_start.py"))
     assert again.returncode == 0, again.stderr
     assert "step Train: Succeeded (result reused from an earlier execution)" in again.stderr
-    assert f"reused from   {arn}" in again.stdout
+    assert f"the result was reused from {arn}" in again.stderr
     assert "\ncost " not in again.stdout, "what was reused cost something then"
 
 
