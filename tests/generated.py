@@ -30,7 +30,8 @@ OF_A_RUN = (
     (r"\d\d:\d\d:\d\d", "TIME"),
     (r"\b\d+ (s|MiB)\b", r"N \1"),
     (r"about [\d.]+ USD", "about N USD"),
-    (r"(titanic-pipeline/)\d+", r"\1N"),
+    (r"(titanic-pipeline/|version )\d+", r"\1N"),
+    (r"since \S+", "since TIME"),
 )
 
 

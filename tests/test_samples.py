@@ -12,7 +12,15 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import preflight, smallest_instance, tune, upsert_and_start
+from pipeline import (
+    approve,
+    deploy_model,
+    preflight,
+    score,
+    smallest_instance,
+    tune,
+    upsert_and_start,
+)
 from pipeline.local import ProjectAws
 
 import pytest
@@ -32,6 +40,7 @@ PAGES = {
     "predict": ["docs/model-and-registry.md"],
     "package": ["docs/model-and-registry.md"],
     "serve": ["docs/serving.md"],
+    "approved": ["docs/serving.md"],
 }
 
 
@@ -70,6 +79,12 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         checks, _ = call(preflight.main, "--config", str(changed))
         smallest, _ = call(smallest_instance.main)
         table, searched = call(tune.main, "--jobs", "3")
+        version = record["model_package_arn"].rpartition("/")[2]
+        steps = [
+            call(approve.main, version, "--reason", "first model", "--yes"),
+            call(deploy_model.main),
+            call(score.main, str(ROOT / "pipeline" / "titanic" / "titanic.csv")),
+        ]
     if "REGENERATE" in os.environ:
         for picture in ("roc-curve.png", "roc-curve.ko.png"):
             shutil.copy(folder / "runs" / record["execution_arn"][-12:] / picture, ROOT / "docs")
@@ -90,6 +105,7 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         "predict": predicted(model),
         "package": json.dumps(package["CustomerMetadataProperties"], indent=1)[2:-2],
         "serve": served(folder),
+        "approved": "\n".join(out for out, _ in steps),
     }
 
 
