@@ -15,6 +15,7 @@ from pipeline.data import prepare
 from pipeline.diagnosis import diagnose
 from pipeline.evidence.scoring import load_artifact
 from pipeline.execution.archive import download_artifact
+from pipeline.rehearsal import with_approved_version
 from pipeline.serving.cost import idle_cost
 from pipeline.serving.endpoint import (
     NotServed,
@@ -26,7 +27,6 @@ from pipeline.serving.endpoint import (
     model_package,
     move,
 )
-from pipeline.serving.rehearsal import with_approved_version
 from pipeline.serving.smoke import known_rows, make_smoke_test
 from pipeline.serving.versions import describe_version, find_approved
 from pipeline.settings import Settings, load_settings
@@ -92,7 +92,10 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
     print(f"endpoint  {name}: version {version.number} since {since}")
     print(f"cost      {idle_cost(session, settings)}")
     if not arguments.local:
-        print("next: python pipeline/score.py FILE, or invoke it: docs/serving.md", file=sys.stderr)
+        then = (
+            "build/teardown.py, to remove all" if arguments.rollback else "pipeline/score.py FILE"
+        )
+        print(f"next: python {then}", file=sys.stderr)
     return cli.SUCCEEDED
 
 

@@ -18,8 +18,8 @@ from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, r
 from pipeline.checks.plan import Plan, Services, attempt, identity, known, make_services
 from pipeline.data import Dataset, prepare
 from pipeline.image import image_tag, resolve_image, source_tag
+from pipeline.instances.survey import with_smallest
 from pipeline.settings import SMALLEST, Settings, load_settings
-from pipeline.smallest_instance import with_smallest
 from pipeline.stack import Stack, read_stack
 from pipeline.terminal import make_console, say
 

@@ -7,8 +7,7 @@ Notion imports.
 
 import argparse
 import re
-import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ from container.errors import InputError
 from local_aws import collector
 from pipeline import cli
 from pipeline.endpoint import is_aws
+from pipeline.evidence.pages import LANGUAGES, write_pages
 from pipeline.execution.failure import diagnose_run
 from pipeline.execution.progress import ENDED
 from pipeline.execution.record import (
     RUNS,
-    Record,
     collect,
     make_folder,
     recorded_runs,
@@ -28,55 +27,15 @@ from pipeline.execution.record import (
     save,
 )
 from pipeline.instances import price_list
-from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
+from pipeline.settings import Settings, load_settings
 
 import boto3
 from botocore.exceptions import ClientError
 
-LANGUAGES = {"en": "report.md", "ko": "report.ko.md"}  # and the file of the page in each
-ZIP = "report.zip"
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 NO_SUCH_PIPELINE = ("ResourceNotFound", "ValidationException")  # AWS says the one, moto the other
 EXECUTION_ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):[0-9]{12}:pipeline/[^/]+/execution/[A-Za-z0-9-]+"
 )
-
-
-def write_pages(
-    session: boto3.Session,
-    settings: Settings,
-    config: Path,
-    record: Record,
-    folder: Path,
-    languages: Iterable[str],
-) -> list[Path]:
-    """Write the page in each language, its pictures and report.zip; return the pages' paths."""
-    # They import XGBoost and matplotlib, which takes a second: only when a page is written.
-    from pipeline.evidence.evidence import gather
-    from pipeline.evidence.page import page
-    from pipeline.evidence.pictures import draw
-
-    evidence = gather(session, settings, record, folder)
-    languages = list(languages)
-    pictures = draw(folder, evidence.scoring, {"en": None} | dict.fromkeys(languages))
-    given = "" if config.resolve() == DEFAULT_CONFIG.resolve() else str(config)
-    paths = []
-    for language in languages:
-        path = folder / LANGUAGES[language]
-        text = page(evidence, pictures, given, language, f"{path.name}.j2")
-        path.write_text(text, encoding="utf-8")
-        paths.append(path)
-    _pack(folder, [path.name for path in paths] + pictures)
-    return paths
-
-
-def _pack(folder: Path, names: Iterable[str]) -> None:
-    """Put files of `folder` into its report.zip."""
-    with zipfile.ZipFile(folder / ZIP, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in names:
-            entry = zipfile.ZipInfo(name, ZIP_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, (folder / name).read_bytes())
 
 
 def latest_execution(sagemaker: Any, pipeline_name: str) -> str:

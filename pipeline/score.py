@@ -15,14 +15,14 @@ from typing import Any
 from container.errors import InputError
 from pipeline import cli
 from pipeline.data import split_uri
+from pipeline.execution.control import follow, start_execution
 from pipeline.execution.progress import Follower, list_steps
+from pipeline.rehearsal import with_approved_version
 from pipeline.serving.endpoint import make_model
-from pipeline.serving.rehearsal import with_approved_version
 from pipeline.serving.versions import find_approved
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
 from pipeline.terminal import make_console, say
-from pipeline.upsert_and_start import follow, start_execution
 
 import boto3
 from botocore.exceptions import ClientError
@@ -89,6 +89,8 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
         _download(s3, f"{parameters[batch.SCORES_URI]}/rows.jsonl.out", scores)
         written = batch.write_scored(rows, scores, target)
     print(f"{target}: {written} of {count} rows, scored by version {version.number}")
+    if not arguments.local:
+        say("next: python pipeline/deploy_model.py --rollback, to go back")
     return cli.SUCCEEDED
 
 

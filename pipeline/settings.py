@@ -10,7 +10,7 @@ from container.errors import InputError, did_you_mean
 from local_aws.partitions import sagemaker_regions
 from local_aws.service_model import training_instance_types
 from pipeline.company import CompanySettings
-from pipeline.tuning.settings import Tuning
+from pipeline.tuning_settings import Tuning
 
 import yaml
 from pydantic import (

@@ -12,22 +12,20 @@ from container.contract import TRAIN_CHANNEL
 from container.errors import InputError
 from local_aws import collector
 from pipeline import cli, preflight
-from pipeline.data import prepare, upload
+from pipeline.bootstrap import bootstrap
+from pipeline.data import upload
 from pipeline.diagnosis import diagnose
 from pipeline.endpoint import is_aws
+from pipeline.execution.control import follow, start_execution
 from pipeline.execution.cost import check_ceiling
 from pipeline.execution.record import RUNS, make_folder
-from pipeline.image import image_tag, resolve_image, source_tag
+from pipeline.image import source_tag
 from pipeline.instances import price_list
-from pipeline.settings import SMALLEST, Settings, check_change, load_settings
-from pipeline.smallest_instance import with_smallest
-from pipeline.stack import read_stack
+from pipeline.settings import Settings, check_change, load_settings
 from pipeline.terminal import make_console, say
-from pipeline.tuning.settings import BAYESIAN, GRID, RANDOM, Tuning
 from pipeline.tuning.trials import TrialFollower, best, block, collect, save, table, verdict
-from pipeline.upsert_and_start import follow, start_execution
+from pipeline.tuning_settings import BAYESIAN, GRID, RANDOM, Tuning
 
-import boto3
 from rich.console import Console
 
 
@@ -82,16 +80,9 @@ def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:
 
 
 def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console) -> int:
-    dataset = prepare(settings)
-
-    session = boto3.Session(region_name=settings.region)
-    stack = read_stack(session.client("cloudformation"), settings.stack_name)
-    if settings.instance_type == SMALLEST:
-        settings = with_smallest(session, settings)
+    settings, session, stack, dataset, image_uri = bootstrap(settings)
     # A list of types is for one training job: a search takes the first.
     settings = settings.model_copy(update={"instance_type": settings.instance_types[0]})
-    tag = image_tag(settings.accelerator, settings.base_image)
-    image_uri = resolve_image(session.client("ecr"), stack.repository_uri, tag)
     pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
     price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])
     kept = settings.warm_pool_seconds or 0

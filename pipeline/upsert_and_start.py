@@ -11,24 +11,24 @@ import uuid
 from collections.abc import Sequence
 from importlib import import_module
 from threading import Thread
-from typing import Any
 
-from local_aws import collector, interrupts
+from local_aws import collector
 from pipeline import cli, preflight
-from pipeline.data import prepare, upload
+from pipeline.bootstrap import bootstrap
+from pipeline.data import upload
 from pipeline.endpoint import is_aws
+from pipeline.evidence.pages import LANGUAGES, write_pages
+from pipeline.execution.control import follow, start_execution
 from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
 from pipeline.execution.progress import Follower
 from pipeline.execution.record import RUNS, collect, make_folder, save
 from pipeline.execution.summary import INDENT, summary
-from pipeline.image import image_tag, resolve_image, source_tag
+from pipeline.image import source_tag
 from pipeline.instances import price_list
-from pipeline.report import LANGUAGES, write_pages
+from pipeline.instances.survey import EVIDENCE, keep_survey
 from pipeline.serving.gate import with_served_auc
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
-from pipeline.smallest_instance import EVIDENCE, keep_survey, with_smallest
-from pipeline.stack import read_stack
 from pipeline.terminal import Stage, make_console, say, stages
 from pipeline.workflow.parameters import (
     CACHE_KEY,
@@ -38,17 +38,15 @@ from pipeline.workflow.parameters import (
     parse_overrides,
 )
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _arguments(argv)
+    arguments = parse_arguments(argv)
     return cli.run(lambda: _main(arguments))
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.local_parser(__doc__)
     parser.add_argument("--dry-run", action="store_true", help="print the definition; send nothing")
     parser.add_argument(
@@ -82,24 +80,16 @@ def _main(arguments: argparse.Namespace) -> int:
     with stages(console) as stage:
         stage("starting local AWS" if arguments.local else "reading the stack")
         with cli.endpoint(arguments, settings):
-            return _upsert_and_start(settings, arguments, console, stage)
+            return train(settings, arguments, console, stage)
 
 
-def _upsert_and_start(
-    settings: Settings, arguments: argparse.Namespace, console: Console, stage: Stage
-) -> int:
-    stage(f"reading {settings.data_file.name}")
-    dataset = prepare(settings)
-
-    session = boto3.Session(region_name=settings.region)
-    s3 = session.client("s3")
-    stack = read_stack(session.client("cloudformation"), settings.stack_name)
-    if settings.instance_type == SMALLEST:
-        settings = with_smallest(session, settings)
+def train(settings: Settings, arguments: argparse.Namespace, console: Console, stage: Stage) -> int:
+    stage(f"reading {settings.data_file.name} and the stack")
+    asked = settings.instance_type
+    settings, session, stack, dataset, image_uri = bootstrap(settings)
+    s3, ecr = session.client("s3"), session.client("ecr")
+    if asked == SMALLEST:
         say(f"smallest instance: {settings.instance_type}", console)
-    tag = image_tag(settings.accelerator, settings.base_image)
-    ecr = session.client("ecr")
-    image_uri = resolve_image(ecr, stack.repository_uri, tag)
     if settings.better_than_served:
         settings = with_served_auc(session, settings, dataset)
         say(f"least validation AUC: {settings.min_validation_auc}", console)
@@ -177,32 +167,12 @@ def _upsert_and_start(
     if record["status"] == "Succeeded":
         if diagnosis:
             say(f"note: {symptoms(record, lines)}\n{diagnosis}")
+        if record["model_package_arn"] and not arguments.local:
+            version = record["model_package_arn"].rpartition("/")[2]
+            say(f"next: python pipeline/approve.py {version} --reason TEXT")
         return cli.SUCCEEDED
     say(f"error: {failure(record, diagnosis, lines, because)}")
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
-
-
-def start_execution(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> str:
-    """The execution's ARN. The SDK's own start tries for two minutes what is not allowed."""
-    started = sagemaker.start_pipeline_execution(
-        PipelineName=pipeline_name,
-        PipelineParameters=[
-            {"Name": name, "Value": str(value)} for name, value in parameters.items()
-        ],
-        ClientRequestToken=uuid.uuid4().hex,
-    )
-    return str(started["PipelineExecutionArn"])
-
-
-def follow(follower: Follower) -> bool:
-    """Wait for the end, and return whether Ctrl-C asked for it. A second Ctrl-C leaves at once."""
-    try:
-        with interrupts.first_ctrl_c(follower.stop.set):
-            follower.wait()
-    except (BotoCoreError, ClientError):
-        say("lost sight of the execution, which goes on", follower.console)
-        raise
-    return follower.stop.is_set()
 
 
 if __name__ == "__main__":

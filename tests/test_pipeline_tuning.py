@@ -11,8 +11,8 @@ from pipeline.definition import NO_IMAGE_DIGEST, NO_SOURCE_REVISION, Inputs, bui
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import example_stack
 from pipeline.tuning.definition import TUNE_STEP, build_tuning_pipeline
-from pipeline.tuning.settings import Tuning
 from pipeline.tuning.trials import block, table, verdict
+from pipeline.tuning_settings import Tuning
 from pipeline.workflow.parameters import INSTANCE_TYPE
 
 import boto3

@@ -16,10 +16,10 @@ from typing import Any
 from container.contract import METRICS, METRICS_FILE, metric_line, metric_name
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
+from pipeline.evidence.pages import LANGUAGES
 from pipeline.evidence.scoring import score_again
 from pipeline.execution.archive import UNPACKED_BYTES
 from pipeline.local import ProjectAws
-from pipeline.report import LANGUAGES
 
 import pytest
 import yaml

@@ -19,8 +19,8 @@ from pipeline.instances.inquiry import (
     read_quotas,
     read_sizes,
 )
+from pipeline.instances.survey import job_need
 from pipeline.settings import listed_types
-from pipeline.smallest_instance import job_need
 
 MIB = 1024**2
 

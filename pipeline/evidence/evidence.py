@@ -19,8 +19,8 @@ from pipeline.image import image_tag
 from pipeline.instances.choice import Candidate, Need
 from pipeline.instances.inquiry import Quota, Size
 from pipeline.instances.price_list import Price
+from pipeline.instances.survey import EVIDENCE
 from pipeline.settings import Settings
-from pipeline.smallest_instance import EVIDENCE
 from pipeline.source_image import is_built
 from pipeline.stack import Stack, read_stack
 

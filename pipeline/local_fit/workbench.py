@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from container.errors import InputError, did_you_mean
 from pipeline.data import Dataset, prepare, upload
 from pipeline.image import CONTAINER, REQUIREMENTS, image_tag, resolve_image
+from pipeline.instances.survey import with_smallest
 from pipeline.sdk import make_session
 from pipeline.settings import SMALLEST, Settings
-from pipeline.smallest_instance import with_smallest
 from pipeline.stack import Stack, read_stack
 
 import boto3

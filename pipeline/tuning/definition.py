@@ -11,7 +11,7 @@ from pipeline.definition import Inputs, build_estimator
 from pipeline.sdk import make_session
 from pipeline.settings import Settings
 from pipeline.stack import Stack
-from pipeline.tuning.settings import Range, Tuning
+from pipeline.tuning_settings import Range, Tuning
 from pipeline.workflow.parameters import IMAGE_URI, INSTANCE_TYPE, TRAIN_DATA_URI
 from pipeline.workflow.resource_config import TuningStep
 

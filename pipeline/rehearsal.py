@@ -21,8 +21,8 @@ def with_approved_version(settings: Settings) -> Iterator[None]:
     console = make_console()
     with cli.at_local_aws(settings):
         with stages(console) as stage:
-            arguments = upsert_and_start._arguments([])
-            upsert_and_start._upsert_and_start(settings, arguments, console, stage)
+            arguments = upsert_and_start.parse_arguments([])
+            upsert_and_start.train(settings, arguments, console, stage)
         session = boto3.Session(region_name=settings.region)
         stack = read_stack(session.client("cloudformation"), settings.stack_name)
         sagemaker = session.client("sagemaker")

@@ -1,0 +1,51 @@
+"""Write the evidence page in each language, its pictures, and report.zip, which Notion imports."""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.execution.record import Record
+from pipeline.settings import DEFAULT_CONFIG, Settings
+
+import boto3
+
+LANGUAGES = {"en": "report.md", "ko": "report.ko.md"}  # and the file of the page in each
+ZIP = "report.zip"
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
+
+
+def write_pages(
+    session: boto3.Session,
+    settings: Settings,
+    config: Path,
+    record: Record,
+    folder: Path,
+    languages: Iterable[str],
+) -> list[Path]:
+    """Write the page in each language, its pictures and report.zip; return the pages' paths."""
+    # They import XGBoost and matplotlib, which takes a second: only when a page is written.
+    from pipeline.evidence.evidence import gather
+    from pipeline.evidence.page import page
+    from pipeline.evidence.pictures import draw
+
+    evidence = gather(session, settings, record, folder)
+    languages = list(languages)
+    pictures = draw(folder, evidence.scoring, {"en": None} | dict.fromkeys(languages))
+    given = "" if config.resolve() == DEFAULT_CONFIG.resolve() else str(config)
+    paths = []
+    for language in languages:
+        path = folder / LANGUAGES[language]
+        text = page(evidence, pictures, given, language, f"{path.name}.j2")
+        path.write_text(text, encoding="utf-8")
+        paths.append(path)
+    _pack(folder, [path.name for path in paths] + pictures)
+    return paths
+
+
+def _pack(folder: Path, names: Iterable[str]) -> None:
+    """Put files of `folder` into its report.zip."""
+    with zipfile.ZipFile(folder / ZIP, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(name, ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, (folder / name).read_bytes())
