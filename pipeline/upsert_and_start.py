@@ -27,7 +27,6 @@ from pipeline.execution.summary import INDENT, summary
 from pipeline.image import source_tag
 from pipeline.instances import price_list
 from pipeline.instances.survey import EVIDENCE, keep_survey
-from pipeline.serving.gate import with_served_auc
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
 from pipeline.terminal import Stage, make_console, say, stages
 from pipeline.workflow.parameters import (
@@ -91,6 +90,8 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
     if asked == SMALLEST:
         say(f"smallest instance: {settings.instance_type}", console)
     if settings.better_than_served:
+        from pipeline.serving.gate import with_served_auc  # imports XGBoost
+
         settings = with_served_auc(session, settings, dataset)
         say(f"least validation AUC: {settings.min_validation_auc}", console)
 

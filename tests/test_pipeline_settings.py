@@ -159,7 +159,14 @@ def test_an_instance_type_of_ec2_is_named_as_sagemaker_names_it(
 def test_make_takes_a_configuration_whose_name_has_blanks() -> None:
     name = "my data/it's p.yaml"
     done = subprocess.run(
-        ["make", "--dry-run", "--assume-old=.venv/ready", "local", f"CONFIG={name}"],
+        [
+            "make",
+            "--no-print-directory",
+            "--dry-run",
+            "--assume-old=.venv/ready",
+            "local",
+            f"CONFIG={name}",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -33,7 +33,12 @@ def aws(environment: dict[str, str], clients: Clients) -> AWS:
             aws_access_key_id=keys(clients)[0],
             aws_secret_access_key=keys(clients)[1],
             verify=environment["AWS_CA_BUNDLE"],
-            config=Config(proxies=proxies, retries={"total_max_attempts": 1}, **config),
+            config=Config(
+                proxies=proxies,
+                ignore_configured_endpoint_urls=True,  # of another local AWS of the tests
+                retries={"total_max_attempts": 1},
+                **config,
+            ),
         )
 
     return client
