@@ -5,7 +5,6 @@ only after it has answered a few known rows as its artifact does, digit by digit
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -81,21 +80,18 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
             configuration = make_configuration(sagemaker, settings, stack, version, before)
             deploy(sagemaker, settings, configuration, smoke)
     except NotServed as error:
-        still = (
-            f"version {served.version.number} is still served" if served else "nothing is served"
-        )
-        say(f"error: version {version.number}: {error}\n{still}")
+        still = f"version {served.version.number} is still" if served else "nothing is"
+        diagnosis = diagnose(str(error))
         hint = f"hint: aws logs tail /aws/sagemaker/Endpoints/{name} --region {settings.region}"
-        say(str(diagnose(str(error)) or hint))
+        told = diagnosis.filled({"STACK": settings.stack_name}) if diagnosis else hint
+        say(f"error: version {version.number}: {error}\n{still} served\n{told}")
         return cli.NOT_SUCCEEDED
     since = sagemaker.describe_endpoint(EndpointName=name)["LastModifiedTime"].isoformat()
     print(f"endpoint  {name}: version {version.number} since {since}")
     print(f"cost      {idle_cost(session, settings)}")
     if not arguments.local:
-        then = (
-            "build/teardown.py, to remove all" if arguments.rollback else "pipeline/score.py FILE"
-        )
-        print(f"next: python {then}", file=sys.stderr)
+        clean = "build/teardown.py, to remove everything"
+        say(f"next: python {clean if arguments.rollback else 'pipeline/score.py FILE'}")
     return cli.SUCCEEDED
 
 

@@ -29,6 +29,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, WriteConfig
+from explained import explained, says
 from program import ENVIRONMENT
 
 NAME, CANDIDATE = "titanic-pipeline-endpoint", "titanic-pipeline-candidate"
@@ -210,33 +211,36 @@ def test_an_answer_that_differs_leaves_the_version_before_serving(
     assert tried == [CANDIDATE, CANDIDATE, NAME]
 
 
-def test_a_model_that_does_not_start_leaves_the_version_before_serving(
-    before: int, versions: list[Version], local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
+def test_a_server_that_does_not_start_leaves_the_version_before_serving(
+    before: int, versions: list[Version], sagemaker: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sagemaker, s3 = (local_aws.clients.client(name) for name in ("sagemaker", "s3"))
     package = sagemaker.describe_model_package(ModelPackageName=versions[1].arn)
-    specification = package["InferenceSpecification"]
-    bucket = local_aws.stack.bucket
-    s3.put_object(Bucket=bucket, Key="models/broken/model.tar.gz", Body=b"no archive")
-    containers = [
-        {
-            "Image": specification["Containers"][0]["Image"],
-            "ModelDataUrl": f"s3://{bucket}/models/broken/model.tar.gz",
-        }
-    ]
+    (container,) = package["InferenceSpecification"]["Containers"]
+    broken = {
+        "Image": container["Image"],
+        "ModelDataUrl": container["ModelDataUrl"],
+        "Environment": {"SAGEMAKER_BASE_DIR": "/nowhere"},
+    }
     created = sagemaker.create_model_package(
         ModelPackageGroupName="titanic-pipeline",
         ModelApprovalStatus=APPROVED,
         InferenceSpecification={
-            "Containers": containers,
+            "Containers": [broken],
             "SupportedContentTypes": ["text/csv"],
             "SupportedResponseMIMETypes": ["text/csv"],
         },
     )
-    assert deploy_model.main([]) != 0
-    assert "hint: " in capsys.readouterr().err
+    assert deploy_model.main([]) == 1
+    told = capsys.readouterr().err
+    assert f"version {before} is still served" in told
+    assert says("endpoint-health", told)
     assert number_served(sagemaker) == before
     sagemaker.delete_model_package(ModelPackageName=created["ModelPackageArn"])
+
+
+def test_a_difference_is_explained() -> None:
+    problem = "c answers '{\"probability\": 0.5}', the artifact says '{\"probability\": 0.4}'"
+    assert says("endpoint-answer", explained(problem))
 
 
 def test_a_scored_file_has_its_rows_in_order_with_the_digits_of_predict(
