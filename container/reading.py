@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 from container.errors import InputError
 from container.schema import NUMBERS
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-T = TypeVar("T")
+Block: TypeAlias = tuple[bytes, NDArray[np.intp]]  # whole records, and the cells of each
 
 BLOCK_BYTES = 2 * 2**20  # of CSV are parsed at once: more take more memory and no less time
 BATCH_ROWS = 16_384  # of Parquet
@@ -43,10 +43,7 @@ def read_rows(source: Path | bytes, name: str = "", *, labelled: bool) -> pd.Dat
 
 
 def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iterator[pd.DataFrame]:
-    """Yield the rows in chunks, so that memory does not grow with the file. Raises InputError.
-
-    An empty file, or one of a header alone, yields nothing.
-    """
+    """Yield the rows in chunks; nothing for an empty file or a header alone. Raises InputError."""
     name = name or str(source)
     with _opened(source, name) as content:
         if content.read(1):
@@ -62,8 +59,7 @@ def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
             file.seek(0)
             yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        problem = f"{name}: not a whole gzip file: {error}"
-        raise InputError(problem, "compress it again") from None
+        raise InputError(f"{name}: not a whole gzip file: {error}", "compress it again") from None
     except OSError as error:
         problem = f"{name}: cannot be read: {error.strerror or error}"
         raise InputError(problem, "name a file that can be read") from None
@@ -92,8 +88,7 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
     columns = match_columns(header, source, labelled)
     rows = 0
     for block, cells in _prefetched(_blocks(content, source)):
-        odd = np.flatnonzero(cells != len(header))
-        if len(odd):
+        if len(odd := np.flatnonzero(cells != len(header))):
             found, hint = cells[odd[0]], "an unknown cell is left empty, but keeps its comma"
             if found > len(header):
                 hint = "quote the cells that contain commas, and double the quotes inside them"
@@ -113,29 +108,24 @@ def _parse(block: bytes, width: int, columns: dict[str, int]) -> pd.DataFrame:
     names = [at.get(place, str(place)) for place in range(width)]
     options: Any = {"header": None, "names": names, "usecols": list(columns)}
     types = {name: float if name in NUMBERS else object for name in columns}
+    filled: Any = {"keep_default_na": False, "na_values": NA_VALUES, "low_memory": False}
     try:
-        filled: Any = {"keep_default_na": False, "na_values": NA_VALUES, "low_memory": False}
         return pd.read_csv(io.BytesIO(block), dtype=types, **filled, **options)
-    except UnicodeDecodeError:
-        raise
     except ValueError:
         return pd.read_csv(io.BytesIO(block), dtype=object, na_filter=False, **options)
 
 
-def _prefetched(items: Iterator[T]) -> Iterator[T]:
-    """Yield items, each made in a second thread while the one before is used."""
+def _prefetched(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Yield blocks, each made in a second thread while the one before is used."""
     with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, items, None)
-        while (item := following.result()) is not None:
-            following = thread.submit(next, items, None)
-            yield item
+        following = thread.submit(next, blocks, None)
+        while block := following.result():
+            following = thread.submit(next, blocks, None)
+            yield block
 
 
-def _blocks(content: BinaryIO, source: str) -> Iterator[tuple[bytes, NDArray[np.intp]]]:
-    """Yield blocks of whole records, and how many cells each record has.
-
-    pandas fills short rows up and cuts long ones without a word, hence the count.
-    """
+def _blocks(content: BinaryIO, source: str) -> Iterator[Block]:
+    """Yield blocks; pandas fills short rows up and cuts long ones silently, hence the counts."""
     rest, end = b"", False
     while not end:
         block = content.read(BLOCK_BYTES)
@@ -170,9 +160,8 @@ def _count_cells(block: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     ends = np.flatnonzero((data == ord("\n")) & outside)
     commas = np.flatnonzero((data == ord(",")) & outside)
     cells = np.diff(np.searchsorted(commas, ends), prepend=0) + 1
-    lengths = np.diff(ends, prepend=-1) - 1
-    blank = (lengths == 0) | ((lengths == 1) & (data[ends - 1] == ord("\r")))
-    return ends, cells[~blank]
+    lengths = np.diff(ends, prepend=-1) - 1 - (data[ends - 1] == ord("\r"))
+    return ends, cells[lengths > 0]
 
 
 def _read_parquet(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
