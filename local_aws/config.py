@@ -54,6 +54,7 @@ class Config:
     region: str = "us-east-1"
     port: int = 0  # 0: any free one
     stack: Stack | None = None
+    buckets: Mapping[str, Path] = field(default_factory=dict)  # name -> folder to fill it from
     images: tuple[Image, ...] = ()
     containers: bool = False  # run every job in its image, and offer a registry to push to
     builds: bool = False  # StartBuild runs commands on this machine; on with `containers`
@@ -63,7 +64,14 @@ class Config:
 
 
 NOUNS = {str: "text", int: "whole number"}
-IN_FILE = ("region", "port", "stack", "images", "account")  # the rest is a matter of the command
+IN_FILE = (
+    "region",
+    "port",
+    "stack",
+    "buckets",
+    "images",
+    "account",
+)  # the rest is a matter of the command
 
 
 def load_config(path: Path) -> Config:
@@ -82,6 +90,9 @@ def load_config(path: Path) -> Config:
     folder = path.parent.resolve()
     if "stack" in values:
         values["stack"] = _stack(values["stack"], folder, f"{path}: stack")
+    if "buckets" in values:
+        buckets = _mapping(values["buckets"], None, f"{path}: buckets")
+        values["buckets"] = {name: folder / str(place) for name, place in buckets.items()}
     if "images" in values:
         if not isinstance(values["images"], list):
             raise UserError(f"{path}: images: not a list", "write one `- match:` for each image")

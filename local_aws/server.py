@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from local_aws import moto_patches
@@ -123,6 +124,7 @@ def start(config: Config) -> Iterator[LocalAws]:
         functions = Functions(clients, workspace)
         ending.enter_context(functions.routed())
         ending.callback(functions.end)  # first: executions wait for their functions
+        _fill_buckets(clients.client("s3"), config)
         outputs = _deploy(clients, config.stack) if config.stack else {}
         if config.enforce_iam:
             policy_arn = _user_policy(config.stack, outputs)
@@ -228,6 +230,18 @@ def _copied(image: Image, folder: Path) -> Image:
             "name a folder that can be read",
         ) from None
     return replace(image, environment={"PYTHONPATH": str(folder), **image.environment})
+
+
+def _fill_buckets(s3: Any, config: Config) -> None:
+    """Make the buckets of the configuration, and upload the files of their folders."""
+    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": config.region}}
+    for name, folder in config.buckets.items():
+        if not folder.is_dir():
+            raise UserError(f"buckets: {name}: {folder} is no folder", "name a folder to fill it")
+        s3.create_bucket(Bucket=name, **({} if config.region == "us-east-1" else elsewhere))
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                s3.upload_file(str(path), name, path.relative_to(folder).as_posix())
 
 
 def _deploy(clients: Clients, stack: Stack) -> dict[str, str]:
