@@ -66,7 +66,7 @@ def deploy(
     parameters: Mapping[str, str] | None = None,
     tags: Sequence[dict[str, str]] = (),
 ) -> int:
-    """The exit code. Raises InputError when the stack or the template does not allow it."""
+    """Return the exit code. Raises InputError when the stack or the template does not allow it."""
     stack = find_stack(cloudformation, stack_name)
     where = f"--stack-name {stack_name} --region {cloudformation.meta.region_name}"
     kind = change_set_type(stack_name, stack["StackStatus"] if stack else None, where)
@@ -139,7 +139,7 @@ def change_set_type(stack_name: str, status: str | None, where: str) -> str:
 
 
 def changes_table(changes: Sequence[dict[str, Any]]) -> str:
-    """A line for each resource: what happens to it, its logical id, its type."""
+    """Return a line for each resource: what happens to it, its logical id, its type."""
     resources = [change["ResourceChange"] for change in changes]
     width = max((len(resource["LogicalResourceId"]) for resource in resources), default=0)
     lines = [
@@ -151,7 +151,7 @@ def changes_table(changes: Sequence[dict[str, Any]]) -> str:
 
 
 def outputs(cloudformation: Any, stack_id: str) -> str:
-    """A line for each output: its name and its value."""
+    """Return a line for each output: its name and its value."""
     stack = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
     values = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     width = max(map(len, values), default=0)
@@ -166,7 +166,7 @@ def _create_change_set(
     parameters: Mapping[str, str],
     tags: Sequence[dict[str, str]],
 ) -> tuple[str, str]:
-    """The ids of the change set and of the stack. Raises InputError for a wrong template."""
+    """Return the ids of the change set and of the stack. Raises InputError for a wrong template."""
     try:
         answer = cloudformation.create_change_set(
             StackName=stack_name,
@@ -191,7 +191,7 @@ def _create_change_set(
 
 
 def _described(cloudformation: Any, change_set_id: str, sleep: Sleep) -> dict[str, Any]:
-    """The change set once it is made, or has failed, with all its changes."""
+    """Return the change set once it is made, or has failed, with all its changes."""
     while True:
         change_set: dict[str, Any] = cloudformation.describe_change_set(ChangeSetName=change_set_id)
         if change_set["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
@@ -212,7 +212,7 @@ def _nothing_to_change(change_set: dict[str, Any]) -> bool:
 
 
 def _discard(cloudformation: Any, change_set_id: str, stack_id: str, sleep: Sleep) -> None:
-    """Removes a change set that will not be executed, and the stack if it was made only for it."""
+    """Remove a change set that will not be executed, and the stack if it was made only for it."""
     _described(cloudformation, change_set_id, sleep)  # one that is being made cannot be deleted
     cloudformation.delete_change_set(ChangeSetName=change_set_id)
     stack = find_stack(cloudformation, stack_id)

@@ -125,7 +125,7 @@ def build_variables(settings: Settings, digest: str | None) -> dict[str, str]:
 
 
 def source_revision() -> dict[str, str]:
-    """The commit and its date, for the image's labels; `unknown` outside a git checkout."""
+    """Return the commit and its date, for the image's labels; `unknown` outside a git checkout."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(ROOT), *arguments]
@@ -147,8 +147,9 @@ def build(
     console: Console,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Runs one build to its end; Ctrl-C stops it. Raises InputError with the failed phase and its
-    last lines."""
+    """Run one build to its end; Ctrl-C stops it. Raises InputError with the failed phase and its
+    last lines.
+    """
     started = codebuild.start_build(
         projectName=project,
         sourceLocationOverride=source,
@@ -174,7 +175,7 @@ def build(
 def _follow(
     codebuild: Any, logs: Any, build_id: str, console: Console, sleep: Callable[[float], None]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The build as it ended, and its log."""
+    """Return the build as it ended, and its log."""
     log: LogStream | None = None
     lines: list[str] = []
     began = time.monotonic()

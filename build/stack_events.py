@@ -60,7 +60,7 @@ class Events:
 
 
 def follow(events: Events, sleep: Sleep = time.sleep) -> str:
-    """Waits for the end of an operation on a stack, and tells its events; the stack's status."""
+    """Wait for the end of an operation on a stack, and tells its events; the stack's status."""
     began = time.monotonic()
     try:
         while True:

@@ -73,7 +73,7 @@ def teardown(
     approve: Callable[[], bool],
     sleep: Sleep = time.sleep,
 ) -> int:
-    """The exit code. Raises InputError when something is under way or in use."""
+    """Return the exit code. Raises InputError when something is under way or in use."""
     cloudformation = session.client("cloudformation")
     stack = find_stack(cloudformation, stack_name)
     if stack is None:
@@ -103,7 +103,7 @@ def teardown(
 
 
 def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> Found:
-    """Reads only. Raises InputError for what stands in the way of the deletion."""
+    """Read only. Raises InputError for what stands in the way of the deletion."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     sagemaker = session.client("sagemaker")
     own = stack.get("StackName", "") + f"-{session.region_name}-"
@@ -158,7 +158,7 @@ def delete(session: boto3.Session, found: Found) -> None:
 
 
 def listing(stack_name: str, found: Found) -> str:
-    """A line for each thing to delete, and one for what stays."""
+    """Return a line for each thing to delete, and one for what stays."""
     bills = "bills while it is there, unless it is serverless"
     rows = [("endpoint", f"{name}: {bills}") for name in found.endpoints]
     if found.served:
@@ -188,8 +188,9 @@ def listing(stack_name: str, found: Found) -> str:
 
 
 def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None:
-    """Raises InputError when a policy for persons is in use: the stack could not delete it. Roles
-    whose names begin with `own_roles` go with the stack."""
+    """Raise InputError when a policy for persons is in use: the stack could not delete it. Roles
+    whose names begin with `own_roles` go with the stack.
+    """
     if policy_arn is None:
         return
     pages = list(iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy_arn))
@@ -256,7 +257,7 @@ def find_served(
 
 
 def count_executions(sagemaker: Any, pipeline: str) -> int:
-    """Raises InputError when one of them is not at its end."""
+    """Raise InputError when one of them is not at its end."""
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
     executions = [item for page in pages for item in page["PipelineExecutionSummaries"]]
     for execution in executions:
@@ -294,7 +295,7 @@ def list_images(ecr: Any, repository: str) -> dict[str, int] | None:
 
 
 def delete_images(ecr: Any, repository: str) -> None:
-    """An image that another one refers to can be deleted only after that: so in rounds."""
+    """Delete in rounds: an image that another one refers to can go only after that."""
     left = list(list_images(ecr, repository) or {})
     while left:
         failures = []

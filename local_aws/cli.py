@@ -160,7 +160,7 @@ def _graph(arguments: argparse.Namespace) -> int:
 
 
 def _read_definition(path: Path) -> dict[str, Any]:
-    """Raises UserError when the file cannot be read, or with what AWS would refuse in it."""
+    """Raise UserError when the file cannot be read, or with what AWS would refuse in it."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -48,7 +48,7 @@ class Clients:
             return self._session.client(service, endpoint_url=self.endpoint, config=config)
 
     def environment(self) -> dict[str, str]:
-        """What makes a child process call as this principal."""
+        """Return what makes a child process call as this principal."""
         credentials = self._session.get_credentials()
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -65,7 +65,7 @@ class Clients:
         return self.environment() | self._settings
 
     def as_role(self, role_arn: str) -> "Clients":
-        """What SageMaker does with a role that it is passed."""
+        """Return what SageMaker does with a role that it is passed."""
         answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="SageMaker")
         credentials = answer["Credentials"]
         return Clients(

@@ -92,7 +92,7 @@ class Follower:
 
 
 def _logs_of(metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The log group, and the prefix of the streams, of what a step runs."""
+    """Yield the log group, and the prefix of the streams, of what a step runs."""
     for member, (group, prefix) in JOB_LOGS.items():
         if arn := metadata.get(member, {}).get("Arn"):
             yield group, prefix.format(arn.rpartition("/")[2])

@@ -61,7 +61,7 @@ def apply() -> None:
 
 
 def _know_every_region() -> None:
-    """moto has lists of regions and partitions of its own, which lack some of botocore's."""
+    """Moto has lists of regions and partitions of its own, which lack some of botocore's."""
     missing = set(regions().values()) - set(utils.PARTITION_NAMES)
     utils.PARTITION_NAMES.extend(sorted(missing))
     utils.REGION_PREFIX_TO_PARTITION.update(
@@ -84,7 +84,7 @@ def _know_every_region() -> None:
 
 
 def _pseudo_parameters(resources: Any, *arguments: Any, **named: Any) -> None:
-    """moto's CloudFormation takes every region for one of the partition `aws`."""
+    """Moto's CloudFormation takes every region for one of the partition `aws`."""
     _resource_map(resources, *arguments, **named)
     region = resources._region_name
     resources._parsed_resources["AWS::Partition"] = partition_of(region)
@@ -98,7 +98,7 @@ def repository_uri(repository: Any) -> str:
 
 
 def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
-    """moto works out a stack's outputs after CreateStack and UpdateStack only."""
+    """Moto works out a stack's outputs after CreateStack and UpdateStack only."""
     _execute_change_set(backend, change_set_name, stack_name)
     stack = backend.get_stack(backend.describe_change_set(change_set_name).stack_id)
     stack._parse_template()
@@ -106,29 +106,29 @@ def execute_change_set(backend: Any, change_set_name: str, stack_name: str | Non
 
 
 def clean_json(value: Any, resources_map: Any) -> Any:
-    """moto keeps an AWS::NoValue of a list as None; CloudFormation leaves it out."""
+    """Moto keeps an AWS::NoValue of a list as None; CloudFormation leaves it out."""
     cleaned = _clean_json(value, resources_map)
     return [each for each in cleaned if each is not None] if isinstance(value, list) else cleaned
 
 
 def validate_different_update(response: Any, *arguments: Any) -> None:
-    """moto refuses a change set without changes; CloudFormation makes one that has failed."""
+    """Moto refuses a change set without changes; CloudFormation makes one that has failed."""
     if response._get_action() != "CreateChangeSet":
         _validate_different_update(response, *arguments)
 
 
 def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
-    """moto leaves managed policies behind when their stack is deleted."""
+    """Moto leaves managed policies behind when their stack is deleted."""
     policy.backend.delete_policy(policy.arn)
 
 
 def put_policy(role: Any, name: str, document: str | dict[str, Any]) -> None:
-    """moto's CloudFormation gives a role its inline policies as objects; IAM keeps text."""
+    """Moto's CloudFormation gives a role its inline policies as objects; IAM keeps text."""
     role.policies[name] = document if isinstance(document, str) else json.dumps(document)
 
 
 def _after_loading(method: Callable[..., Any]) -> Callable[..., Any]:
-    """moto loads AWS's 1,582 policies at the start or never; here when one is first needed."""
+    """Moto loads AWS's 1,582 policies at the start or never; here when one is first needed."""
 
     @wraps(method)
     def wrapped(backend: Any, *arguments: Any, **named: Any) -> Any:

@@ -284,7 +284,7 @@ def _user_policy(stack: Stack | None, outputs: dict[str, str]) -> str:
 
 
 def _repositories_at(host: str) -> AbstractContextManager[object]:
-    """What ECR says of a repository is where it really is."""
+    """Say of a repository where it really is."""
     where = property(lambda self: f"{host}/{self.name}", lambda _self, _uri: None)
     return mock.patch.object(Repository, "uri", where, create=True)
 
@@ -297,7 +297,7 @@ def _check_region(region: str) -> None:
 
 
 def _check_free(port: int) -> None:
-    """moto's server would wait for ever for a port that another process has."""
+    """Moto's server would wait for ever for a port that another process has."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -309,7 +309,7 @@ def _check_free(port: int) -> None:
 
 
 def _expect_left_out() -> None:
-    """moto warns of what it leaves out of a template: for LEFT_OUT that is known."""
+    """Moto warns of what it leaves out of a template: for LEFT_OUT that is known."""
     logging.getLogger("moto").addFilter(_is_news)
     for kind in LEFT_OUT:
         warnings.filterwarnings("ignore", message=f"Tried to parse {kind}")

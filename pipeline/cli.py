@@ -115,12 +115,12 @@ def run(command: Callable[[], int]) -> int:
 
 
 def approval(yes: bool, question: str) -> Callable[[], bool]:
-    """What a command asks before it changes something: answered already with --yes."""
+    """Return what a command asks before it changes something: answered already with --yes."""
     return lambda: yes or confirm(question)
 
 
 def confirm(question: str) -> bool:
-    """Whether the person at the keyboard says yes. Raises InputError when there is none."""
+    """Return whether the person at the keyboard says yes. Raises InputError when there is none."""
     if not sys.stdin.isatty():
         raise InputError("not confirmed: there is no terminal to ask at", "agree with --yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
@@ -128,7 +128,7 @@ def confirm(question: str) -> bool:
 
 
 def hint(error: Exception) -> str:
-    """What to do about an error of botocore's, in one line."""
+    """Return what to do about an error of botocore's, in one line."""
     diagnosis = diagnose(str(error))
     return f"{diagnosis.fix} ({PAGE}#{diagnosis.id})" if diagnosis else UNKNOWN
 

@@ -48,7 +48,7 @@ class Dataset:
         return f"{DATA}{prefix}/{self.content_hash}/{channel}/{channel}.csv"
 
     def uris(self, bucket: str, prefix: str) -> dict[str, str]:
-        """The S3 prefix of each channel, as a training job takes it."""
+        """Return the S3 prefix of each channel, as a training job takes it."""
         folder = f"s3://{bucket}/{DATA}{prefix}/{self.content_hash}"
         return {channel: f"{folder}/{channel}/" for channel in self.channels}
 
@@ -99,7 +99,7 @@ def to_csv(rows: pd.DataFrame) -> bytes:
 
 
 def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, bool]:
-    """Puts each channel into S3, with its SHA-256 as checksum; says for each whether it was sent.
+    """Put each channel into S3, with its SHA-256 as checksum; says for each whether it was sent.
 
     What S3 already holds with the same checksum is not sent again.
     """

@@ -249,7 +249,7 @@ def build_estimator(
 
 
 def example_definition(settings: Settings) -> dict[str, Any]:
-    """The definition for the example account, from the settings and the data file alone.
+    """Return the definition for the example account, from the settings and the data file alone.
 
     Raises InputError for the instance type that only an account can tell.
     """

@@ -57,7 +57,7 @@ INDENT = 13  # of what stands below a check
 
 
 def find_plan(settings: Settings, session: boto3.Session, services: Services) -> Plan:
-    """What a start would run, as far as it can be found out."""
+    """Return what a start would run, as far as it can be found out."""
     who = attempt(lambda: identity(services.sts))
     dataset = attempt(lambda: prepare(settings))
 

@@ -49,5 +49,5 @@ for _module in (sagemaker.session, sagemaker.utils):
 
 
 def make_session(kind: type[Kind], boto_session: boto3.Session, bucket: str) -> Kind:
-    """A Session or PipelineSession that depends on nothing but its arguments."""
+    """Return a Session or PipelineSession that depends on nothing but its arguments."""
     return kind(boto_session=boto_session, default_bucket=bucket, sagemaker_config=CONFIG)

@@ -71,7 +71,8 @@ def is_built(ecr: Any, repository: str, digest: str) -> bool:
 
 def _layer(folder: Path, accelerator: str) -> bytes:
     """The files, but for the locks of other accelerators, as a tar archive: the same content gives
-    the same bytes."""
+    the same bytes.
+    """
     others = set(REQUIREMENTS.values()) - {REQUIREMENTS[accelerator]}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

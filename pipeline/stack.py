@@ -33,7 +33,7 @@ EXAMPLE_ACCOUNT = "111122223333"
 
 
 def example_stack(stack_name: str, region: str) -> Stack:
-    """The facts as build/infrastructure.yml would make them in EXAMPLE_ACCOUNT."""
+    """Return the facts as build/infrastructure.yml would make them in EXAMPLE_ACCOUNT."""
     registry = registry_host(EXAMPLE_ACCOUNT, region)
     role = f"arn:{partition_of(region)}:iam::{EXAMPLE_ACCOUNT}:role/{stack_name}-{region}"
     return Stack(
@@ -50,7 +50,7 @@ def example_stack(stack_name: str, region: str) -> Stack:
 
 
 def read_stack(cloudformation: Any, stack_name: str) -> Stack:
-    """Raises InputError when the stack is missing, unfinished, or made from another template."""
+    """Raise InputError when the stack is missing, unfinished, or made from another template."""
     region = cloudformation.meta.region_name
     deploy = "python build/deploy.py"
     try:

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:
-    """The tuning block with what the arguments change.
+    """Return the tuning block with what the arguments change.
 
     Raises InputError when there is none, or a changed value does not do.
     """

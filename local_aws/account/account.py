@@ -26,7 +26,7 @@ class Account:
         self._applied = TABLES["defaults"] | TABLES["accounts"][kind]
 
     def quotas(self) -> list[Document]:
-        """What ListServiceQuotas says of SageMaker, in the order of the codes."""
+        """Return what ListServiceQuotas says of SageMaker, in the order of the codes."""
         return [self._quota(name, code, self._applied) for name, code in _codes()]
 
     def default_quotas(self) -> list[Document]:

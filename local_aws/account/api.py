@@ -1,5 +1,6 @@
 """What local AWS answers of its account: Service Quotas, the Price List API and EC2's instance
-types, page by page."""
+types, page by page.
+"""
 
 import json
 import re
@@ -26,7 +27,7 @@ FILTER_VALUES = 200  # most in a request, "List and filter using the CLI and API
 
 
 def route() -> None:
-    """Makes moto's server answer from here; doing so again changes nothing."""
+    """Make moto's server answer from here; doing so again changes nothing."""
     moto.servicequotas.urls.url_paths["{0}/$"] = LocalServiceQuotas.dispatch
     moto.ec2.urls.url_paths["{0}/"] = LocalEc2.dispatch
     if _PRICING not in backend_url_patterns:

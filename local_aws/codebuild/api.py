@@ -81,7 +81,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
         return ActionResult({"builds": known, "buildsNotFound": missing})
 
     def list_builds_for_project(self) -> ActionResult:
-        """The newest first, all on one page."""
+        """Return the newest first, all on one page."""
         prefix = f"{self._get_param('projectName')}:"
         found = [each for each in self.builds.by_id if each.startswith(prefix)]
         return ActionResult({"ids": found[::-1]})

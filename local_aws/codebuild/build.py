@@ -70,7 +70,7 @@ class Build:
         self._kill()
 
     def describe(self) -> dict[str, Any]:
-        """The answer of BatchGetBuilds."""
+        """Return the answer of BatchGetBuilds."""
         with self._lock:
             return {
                 "id": self.id,
@@ -153,7 +153,8 @@ class Build:
         spec: dict[str, Any],
     ) -> bool:
         """Whether all commands of the phase succeeded; `finally` runs in any case. What they set
-        in the environment is there for the next ones."""
+        in the environment is there for the next ones.
+        """
         self._begin(name.upper())
         failure = ""
         for part in ("commands", "finally"):

@@ -35,7 +35,8 @@ _ELEMENT = re.compile(
 @dataclass(frozen=True)
 class Reference:
     """`Steps.Train.FinalMetricDataList['validation:auc'].Value` is the kind `Steps` with the path
-    `("Train", "FinalMetricDataList", "validation:auc", "Value")`."""
+    `("Train", "FinalMetricDataList", "validation:auc", "Value")`.
+    """
 
     text: str
     kind: str  # Parameters, Execution or Steps
@@ -43,7 +44,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Raises ValueError when `text` is not a reference."""
+        """Raise ValueError when `text` is not a reference."""
         kind, _, _ = text.partition(".")
         path = _elements(text, len(kind))
         if path is None:
@@ -88,7 +89,7 @@ def resolve(value: Any, lookup: Lookup, read_json: ReadJson = lambda _uri, _path
 
 
 def parse_json_path(text: str) -> tuple[str | int, ...]:
-    """The elements of a path in a JSON file: `metrics.mse.value`, `$.classes[0]['a name']`.
+    """Return the elements of a path in a JSON file: `metrics.mse.value`, `$.classes[0]['a name']`.
 
     Raises ValueError when `text` is no such path.
     """

@@ -1,6 +1,7 @@
 """The graph of a pipeline, from its JSON definition alone.
 
-The steps, what they take from each other and from the parameters, and where a condition leads."""
+The steps, what they take from each other and from the parameters, and where a condition leads.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +41,8 @@ class Graph:
 
 def read_graph(definition: Mapping[str, Any]) -> Graph:
     """The nodes are groups of parameters used by the same steps, then the steps in their order,
-    then the end, if a condition leads there."""
+    then the end, if a condition leads there.
+    """
     steps = list(all_steps(definition["Steps"]))
     uses = {step["Name"]: own_references(step) for step in steps}
     users: dict[tuple[str, ...], list[str]] = {}
@@ -85,7 +87,8 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
 
 def mermaid(definition: Mapping[str, Any]) -> str:
     """As text that Mermaid draws (https://mermaid.js.org, "Flowcharts"): data go along thin arrows,
-    a condition leads along thick ones, and dotted ones are no more than an order."""
+    a condition leads along thick ones, and dotted ones are no more than an order.
+    """
     graph = read_graph(definition)
     lines = [UNWRAPPED, "flowchart TD"]
     for index, node in enumerate(graph.nodes):
@@ -117,7 +120,7 @@ def _text(lines: Iterable[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """What Mermaid would read as its own is given by its number."""
+    """Return the text with what Mermaid would read as its own given by its number."""
     return re.sub(r'["#<>&`;]', lambda match: f"#{ord(match[0])};", text)
 
 

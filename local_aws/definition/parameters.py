@@ -65,7 +65,7 @@ def parameter_values(definition: dict[str, Any], given: list[dict[str, str]]) ->
 
 
 def parameter_problems(parameters: list[dict[str, Any]]) -> Iterator[str]:
-    """What AWS would refuse in the declarations, one line each."""
+    """Yield what AWS would refuse in the declarations, one line each."""
     names = [str(parameter.get("Name")) for parameter in parameters]
     for name in sorted(twice(names)):
         yield f"parameter {name}: declared twice"

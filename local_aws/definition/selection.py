@@ -31,7 +31,7 @@ def needed_results(steps: Sequence[Step], selected: set[str]) -> set[str]:
 
 
 def selection_problems(steps: Sequence[Step], selected: set[str], available: set[str]) -> list[str]:
-    """What AWS would refuse in a selection, one line each.
+    """Return what AWS would refuse in a selection, one line each.
 
     Args:
         steps: Those of the definition.

@@ -11,7 +11,7 @@ BRANCHES = ("IfSteps", "ElseSteps")
 
 
 def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
-    """The steps and, after each condition, those of its branches."""
+    """Yield the steps and, after each condition, those of its branches."""
     for step in steps:
         yield step
         if step.get("Type") == "Condition":

@@ -41,7 +41,7 @@ RETRY_MEMBERS = {
 
 
 def parse_definition(text: str) -> dict[str, Any]:
-    """Raises ValueError when `text` is not a JSON object, or has one of `problems`."""
+    """Raise ValueError when `text` is not a JSON object, or has one of `problems`."""
     try:
         definition = json.loads(text)
         if not isinstance(definition, dict):
@@ -184,7 +184,7 @@ def _condition_problems(condition: dict[str, Any]) -> Iterator[str]:
 
 
 def _branch_problems(steps: list[Step], before: set[str]) -> Iterator[str]:
-    """A step of a branch may not run at all: only its own branch can wait for it."""
+    """Yield who waits for a step that may not run at all: only its own branch can wait for it."""
     reachable = before | {step["Name"] for step in steps}
     for step in steps:
         for name in sorted(dependencies(step) - reachable - inner_names(step)):

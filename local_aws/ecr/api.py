@@ -1,5 +1,6 @@
 """The ECR API of local AWS: moto's, with logins to the registry that tell who logged in, and layers
-that can be downloaded."""
+that can be downloaded.
+"""
 
 import base64
 import hashlib
@@ -35,7 +36,7 @@ class LocalEcr(ECRResponse):
         return super().complete_layer_upload()
 
     def get_download_url_for_layer(self) -> ActionResult:  # type: ignore[override]
-        """A URL that needs no login, as AWS's, which are signed and lead to S3."""
+        """Return a URL that needs no login, as AWS's, which are signed and lead to S3."""
         name, digest = self._get_param("repositoryName"), self._get_param("layerDigest")
         if self.registry:
             url = f"{self.registry}/v2/{name}/blobs/{digest}"

@@ -48,7 +48,8 @@ def _upload(ecr: Any, name: str, blob: bytes) -> None:
 
 def media_type(ecr: Any, image_uri: str) -> str | None:
     """Of the manifest of `<registry>/<repository>@<digest>` or `...:<tag>`; None when ECR does not
-    have it."""
+    have it.
+    """
     repository_uri, at, digest = image_uri.partition("@")
     identifier = {"imageDigest": digest}
     if not at:

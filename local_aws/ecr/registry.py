@@ -197,7 +197,7 @@ def _broken(message: str) -> Response:
 
 
 def _details(body: bytes) -> str:
-    """What the registry says of a fault of its own, which Docker would not show."""
+    """Return what the registry says of a fault of its own, which Docker would not show."""
     text = body.decode("utf-8", "replace").strip()
     try:
         detail = json.loads(text)["errors"][0]["detail"]

@@ -94,7 +94,8 @@ class Authorization:
         context: Context | None = None,
     ) -> str | None:
         """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
-        question is recorded."""
+        question is recorded.
+        """
         kind = "identity-based"
         decided = decision(principal, action, resource, context or {})
         if resource.split(":")[2:3] == ["kms"] and not key_policies.leaves_it_to_iam(resource):
@@ -118,7 +119,7 @@ class Authorization:
 
 
 def decision(principal: Principal, action: str, resource: str, context: Context) -> str:
-    """What the principal's own policies come to, as IAM's policy simulator words it."""
+    """Return what the principal's own policies come to, as IAM's policy simulator words it."""
     allowed = False
     for document in (each for policy in principal.collect_policies() for each in _read(policy)):
         content = dict(_for_user(document, principal.arn))
@@ -139,7 +140,7 @@ def _read(policy: Any) -> list[Any]:
 
 
 def _for_user(statement: Any, arn: str) -> Any:
-    """moto knows no policy variables; the one that is used here names the user itself."""
+    """Moto knows no policy variables; the one that is used here names the user itself."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind != "user":
         return statement
@@ -168,7 +169,7 @@ def _denial(
 
 
 def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission]:
-    """What the caller needs besides."""
+    """Return what the caller needs besides."""
     action, resource, _ = permission
     service, _, operation = action.partition(":")
     if service == "s3":
@@ -199,7 +200,8 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
 
 def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
     """Return what it needs to be told that an object is not there: to list the bucket, whatever the
-    prefix. Source: "Permissions" of HeadObject, S3 API reference."""
+    prefix. Source: "Permissions" of HeadObject, S3 API reference.
+    """
     bucket_arn, _, name = object_arn.partition("/")
     partition = bucket_arn.split(":")[1]
     bucket = s3_backends[account][partition].buckets.get(bucket_arn.rpartition(":::")[2])
@@ -257,7 +259,7 @@ SAGEMAKER_NAMES = {  # the first that a request has is what it is about
 
 
 def _function(response: BaseResponse) -> str | None:
-    """The function that a request names in its path."""
+    """Return the function that a request names in its path."""
     found = re.search("/functions/([^/]+)", response.path)
     name = unquote(found[1]) if found else None
     return f"function:{name}" if name and not name.startswith("arn:") else name

@@ -57,7 +57,7 @@ def names(key_arn: str, principal_arn: str, action: str) -> bool:
 
 
 def _allowed(key_arn: str) -> list[tuple[str, set[str]]]:
-    """The principals that the key's policy allows something, and what."""
+    """Return the principals that the key's policy allows something, and what."""
     _, _, _, region, account, key = key_arn.split(":", 5)
     policy = json.loads(kms_backends[account][region].get_key_policy(key.partition("/")[2]))
     return [

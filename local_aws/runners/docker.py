@@ -22,7 +22,7 @@ MOST_INSTANCES = 16  # of one job: they all share this machine
 
 
 def connect() -> docker.DockerClient:
-    """Raises UserError when no container engine answers."""
+    """Raise UserError when no container engine answers."""
     try:
         engine = docker.from_env(timeout=600)
         engine.ping()
@@ -48,7 +48,7 @@ def remove_containers(workspace: str) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    """The Docker SDK wraps what the system says four times over."""
+    """Return what the system says, which the Docker SDK wraps four times over."""
     while error.__context__ and not isinstance(error.__context__, NameError):  # of ssh:// support
         error = error.__context__
     return getattr(error, "strerror", None) or str(error)
@@ -122,7 +122,7 @@ class ContainerRunner:
             return Started(processes, undo.pop_all().close, addresses)
 
     def _pull(self, spec: ContainerSpec) -> None:
-        """The Docker SDK's own pull leaves out why one failed."""
+        """Pull an image, and say why where it fails: the Docker SDK's own pull leaves that out."""
         if not self._registry or not spec.image.startswith(f"{self._registry}/"):
             if not self.has(spec.image):
                 raise image_failures.not_pulled(
@@ -135,7 +135,7 @@ class ContainerRunner:
                 raise image_failures.not_pulled(event["error"])
 
     def _networks(self, spec: ContainerSpec, undo: ExitStack) -> dict[str, dict[str, Any]]:
-        """The options of each host's container that say on which network it is."""
+        """Return the options of each host's container that say on which network it is."""
         hosts = list(spec.roots)
         if len(hosts) == 1 and not (spec.isolated and spec.port):
             return {hosts[0]: {"network_mode": "none" if spec.isolated else "bridge"}}

@@ -33,7 +33,7 @@ class CheckpointSync:
         self._failure: Exception | None = None
 
     def fill(self) -> None:
-        """Raises JobFailed when they cannot be read."""
+        """Raise JobFailed when they cannot be read."""
         for folder in self._folders:
             folder.mkdir()
         try:

@@ -30,7 +30,7 @@ class Cluster:
         self._lock = threading.Lock()
 
     def run(self, open_log: Callable[[str], Callable[[str], None]]) -> None:
-        """Opens a log for each host and hands it the host's lines, until the last host has ended
+        """Open a log for each host and hands it the host's lines, until the last host has ended
         and nothing of it is left.
 
         The first host that fails ends the others. Raises HostFailed or JobFailed for it, unless

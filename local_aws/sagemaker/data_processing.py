@@ -99,7 +99,7 @@ class DataProcessing:
     def __init__(
         self, config: Mapping[str, str], content_type: str, accept: str, by_line: bool
     ) -> None:
-        """Raises PathError."""
+        """Raise PathError."""
         self._input_filter = JsonPath(config.get("InputFilter", WHOLE))
         self._output_filter = JsonPath(config.get("OutputFilter", WHOLE))
         self._join = config.get("JoinSource") == INPUT
@@ -109,7 +109,7 @@ class DataProcessing:
 
     @property
     def changes_output(self) -> bool:
-        """Whether responses are read, and not only kept."""
+        """Return whether responses are read, and not only kept."""
         return self._join or self._output_filter.text != WHOLE
 
     def before(self, record: bytes) -> bytes:

@@ -56,7 +56,7 @@ class Endpoint:
 
     @property
     def in_progress(self) -> bool:
-        """Whether it is being created, updated or deleted."""
+        """Return whether it is being created, updated or deleted."""
         return self.status not in (IN_SERVICE, FAILED)
 
     def describe(self) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class Execution:
             self._changed.notify_all()
 
     def steps(self) -> list[dict[str, Any]]:
-        """The steps begun so far, oldest first."""
+        """Return the steps begun so far, oldest first."""
         with self._changed:
             return [dict(step) for step in self._steps]
 
@@ -142,7 +142,7 @@ class Execution:
             return set(self.values.results)
 
     def describe(self) -> dict[str, Any]:
-        """The answer of DescribePipelineExecution."""
+        """Return the answer of DescribePipelineExecution."""
         with self._changed:
             return {
                 "PipelineArn": self.pipeline_arn,
@@ -180,7 +180,7 @@ class Execution:
             self._finish("Stopped" if self._stop.is_set() else "Succeeded")
 
     def _schedule(self) -> Schedule:
-        """What is left to run: of an execution that is retried, what did not succeed."""
+        """Return what is left to run: of an execution that is retried, what did not succeed."""
         schedule = Schedule(self._definition)
         by_name = {step["Name"]: step for step in all_steps(self._definition)}
         for record in self._steps:

@@ -23,8 +23,9 @@ CANNOT_EXECUTE, NOT_FOUND = 126, 127  # exit codes of a shell, and of `docker ru
 
 
 def check_platform(image: Mapping[str, Any]) -> None:
-    """Raises JobFailed when the engine's description of an image is of another architecture than
-    the instances have; what runs it here may even be able to."""
+    """Raise JobFailed when the engine's description of an image is of another architecture than
+    the instances have; what runs it here may even be able to.
+    """
     architecture = image["Architecture"]
     if architecture != ARCHITECTURE:
         raise JobFailed(

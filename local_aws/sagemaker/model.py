@@ -59,7 +59,7 @@ class Model:
 
     @property
     def isolated(self) -> bool:
-        """Whether its containers have no network."""
+        """Return whether its containers have no network."""
         return bool(self.request.get("EnableNetworkIsolation", False))
 
     def describe(self) -> dict[str, Any]:

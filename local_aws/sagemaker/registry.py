@@ -1,5 +1,6 @@
 """The model registry of local AWS: moto keeps groups and versions; added is what moto does not know
-(deletion, groups of a stack) and what it lets pass."""
+(deletion, groups of a stack) and what it lets pass.
+"""
 
 from typing import Any
 
@@ -40,7 +41,7 @@ class ModelRegistryApi(SageMakerRequests):
         return ActionResult(answer.result)
 
     def update_model_package(self) -> ActionResult:
-        """moto's own forgets what a request leaves out."""
+        """Moto's own forgets what a request leaves out."""
         request = self._request()
         self._refuse_all_but(
             "ModelPackageArn",
@@ -130,7 +131,7 @@ class ModelPackageGroupOfStack(CloudFormationModel):
 
 
 def delete_group(backend: SageMakerModelBackend, name: str) -> None:
-    """Raises AWSValidationException when it has versions, as AWS refuses that."""
+    """Raise AWSValidationException when it has versions, as AWS refuses that."""
     group = backend.describe_model_package_group(name)
     if _versions(backend, name):
         raise AWSValidationException(f"Model Package Group {group.arn} still has versions")
@@ -138,6 +139,6 @@ def delete_group(backend: SageMakerModelBackend, name: str) -> None:
 
 
 def _versions(backend: SageMakerModelBackend, group: str | None) -> list[Any]:
-    """The oldest first."""
+    """Return the oldest first."""
     found = backend.model_packages.values()
     return [each for each in found if group and each.model_package_group_name == group]

@@ -28,7 +28,7 @@ def number_of_trials(config: Config) -> int:
 
 
 def problems(config: Config, static: Values) -> list[str]:
-    """What AWS refuses in the strategy and the ranges, and what local AWS cannot do."""
+    """Return what AWS refuses in the strategy and the ranges, and what local AWS cannot do."""
     strategy, limits = config["Strategy"], config["ResourceLimits"]
     if strategy not in STRATEGIES:
         only = ", ".join(STRATEGIES)
@@ -68,7 +68,7 @@ def problems(config: Config, static: Values) -> list[str]:
 def candidates(
     config: Config, objectives: Callable[[], list[float | None]] = list
 ) -> Iterator[Values]:
-    """What each training job is to try, in this order; the same seed draws the same values.
+    """Yield what each training job is to try, in this order; the same seed draws the same values.
 
     Args:
         config: Of the tuning job.

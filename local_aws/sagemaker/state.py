@@ -56,7 +56,7 @@ class BackendState:
         return TrainingJob(request, arn, self.services)
 
     def interrupt(self, name: str | None, grace_seconds: float, capacity_after: float) -> str:
-        """Takes back the spot instances of a training job, or of the one that runs; its name.
+        """Take back the spot instances of a training job, or of the one that runs; its name.
 
         Raises ValueError when there is no such job, or it has none.
         """
@@ -69,7 +69,7 @@ class BackendState:
         return found[0].name
 
     def end(self) -> None:
-        """Stops everything, and returns when nothing runs any more."""
+        """Stop everything, and returns when nothing runs any more."""
         for execution in self.executions.values():
             execution.end()
         for tuning_job in self.tuning_jobs.values():

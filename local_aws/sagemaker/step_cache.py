@@ -31,7 +31,8 @@ class StepCache:
     @staticmethod
     def key(execution_arn: str, step: dict[str, Any]) -> str:
         """Return what makes two runs of a step the same: the pipeline, the step, and those of its
-        resolved arguments that count (another instance type, say, does not make it another)."""
+        resolved arguments that count (another instance type, say, does not make it another).
+        """
         pipeline = execution_arn.rpartition("/execution/")[0]
         members = STEP_TYPES[step["Type"]].cache_key
         relevant = {name: _member({**step, **step["Arguments"]}, name) for name in members}
@@ -39,7 +40,8 @@ class StepCache:
 
     def find(self, key: str, expire_after: str | None) -> CachedStep | None:
         """The step that ran, if that is not longer ago than `expire_after` (an ISO 8601 duration;
-        None: for ever)."""
+        None: for ever).
+        """
         found = self._steps.get(key)
         if found and expire_after and datetime.now(UTC) - found.ended > duration(expire_after):
             return None

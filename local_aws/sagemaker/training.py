@@ -80,7 +80,7 @@ class TrainingJob(Job):
         self._enter("Stopping", f"Stopping the job, within {STOP_GRACE_SECONDS:g} seconds")
 
     def interrupt(self, grace_seconds: float, capacity_after: float) -> None:
-        """Takes the spot instances back: SIGTERM, SIGKILL when the grace is over, and after
+        """Take the spot instances back: SIGTERM, SIGKILL when the grace is over, and after
         `capacity_after` seconds there are others.
 
         Raises ValueError when it is not a spot job whose program runs.
@@ -127,7 +127,7 @@ class TrainingJob(Job):
             self._finish("Completed", "Completed", "The job completed")
 
     def _prepare(self, s3: Any, folder: Path) -> dict[str, Path]:
-        """The /opt/ml tree of each host, filled."""
+        """Return the /opt/ml tree of each host, filled."""
         self._enter("Downloading", "Downloading the input data")
         with self._lock:
             self._began = now()
@@ -189,7 +189,8 @@ class TrainingJob(Job):
 
     def _left(self, limit: str) -> float:
         """Return the seconds until a limit of the stopping condition: on waiting and running, or on
-        running alone."""
+        running alone.
+        """
         if limit == "MaxWaitTimeInSeconds":
             spent: float = (now() - self._state["CreationTime"]).total_seconds()
         else:

@@ -65,7 +65,7 @@ class TrainingApi(SageMakerRequests):
             )
 
     def _check_offer(self, instance_type: str) -> None:
-        """What EC2 does not have in the region, SageMaker has not either."""
+        """Raise for a type that EC2 does not have in the region: SageMaker has it neither."""
         # By filter, not by name: EC2 refuses a request that names a type it does not have.
         name = {"Name": "instance-type", "Values": [instance_type.removeprefix("ml.")]}
         answer = self.state.clients.client("ec2").describe_instance_types(Filters=[name])
@@ -77,7 +77,7 @@ class TrainingApi(SageMakerRequests):
             )
 
     def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
-        """Whether so many jobs like this one could be started now."""
+        """Return whether so many jobs like this one could be started now."""
         refused = unsupported("CreateTrainingJob", request) + missing_members(request)
         if refused:
             raise AWSValidationException("; ".join(refused))

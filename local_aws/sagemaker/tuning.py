@@ -74,7 +74,7 @@ class TuningJob:
                 self._stop.set()
 
     def describe(self) -> Document:
-        """The answer of DescribeHyperParameterTuningJob."""
+        """Return the answer of DescribeHyperParameterTuningJob."""
         trials = self.training_jobs()
         of_status = [trial["TrainingJobStatus"] for trial in trials]
         counted = {kind: of_status.count(status) for status, kind in COUNTED.items()}
@@ -178,7 +178,7 @@ class TuningJob:
 
 
 def best_of(trials: list[Document], kind: str) -> Document | None:
-    """The completed one with the highest or the lowest objective."""
+    """Return the completed one with the highest or the lowest objective."""
     judged = [
         trial
         for trial in trials

@@ -1,5 +1,6 @@
 """What a CreateHyperParameterTuningJob request asks for: what of it is carried out, and the request
-of each of its training jobs."""
+of each of its training jobs.
+"""
 
 from typing import Any
 
@@ -25,7 +26,7 @@ SUPPORTED_CONFIG = (
 
 
 def problems(request: Document) -> list[str]:
-    """What AWS refuses beyond its model, and what local AWS cannot do, one line each."""
+    """Return what AWS refuses beyond its model, and what local AWS cannot do, one line each."""
     here = "CreateHyperParameterTuningJob"
     config: Document = request["HyperParameterTuningJobConfig"]
     found = [f"local AWS does not support {here}.{n}" for n in request if n not in SUPPORTED]

@@ -16,7 +16,7 @@ NO_ROUTE = (
 
 
 def check_route(ec2: Any, subnet_ids: list[str]) -> None:
-    """Raises JobFailed when one of the subnets has no way to S3."""
+    """Raise JobFailed when one of the subnets has no way to S3."""
     for subnet in ec2.describe_subnets(SubnetIds=subnet_ids)["Subnets"]:
         table = _route_table(ec2, subnet)
         nat = any("NatGatewayId" in route for route in table["Routes"])
@@ -25,7 +25,7 @@ def check_route(ec2: Any, subnet_ids: list[str]) -> None:
 
 
 def _route_table(ec2: Any, subnet: dict[str, Any]) -> dict[str, Any]:
-    """The subnet's own, else the main one of its VPC."""
+    """Return the subnet's own, else the main one of its VPC."""
     choices = (
         {"association.subnet-id": subnet["SubnetId"]},
         {"vpc-id": subnet["VpcId"], "association.main": "true"},
@@ -39,7 +39,7 @@ def _route_table(ec2: Any, subnet: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_s3_endpoint(ec2: Any, vpc_id: str) -> set[str]:
-    """The route tables that lead to S3 by an endpoint of the VPC."""
+    """Return the route tables that lead to S3 by an endpoint of the VPC."""
     service = f"com.amazonaws.{ec2.meta.region_name}.s3"
     wanted = {"vpc-id": vpc_id, "service-name": service}
     filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]

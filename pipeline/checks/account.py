@@ -21,7 +21,7 @@ def stack(_: Services, plan: Plan) -> str:
 
 
 def endpoints(services: Services, plan: Plan) -> str:
-    """Whether all calls go to one place, and there to the region of pipeline.yaml."""
+    """Return whether all calls go to one place, and there to the region of pipeline.yaml."""
     urls = {name: str(client.meta.endpoint_url) for name, client in vars(services).items()}
     elsewhere = {name: url for name, url in urls.items() if not is_aws(url)}
     if elsewhere and (len(elsewhere) < len(urls) or len(set(elsewhere.values())) > 1):

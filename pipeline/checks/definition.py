@@ -29,7 +29,7 @@ def definition(_: Services, plan: Plan) -> str:
 
 
 def drift(services: Services, plan: Plan) -> str:
-    """Whether the deployed pipeline is another one, shown as a difference in lines."""
+    """Return whether the deployed pipeline is another one, shown as a difference in lines."""
     name, here = plan.settings.pipeline_name, known(plan.definition, "definition")
     try:
         deployed = services.sagemaker.describe_pipeline(PipelineName=name)

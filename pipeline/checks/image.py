@@ -21,7 +21,7 @@ PUSH = "python build/push_image.py"
 
 
 def image(services: Services, plan: Plan) -> str:
-    """Whether it is there, and one image."""
+    """Return whether it is there, and one image."""
     uri = settled(plan.image_uri)
     name, digest = _place(plan)
     try:
@@ -42,7 +42,7 @@ def image(services: Services, plan: Plan) -> str:
 
 
 def platform(services: Services, plan: Plan) -> str:
-    """Whether it is for the processors of training instances, and says what is to be run.
+    """Return whether it is for the processors of training instances, and says what is to be run.
 
     ECR knows neither: both are in the image's configuration, which is stored as its layers are.
     """
@@ -63,7 +63,7 @@ def platform(services: Services, plan: Plan) -> str:
 
 
 def base(services: Services, plan: Plan) -> str:
-    """Whether the base image's name still stands for what the image was built on."""
+    """Return whether the base image's name still stands for what the image was built on."""
     name = plan.settings.base_image
     labels = _configuration(services.ecr, *_place(plan)).get("config", {}).get("Labels") or {}
     built_on = labels.get(BASE_NAME, "").partition("@")[2]
@@ -82,7 +82,7 @@ def base(services: Services, plan: Plan) -> str:
 
 
 def scan(services: Services, plan: Plan) -> str:
-    """What ECR's scan found: severe findings are worth a new base image, but stop no job."""
+    """Return what ECR's scan found: severe findings are worth a new base image, but stop no job."""
     name, digest = _place(plan)
     try:
         answer = services.ecr.describe_image_scan_findings(

@@ -67,7 +67,7 @@ def quota(services: Services, plan: Plan) -> str:
 
 
 def memory(services: Services, plan: Plan) -> str:
-    """Whether what the newest run held, or else the data, fits MEMORY_FACTOR times."""
+    """Return whether what the newest run held, or else the data, fits MEMORY_FACTOR times."""
     known(plan.identity, "identity")
     instance_types = listed_types(known(plan.instance_type, "instance type"))
     channels = known(plan.dataset, "data").channels

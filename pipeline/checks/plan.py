@@ -61,7 +61,7 @@ def make_services(session: boto3.Session) -> Services:
 
 
 def attempt(find: Callable[[], T]) -> T | Exception:
-    """What was found, or why it was not."""
+    """Return what was found, or why it was not."""
     try:
         return find()
     except (InputError, NotChecked, BotoCoreError, ClientError) as error:
@@ -69,7 +69,7 @@ def attempt(find: Callable[[], T]) -> T | Exception:
 
 
 def known(value: T | Exception, what: str) -> T:
-    """Raises NotChecked when it is not: another check says why."""
+    """Raise NotChecked when it is not: another check says why."""
     if isinstance(value, Exception):
         raise NotChecked(f"no {what}")
     return value

@@ -34,7 +34,7 @@ DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.y
 
 
 def roles(services: Services, plan: Plan) -> str:
-    """Whether both exist and SageMaker may act as them."""
+    """Return whether both exist and SageMaker may act as them."""
     stack = known(plan.stack, "stack")
     on = Resources(plan.settings, stack)
     sources = {
@@ -82,7 +82,8 @@ def operator_permissions(services: Services, plan: Plan) -> str:
 def role_arns(name: str, account: str, partition: str, region: str) -> list[str]:
     """Where the role of a session may be: the session's ARN leaves out the path of the role, which
     few roles have. Those of IAM Identity Center are in one of two, the second when its home is not
-    us-east-1. Source: "Referencing permission sets in resource policies", its user guide."""
+    us-east-1. Source: "Referencing permission sets in resource policies", its user guide.
+    """
     role = f"arn:{partition}:iam::{account}:role"
     if name.startswith(_SSO):
         path = "aws-reserved/sso.amazonaws.com"
@@ -136,7 +137,8 @@ def _check(iam: Any, arn: str, needed: Iterable[Permission], hint: str) -> str:
 
 def missing(iam: Any, arn: str, permission: Permission) -> list[str]:
     """What of it a user or role lacks. One resource at a time: the simulator pairs each action with
-    each resource."""
+    each resource.
+    """
     pages = iam.get_paginator("simulate_principal_policy").paginate(
         PolicySourceArn=arn,
         ActionNames=list(permission.actions),

@@ -44,7 +44,8 @@ def bucket(services: Services, plan: Plan) -> str:
 
 def encryption(services: Services, plan: Plan) -> str:
     """Whether the training role may use the key of the bucket, when it has one of its own. Who else
-    may use it, the key's own policy can say too: not being allowed by IAM is a doubt."""
+    may use it, the key's own policy can say too: not being allowed by IAM is a doubt.
+    """
     stack = known(plan.stack, "stack")
     answer = services.s3.get_bucket_encryption(Bucket=stack.bucket)
     (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
@@ -65,7 +66,7 @@ def encryption(services: Services, plan: Plan) -> str:
 
 
 def data(services: Services, plan: Plan) -> str:
-    """Whether it can be trained on, and fits on the disk of the instance."""
+    """Return whether it can be trained on, and fits on the disk of the instance."""
     sizes = {name: len(content) for name, content in settled(plan.dataset).channels.items()}
     sizes |= {name: _size_of(services, plan, name) for name in plan.other_data}
     size, disk = sum(sizes.values()), plan.settings.volume_size_gb
@@ -78,7 +79,8 @@ def data(services: Services, plan: Plan) -> str:
 
 def _size_of(services: Services, plan: Plan, channel: str) -> int:
     """Bytes of a channel that is in S3 already. Raises InputError when it cannot be trained on, and
-    Doubt when whoever asks may not look."""
+    Doubt when whoever asks may not look.
+    """
     uri, stack = plan.other_data[channel], known(plan.stack, "stack")
     bucket_name, _ = split_uri(uri)
     try:

@@ -11,7 +11,7 @@ SECONDS_PER_HOUR = 3600
 
 
 def cost_usd(price: Price, seconds: float, instances: int) -> float:
-    """What so many seconds of so many instances cost."""
+    """Return what so many seconds of so many instances cost."""
     return price.usd_per_hour * seconds * instances / SECONDS_PER_HOUR
 
 
@@ -73,22 +73,24 @@ def selected_instance(resources: dict[str, Any]) -> str | None:
 class Ceiling:
     """The most that an execution may cost, watched while it runs: the start is refused for one
     attempt of `max_run_seconds`; attempts that are repeated, and what is billed before and after
-    the program runs, come on top."""
+    the program runs, come on top.
+    """
 
     def __init__(self, price: Price | None, max_cost_usd: float | None) -> None:
         self.price = price  # of an instance, when it is known
         self._most = max_cost_usd
 
     def reached(self, usd: float) -> str | None:
-        """What is said when so much has been spent; None while more may be."""
+        """Return what is said when so much has been spent; None while more may be."""
         if self._most is None or usd < self._most:
             return None
         return f"about {usd:.6f} USD were spent, which reaches max_cost_usd, {self._most:g} USD"
 
 
 def estimate(pricing: Any | None, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
-    """What the instances of a training job (DescribeTrainingJob) cost; None when
-    there was none, or the price cannot be read."""
+    """Return what the instances of a training job (DescribeTrainingJob) cost; None when
+    there was none, or the price cannot be read.
+    """
     if "BillableTimeInSeconds" not in job:
         return None
     resources = job["ResourceConfig"]

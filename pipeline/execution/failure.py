@@ -10,7 +10,8 @@ def diagnose_run(
     logs: Any, record: dict[str, Any], because: str | None = None
 ) -> tuple[Diagnosis | None, list[str]]:
     """What it was, if that is known, and of a failure the last lines of the job's log. `because` is
-    why the command itself stopped it: the services do not know."""
+    why the command itself stopped it: the services do not know.
+    """
     job = record["training_job_name"]
     lines = last_lines(logs, job) if job and record["status"] != "Succeeded" else []
     diagnosis = diagnose(symptoms(record, lines, because))
@@ -43,7 +44,7 @@ def names(record: dict[str, Any]) -> dict[str, str]:
 
 
 def symptoms(record: dict[str, Any], last_lines: list[str], because: str | None = None) -> str:
-    """What there is to be diagnosed, one symptom a line; of a success, what may surprise."""
+    """Return what there is to be diagnosed, one symptom a line; of a success, what may surprise."""
     if record["status"] == "Succeeded":
         reused = record["reused_from"]
         return f"the result was reused from {reused}" if reused else ""

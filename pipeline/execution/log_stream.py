@@ -42,7 +42,7 @@ def stream_names(logs: Any, group: str, prefix: str) -> list[str]:
 
 
 def last_lines(logs: Any, job_name: str) -> list[str]:
-    """The LAST_LINES of each host of a training job."""
+    """Return the LAST_LINES of each host of a training job."""
     lines: list[str] = []
     for name in stream_names(logs, TRAINING_LOG_GROUP, f"{job_name}/"):
         answer = logs.get_log_events(

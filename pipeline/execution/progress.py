@@ -47,7 +47,8 @@ class Follower:
 
     def wait(self) -> str:
         """The final status. It asks often while something happens, and more and more seldom while
-        nothing does."""
+        nothing does.
+        """
         pause = FIRST_POLL_SECONDS
         asked_to_stop = False
         with self.console.status("waiting for the first step") as spinner:
@@ -95,7 +96,7 @@ class Follower:
         return self.stop.is_set()
 
     def _news(self) -> list[str]:
-        """New log lines, and steps whose status has changed."""
+        """Return new log lines, and steps whose status has changed."""
         news = []
         self._spending = False
         for step in list_steps(self._sagemaker, self._arn):
@@ -147,7 +148,7 @@ def list_steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:
 
 
 def training_job_name(step: dict[str, Any]) -> str | None:
-    """The name of a step's training job, once it has one."""
+    """Return the name of a step's training job, once it has one."""
     arn: str = step.get("Metadata", {}).get("TrainingJob", {}).get("Arn", "")
     return arn.rpartition("/")[2] or None
 

@@ -84,7 +84,7 @@ def collect(sagemaker: Any, s3: Any, ecr: Any, pricing: Any, execution_arn: str)
 
 
 def read_definition(sagemaker: Any, execution_arn: str) -> str | None:
-    """The JSON that the execution carries out; None when it cannot be read."""
+    """Return the JSON that the execution carries out; None when it cannot be read."""
     try:
         answer = sagemaker.describe_pipeline_definition_for_execution(
             PipelineExecutionArn=execution_arn
@@ -95,7 +95,7 @@ def read_definition(sagemaker: Any, execution_arn: str) -> str | None:
 
 
 def make_folder(runs: Path) -> None:
-    """Raises InputError when it cannot be made or written to: before anything is billed."""
+    """Raise InputError when it cannot be made or written to: before anything is billed."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=runs).close()
@@ -156,7 +156,7 @@ def _save_artifact(s3: Any, artifact: Mapping[str, Any] | None, folder: Path) ->
 
 
 def recorded_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
-    """The records in `runs` of executions of this pipeline, newest first.
+    """Return the records in `runs` of executions of this pipeline, newest first.
 
     Raises InputError for a record that cannot be read.
     """

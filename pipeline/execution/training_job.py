@@ -32,14 +32,15 @@ class JobPhases:
         self._job = job
 
     def news(self) -> list[tuple[str, float]]:
-        """The phases that have ended since the last call, with their seconds."""
+        """Return the phases that have ended since the last call, with their seconds."""
         phases = phase_seconds(self._job)
         news, self._told = phases[self._told :], len(phases)
         return news
 
     def cost_usd(self, price: Price) -> float:
         """What the instances have cost so far: from the job's data on, but for the time in which it
-        had none."""
+        had none.
+        """
         if "TrainingStartTime" not in self._job:
             return 0.0
         seconds = sum(
@@ -52,7 +53,7 @@ class JobPhases:
 
 
 def phase_seconds(job: dict[str, Any]) -> list[tuple[str, float]]:
-    """The phases that a job (DescribeTrainingJob) has gone through, in their order."""
+    """Return the phases that a job (DescribeTrainingJob) has gone through, in their order."""
     return [
         (each["Status"], (each["EndTime"] - each["StartTime"]).total_seconds())
         for each in job.get("SecondaryStatusTransitions", [])
@@ -69,7 +70,7 @@ class JobLog:
         self._streams: dict[str, LogStream] = {}
 
     def new_lines(self) -> list[str]:
-        """What has been written since the last call; nothing while there is no log yet."""
+        """Return what has been written since the last call; nothing while there is no log yet."""
         for name in stream_names(self._logs, TRAINING_LOG_GROUP, self._prefix):
             self._streams.setdefault(name, LogStream(self._logs, TRAINING_LOG_GROUP, name))
         return [line for stream in self._streams.values() for line in stream.new_lines()]

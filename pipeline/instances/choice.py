@@ -132,7 +132,7 @@ def usable(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def choose_smallest(facts: Facts, need: Need, region: str) -> Candidate:
-    """Raises InputError with all reasons, and how to change that, when no type is usable."""
+    """Raise InputError with all reasons, and how to change that, when no type is usable."""
     candidates = judge(facts, need)
     best = smallest(usable(candidates))
     if best is None:
@@ -162,7 +162,7 @@ def _way_out(facts: Facts, candidates: Iterable[Candidate], need: Need, region: 
 
 
 def quota_request(quota: Quota, need: Need, region: str) -> str:
-    """The command that asks AWS for a quota which is enough."""
+    """Return the command that asks AWS for a quota which is enough."""
     return (
         "aws service-quotas request-service-quota-increase --service-code sagemaker "
         f"--quota-code {quota.code} --desired-value {need.instances} --region {region}"
@@ -170,7 +170,7 @@ def quota_request(quota: Quota, need: Need, region: str) -> str:
 
 
 def _quota_to_raise(facts: Facts, candidates: Iterable[Candidate], need: Need) -> Quota | None:
-    """The one for all jobs, or that of the smallest type which lacks nothing else."""
+    """Return the one for all jobs, or that of the smallest type which lacks nothing else."""
     all_jobs = _all_jobs_quota(facts, need)
     if _all_jobs_problem(all_jobs, need):
         return all_jobs

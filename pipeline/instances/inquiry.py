@@ -107,7 +107,8 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
 
 def instance_type_requests(types: Sequence[str]) -> list[dict[str, Any]]:
     """DescribeInstanceTypes requests for all of them. By filter, not by name: EC2 refuses a request
-    that names a type it does not have in the region, and leaves it out of a filter's answer."""
+    that names a type it does not have in the region, and leaves it out of a filter's answer.
+    """
     names = [each.removeprefix("ml.") for each in types]
     return [
         {

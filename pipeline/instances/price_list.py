@@ -47,7 +47,7 @@ def pricing_client(session: boto3.Session, region: str, config: Config | None = 
 
 
 def instance_products(region: str, use: str = TRAINING) -> dict[str, Any]:
-    """The GetProducts request for all instances of a region that are for one use."""
+    """Return the GetProducts request for all instances of a region that are for one use."""
     wanted = {"regionCode": region, "component": use}
     return {
         "ServiceCode": SERVICE,

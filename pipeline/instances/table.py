@@ -55,7 +55,7 @@ def _usable(each: Candidate) -> str:
 
 
 def choices(candidates: Sequence[Candidate]) -> str:
-    """The smallest, the cheapest and the free type: they can be three."""
+    """Return the smallest, the cheapest and the free type: they can be three."""
     rows = [
         ("smallest", smallest(candidates)),
         ("smallest usable", smallest(usable(candidates))),

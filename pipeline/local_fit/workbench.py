@@ -84,7 +84,7 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
 
 
 def build_here(settings: Settings) -> str:
-    """Builds the image of the present container/ with the engine of this machine; its name.
+    """Build the image of the present container/ with the engine of this machine; its name.
 
     Raises InputError when that fails.
     """

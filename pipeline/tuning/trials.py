@@ -48,7 +48,7 @@ class TrialFollower(Follower):
 
 
 def tuning_job_name(step: Mapping[str, Any]) -> str | None:
-    """The name of a step's tuning job, once it has one."""
+    """Return the name of a step's tuning job, once it has one."""
     arn: str = step.get("Metadata", {}).get("TuningJob", {}).get("Arn", "")
     return arn.rpartition("/")[2] or None
 
@@ -91,7 +91,7 @@ def said(trial: Trial) -> str:
 
 
 def collect(sagemaker: Any, execution_arn: str) -> dict[str, Any]:
-    """The facts of a search, as the services say them; None for what they do not say."""
+    """Return the facts of a search, as the services say them; None for what they do not say."""
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
     name = next((name for step in steps if (name := tuning_job_name(step))), None)
@@ -157,7 +157,7 @@ def _facts(trial: Trial) -> dict[str, Any]:
 
 
 def save(record: Mapping[str, Any], runs: Path) -> Path:
-    """Writes `runs/<execution id>/tuning.json`: the whole file, or nothing."""
+    """Write `runs/<execution id>/tuning.json`: the whole file, or nothing."""
     folder = run_folder(record["execution_arn"], runs)
     folder.mkdir(exist_ok=True)
     unfinished = folder / f".{RECORD_FILE}"
@@ -167,7 +167,7 @@ def save(record: Mapping[str, Any], runs: Path) -> Path:
 
 
 def best(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The facts of the best training job, when there is one."""
+    """Return the facts of the best training job, when there is one."""
     name = record["best_training_job"]
     found = (each for each in record["trials"] if each["training_job_name"] == name)
     return next(found, None)

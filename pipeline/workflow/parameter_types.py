@@ -1,5 +1,6 @@
 """The SDK's parameters with the description that AWS's schema of a definition has for them
-("SageMaker Pipelines JSON schema", ParameterDescription) and the SDK leaves out."""
+("SageMaker Pipelines JSON schema", ParameterDescription) and the SDK leaves out.
+"""
 
 from typing import Any
 

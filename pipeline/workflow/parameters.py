@@ -1,5 +1,6 @@
 """The pipeline's parameters, and the --parameter NAME=VALUE arguments: checked as pipeline.yaml is,
-before anything is sent."""
+before anything is sent.
+"""
 
 import copy
 from collections.abc import Sequence
@@ -52,7 +53,7 @@ SETTINGS = {  # parameters that pipeline.yaml has under another name
 def parse_overrides(
     texts: Sequence[str], definition: dict[str, Any], settings: Settings
 ) -> dict[str, Any]:
-    """Raises InputError listing every unknown name and every value that does not fit."""
+    """Raise InputError listing every unknown name and every value that does not fit."""
     declared = {parameter["Name"]: parameter for parameter in definition["Parameters"]}
     values: dict[str, Any] = {}
     found, unknown = [], []

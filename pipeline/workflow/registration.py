@@ -42,7 +42,7 @@ def register_model(
     source_revision: Any,
     data_uris: Mapping[str, Any],
 ) -> ModelStep:
-    """Registers what `train` made; the keyword arguments may be pipeline parameters."""
+    """Register what `train` made; the keyword arguments may be pipeline parameters."""
     job = train.properties
     model = Model(
         image_uri=image_uri,

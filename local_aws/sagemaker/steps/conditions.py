@@ -13,7 +13,7 @@ _COMPARISONS = {
 
 
 def holds(condition: dict[str, Any]) -> bool:
-    """Whether a condition with resolved values is true.
+    """Return whether a condition with resolved values is true.
 
     Raises ValueError when its values cannot be compared, or for an unknown type.
     """

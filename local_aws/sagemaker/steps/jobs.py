@@ -1,5 +1,6 @@
 """Training, Processing, Transform and Tuning steps: one job, created through the API and followed
-to its end."""
+to its end.
+"""
 
 from typing import Any
 
@@ -52,7 +53,7 @@ def _end_of_job(step: StepRun, noun: str, name: str) -> dict[str, Any]:
 
 
 def _training_jobs(step: StepRun, job: dict[str, Any]) -> dict[str, Any]:
-    """What a TuningStep has beside the answer of Describe: its training jobs, best first."""
+    """Return what a TuningStep has beside the answer of Describe: its training jobs, best first."""
     config = job["HyperParameterTuningJobConfig"]
     maximized = config["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
     listed = step.call(
@@ -67,7 +68,7 @@ def _training_jobs(step: StepRun, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def property_files(step: StepRun, job: dict[str, Any]) -> dict[str, str]:
-    """The S3 URI of each property file of a processing job."""
+    """Return the S3 URI of each property file of a processing job."""
     outputs = job.get("ProcessingOutputConfig", {}).get("Outputs", [])
     folders = {each["OutputName"]: each.get("S3Output", {}).get("S3Uri") for each in outputs}
     return {

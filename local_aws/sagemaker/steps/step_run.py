@@ -80,7 +80,7 @@ class StepRun:
         return answer
 
     def create_request(self, longest: int = NAME_LENGTH) -> dict[str, Any]:
-        """The Arguments with a name of the execution's own, and the tags of every job of a
+        """Return the Arguments with a name of the execution's own, and the tags of every job of a
         pipeline, as users of SageMaker quote them (getindata/kedro-sagemaker issue 20).
 
         The name is "pipelines-<execution>-<step>-<random>"; a name in the definition stands for
@@ -108,7 +108,7 @@ class StepRun:
         }
 
     def wait(self, seconds: float) -> None:
-        """Raises Stopped when the execution is to stop before."""
+        """Raise Stopped when the execution is to stop before."""
         if self.faults:
             return
         waited = 0.0
@@ -120,7 +120,7 @@ class StepRun:
 
 
 def now() -> datetime:
-    """The time with its zone."""
+    """Return the time with its zone."""
     return datetime.now(UTC)
 
 
