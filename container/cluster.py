@@ -12,6 +12,7 @@ Therefore another thread looks at the connections.
 
 import contextlib
 import os
+import pickle
 import select
 import socket
 import sys
@@ -120,6 +121,8 @@ def join(
         if isinstance(error, xgb.core.XGBoostError) and "collective" in str(error):
             reason = str(error).partition("Stack trace")[0].strip().rpartition("]: ")[2]
             raise _lost(current, reason) from None
+        if isinstance(error, pickle.UnpicklingError):  # of an operation that was taken for done
+            raise _lost(current, "what it sent is not whole") from None
         raise
     finally:
         left.set()

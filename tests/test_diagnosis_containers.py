@@ -213,7 +213,8 @@ def test_a_base_image_that_was_pulled_too_often(name: str, image: Image, tmp_pat
     hub.shutdown()
     hub.server_close()
     assert process.returncode == cli.WRONG_INPUT
-    assert says(name, err)
+    # BuildKit asks with HEAD, and the answer to that has no message.
+    assert says(name if message in err else "pull-rate-limit", err)
 
 
 def test_a_build_whose_disk_is_full(image: Image, tmp_path: Path) -> None:

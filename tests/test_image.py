@@ -139,7 +139,7 @@ def test_a_job_has_what_its_instance_has_and_no_network(image: Image) -> None:
     assert host["NanoCpus"] == min(2, os.cpu_count() or 1) * 10**9
     assert host["NetworkMode"] == "none"
     modes = {bind.split(":")[1]: bind.split(":")[2] for bind in host["Binds"]}
-    assert modes == {"/opt/ml": "rw", "/opt/ml/input": "ro"}
+    assert modes == {"/opt/ml/model": "rw", "/opt/ml/output": "rw", "/opt/ml/input": "ro"}
     image.run(
         "aws",
         "sagemaker",

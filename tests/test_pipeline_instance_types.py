@@ -6,6 +6,7 @@ from pipeline.instances.inquiry import (
     FILTER_VALUES,
     ON_DEMAND,
     SPOT,
+    WARM_POOL,
     Inquiry,
     Quota,
     Size,
@@ -44,6 +45,7 @@ def test_quotas_are_known_by_their_whole_name() -> None:
     assert read_quotas([], pages) == {
         ("ml.m5.large", ON_DEMAND): Quota("L-1", 1),
         ("ml.m5.large", SPOT): Quota("L-2", 2),
+        ("ml.m5.large", WARM_POOL): Quota("L-3", 3),
         (ALL_JOBS[ON_DEMAND], ON_DEMAND): Quota("L-5", 5),
         (ALL_JOBS[SPOT], SPOT): Quota("L-6", 6),
     }

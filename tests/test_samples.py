@@ -80,6 +80,9 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         smallest, _ = call(smallest_instance.main)
         table, searched = call(tune.main, "--jobs", "3")
         version = record["model_package_arn"].rpartition("/")[2]
+        sagemaker = local_aws.clients.client("sagemaker")
+        for endpoint in sagemaker.list_endpoints()["Endpoints"]:  # of other tests
+            sagemaker.delete_endpoint(EndpointName=endpoint["EndpointName"])
         steps = [
             call(approve.main, version, "--reason", "first model", "--yes"),
             call(deploy_model.main),

@@ -24,13 +24,15 @@ def publish(clients: Clients, arn: str, detail_type: str, detail: dict[str, Any]
     """Send an event about the resource `arn`; what its targets do happens in threads."""
     region, account = arn.split(":")[3:5]
     backend = events_backends[account][region]
+    now = datetime.now(UTC)
     message: Any = {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": detail_type,
         "source": "aws.sagemaker",
         "account": account,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "time": now.isoformat(timespec="seconds"),
+        "ingestion-time": now.timestamp(),  # of moto's own, for its targets
         "region": region,
         "resources": [arn],
         "detail": detail,
