@@ -12,15 +12,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import (
-    approve,
-    deploy_model,
-    preflight,
-    score,
-    smallest_instance,
-    tune,
-    upsert_and_start,
-)
+from pipeline import preflight, smallest_instance, tune, upsert_and_start
 from pipeline.local import ProjectAws
 
 import pytest
@@ -40,7 +32,6 @@ PAGES = {
     "predict": ["docs/model-and-registry.md"],
     "package": ["docs/model-and-registry.md"],
     "serve": ["docs/serving.md"],
-    "approved": ["docs/serving.md"],
 }
 
 
@@ -79,15 +70,6 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         checks, _ = call(preflight.main, "--config", str(changed))
         smallest, _ = call(smallest_instance.main)
         table, searched = call(tune.main, "--jobs", "3")
-        version = record["model_package_arn"].rpartition("/")[2]
-        sagemaker = local_aws.clients.client("sagemaker")
-        for endpoint in sagemaker.list_endpoints()["Endpoints"]:  # of other tests
-            sagemaker.delete_endpoint(EndpointName=endpoint["EndpointName"])
-        steps = [
-            call(approve.main, version, "--reason", "first model", "--yes"),
-            call(deploy_model.main),
-            call(score.main, str(ROOT / "pipeline" / "titanic" / "titanic.csv")),
-        ]
     if "REGENERATE" in os.environ:
         for picture in ("roc-curve.png", "roc-curve.ko.png"):
             shutil.copy(folder / "runs" / record["execution_arn"][-12:] / picture, ROOT / "docs")
@@ -108,7 +90,6 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         "predict": predicted(model),
         "package": json.dumps(package["CustomerMetadataProperties"], indent=1)[2:-2],
         "serve": served(folder),
-        "approved": "\n".join(out for out, _ in steps),
     }
 
 
