@@ -39,7 +39,7 @@ def end_quietly() -> None:
 def handled() -> Iterator[None]:
     """Raise Interrupted at the first of SIGNALS, but for those that the process ignores.
 
-    Afterwards the process ignores Ctrl-C if `end_quietly` was called: all that is left is its end.
+    Afterwards the process ignores SIGNALS if `end_quietly` was called: all that is left is its end.
     """
     global _received, _cleaning
     if threading.current_thread() is not threading.main_thread():
@@ -53,8 +53,9 @@ def handled() -> Iterator[None]:
     try:
         yield
     finally:
+        ending = before[signal.SIGINT] == _end
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if handler == _end else handler)
+            signal.signal(number, signal.SIG_IGN if ending else handler)
 
 
 @contextmanager

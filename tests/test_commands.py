@@ -25,10 +25,10 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 SIGNAL_AT_IMPORT = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
 SIGNALS_AT_EXIT = """
 import atexit, os, signal
-def twice():
-    os.kill(os.getpid(), signal.SIGINT)
-    os.kill(os.getpid(), signal.SIGINT)
-atexit.register(twice)
+def signals():
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+atexit.register(signals)
 """
 SIGNAL_IN_FINALIZER = """
 import os, signal, time
@@ -72,7 +72,7 @@ def test_ctrl_c_during_the_imports_is_one_line(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
-def test_two_ctrl_c_after_the_output_are_quiet(tmp_path: Path) -> None:
+def test_signals_after_the_output_are_quiet(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(SIGNALS_AT_EXIT)
     done = run(GLOSSARY, environment={"PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stderr) == (0, "")
