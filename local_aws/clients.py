@@ -4,12 +4,11 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.api_models import LOADER
+
 import boto3
 from botocore.config import Config
-from botocore.loaders import create_loader
 from botocore.session import Session
-
-LOADER: Any = create_loader()  # shared: reading the models of the APIs is most of a client's time
 
 # A function may take up to 15 minutes, and is not to be invoked twice.
 INVOKING = Config(read_timeout=960, retries={"total_max_attempts": 1})

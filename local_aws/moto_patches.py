@@ -3,24 +3,29 @@
 import json
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
+from local_aws import api_models
 from local_aws.environment import NO_CREDENTIALS, aws_environment
 from local_aws.partitions import domain_of, partition_of, regions, registry_host
 
 # moto asks boto3 for regions at import: with the user's profile, if there is one, even a wrong one.
 with aws_environment(NO_CREDENTIALS):
+    api_models.share()
     from moto.cloudformation import parsing
     from moto.cloudformation.models import CloudFormationBackend
     from moto.cloudformation.responses import CloudFormationResponse
+from moto.core import utils as core_utils
 from moto.core.base_backend import AccountSpecificBackend
+from moto.core.loaders import create_loader
 from moto.ecr.models import Repository
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, Role
 from moto.s3.responses import ACTION_MAP
 from moto.utilities import utils
 
+_create_loader = cache(create_loader)
 _execute_change_set = CloudFormationBackend.execute_change_set
 _clean_json = parsing.clean_json
 _validate_different_update = CloudFormationResponse._validate_different_update
@@ -47,6 +52,8 @@ def apply() -> None:
     policy: Any = ManagedPolicy
     role: Any = Role
     template: Any = parsing
+    loading: Any = core_utils
+    loading.create_loader = _create_loader
     template.clean_json = clean_json
     response: Any = CloudFormationResponse
     response._validate_different_update = validate_different_update

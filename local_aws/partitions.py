@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from botocore.loaders import Loader
+from local_aws.api_models import LOADER
 
 # <bucket>.s3.<region>, <bucket>.s3-<region>, <bucket>.s3.dualstack.<region>... before the domain
 _BUCKET = re.compile(r"(?P<bucket>.+)\.s3(-(?!control)[a-z0-9-]+)?(\.[a-z0-9-]+)*")
@@ -14,7 +14,7 @@ def regions() -> dict[str, str]:
     """Return the partition of each region of AWS."""
     return {
         region: partition["id"]
-        for partition in Loader().load_data("partitions")["partitions"]
+        for partition in LOADER.load_data("partitions")["partitions"]
         for region in partition["regions"]
         if not region.endswith("-global")
     }
@@ -25,7 +25,7 @@ def sagemaker_regions() -> list[str]:
     """Return the regions of all partitions in which botocore knows SageMaker, sorted."""
     return sorted(
         region
-        for partition in Loader().load_data("endpoints")["partitions"]
+        for partition in LOADER.load_data("endpoints")["partitions"]
         for region in partition["services"].get("api.sagemaker", {}).get("endpoints", ())
         if region in partition["regions"]
     )
@@ -41,7 +41,7 @@ def domain_of(region: str) -> str:
     name = partition_of(region)
     found = (
         partition["outputs"]["dnsSuffix"]
-        for partition in Loader().load_data("partitions")["partitions"]
+        for partition in LOADER.load_data("partitions")["partitions"]
         if partition["id"] == name
     )
     domain: str = next(found)
@@ -57,9 +57,9 @@ def registry_host(account: str, region: str) -> str:
 def domains() -> tuple[str, ...]:
     """Return the domains of the endpoints of all partitions, each with a dot before it."""
     found = set()
-    for partition in Loader().load_data("partitions")["partitions"]:
+    for partition in LOADER.load_data("partitions")["partitions"]:
         found |= {partition["outputs"]["dnsSuffix"], partition["outputs"]["dualStackDnsSuffix"]}
-    for partition in Loader().load_data("endpoints")["partitions"]:
+    for partition in LOADER.load_data("endpoints")["partitions"]:
         variants = partition.get("defaults", {}).get("variants", [])
         found |= {each["dnsSuffix"] for each in [partition, *variants] if "dnsSuffix" in each}
     return tuple(sorted(f".{domain}" for domain in found))

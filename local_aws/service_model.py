@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from local_aws.api_models import LOADER
+
 import regex  # the patterns hold classes such as \p{L}, which `re` does not know
-from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 # Stands for a value that is known only when the pipeline runs: never a violation.
@@ -19,7 +20,7 @@ UNKNOWN: Any = object()
 @cache
 def service_model(service: str) -> ServiceModel:
     """Return the model of a service, by boto3's name for it."""
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    return ServiceModel(LOADER.load_service_model(service, "service-2"), service)
 
 
 def sagemaker_model() -> ServiceModel:
