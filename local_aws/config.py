@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from local_aws.account.account import DEFAULT_KIND
+from local_aws.account.account import ALL_TRAINING_JOBS, DEFAULT_KIND, is_checked
 from local_aws.errors import UserError
 
 import yaml
@@ -60,6 +60,7 @@ class Config:
     builds: bool = False  # StartBuild runs commands on this machine; on with `containers`
     enforce_iam: bool = False  # refuse what no policy of the caller allows
     account: str = DEFAULT_KIND
+    quotas: Mapping[str, int] = field(default_factory=dict)  # in place of the account's, by name
     faults: tuple[str, ...] = ()
 
 
@@ -71,6 +72,7 @@ IN_FILE = (
     "buckets",
     "images",
     "account",
+    "quotas",
 )  # the rest is a matter of the command
 
 
@@ -93,6 +95,8 @@ def load_config(path: Path) -> Config:
     if "buckets" in values:
         buckets = _mapping(values["buckets"], None, f"{path}: buckets")
         values["buckets"] = {name: folder / str(place) for name, place in buckets.items()}
+    if "quotas" in values:
+        values["quotas"] = _quotas(values["quotas"], f"{path}: quotas")
     if "images" in values:
         if not isinstance(values["images"], list):
             raise UserError(f"{path}: images: not a list", "write one `- match:` for each image")
@@ -115,6 +119,20 @@ def _stack(content: Any, folder: Path, where: str) -> Stack:
     texts = _texts(values, where)
     output = texts.get("user_policy_output", "")
     return Stack(texts["name"], folder / texts["template"], output, **pairs)
+
+
+def _quotas(content: Any, where: str) -> dict[str, int]:
+    quotas = _mapping(content, None, where)
+    for name, most in quotas.items():
+        if not is_checked(str(name)):
+            raise UserError(
+                f"{where}: {name}: no job is held to such a quota",
+                "write `ml.m5.large for training job usage`, `ml.m5.large for spot training job "
+                f"usage` or `{ALL_TRAINING_JOBS}`",
+            )
+        if not isinstance(most, int) or isinstance(most, bool) or most < 0:
+            raise UserError(f"{where}: {name}: {most!r}", "write a whole number, at least 0")
+    return quotas
 
 
 def _image(content: Any, folder: Path, where: str) -> Image:

@@ -114,7 +114,7 @@ def start(config: Config) -> Iterator[LocalAws]:
         environment = clients.program_environment()
         ending.enter_context(aws_environment(environment))
         runner = _runner(config, clients, workspace, ending)
-        quotas = account_api.LocalServiceQuotas.account = Account(config.account)
+        quotas = account_api.LocalServiceQuotas.account = Account(config.account, config.quotas)
         faults = Faults(config.faults)
         LocalSageMaker.state = BackendState(clients, runner, quotas, faults, workspace)
         LocalSageMakerRuntime.state = LocalSageMaker.state

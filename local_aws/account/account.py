@@ -20,10 +20,11 @@ Document = dict[str, Any]
 
 
 class Account:
-    """One of KINDS."""
+    """One of KINDS, with the quotas of the configuration in place of its own."""
 
-    def __init__(self, kind: str) -> None:
-        self._applied = TABLES["defaults"] | TABLES["accounts"][kind]
+    def __init__(self, kind: str, quotas: Mapping[str, int] | None = None) -> None:
+        self._given = dict(quotas or {})
+        self._applied = TABLES["defaults"] | TABLES["accounts"][kind] | self._given
 
     def quotas(self) -> list[Document]:
         """Return what ListServiceQuotas says of SageMaker, in the order of the codes."""
@@ -38,7 +39,8 @@ class Account:
         name = _FAMILIES["spot" if spot else "on_demand"]
         names = {name.format(selected(job["ResourceConfig"])[0])}
         names |= set() if spot else {ALL_TRAINING_JOBS}
-        return {each: float(self._applied.get(each, 0)) for each, _ in _codes() if each in names}
+        known = {each for each, _ in _codes()} | self._given.keys()
+        return {each: float(self._applied.get(each, 0)) for each in names & known}
 
     def billable(self, seconds: int, spot: bool) -> int:
         """Of so many seconds of training, those that AWS bills at the price on demand."""
@@ -55,6 +57,12 @@ class Account:
             "Adjustable": True,
             "GlobalQuota": False,
         }
+
+
+def is_checked(quota: str) -> bool:
+    """Return whether jobs are held to a quota of this name."""
+    endings = tuple(name.removeprefix("{}") for name in _FAMILIES.values())
+    return quota == ALL_TRAINING_JOBS or (quota.startswith("ml.") and quota.endswith(endings))
 
 
 def products(attributes: dict[str, str]) -> list[Document]:

@@ -58,7 +58,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     """The environment of one local AWS for all tests."""
     folder = tmp_path_factory.mktemp("serving")
     (folder / "local_aws.yaml").write_text(
-        yaml.safe_dump({"images": [IMAGE, FRAMEWORK, *CONFIG["images"]]})
+        yaml.safe_dump(
+            {
+                "images": [IMAGE, FRAMEWORK, *CONFIG["images"]],
+                "quotas": {"ml.c5.xlarge for training job usage": 2},
+            }
+        )
     )
     with serving(folder) as printed:
         yield printed

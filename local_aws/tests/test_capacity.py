@@ -11,6 +11,7 @@ from local_aws.tests.jobs import Jobs
 from local_aws.workspace import LOCK
 
 import pytest
+from botocore.exceptions import ClientError
 
 EXECUTIONS = 20
 IDLE_MIB = 250
@@ -68,3 +69,25 @@ def test_an_idle_one_holds_less_than_250_mib(tmp_path: Path) -> None:
         status = Path(f"/proc/{lock.read_text().strip()}/status").read_text()
         (held,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         assert int(held.split()[1]) / 1024 < IDLE_MIB
+
+
+def test_quotas_of_the_configuration_are_those_of_the_account(jobs: Jobs) -> None:
+    """The account of the tests has 2 of ml.c5.xlarge, where its kind has none."""
+    name = "ml.c5.xlarge for training job usage"
+    pages = jobs.clients.client("service-quotas").get_paginator("list_service_quotas")
+    (applied,) = pages.paginate(ServiceCode="sagemaker").search(f"Quotas[?QuotaName=='{name}']")
+    assert applied["Value"] == 2
+
+    def start(do: str, count: int) -> str:
+        config = {"InstanceType": "ml.c5.xlarge", "InstanceCount": count, "VolumeSizeInGB": 1}
+        return jobs.start(do, ResourceConfig=config)
+
+    first, second = (start("import time; time.sleep(600)", 1) for _ in range(2))
+    with pytest.raises(
+        ClientError, match=f"'{name}' is 2 Instances, with current utilization of 2"
+    ):
+        start("", 1)
+    for each in (first, second):
+        jobs.sagemaker.stop_training_job(TrainingJobName=each)
+        jobs.wait(each)
+    assert jobs.wait(start("", 1))["TrainingJobStatus"] == "Completed"

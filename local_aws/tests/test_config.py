@@ -55,6 +55,14 @@ ONE_OF = "one of docker, python and command says how the image is run\nhint: "
         ("regoin: x", "unknown key: regoin (did you mean region?)\nhint: the keys are account, "),
         ("region: [", "not readable as YAML: "),
         ("- a", "not a list of keys with values\nhint: "),
+        (
+            "quotas: {ml.c5.xlarge: 1}",
+            "quotas: ml.c5.xlarge: no job is held to such a quota\nhint: ",
+        ),
+        (
+            "quotas: {ml.c5.xlarge for training job usage: -1}",
+            "quotas: ml.c5.xlarge for training job usage: -1\nhint: ",
+        ),
         ("port: x", "port: 'x'\nhint: write a whole number"),
         ("stack: {name: mine}", "stack: missing key: template\nhint: "),
         ("stack: {name: 1, template: x}", "stack: name: 1 is not a text\nhint: "),
