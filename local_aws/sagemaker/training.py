@@ -20,6 +20,7 @@ from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRU
 from local_aws.log_writer import LogWriter
 from local_aws.runners.runner import ContainerSpec
 from local_aws.sagemaker import vpc
+from local_aws.sagemaker.built_in_metrics import metric_definitions
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, HostFailed
 from local_aws.sagemaker.instances import selected, with_selection
@@ -50,7 +51,8 @@ class TrainingJob(Job):
 
     def __init__(self, request: dict[str, Any], arn: str, services: JobServices) -> None:
         super().__init__(request, arn, services)
-        definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
+        account = arn.split(":")[4]
+        definitions = metric_definitions(request["AlgorithmSpecification"], account)
         self._patterns = MetricPatterns(definitions)
         self._metrics: dict[str, dict[str, Any]] = {}
         self._spot: bool = request.get("EnableManagedSpotTraining", False)

@@ -32,7 +32,7 @@ class TuningApi(TrainingApi):
 
     def create_hyper_parameter_tuning_job(self) -> ActionResult:
         request = self._request()
-        found = problems(request)
+        found = problems(request, self.current_account)
         if found:
             raise AWSValidationException("; ".join(found))
         name = request["HyperParameterTuningJobName"]

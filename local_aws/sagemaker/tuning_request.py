@@ -5,6 +5,7 @@ of each of its training jobs.
 from typing import Any
 
 from local_aws.sagemaker import search
+from local_aws.sagemaker.built_in_metrics import metric_definitions
 
 Document = dict[str, Any]
 
@@ -25,7 +26,7 @@ SUPPORTED_CONFIG = (
 )
 
 
-def problems(request: Document) -> list[str]:
+def problems(request: Document, account: str) -> list[str]:
     """Return what AWS refuses beyond its model, and what local AWS cannot do, one line each."""
     here = "CreateHyperParameterTuningJob"
     config: Document = request["HyperParameterTuningJobConfig"]
@@ -49,7 +50,7 @@ def problems(request: Document) -> list[str]:
     if not definition.keys() & {"ResourceConfig", "HyperParameterTuningResourceConfig"}:
         return [*found, "HyperParameterTuningResourceConfig is missing"]
     metric = config["HyperParameterTuningJobObjective"]["MetricName"]
-    declared = definition["AlgorithmSpecification"].get("MetricDefinitions", [])
+    declared = metric_definitions(definition["AlgorithmSpecification"], account)
     if metric not in [each["Name"] for each in declared]:
         found.append(f"the objective metric {metric} is not among the MetricDefinitions")
     return found + search.problems(config, definition.get("StaticHyperParameters", {}))
