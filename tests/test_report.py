@@ -283,7 +283,8 @@ def of_zeros(name: str, size: int) -> bytes:
 ODD: dict[str, Callable[[bytes], bytes]] = {
     "linear.json is neither file nor folder": lambda _: linked("linear.json", "/etc/passwd"),
     "not a whole tar.gz: Compressed file ended": lambda whole: whole[: len(whole) // 2],
-    "not a whole tar.gz: CRC check failed": lambda whole: whole[:2000] + bytes(64) + whole[2064:],
+    "not a whole tar.gz: CRC check failed": lambda whole: whole[:-8] + bytes(8),
+    "not a whole tar.gz: Error -3 while decompressing": lambda _: gzip.compress(b"")[:10] + b"\xff",
     "not a whole tar.gz: Not a gzipped file": lambda _: b"PK, another kind of archive",
     "not a whole tar.gz: ": lambda _: gzip.compress(b"no tar" * 1000),
     "unpacks to more than 256 MiB": lambda _: of_zeros("model.ubj", 4 * 2**30),
