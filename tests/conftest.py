@@ -1,5 +1,6 @@
 """Builders with defaults, and one local AWS for all tests."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -51,6 +52,13 @@ def pytest_configure() -> None:
     """Take Ctrl-C as at a terminal: what a shell starts in the background ignores it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, and only in what the tests make: the imports leave none."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
