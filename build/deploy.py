@@ -20,7 +20,7 @@ from pipeline.terminal import make_console, say
 import boto3
 from botocore.exceptions import ClientError
 from project_archive import KEY, pack_project
-from stack_events import POLL_SECONDS, Events, Sleep, follow, report_failure, tell
+from stack_events import POLL_SECONDS, Events, Sleep, follow, report_failure
 
 TEMPLATE = Path(__file__).parent / "infrastructure.yml"
 
@@ -31,6 +31,7 @@ REPLACED = {"True": ", replaced", "Conditional": ", may be replaced"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Deploy the stack after asking, and return the exit code (see `pipeline.cli`)."""
     arguments = cli.asking_parser(__doc__).parse_args(argv)
 
     def command() -> int:
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             bucket = read_stack(cloudformation, settings.stack_name).bucket
             s3 = session.client("s3")
             s3.put_object(Bucket=bucket, Key=KEY, Body=pack_project(arguments.config))
-            tell(f"packed the sources that an approval deploys with: s3://{bucket}/{KEY}")
+            say(f"packed the sources that an approval deploys with: s3://{bucket}/{KEY}")
         return code
 
     return cli.run(command)
@@ -77,7 +78,7 @@ def deploy(
     try:
         change_set = _described(cloudformation, change_set_id, sleep)
         if _nothing_to_change(change_set):
-            tell(f"stack {stack_name}: nothing to change")
+            say(f"stack {stack_name}: nothing to change")
             say(outputs(cloudformation, stack_id), make_console(stderr=False), whole=True)
             return cli.SUCCEEDED
         if change_set["Status"] != "CREATE_COMPLETE":
@@ -85,9 +86,9 @@ def deploy(
                 f"stack {stack_name}: {change_set.get('StatusReason', 'no change set')}",
                 f"correct {TEMPLATE.name}; `cfn-lint {TEMPLATE}` may say more",
             )
-        tell(f"stack {stack_name}: {kind.lower()}\n{changes_table(change_set['Changes'])}")
+        say(f"stack {stack_name}: {kind.lower()}\n{changes_table(change_set['Changes'])}")
         if not approve():
-            tell("nothing was changed")
+            say("nothing was changed")
             return cli.NOT_SUCCEEDED
         events = Events(cloudformation, stack_id)
         # A bucket made by a failed creation holds nothing, and would stand in the next one's way.
@@ -103,14 +104,14 @@ def deploy(
         return cli.SUCCEEDED
     report_failure(stack_name, events, "mend that, and run python build/deploy.py again")
     if status == "ROLLBACK_COMPLETE":
-        tell(f"stack {stack_name}: holds nothing after its failed creation, so it is deleted")
+        say(f"stack {stack_name}: holds nothing after its failed creation, so it is deleted")
         cloudformation.delete_stack(StackName=stack_id)
         follow(events, sleep)
     return cli.NOT_SUCCEEDED
 
 
 def find_stack(cloudformation: Any, stack_name: str) -> dict[str, Any] | None:
-    """None when there is no such stack."""
+    """Return DescribeStacks' description of a stack, or None when there is no such stack."""
     try:
         stack: dict[str, Any] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     except ClientError as error:
@@ -121,8 +122,15 @@ def find_stack(cloudformation: Any, stack_name: str) -> dict[str, Any] | None:
 
 
 def change_set_type(stack_name: str, status: str | None, where: str) -> str:
-    """CREATE or UPDATE; `where` is what `aws` commands of the hints need. Raises InputError
-    for a status in which CloudFormation takes neither.
+    """Return the type of the change set to create, CREATE or UPDATE.
+
+    Args:
+        stack_name: Name of the stack, for messages.
+        status: The stack's status; None when there is no such stack.
+        where: The options that `aws` commands in hints need.
+
+    Raises:
+        InputError: CloudFormation takes no change set in this status.
     """
     if status is None or status == "REVIEW_IN_PROGRESS":  # the latter: named, but never made
         return "CREATE"

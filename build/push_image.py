@@ -46,6 +46,7 @@ UNKNOWN = "mend what the last lines name (base_image in pipeline.yaml? container
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Build and push the image where ECR lacks it, and return the exit code."""
     arguments = cli.parser(__doc__).parse_args(argv)
     return cli.run(lambda: _push(arguments.config, make_console()))
 
@@ -147,8 +148,9 @@ def build(
     console: Console,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Run one build to its end; Ctrl-C stops it. Raises InputError with the failed phase and its
-    last lines.
+    """Run one build to its end; Ctrl-C stops it.
+
+    Raises InputError with the failed phase and the last lines of its log.
     """
     started = codebuild.start_build(
         projectName=project,

@@ -23,6 +23,11 @@ Component = dict[str, str]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Print the CycloneDX document of the image that this program runs in.
+
+    Args:
+        argv: Name and version of the image, then its properties as NAME=VALUE.
+    """
     name, version, *properties = sys.argv[1:] if argv is None else argv
     facts = dict(each.split("=", 1) for each in properties)
     json.dump(sbom(name, version, facts, components()), sys.stdout, indent=1)
@@ -59,6 +64,7 @@ def components() -> list[Component]:
 
 
 def python_packages() -> Iterator[Component]:
+    """Yield the distributions that this interpreter can import."""
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"].lower().replace("_", "-")
         yield component(name, distribution.version, f"pkg:pypi/{name}@{distribution.version}")

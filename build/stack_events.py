@@ -25,7 +25,7 @@ class Events:
         self.seen.clear()
 
     def new(self) -> list[Event]:
-        """Those since the last call."""
+        """Return the events since the last call, the oldest first."""
         news: list[Event] = []
         pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
             StackName=self._stack_id
@@ -40,7 +40,7 @@ class Events:
         return news
 
     def failures(self) -> list[str]:
-        """Each resource that failed by itself, with the reason; else why the stack turned back."""
+        """Return each resource that failed by itself, with the reason; else why it rolled back."""
         failed = [
             f"{event['LogicalResourceId']} ({event['ResourceType']}): "
             f"{event.get('ResourceStatusReason', 'no reason given')}"
@@ -60,7 +60,7 @@ class Events:
 
 
 def follow(events: Events, sleep: Sleep = time.sleep) -> str:
-    """Wait for the end of an operation on a stack, and tells its events; the stack's status."""
+    """Wait for the end of an operation on a stack and print its events; return its status."""
     began = time.monotonic()
     try:
         while True:
@@ -69,23 +69,20 @@ def follow(events: Events, sleep: Sleep = time.sleep) -> str:
                 clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - began))
                 status: str = event["ResourceStatus"]
                 reason = event.get("ResourceStatusReason", "") if "FAILED" in status else ""
-                tell(f"{clock} {status:<18} {event['LogicalResourceId']}  {reason}".rstrip())
+                say(f"{clock} {status:<18} {event['LogicalResourceId']}  {reason}".rstrip())
                 if _is_of_stack(event) and not status.endswith("_IN_PROGRESS"):
                     return status
             sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        tell("what CloudFormation has begun goes on without this command")
+        say("what CloudFormation has begun goes on without this command")
         raise
 
 
 def report_failure(stack_name: str, events: Events, hint: str) -> None:
+    """Print why an operation on a stack failed, then the hint, to stderr."""
     for failure in events.failures() or ["no reason given"]:
-        tell(f"error: stack {stack_name}: {failure}")
-    tell(f"hint: {hint}")
-
-
-def tell(text: str) -> None:
-    say(text)
+        say(f"error: stack {stack_name}: {failure}")
+    say(f"hint: {hint}")
 
 
 def _is_of_stack(event: Event) -> bool:

@@ -18,7 +18,7 @@ from pipeline.terminal import make_console, say
 import boto3
 from botocore.exceptions import ClientError
 from deploy import find_stack
-from stack_events import Events, Sleep, follow, report_failure, tell
+from stack_events import Events, Sleep, follow, report_failure
 
 IMAGES_PER_CALL = 100  # BatchDeleteImage takes no more
 
@@ -33,6 +33,8 @@ ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
 
 @dataclass(frozen=True)
 class Objects:
+    """What a bucket holds: every version counts, since each must be deleted."""
+
     versions: int  # the old ones counted
     delete_markers: int
     size: int  # bytes
@@ -55,6 +57,7 @@ class Found:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Delete the stack and what was made with it, after asking; return the exit code."""
     arguments = cli.asking_parser(__doc__).parse_args(argv)
 
     def command() -> int:
@@ -77,7 +80,7 @@ def teardown(
     cloudformation = session.client("cloudformation")
     stack = find_stack(cloudformation, stack_name)
     if stack is None:
-        tell(f"stack {stack_name}: not in region {session.region_name}: nothing to delete")
+        say(f"stack {stack_name}: not in region {session.region_name}: nothing to delete")
         return cli.SUCCEEDED
     status = stack["StackStatus"]
     if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
@@ -89,7 +92,7 @@ def teardown(
     found = find(session, stack, pipeline_name)
     say(listing(stack_name, found), make_console(stderr=False), indent=10)
     if not approve():
-        tell("nothing was deleted")
+        say("nothing was deleted")
         return cli.NOT_SUCCEEDED
     delete(session, found)
     events = Events(cloudformation, stack["StackId"])
@@ -132,29 +135,30 @@ def find(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> F
 
 
 def delete(session: boto3.Session, found: Found) -> None:
+    """Delete what the stack's deletion would leave behind or refuse, models and data included."""
     sagemaker = session.client("sagemaker")
     for name in found.endpoints:  # first: they bill
         sagemaker.delete_endpoint(EndpointName=name)
-        tell(f"deleted endpoint {name}")
+        say(f"deleted endpoint {name}")
     for name in found.configurations:
         sagemaker.delete_endpoint_config(EndpointConfigName=name)
     for name in found.served:
         sagemaker.delete_model(ModelName=name)
     for name in found.pipelines:
         sagemaker.delete_pipeline(PipelineName=name, ClientRequestToken=uuid.uuid4().hex)
-        tell(f"deleted pipeline {name}")
+        say(f"deleted pipeline {name}")
     for arn in found.models:
         sagemaker.delete_model_package(ModelPackageName=arn)
     if found.models:
-        tell("deleted the models of the registry")
+        say("deleted the models of the registry")
     if found.repository:
         delete_images(session.client("ecr"), found.repository)
-        tell(f"deleted the images of {found.repository}")
+        say(f"deleted the images of {found.repository}")
     if found.bucket:
         s3 = session.client("s3")
         delete_objects(s3, found.bucket)
         s3.delete_bucket(Bucket=found.bucket)
-        tell(f"deleted bucket {found.bucket}")
+        say(f"deleted bucket {found.bucket}")
 
 
 def listing(stack_name: str, found: Found) -> str:
@@ -188,8 +192,9 @@ def listing(stack_name: str, found: Found) -> str:
 
 
 def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None:
-    """Raise InputError when a policy for persons is in use: the stack could not delete it. Roles
-    whose names begin with `own_roles` go with the stack.
+    """Raise InputError when a policy for persons is in use: the stack could not delete it.
+
+    Roles whose names begin with `own_roles` do not count: they are deleted with the stack.
     """
     if policy_arn is None:
         return
@@ -210,7 +215,7 @@ def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None
 
 
 def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]:
-    """Those of the project (training, tuning, scoring) that run in the name of the stack's role."""
+    """Return the project's pipelines (training, tuning, scoring) under the stack's role."""
     pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=name)
     found = []
     for pipeline in (item for page in pages for item in page["PipelineSummaries"]):
@@ -220,14 +225,14 @@ def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]
         if pipeline["RoleArn"] == role_arn:
             found.append(own)
         else:
-            tell(f"pipeline {own}: left alone, its role {pipeline['RoleArn']} is not the stack's")
+            say(f"pipeline {own}: left alone, its role {pipeline['RoleArn']} is not the stack's")
     return found
 
 
 def find_served(
     sagemaker: Any, stack_name: str, role_arn: str | None
 ) -> tuple[list[str], list[str], list[str]]:
-    """Names of the endpoints, their configurations and the models that have the stack's role."""
+    """Return the names of endpoints, endpoint configurations and models under the stack's role."""
     if role_arn is None:
         return [], [], []
 
@@ -272,7 +277,7 @@ def count_executions(sagemaker: Any, pipeline: str) -> int:
 
 
 def list_models(sagemaker: Any, group: str) -> list[str]:
-    """ARNs of the versions in a group of the model registry, the newest first."""
+    """Return the ARNs of the versions in a model package group, the newest first."""
     pages = sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )
@@ -280,7 +285,7 @@ def list_models(sagemaker: Any, group: str) -> list[str]:
 
 
 def list_images(ecr: Any, repository: str) -> dict[str, int] | None:
-    """Digest -> size in bytes as pushed; None without a repository."""
+    """Return the size in bytes, as pushed, of each image digest; None without a repository."""
     pages = ecr.get_paginator("describe_images").paginate(repositoryName=repository)
     try:
         return {
@@ -312,7 +317,7 @@ def delete_images(ecr: Any, repository: str) -> None:
 
 
 def count_objects(s3: Any, bucket: str) -> Objects | None:
-    """None without the bucket."""
+    """Count the versions and delete markers of a bucket; None without the bucket."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
     versions = markers = size = 0
     try:
@@ -328,7 +333,7 @@ def count_objects(s3: Any, bucket: str) -> Objects | None:
 
 
 def delete_objects(s3: Any, bucket: str) -> None:
-    """All versions and delete markers, a page of at most 1,000 at a time."""
+    """Delete all versions and delete markers, a page of at most 1,000 at a time."""
     while True:
         page = s3.list_object_versions(Bucket=bucket)
         stored = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]

@@ -67,8 +67,10 @@ def parse_number(value: object) -> int | float:
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """A number with an inclusive range. The meaning of each is that of XGBoost's documentation
-    ("XGBoost Parameters"), except where `help` says otherwise.
+    """A number with an inclusive range.
+
+    The meaning of each is that of XGBoost's documentation ("XGBoost Parameters"), except where
+    `help` says otherwise.
     """
 
     type: type[int] | type[float]

@@ -48,6 +48,7 @@ class Parser(argparse.ArgumentParser):
         self._optionals.title, self._positionals.title = "Options", "Arguments"
 
     def format_help(self) -> str:
+        """Return the help: what the command does, then its usage, then the options by group."""
         formatter = self._get_formatter()
         formatter.add_text(self.description)
         formatter.add_text(f"Usage: {self._short_usage()}")
@@ -63,5 +64,6 @@ class Parser(argparse.ArgumentParser):
         return " ".join([self.prog, "[OPTIONS]", *names])
 
     def error(self, message: str) -> NoReturn:
+        """End the program with exit code 2 and one line, as argparse does for wrong arguments."""
         say(f"error: {message}\nhint: {self.prog} --help lists the arguments")
         raise SystemExit(2)

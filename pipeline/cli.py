@@ -39,6 +39,7 @@ UNKNOWN = "`aws sts get-caller-identity` says who you are, and whether AWS can b
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a command, with the option --config."""
     result = Parser(description)
     result.add_argument(
         "--config",
@@ -78,7 +79,7 @@ def at_local_aws(settings: Settings) -> Iterator[None]:
 
 
 def asking_parser(description: str | None) -> argparse.ArgumentParser:
-    """Of a command that asks before it changes something."""
+    """Return the parser of a command that asks before it changes something: it has --yes."""
     result = parser(description)
     result.add_argument("--yes", action="store_true", help="do not ask")
     return result

@@ -144,6 +144,7 @@ class CompanySettings(BaseModel):
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, Any]]:
+    """Return tags in the form that the AWS APIs take: `[{"Key": ..., "Value": ...}]`."""
     return [{"Key": name, "Value": value} for name, value in tags.items()]
 
 

@@ -39,12 +39,14 @@ class Dataset:
 
     @property
     def content_hash(self) -> str:
+        """The SHA-256 of all channels, shortened: the S3 prefix of equal data is the same."""
         digest = hashlib.sha256()
         for name, content in sorted(self.channels.items()):
             digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
         return digest.hexdigest()[:HASH_CHARACTERS]
 
     def key(self, channel: str, prefix: str) -> str:
+        """Return the S3 key of a channel's one file."""
         return f"{DATA}{prefix}/{self.content_hash}/{channel}/{channel}.csv"
 
     def uris(self, bucket: str, prefix: str) -> dict[str, str]:
@@ -160,7 +162,7 @@ def read_channel(s3: Any, uri: str) -> pd.DataFrame:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """`s3://bucket/a/b` as `("bucket", "a/b")`."""
+    """Split `s3://bucket/a/b` into `("bucket", "a/b")`."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 
@@ -177,6 +179,7 @@ def _stored_checksum(s3: Any, bucket: str, key: str) -> str | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Upload the channels to S3, and return the exit code."""
     parser = cli.local_parser(__doc__)
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="also write the channels there, a CSV each"

@@ -82,7 +82,10 @@ class Inputs:
 def build_pipeline(
     settings: Settings, stack: Stack, inputs: Inputs, boto_session: boto3.Session
 ) -> Pipeline:
-    """Nothing is sent: the result's `definition()` is the JSON, its `upsert()` sends it."""
+    """Build the pipeline; nothing is sent.
+
+    The result's `definition()` is the JSON that AWS executes, its `upsert()` sends it.
+    """
     session = make_session(PipelineSession, boto_session, stack.bucket)
     preferred = settings.instance_types
     instance_type = ParameterString(INSTANCE_TYPE, default_value=preferred[0])
@@ -201,7 +204,7 @@ def build_estimator(
     hyperparameters: Mapping[str, Any],
     environment: Mapping[str, Any] | None = None,
 ) -> Estimator:
-    """The Estimator of the training job; the keyword arguments may be pipeline parameters."""
+    """Build the Estimator of the training job; keyword arguments may be pipeline parameters."""
     # An instance type with disks of its own encrypts them itself, and takes no key for them.
     volume_key = all(instance_supports_kms(each) for each in settings.instance_types)
     # docs: estimator
@@ -276,6 +279,7 @@ def example_definition(settings: Settings) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Print the definition, or with --graph its graph, and return the exit code."""
     parser = cli.parser(__doc__)
     parser.add_argument("--graph", action="store_true", help="print the graph, for Mermaid")
     arguments = parser.parse_args(argv)

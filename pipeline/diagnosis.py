@@ -40,6 +40,8 @@ or the command itself when it starts. This page is generated from `pipeline/diag
 
 @dataclass(frozen=True)
 class Diagnosis:
+    """A known failure in the words for its user, and what they can do about it."""
+
     id: str
     cause: str
     check: str  # a command; its words in capitals are to be replaced
@@ -55,6 +57,7 @@ class Diagnosis:
 
     @property
     def explanation(self) -> str:
+        """Cause, check and the link to the documentation, without the fix."""
         return f"cause: {self.cause}\ncheck: {self.check}\ndocs: {PAGE}#{self.id}"
 
     def __str__(self) -> str:
@@ -63,6 +66,8 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Entry:
+    """A known failure as `diagnosis.yaml` describes it."""
+
     id: str
     stage: str
     pattern: str
@@ -86,6 +91,7 @@ class Entry:
 
 @functools.cache
 def catalogue() -> tuple[Entry, ...]:
+    """Return all known failures, in the order in which they are tried."""
     content = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
     return tuple(
         Entry(**entry | {"preflight": tuple(entry.get("preflight", ()))}) for entry in content

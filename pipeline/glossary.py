@@ -70,6 +70,7 @@ def glossary(rows: pd.DataFrame, data_file: str) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Print the glossary of the features as Markdown, and return the exit code."""
     arguments = cli.parser(__doc__).parse_args(argv)
 
     def command() -> int:

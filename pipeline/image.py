@@ -39,7 +39,7 @@ def untracked_sources(folder: Path = CONTAINER) -> list[str]:
 
 
 def source_tag(folder: Path = CONTAINER) -> str:
-    """Of the content of `folder`: the same content gives the same tag."""
+    """Return a tag for the content of `folder`: the same content gives the same tag."""
     digest = hashlib.sha256()
     for name, content in source_files(folder).items():
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
@@ -69,7 +69,7 @@ def _sources(folder: Path) -> set[str]:
 
 
 def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:
-    """`<repository>@sha256:...` of the image that bears `tag`.
+    """Return the URI with digest, `<repository>@sha256:...`, of the image that has `tag`.
 
     Raises InputError when the repository has no such image.
     """

@@ -104,7 +104,7 @@ def before_start(
     definition: dict[str, Any],
     other_data: Mapping[str, str],
 ) -> int:
-    """Tells of warnings and failures; the exit code, which is 0 when the run may start."""
+    """Run the checks and print warnings and failures; return 0 when the run may start."""
     services = make_services(session)
     plan = Plan(
         settings,
@@ -133,7 +133,7 @@ def table(checks: Sequence[Check]) -> str:
 
 
 def complaints(checks: Sequence[Check]) -> str:
-    """Warnings and failures alone, as errors are said, and the count of all."""
+    """Return warnings and failures alone, in the form of errors, then the count of all."""
     said = {WARNING: "warning", FAILURE: "error"}
     lines = [
         f"{said[each.status]}: {each.name}: {each.message}\nhint: {each.hint}"
@@ -144,18 +144,20 @@ def complaints(checks: Sequence[Check]) -> str:
 
 
 def count(checks: Sequence[Check]) -> str:
+    """Return the number of checks by status on one line."""
     numbers = Counter(each.status for each in checks)
     parts = [f"{numbers[status]} {status}" for status in STATUSES if numbers[status]]
     return f"preflight: {', '.join(parts)}"
 
 
 def exit_code(checks: Sequence[Check]) -> int:
-    """Wrong input comes before refused: it is what the user can mend alone."""
+    """Return the exit code of all checks; wrong input comes first: the user can fix it alone."""
     codes = {each.exit_code for each in checks} - {cli.SUCCEEDED}
     return min(codes, default=cli.SUCCEEDED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run all checks against the account, print them, and return the exit code."""
     parser = cli.local_parser(__doc__)
     parser.add_argument("--json", action="store_true", help="print the checks as JSON")
     arguments = parser.parse_args(argv)

@@ -141,6 +141,7 @@ def _main(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Write the evidence page of a recorded run, and return the exit code."""
     arguments = _arguments(argv)
     return cli.run(lambda: _main(arguments))
 

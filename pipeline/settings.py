@@ -200,7 +200,7 @@ _NoDuplicates.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def _mistake(detail: Any) -> str:
-    """One line for one of pydantic's error details."""
+    """Return one line for one of pydantic's error details."""
     key = ".".join(str(part) for part in detail["loc"])
     match detail["type"]:
         case "extra_forbidden":

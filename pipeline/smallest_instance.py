@@ -20,6 +20,7 @@ import boto3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Print the smallest instance type that the account can have, and return the exit code."""
     parser = cli.local_parser(__doc__)
     parser.add_argument(
         "--all",

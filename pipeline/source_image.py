@@ -70,8 +70,9 @@ def is_built(ecr: Any, repository: str, digest: str) -> bool:
 
 
 def _layer(folder: Path, accelerator: str) -> bytes:
-    """The files, but for the locks of other accelerators, as a tar archive: the same content gives
-    the same bytes.
+    """Return the files of a folder, without the locks of other accelerators, as a tar archive.
+
+    The same content gives the same bytes.
     """
     others = set(REQUIREMENTS.values()) - {REQUIREMENTS[accelerator]}
     buffer = io.BytesIO()

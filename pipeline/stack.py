@@ -14,6 +14,8 @@ COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 @dataclass(frozen=True)
 class Stack:
+    """What the deployed stack has made, read from its outputs."""
+
     region: str
     account: str  # 12 digits
     bucket: str

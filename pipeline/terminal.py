@@ -32,6 +32,7 @@ class _Console(Console):
 
 
 def make_console(*, stderr: bool = True) -> Console:
+    """Return a console that prints text as it is: no markup, no highlighting."""
     return _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 

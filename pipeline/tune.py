@@ -30,6 +30,7 @@ from rich.console import Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Search hyperparameters in a tuning job, print the trials, and return the exit code."""
     parser = cli.local_parser(__doc__)
     parser.add_argument(
         "--jobs", metavar="N", help="number of training jobs [default: tuning.jobs]"

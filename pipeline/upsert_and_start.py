@@ -41,11 +41,13 @@ from rich.console import Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the whole way from settings to report, and return the exit code."""
     arguments = parse_arguments(argv)
     return cli.run(lambda: _main(arguments))
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line. Wrong arguments end the program with exit code 2."""
     parser = cli.local_parser(__doc__)
     parser.add_argument("--dry-run", action="store_true", help="print the definition; send nothing")
     parser.add_argument(
@@ -83,6 +85,7 @@ def _main(arguments: argparse.Namespace) -> int:
 
 
 def train(settings: Settings, arguments: argparse.Namespace, console: Console, stage: Stage) -> int:
+    """Upsert the pipeline, start it and follow it to its end; return the exit code."""
     stage(f"reading {settings.data_file.name} and the stack")
     asked = settings.instance_type
     settings, session, stack, dataset, image_uri = bootstrap(settings)

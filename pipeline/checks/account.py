@@ -12,10 +12,12 @@ _ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.-]+/.+")
 
 
 def identity(_: Services, plan: Plan) -> str:
+    """Return the ARN of the caller. Raises what kept it from being found out."""
     return settled(plan.identity)
 
 
 def stack(_: Services, plan: Plan) -> str:
+    """Return that the stack is complete. Raises what kept it from being read."""
     found = settled(plan.stack)
     return f"{plan.settings.stack_name} is complete in account {found.account}"
 
@@ -43,7 +45,7 @@ def endpoints(services: Services, plan: Plan) -> str:
 
 
 def repository(_: Services, plan: Plan) -> str:
-    """Whether images are pulled from the region of the training job, as SageMaker wants it."""
+    """Check that images are pulled from the region of the training job, as SageMaker requires."""
     uri = known(plan.stack, "stack").repository_uri
     in_ecr = _ECR.fullmatch(uri)
     if in_ecr and in_ecr[1] != plan.settings.region:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Check:
+    """The outcome of one check, as printed and as `--json` shows it."""
+
     name: str
     status: str  # of STATUSES
     message: str
@@ -43,7 +45,7 @@ class Refused(InputError):
 
 
 def run_checks(functions: Mapping[str, Function], services: Services, plan: Plan) -> list[Check]:
-    """All of them, at the same time; in the order of `functions`."""
+    """Run all checks at the same time, and return their outcomes in the order of `functions`."""
     with ThreadPoolExecutor(THREADS) as pool:
         running = [
             pool.submit(run_check, name, function, services, plan)
@@ -53,6 +55,10 @@ def run_checks(functions: Mapping[str, Function], services: Services, plan: Plan
 
 
 def run_check(name: str, function: Function, services: Services, plan: Plan) -> Check:
+    """Run one check and turn what it returns or raises into an outcome.
+
+    An answer of AWS that only the check needed counts as a warning: a run may do without it.
+    """
     try:
         return Check(name, OK, function(services, plan))
     except NotChecked as error:
@@ -68,7 +74,10 @@ def run_check(name: str, function: Function, services: Services, plan: Plan) -> 
 
 
 def settled(value: T | Exception) -> T:
-    """For the check of the value itself: what kept it from being found out is raised."""
+    """Return a value of the plan, or raise what kept it from being found out.
+
+    Errors of botocore are raised as Refused.
+    """
     if not isinstance(value, Exception):
         return value
     if isinstance(value, InputError | NotChecked):

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 
 def definition(_: Services, plan: Plan) -> str:
-    """Whether every name, length and value in it is legal, and in the request that sends it."""
+    """Check every name, length and value of the definition, and of the request that sends it."""
     content = settled(plan.definition)
     request = {
         "PipelineName": plan.settings.pipeline_name,
@@ -48,7 +48,7 @@ def drift(services: Services, plan: Plan) -> str:
 
 
 def difference(there: dict[str, Any], here: dict[str, Any]) -> str:
-    """As a unified diff of the indented JSON."""
+    """Return a unified diff of the indented JSON of two definitions."""
     before, after = (json.dumps(each, indent=2).splitlines() for each in (there, here))
     lines = difflib.unified_diff(before, after, "deployed", "defined here", n=1, lineterm="")
     return "\n".join(lines)

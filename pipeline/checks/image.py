@@ -107,7 +107,7 @@ def scan(services: Services, plan: Plan) -> str:
 
 
 def _configuration(ecr: Any, name: str, digest: str) -> dict[str, Any]:
-    """Source: OCI Image Format Specification, "Image Configuration"."""
+    """Read the image's configuration (source: OCI Image Format Specification)."""
     images = ecr.batch_get_image(
         repositoryName=name, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=list(SINGLE)
     )["images"]
@@ -128,7 +128,7 @@ def _configuration(ecr: Any, name: str, digest: str) -> dict[str, Any]:
 
 
 def _place(plan: Plan) -> tuple[str, str]:
-    """Repository and digest."""
+    """Split an image URI into repository and digest."""
     uri, of_stack = known(plan.image_uri, "image"), known(plan.stack, "stack").repository_uri
     repository, at, digest = uri.partition("@")
     if repository != of_stack or not at:

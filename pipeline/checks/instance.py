@@ -26,7 +26,7 @@ MIB = 1024**2
 
 
 def quota(services: Services, plan: Plan) -> str:
-    """Whether the account may have so many of each type, spot or on demand, as the plan asks."""
+    """Check that the account may have as many of each type, spot or on demand, as are needed."""
     known(plan.identity, "identity")
     settings, instance_types = plan.settings, listed_types(settled(plan.instance_type))
     need = Need(settings.instance_count, settings.spot, None)
@@ -97,7 +97,7 @@ def memory(services: Services, plan: Plan) -> str:
 
 
 def accelerator(services: Services, plan: Plan) -> str:
-    """Whether the image computes on the GPUs that are paid for; without one it takes the CPU."""
+    """Check that the image computes on the GPUs that are paid for; without any it uses the CPU."""
     known(plan.identity, "identity")
     instance_types = listed_types(known(plan.instance_type, "instance type"))
     found = [_accelerator(services, each, plan.settings.accelerator) for each in instance_types]
@@ -127,13 +127,13 @@ def _accelerator(services: Services, instance_type: str, image_for: str) -> str:
 
 
 def _size(services: Services, instance_type: str) -> Size | None:
-    """None where the region does not have it."""
+    """Return memory and CPUs of an instance type, or None where the region does not have it."""
     (request,) = instance_type_requests([instance_type])
     return read_sizes([services.ec2.describe_instance_types(**request)]).get(instance_type)
 
 
 def _pages(client: Any, operation: str, wanted: set[tuple[str, str]]) -> list[Page]:
-    """Until all that is wanted was found: there are thousands of quotas."""
+    """Yield pages until all that is wanted was found: there are thousands of quotas."""
     pages: list[Page] = []
     missing = set(wanted)
     for page in client.get_paginator(operation).paginate(

@@ -58,10 +58,12 @@ class Resources:
         self.log_stream = f"{logs}{TRAINING_JOB}/algo-1-0123456789"
 
     def list_below(self, prefix: str) -> Permission:
+        """Return the permission to list the objects of the bucket below a prefix."""
         return Permission(self.bucket, ("s3:ListBucket",), {"s3:prefix": prefix})
 
 
 def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
+    """Return what the person who runs `upsert_and_start.py` must be allowed to do."""
     on = Resources(settings, stack)
     return [
         Permission(on.stack, ("cloudformation:DescribeStacks",)),
@@ -104,6 +106,7 @@ def of_operator(settings: Settings, stack: Stack) -> list[Permission]:
 
 
 def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
+    """Return what the pipeline's role must be allowed to do."""
     on = Resources(settings, stack)
     return [
         Permission(
@@ -139,6 +142,7 @@ def of_pipeline(settings: Settings, stack: Stack) -> list[Permission]:
 
 
 def of_training(settings: Settings, stack: Stack) -> list[Permission]:
+    """Return what the role of training and tuning jobs must be allowed to do."""
     on = Resources(settings, stack)
     keep = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
     pull = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")

@@ -54,6 +54,7 @@ class Services:
 
 
 def make_services(session: boto3.Session) -> Services:
+    """Make the clients of all services that the checks read from."""
     names = {name: name for name in Services.__dataclass_fields__} | {"quotas": "service-quotas"}
     return Services(
         **{name: session.client(service, config=PATIENCE) for name, service in names.items()}
@@ -76,4 +77,5 @@ def known(value: T | Exception, what: str) -> T:
 
 
 def identity(sts: Any) -> str:
+    """Return the ARN of the user or role session that calls."""
     return str(sts.get_caller_identity()["Arn"])

@@ -57,7 +57,7 @@ def roles(services: Services, plan: Plan) -> str:
 
 
 def operator_permissions(services: Services, plan: Plan) -> str:
-    """Of whoever runs this, when that is a user or a role: IAM knows no policies of others."""
+    """Check the permissions of the caller, if a user or a role: IAM simulates no others."""
     stack, who = known(plan.stack, "stack"), known(plan.identity, "identity")
     if _USER.fullmatch(who):
         arns = [who]
@@ -80,9 +80,11 @@ def operator_permissions(services: Services, plan: Plan) -> str:
 
 
 def role_arns(name: str, account: str, partition: str, region: str) -> list[str]:
-    """Where the role of a session may be: the session's ARN leaves out the path of the role, which
-    few roles have. Those of IAM Identity Center are in one of two, the second when its home is not
-    us-east-1. Source: "Referencing permission sets in resource policies", its user guide.
+    """Return the ARNs that the role of a session may have.
+
+    The session's ARN leaves out the path of the role, which few roles have. Roles of IAM Identity
+    Center have one of two paths, the second when its home region is not us-east-1. Source:
+    "Referencing permission sets in resource policies", IAM Identity Center user guide.
     """
     role = f"arn:{partition}:iam::{account}:role"
     if name.startswith(_SSO):
@@ -92,12 +94,14 @@ def role_arns(name: str, account: str, partition: str, region: str) -> list[str]
 
 
 def pipeline_permissions(services: Services, plan: Plan) -> str:
+    """Check that the pipeline's role may do what the pipeline does."""
     stack = known(plan.stack, "stack")
     needed = of_pipeline(plan.settings, stack)
     return _check(services.iam, stack.pipeline_role_arn, needed, DEPLOY)
 
 
 def training_permissions(services: Services, plan: Plan) -> str:
+    """Check that the role of training jobs may do what they do."""
     stack = known(plan.stack, "stack")
     needed = of_training(plan.settings, stack)
     return _check(services.iam, stack.training_role_arn, needed, DEPLOY)
@@ -136,8 +140,9 @@ def _check(iam: Any, arn: str, needed: Iterable[Permission], hint: str) -> str:
 
 
 def missing(iam: Any, arn: str, permission: Permission) -> list[str]:
-    """What of it a user or role lacks. One resource at a time: the simulator pairs each action with
-    each resource.
+    """Return the actions of a permission that a user or role lacks.
+
+    One resource at a time: the simulator pairs each action with each resource.
     """
     pages = iam.get_paginator("simulate_principal_policy").paginate(
         PolicySourceArn=arn,

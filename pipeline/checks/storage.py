@@ -43,8 +43,9 @@ def bucket(services: Services, plan: Plan) -> str:
 
 
 def encryption(services: Services, plan: Plan) -> str:
-    """Whether the training role may use the key of the bucket, when it has one of its own. Who else
-    may use it, the key's own policy can say too: not being allowed by IAM is a doubt.
+    """Check that the training role may use the key of the bucket, when it has one of its own.
+
+    The key's own policy can allow more than IAM: when IAM does not allow it, that is a doubt.
     """
     stack = known(plan.stack, "stack")
     answer = services.s3.get_bucket_encryption(Bucket=stack.bucket)
@@ -78,8 +79,11 @@ def data(services: Services, plan: Plan) -> str:
 
 
 def _size_of(services: Services, plan: Plan, channel: str) -> int:
-    """Bytes of a channel that is in S3 already. Raises InputError when it cannot be trained on, and
-    Doubt when whoever asks may not look.
+    """Return the size in bytes of a channel that is in S3 already.
+
+    Raises:
+        InputError: It cannot be trained on.
+        Doubt: The caller may not look.
     """
     uri, stack = plan.other_data[channel], known(plan.stack, "stack")
     bucket_name, _ = split_uri(uri)

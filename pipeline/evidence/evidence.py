@@ -73,6 +73,7 @@ class Evidence:
 
     @property
     def on_aws(self) -> bool:
+        """Whether the run was one on AWS, as its endpoint says; False for local AWS."""
         return is_aws(self.record["endpoint"])
 
 

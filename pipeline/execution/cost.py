@@ -71,9 +71,10 @@ def selected_instance(resources: dict[str, Any]) -> str | None:
 
 
 class Ceiling:
-    """The most that an execution may cost, watched while it runs: the start is refused for one
-    attempt of `max_run_seconds`; attempts that are repeated, and what is billed before and after
-    the program runs, come on top.
+    """The most that an execution may cost, checked while it runs.
+
+    The start is refused for one attempt of `max_run_seconds`. Repeated attempts come on top, and so
+    does what is billed before and after the program runs.
     """
 
     def __init__(self, price: Price | None, max_cost_usd: float | None) -> None:
@@ -88,8 +89,10 @@ class Ceiling:
 
 
 def estimate(pricing: Any | None, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what the instances of a training job (DescribeTrainingJob) cost; None when
-    there was none, or the price cannot be read.
+    """Return what the instances of a training job cost.
+
+    None when there was no job (`job` is DescribeTrainingJob's answer), or when the price cannot be
+    read.
     """
     if "BillableTimeInSeconds" not in job:
         return None

@@ -9,8 +9,12 @@ from pipeline.execution.log_stream import TRAINING_LOG_GROUP, last_lines
 def diagnose_run(
     logs: Any, record: dict[str, Any], because: str | None = None
 ) -> tuple[Diagnosis | None, list[str]]:
-    """What it was, if that is known, and of a failure the last lines of the job's log. `because` is
-    why the command itself stopped it: the services do not know.
+    """Return the diagnosis of a failed run, if known, and the last lines of the job's log.
+
+    Args:
+        logs: The client of CloudWatch Logs.
+        record: The record of the run (`run.json`).
+        because: Why the command itself stopped the run, which the services do not know.
     """
     job = record["training_job_name"]
     lines = last_lines(logs, job) if job and record["status"] != "Succeeded" else []

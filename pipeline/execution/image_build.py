@@ -15,11 +15,13 @@ def image_build(ecr: Any, s3: Any, job: dict[str, Any]) -> dict[str, Any] | None
     """Return what is known of the image that a training job ran in.
 
     Args:
+        ecr: The client of ECR.
+        s3: The client of S3.
         job: The answer of DescribeTrainingJob, or an empty one.
 
     Returns:
         The image's tag, when it was pushed, its SBOM and what the SBOM says of the build, with None
-        for what could not be read. None without an image in ECR.
+        for what cannot be read; None where ECR does not have the image (any more).
     """
     repository, _, digest = (
         job.get("AlgorithmSpecification", {}).get("TrainingImage", "").partition("@")

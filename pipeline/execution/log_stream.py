@@ -9,13 +9,15 @@ LAST_LINES = 20  # as many as say why something failed
 
 
 class LogStream:
+    """One stream of CloudWatch Logs, read piece by piece while it grows."""
+
     def __init__(self, logs: Any, group: str, stream: str) -> None:
         self._logs = logs
         self._place = {"logGroupName": group, "logStreamName": stream}
         self._next: dict[str, str] = {}  # where to go on
 
     def new_lines(self) -> list[str]:
-        """What has been written since the last call; nothing while the stream does not exist."""
+        """Return what was written since the last call; nothing while the stream does not exist."""
         lines: list[str] = []
         while True:
             try:
@@ -31,7 +33,7 @@ class LogStream:
 
 
 def stream_names(logs: Any, group: str, prefix: str) -> list[str]:
-    """Those that begin with `prefix`; none while the group does not exist."""
+    """Return the streams whose names begin with `prefix`; none while the group does not exist."""
     try:
         answer = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
     except ClientError as error:

@@ -46,8 +46,9 @@ class Follower:
         self._job_phases: dict[str, JobPhases] = {}
 
     def wait(self) -> str:
-        """The final status. It asks often while something happens, and more and more seldom while
-        nothing does.
+        """Wait for the end of the execution, and return its final status.
+
+        Polls often while something happens, and more and more seldom while nothing does.
         """
         pause = FIRST_POLL_SECONDS
         asked_to_stop = False
@@ -120,13 +121,13 @@ class Follower:
         return news
 
     def _update_jobs(self) -> None:
-        """Also those whose step has another job by now: what they cost must not grow for ever."""
+        """Read all jobs, also those whose step has another by now: their cost must stop growing."""
         for job, phases in self._job_phases.items():
             if not phases.ended:
                 phases.update(self._sagemaker.describe_training_job(TrainingJobName=job))
 
     def _cost(self) -> float:
-        """So far, in USD, as an estimate: of all jobs, also of those that are tried again."""
+        """Estimate the cost in USD so far of all jobs, also of those whose step was tried again."""
         price = self._ceiling.price
         return sum(job.cost_usd(price) for job in self._job_phases.values()) if price else 0.0
 
@@ -140,7 +141,7 @@ class Follower:
 
 
 def list_steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:
-    """All steps begun so far, the oldest first; every page is read."""
+    """Return all steps begun so far, the oldest first; every page is read."""
     pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
         PipelineExecutionArn=execution_arn, SortOrder="Ascending"
     )
@@ -154,6 +155,6 @@ def training_job_name(step: dict[str, Any]) -> str | None:
 
 
 def model_package_arn(step: dict[str, Any]) -> str | None:
-    """Of the version that a step has registered."""
+    """Return the ARN of the model package version that a step registered, or None."""
     arn: str | None = step.get("Metadata", {}).get("RegisterModel", {}).get("Arn")
     return arn

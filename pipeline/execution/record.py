@@ -29,7 +29,7 @@ Record = dict[str, Any]
 
 
 def collect(sagemaker: Any, s3: Any, ecr: Any, pricing: Any, execution_arn: str) -> Record:
-    """Everything the services say about an execution; None for what they do not say."""
+    """Read everything that the services say about an execution; None for what they do not say."""
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
     failed = next((step for step in steps if "FailureReason" in step), {})
@@ -107,14 +107,15 @@ def make_folder(runs: Path) -> None:
 
 
 def run_folder(execution_arn: str, runs: Path) -> Path:
+    """Return the folder of an execution, `<runs>/<execution id>`; it need not exist."""
     return runs / execution_arn.rpartition("/")[2]
 
 
 def save(s3: Any, record: Record, runs: Path) -> Path:
-    """Write run.json and, when there is an artifact, model.tar.gz and its metrics.json into
-    `runs/<execution id>/`: the whole folder, or nothing.
+    """Write run.json, and where there is an artifact model.tar.gz and its metrics.json.
 
-    When the artifact cannot be kept, the record is kept all the same, and the error raised then.
+    The folder `runs/<execution id>/` appears whole or not at all. When the artifact cannot be kept,
+    the record is kept all the same, and the error raised then.
     """
     folder = run_folder(record["execution_arn"], runs)
     with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:
@@ -175,7 +176,7 @@ def recorded_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
 
 
 def completed_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
-    """Those of `recorded_runs` whose training job completed."""
+    """Return those of `recorded_runs` whose training job completed."""
     found = recorded_runs(runs, region, pipeline_name)
     return [record for record in found if record.get("training_job_status") == "Completed"]
 
@@ -192,7 +193,7 @@ def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:
 
 
 def _data(s3: Any, uri: str) -> dict[str, Any]:
-    """The files under a channel's URI with their SHA-256 (hexadecimal), as S3 checked them."""
+    """Return a channel's files with their SHA-256 (hexadecimal), as S3 checked them."""
     bucket, prefix = split_uri(uri)
     files: dict[str, str | None] = {}
     try:
@@ -208,7 +209,7 @@ def _data(s3: Any, uri: str) -> dict[str, Any]:
 
 
 def _peak_memory(s3: Any, job: dict[str, Any]) -> int | None:
-    """In MiB, as the training program measured it."""
+    """Return the peak memory in MiB, as the training program measured it."""
     uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not uri:
         return None
@@ -222,7 +223,7 @@ def _peak_memory(s3: Any, job: dict[str, Any]) -> int | None:
 
 
 def _artifact(s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:
-    """Where the model is and its size in bytes, if it is there."""
+    """Return where the model is and its size in bytes, if it is there."""
     uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not uri:
         return None

@@ -96,15 +96,17 @@ def _last(arn: str) -> str:
 
 
 def seconds(value: int | None) -> str | None:
+    """Return a duration for a reader, or None when it is not known."""
     return None if value is None else f"{value} s"
 
 
 def phases(passed: list[tuple[str, float]] | None) -> str | None:
+    """Return the phases of a training job with their seconds on one line, or None."""
     return ", ".join(f"{name} {took:.0f} s" for name, took in passed) if passed else None
 
 
 def saving(record: dict[str, Any]) -> str | None:
-    """As SageMaker counts it: what was not billed of the seconds of training."""
+    """Return the part of the training seconds that was not billed, as SageMaker shows it."""
     billable, training = record["billable_seconds"], record["training_seconds"]
     return f"{1 - billable / training:.0%}" if billable is not None and training else None
 

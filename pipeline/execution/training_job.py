@@ -26,9 +26,11 @@ class JobPhases:
 
     @property
     def ended(self) -> bool:
+        """Whether the job has reached a final status."""
         return self._job.get("TrainingJobStatus") in ("Completed", "Failed", "Stopped")
 
     def update(self, job: dict[str, Any]) -> None:
+        """Take over the newest answer of DescribeTrainingJob."""
         self._job = job
 
     def news(self) -> list[tuple[str, float]]:
@@ -38,8 +40,10 @@ class JobPhases:
         return news
 
     def cost_usd(self, price: Price) -> float:
-        """What the instances have cost so far: from the job's data on, but for the time in which it
-        had none.
+        """Return what the instances have cost so far, in USD.
+
+        Billed is the time from the download of the data on, without that in which a spot job had no
+        instance.
         """
         if "TrainingStartTime" not in self._job:
             return 0.0

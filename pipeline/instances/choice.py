@@ -28,10 +28,12 @@ class Need:
 
     @property
     def purchase(self) -> str:
+        """How the instances are bought: SPOT or ON_DEMAND."""
         return SPOT if self.spot else ON_DEMAND
 
     @property
     def memory_mib(self) -> int:
+        """The least memory of an instance: a multiple of the measured peak; 0 without one."""
         return MEMORY_FACTOR * (self.peak_memory_mib or 0)
 
 
@@ -48,9 +50,11 @@ class Candidate:
 
     @property
     def usable(self) -> bool:
+        """Whether the job can have this type."""
         return not self.problems
 
     def quota(self, purchase: str) -> Quota | None:
+        """Return the account's quota of this type, bought so, or None when AWS does not say."""
         return self.spot if purchase == SPOT else self.on_demand
 
     @property
@@ -119,15 +123,18 @@ def _memory_problem(size: Size | None, need: Need) -> str | None:
 
 
 def smallest(candidates: Iterable[Candidate]) -> Candidate | None:
+    """Return the candidate with the least memory, then the fewest vCPU, then the lowest price."""
     return min(candidates, key=lambda each: each.by_size, default=None)
 
 
 def cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
+    """Return the candidate with the lowest price, or None when no price is known."""
     priced = (each for each in candidates if each.price)
     return min(priced, key=lambda each: each.by_price, default=None)
 
 
 def usable(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return those that the job can have."""
     return [each for each in candidates if each.usable]
 
 
@@ -144,7 +151,7 @@ def choose_smallest(facts: Facts, need: Need, region: str) -> Candidate:
 
 
 def reasons(candidates: Iterable[Candidate]) -> str:
-    """How many are ruled out for which reason; one type can have several."""
+    """Return how many types are ruled out for which reason; one type can have several."""
     counts = Counter(problem for each in candidates for problem in each.problems)
     return ", ".join(f"{count} {problem}" for problem, count in counts.most_common())
 

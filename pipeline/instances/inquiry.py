@@ -39,12 +39,16 @@ Page = dict[str, Any]
 
 @dataclass(frozen=True)
 class Quota:
+    """A service quota of the account for one instance type."""
+
     code: str
     instances: float  # most at a time
 
 
 @dataclass(frozen=True)
 class Size:
+    """What an instance has, as EC2 describes it."""
+
     memory_mib: int
     vcpus: int
     gpus: int = 0  # of NVIDIA's: XGBoost computes on no others
@@ -60,13 +64,13 @@ class Facts:
 
 
 class Inquiry:
-    """Asks, and keeps every answer as it came, with its time."""
+    """A recorder of API answers: keeps each one as it came, with its time."""
 
     def __init__(self) -> None:
         self.answers: list[dict[str, Any]] = []
 
     def ask(self, client: Any, operation: str, **parameters: Any) -> list[Page]:
-        """All pages of the answer; botocore's errors are raised."""
+        """Return all pages of an operation's answer and record them. Raises botocore's errors."""
         pages = []
         for page in client.get_paginator(operation).paginate(**parameters):
             content = {key: value for key, value in page.items() if key != "ResponseMetadata"}
@@ -85,6 +89,10 @@ class Inquiry:
 
 
 def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: str) -> Facts:
+    """Read quotas, prices and sizes of all types that SageMaker trains on.
+
+    Prices are missing where the partition has no Price List API.
+    """
     quotas = session.client("service-quotas")
     pricing = price_list.pricing_client(session, region)
     ec2 = session.client("ec2")
@@ -106,8 +114,10 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
 
 
 def instance_type_requests(types: Sequence[str]) -> list[dict[str, Any]]:
-    """DescribeInstanceTypes requests for all of them. By filter, not by name: EC2 refuses a request
-    that names a type it does not have in the region, and leaves it out of a filter's answer.
+    """Return the DescribeInstanceTypes requests for all types.
+
+    By filter, not by name: EC2 refuses a request that names a type it does not have in the region,
+    and leaves it out of a filter's answer.
     """
     names = [each.removeprefix("ml.") for each in types]
     return [
@@ -120,7 +130,7 @@ def instance_type_requests(types: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def read_sizes(pages: Iterable[Page]) -> dict[str, Size]:
-    """By SageMaker's name; what is missing is not in the region."""
+    """Return the size of each type by SageMaker's name; types that the region lacks are missing."""
     return {
         f"ml.{each['InstanceType']}": Size(
             each["MemoryInfo"]["SizeInMiB"],
@@ -137,7 +147,7 @@ def read_sizes(pages: Iterable[Page]) -> dict[str, Size]:
 
 
 def read_quotas(defaults: Iterable[Page], applied: Iterable[Page]) -> dict[tuple[str, str], Quota]:
-    """As in Facts.
+    """Return the account's quotas in the form of `Facts.quotas`.
 
     ListServiceQuotas leaves out quotas to which no value of the account's own is applied: for them
     AWS's default counts ("ListServiceQuotas", Service Quotas API reference).

@@ -28,6 +28,8 @@ _USES = {TRAINING: "Train", HOSTING: "Host"}
 
 @dataclass(frozen=True)
 class Price:
+    """The price of an instance type in one region."""
+
     usd_per_hour: float  # of one instance, on demand
     usage_type: str
     as_of: str  # when AWS published the price list, ISO 8601
@@ -59,7 +61,10 @@ def instance_products(region: str, use: str = TRAINING) -> dict[str, Any]:
 
 
 def instance_prices(answers: Iterable[dict[str, Any]], use: str = TRAINING) -> dict[str, Price]:
-    """Instance type -> price, from the pages of GetProducts; what else they list is left out."""
+    """Return the price of each instance type in the pages of GetProducts.
+
+    Other products of SageMaker are left out.
+    """
     pattern = re.compile(rf"(?:.*-)?{_USES[use]}:(ml\.[a-z0-9.-]+)")
     prices = {}
     for product in (json.loads(text) for answer in answers for text in answer["PriceList"]):

@@ -21,7 +21,7 @@ HEADER = ("instance type", "USD/hour", "GiB", "vCPU", "on demand", "spot", "usab
 
 
 def table(candidates: Sequence[Candidate]) -> str:
-    """One line for each type, in the order given; quotas are instances at a time."""
+    """Return one line for each type, in the order given; quotas are instances at a time."""
     rows = [HEADER, *(_row(each) for each in candidates)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
     return "\n".join(
@@ -78,7 +78,7 @@ def _choice(each: Candidate | None) -> str:
 def proof(
     candidates: Sequence[Candidate], best: Candidate, need: Need, runs: Sequence[dict[str, Any]]
 ) -> str:
-    """Why `best` is the smallest usable one, and what is still to be shown."""
+    """Explain why `best` is the smallest usable type, and what is still to be shown."""
     quota = best.quota(need.purchase)
     smaller = smaller_than(best, candidates)
     sentences = [

@@ -40,12 +40,14 @@ class Workbench:
 
     @property
     def data_uris(self) -> dict[str, str]:
+        """Channel -> S3 URI, as `Estimator.fit` takes it."""
         return self.dataset.uris(self.stack.bucket, self.settings.prefix)
 
 
 def open_workbench(place: str, settings: Settings) -> Workbench:
-    """Local AWS, where it is needed, runs in this process until `close()` or its end.
+    """Open what the notebook works with: settings, data and clients of one place.
 
+    Local AWS, where it is needed, runs in this process until `close()` or its end.
     Raises InputError for an unknown place, and for what is missing in the known ones.
     """
     if place not in PLACES:

@@ -38,7 +38,10 @@ OBJECTIVE = contract.metric_name("auc", CROSS_VALIDATION)
 def build_tuning_pipeline(
     settings: Settings, tuning: Tuning, stack: Stack, inputs: Inputs, boto_session: boto3.Session
 ) -> Pipeline:
-    """Nothing is sent: the result's `definition()` is the JSON, its `upsert()` sends it."""
+    """Build the tuning pipeline; nothing is sent.
+
+    The result's `definition()` is the JSON that AWS executes, its `upsert()` sends it.
+    """
     session = make_session(PipelineSession, boto_session, stack.bucket)
     instance_type = ParameterString(INSTANCE_TYPE, default_value=settings.instance_types[0])
     image_uri = ParameterString(IMAGE_URI, default_value=inputs.image_uri)
@@ -98,6 +101,7 @@ def build_tuning_pipeline(
 
 
 def pipeline_name(settings: Settings) -> str:
+    """Return the name of the project's tuning pipeline."""
     return f"{settings.pipeline_name}-tuning"
 
 

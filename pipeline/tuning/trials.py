@@ -54,7 +54,7 @@ def tuning_job_name(step: Mapping[str, Any]) -> str | None:
 
 
 def list_trials(sagemaker: Any, tuning_job: str) -> list[dict[str, Any]]:
-    """All training jobs begun so far, the oldest first; every page is read."""
+    """Return all training jobs begun so far, the oldest first; every page is read."""
     pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
         HyperParameterTuningJobName=tuning_job, SortBy="CreationTime", SortOrder="Ascending"
     )
@@ -62,13 +62,13 @@ def list_trials(sagemaker: Any, tuning_job: str) -> list[dict[str, Any]]:
 
 
 def objective(trial: Trial) -> float | None:
-    """Its cross-validated AUC; None when it has none."""
+    """Return the cross-validated AUC of a trial, or None when it has none."""
     final = trial.get("FinalHyperParameterTuningJobObjectiveMetric")
     return None if final is None else float(final["Value"])
 
 
 def values(trial: Trial) -> dict[str, int | float]:
-    """The hyperparameters that were searched, as pipeline.yaml has them; SageMaker has texts.
+    """Return the hyperparameters that were searched, typed as in pipeline.yaml (the API has texts).
 
     Raises InputError when one of them is none of this project's.
     """
@@ -82,7 +82,7 @@ def values(trial: Trial) -> dict[str, int | float]:
 
 
 def said(trial: Trial) -> str:
-    """One line of progress."""
+    """Format one trial as a line of progress."""
     auc = objective(trial)
     result = trial["TrainingJobStatus"] if auc is None else f"AUC {auc:.4f}"
     shown = " ".join(f"{name}={value:.4g}" for name, value in values(trial).items())
@@ -202,6 +202,6 @@ def verdict(best: Mapping[str, Any], present: Mapping[str, Any]) -> str:
 
 
 def block(hyperparameters: Mapping[str, int | float]) -> str:
-    """In the form that pipeline.yaml takes: every value, so that it replaces what stands there."""
+    """Return hyperparameters as pipeline.yaml has them: every value replaces what stands there."""
     lines = [f"  {name}: {value}" for name, value in hyperparameters.items()]
     return "\n".join(["hyperparameters:", *lines])

@@ -1,5 +1,7 @@
-"""The SDK's parameters with the description that AWS's schema of a definition has for them
-("SageMaker Pipelines JSON schema", ParameterDescription) and the SDK leaves out.
+"""The SDK's parameters, with the description that a definition may have for each.
+
+AWS's schema knows it ("SageMaker Pipelines JSON schema", ParameterDescription); the SDK leaves it
+out.
 """
 
 from typing import Any
@@ -19,12 +21,12 @@ class _Described:
 
 
 class ParameterString(_Described, parameters.ParameterString):
-    pass
+    """A text parameter with a description."""
 
 
 class ParameterInteger(_Described, parameters.ParameterInteger):
-    pass
+    """An integer parameter with a description."""
 
 
 class ParameterFloat(_Described, parameters.ParameterFloat):
-    pass
+    """A float parameter with a description."""
