@@ -42,6 +42,7 @@ class Clients:
         self._lock = threading.Lock()  # a boto3 session is not thread-safe, its clients are
 
     def client(self, service: str) -> Any:
+        """Return a client of a service of local AWS. May be called from any thread."""
         with self._lock:
             config = INVOKING if service == "lambda" else None
             return self._session.client(service, endpoint_url=self.endpoint, config=config)
@@ -60,7 +61,7 @@ class Clients:
         }
 
     def program_environment(self) -> dict[str, str]:
-        """What besides keeps a program from leaving this machine (see `proxy_environment`)."""
+        """Return the environment and what keeps a program from leaving this machine."""
         return self.environment() | self._settings
 
     def as_role(self, role_arn: str) -> "Clients":

@@ -8,7 +8,7 @@ FIRST_SECONDS = 60.0
 
 
 def end_at_once() -> None:
-    """Look for no garbage when the process ends: walking all that it imported takes seconds."""
+    """Skip garbage collection when the process ends: it takes seconds after many imports."""
     atexit.register(gc.freeze)
 
 

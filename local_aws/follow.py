@@ -101,7 +101,7 @@ def _logs_of(metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _source(group: str, stream: str, prefix: str) -> str:
-    """What wrote a line: the host of a job, with the number of a training job; or a function."""
+    """Return what wrote a line: the host of a job with the job's number, or a function."""
     if not prefix:
         return group.rpartition("/")[2]
     host = stream.removeprefix(prefix).rpartition("-")[0]

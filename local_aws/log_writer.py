@@ -15,6 +15,7 @@ class LogWriter:
             logs.create_log_stream(**self._place)
 
     def write(self, line: str) -> None:
+        """Put one line into the stream; an empty line is left out."""
         if line.strip():  # CloudWatch Logs takes no empty message
             event = {"timestamp": int(time.time() * 1000), "message": line}
             self._logs.put_log_events(**self._place, logEvents=[event])

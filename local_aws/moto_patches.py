@@ -47,7 +47,7 @@ _WITH_AWS_POLICIES = {  # IAM's methods that take the ARN of one, or list them
 
 
 def apply() -> None:
-    """Change moto's classes; doing so again changes nothing."""
+    """Replace methods of moto's classes; doing so again changes nothing."""
     backend: Any = CloudFormationBackend
     policy: Any = ManagedPolicy
     role: Any = Role
@@ -68,7 +68,7 @@ def apply() -> None:
 
 
 def _know_every_region() -> None:
-    """Moto has lists of regions and partitions of its own, which lack some of botocore's."""
+    """Add the regions and partitions that botocore knows and moto's own lists lack."""
     missing = set(regions().values()) - set(utils.PARTITION_NAMES)
     utils.PARTITION_NAMES.extend(sorted(missing))
     utils.REGION_PREFIX_TO_PARTITION.update(
@@ -91,7 +91,7 @@ def _know_every_region() -> None:
 
 
 def _pseudo_parameters(resources: Any, *arguments: Any, **named: Any) -> None:
-    """Moto's CloudFormation takes every region for one of the partition `aws`."""
+    """Set the partition of a stack by its region: moto takes every one for `aws`."""
     _resource_map(resources, *arguments, **named)
     region = resources._region_name
     resources._parsed_resources["AWS::Partition"] = partition_of(region)
@@ -105,7 +105,7 @@ def repository_uri(repository: Any) -> str:
 
 
 def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
-    """Moto works out a stack's outputs after CreateStack and UpdateStack only."""
+    """Compute a stack's outputs, too: moto does it after CreateStack and UpdateStack only."""
     _execute_change_set(backend, change_set_name, stack_name)
     stack = backend.get_stack(backend.describe_change_set(change_set_name).stack_id)
     stack._parse_template()
@@ -113,29 +113,29 @@ def execute_change_set(backend: Any, change_set_name: str, stack_name: str | Non
 
 
 def clean_json(value: Any, resources_map: Any) -> Any:
-    """Moto keeps an AWS::NoValue of a list as None; CloudFormation leaves it out."""
+    """Leave AWS::NoValue out of lists, as CloudFormation does; moto keeps it as None."""
     cleaned = _clean_json(value, resources_map)
     return [each for each in cleaned if each is not None] if isinstance(value, list) else cleaned
 
 
 def validate_different_update(response: Any, *arguments: Any) -> None:
-    """Moto refuses a change set without changes; CloudFormation makes one that has failed."""
+    """Accept a change set without changes: CloudFormation makes one that has failed."""
     if response._get_action() != "CreateChangeSet":
         _validate_different_update(response, *arguments)
 
 
 def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
-    """Moto leaves managed policies behind when their stack is deleted."""
+    """Delete a managed policy with its stack; moto leaves it behind."""
     policy.backend.delete_policy(policy.arn)
 
 
 def put_policy(role: Any, name: str, document: str | dict[str, Any]) -> None:
-    """Moto's CloudFormation gives a role its inline policies as objects; IAM keeps text."""
+    """Keep an inline policy as text, as IAM does; moto's CloudFormation gives an object."""
     role.policies[name] = document if isinstance(document, str) else json.dumps(document)
 
 
 def _after_loading(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Moto loads AWS's 1,582 policies at the start or never; here when one is first needed."""
+    """Load AWS's 1,582 policies when a call first needs them: moto does at the start or never."""
 
     @wraps(method)
     def wrapped(backend: Any, *arguments: Any, **named: Any) -> Any:

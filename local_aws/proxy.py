@@ -27,7 +27,7 @@ class ProxyRequestHandler(MotoRequestHandler):
     _tunnel: str | None = None  # host of CONNECT
 
     def do_CONNECT(self) -> None:
-        """Go on over TLS as the host that the client asks for, if it is one of AWS."""
+        """Continue over TLS in the name of the host that is asked for, if it is AWS's."""
         host = self.path.rpartition(":")[0].lower()
         if self._tunnel or service_part(host) is None:
             self.close_connection = True

@@ -297,7 +297,7 @@ def _check_region(region: str) -> None:
 
 
 def _check_free(port: int) -> None:
-    """Moto's server would wait for ever for a port that another process has."""
+    """Raise UserError for a port that another process has: moto would wait for ever."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -309,7 +309,7 @@ def _check_free(port: int) -> None:
 
 
 def _expect_left_out() -> None:
-    """Moto warns of what it leaves out of a template: for LEFT_OUT that is known."""
+    """Silence moto's warning of what it leaves out of a template, for LEFT_OUT alone."""
     logging.getLogger("moto").addFilter(_is_news)
     for kind in LEFT_OUT:
         warnings.filterwarnings("ignore", message=f"Tried to parse {kind}")

@@ -29,12 +29,12 @@ def sagemaker_model() -> ServiceModel:
 
 
 def training_instance_types() -> list[str]:
-    """Every instance type that the API accepts for a training job, sorted."""
+    """Return every instance type that the API accepts for a training job, sorted."""
     return sorted(sagemaker_model().shape_for("TrainingInstanceType").enum)
 
 
 def endpoint_instance_types() -> list[str]:
-    """Every instance type that the API accepts for an endpoint, sorted."""
+    """Return every instance type that the API accepts for an endpoint, sorted."""
     return sorted(sagemaker_model().shape_for("ProductionVariantInstanceType").enum)
 
 

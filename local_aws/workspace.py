@@ -101,7 +101,7 @@ def remove_leftovers(folder: Path, remove_containers: RemoveContainers) -> None:
 
 
 def _try_lock(lock: IO[str]) -> bool:
-    """Lock a file until it is closed; whether nobody else holds it."""
+    """Lock a file until it is closed, and return whether nobody else holds it."""
     if fcntl is None:
         return False
     try:

@@ -1,8 +1,8 @@
 """An image for machines without a container engine: container/ as the one layer of a manifest.
 
 It cannot be run, but it is pushed to ECR, found by its tag and pinned by its digest like any
-other, and its digest changes when container/ does. `python -m pipeline.source_image` pushes it to a
-running local AWS.
+other, and its digest changes when container/ does. `python -m pipeline.push_source_image` pushes it
+to a running local AWS.
 """
 
 import io
@@ -11,14 +11,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from local_aws import collector
 from local_aws.ecr.images import put_image
-from pipeline import cli
 from pipeline.image import CONTAINER, NONE, REQUIREMENTS, SINGLE, image_tag, source_files
-from pipeline.settings import DEFAULT_CONFIG, load_settings
-from pipeline.stack import read_stack
-
-import boto3
 
 # Source: OCI Image Format Specification, "Image Configuration".
 CONFIG = {
@@ -26,19 +20,6 @@ CONFIG = {
     "os": "linux",
     "config": {"Entrypoint": ["python", "-m", "container"]},
 }
-
-
-def main() -> int:
-    """Push the images into the repository of the stack, as the environment says where."""
-    return cli.run(_push)
-
-
-def _push() -> int:
-    session = boto3.Session()
-    settings = load_settings(DEFAULT_CONFIG)
-    stack = read_stack(session.client("cloudformation"), settings.stack_name)
-    put_source_images(session.client("ecr"), stack.repository_uri, settings.base_image)
-    return cli.SUCCEEDED
 
 
 def put_source_images(ecr: Any, repository_uri: str, base_image: str) -> None:
@@ -84,8 +65,3 @@ def _layer(folder: Path, accelerator: str) -> bytes:
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
-
-
-if __name__ == "__main__":
-    collector.postpone()
-    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The account: its quotas, and the prices and sizes of its instance types."""

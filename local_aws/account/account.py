@@ -31,10 +31,11 @@ class Account:
         return [self._quota(name, code, self._applied) for name, code in _codes()]
 
     def default_quotas(self) -> list[Document]:
+        """Return AWS's defaults of all known quotas, as ListAWSDefaultServiceQuotas shows them."""
         return [self._quota(name, code, TABLES["defaults"]) for name, code in _codes()]
 
     def limits(self, job: Mapping[str, Any]) -> dict[str, float]:
-        """Quota name -> most instances, of the known quotas that a training job comes under."""
+        """Return the quotas that a training job comes under: name -> most instances."""
         spot = job.get("EnableManagedSpotTraining", False)
         name = _FAMILIES["spot" if spot else "on_demand"]
         names = {name.format(selected(job["ResourceConfig"])[0])}
@@ -43,7 +44,7 @@ class Account:
         return {each: float(self._applied.get(each, 0)) for each in names & known}
 
     def billable(self, seconds: int, spot: bool) -> int:
-        """Of so many seconds of training, those that AWS bills at the price on demand."""
+        """Return how many of so many seconds of training are billed at the price on demand."""
         return max(1, round(seconds * TABLES["spot_share"])) if spot else seconds
 
     def _quota(self, name: str, code: str, values: dict[str, float]) -> Document:
@@ -66,7 +67,7 @@ def is_checked(quota: str) -> bool:
 
 
 def products(attributes: dict[str, str]) -> list[Document]:
-    """Those of AmazonSageMaker in the price list that have all these attributes."""
+    """Return the products of AmazonSageMaker in the price list that have all these attributes."""
     every = [
         _product(region, instance_type, usd)
         for region, table in TABLES["prices"].items()
@@ -83,7 +84,7 @@ def _codes() -> list[tuple[str, str]]:
 
 
 def _product(region: str, instance_type: str, usd: float) -> Document:
-    """In the shape of "Using the AWS Price List Query API", Billing user guide."""
+    """Return a product as "Using the AWS Price List Query API", Billing user guide, shows it."""
     table = TABLES["prices"][region]
     sku = f"{region}-{instance_type}"  # AWS's own are 16 characters that say nothing
     return {

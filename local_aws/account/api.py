@@ -1,6 +1,4 @@
-"""What local AWS answers of its account: Service Quotas, the Price List API and EC2's instance
-types, page by page.
-"""
+"""The APIs of the account: Service Quotas, Price List, and EC2's instance types."""
 
 import json
 import re
@@ -44,12 +42,15 @@ class LocalServiceQuotas(ServiceQuotasResponse):
     account: ClassVar[Account]
 
     def list_service_quotas(self) -> str:
+        """Answer with a page of the quotas that hold for the account."""
         return self._quotas(self.account.quotas())
 
     def list_aws_default_service_quotas(self) -> str:
+        """Answer with a page of the defaults of AWS."""
         return self._quotas(self.account.default_quotas())
 
     def get_products(self) -> str:
+        """Answer with a page of the price list; only equality filters are supported."""
         request = json.loads(self.body)
         attributes = {}
         for each in request.get("Filters", []):
@@ -73,6 +74,7 @@ class LocalEc2(EC2Response):
     """moto's EC2, whose table of instance types knows neither regions nor pages."""
 
     def describe_instance_types(self) -> ActionResult:
+        """Answer with a page of the types that the region offers."""
         filters = self._filters_from_querystring()
         if any(len(values) > FILTER_VALUES for values in filters.values()):
             raise EC2ClientError(
@@ -90,7 +92,7 @@ class LocalEc2(EC2Response):
 
 
 def _page(key: str, items: list[Any], request: dict[str, Any], longest: int) -> dict[str, Any]:
-    """A page may hold fewer items than MaxResults, "ListServiceQuotas", Service Quotas API."""
+    """Return a page, of fewer items than MaxResults where AWS gives fewer ("ListServiceQuotas")."""
     token = request.get("NextToken") or "0"
     if not token.isdecimal():
         raise JsonRESTError("InvalidPaginationTokenException", f"Invalid NextToken: {token!r}")

@@ -1,0 +1,1 @@
+"""Lambda functions, each call in a child process."""

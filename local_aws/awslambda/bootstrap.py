@@ -29,10 +29,21 @@ class Context:
         self._deadline = time.monotonic() + float(os.environ["LOCAL_AWS_TIMEOUT_SECONDS"])
 
     def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until the function times out; 0 when it has."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 def main(folder: str, handler: str, answer: Path) -> int:
+    """Call the handler with the event from stdin, and write its result or error as JSON.
+
+    Args:
+        folder: The function's unpacked code.
+        handler: `<module>.<function>`.
+        answer: The file to write.
+
+    Returns:
+        The exit code: 0 for a result, 1 for an error.
+    """
     sys.path[0] = folder  # in place of this program's own
     module, _, function = handler.rpartition(".")
     try:

@@ -39,7 +39,7 @@ class Functions:
         self._lock = threading.Lock()
 
     def routed(self) -> Any:
-        """Meanwhile moto's functions are run here."""
+        """Make moto's functions run here while the context lasts."""
 
         def invoke(function: Any, event: Any = None) -> Outcome:
             return self.invoke(function, event)
@@ -129,7 +129,7 @@ def _unpacked(function: Any, folder: Path) -> Iterable[str]:
 
 
 def _runtime_environment(function: Any) -> dict[str, str]:
-    """Those variables of the runtime that programs read."""
+    """Return those variables of the Lambda runtime that programs read."""
     return {
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
         "AWS_LAMBDA_FUNCTION_NAME": function.function_name,

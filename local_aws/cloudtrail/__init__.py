@@ -1,0 +1,1 @@
+"""CloudTrail: the record of what was asked for, and whether it was allowed."""

@@ -22,7 +22,10 @@ class LocalCloudTrail(CloudTrailResponse):
     authorization: ClassVar[Authorization]
 
     def lookup_events(self) -> ActionResult:
-        """The newest first. A token counts the events before it: new ones do not shift it."""
+        """Answer with the newest events first.
+
+        A token counts the events before it: new ones do not shift it.
+        """
         calls = list(self.authorization.calls)
         token = self._get_param("NextToken") or str(len(calls))
         if not token.isdecimal():

@@ -1,0 +1,1 @@
+"""CodeBuild: runs a project's buildspec."""

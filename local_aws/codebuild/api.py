@@ -33,6 +33,7 @@ class Builds:
         self.by_id: dict[str, Build] = {}
 
     def end(self) -> None:
+        """Stop all builds, and wait for their end."""
         for build in self.by_id.values():
             build.stop()
         for build in self.by_id.values():
@@ -46,6 +47,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
     invalid = "InvalidInputException"
 
     def start_build(self) -> ActionResult:
+        """Start a build where builds are allowed; members that would be ignored are refused."""
         if NO_BUILDS in self.builds.faults:
             raise JsonRESTError("AccountLimitExceededException", BUILDS_EXCEEDED)
         if not self.builds.allowed:
@@ -75,6 +77,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
         return ActionResult({"build": build.describe()})
 
     def batch_get_builds(self) -> ActionResult:
+        """Answer with the builds that exist, and the ids of those that do not."""
         ids = self._get_param("ids")
         known = [self.builds.by_id[each].describe() for each in ids if each in self.builds.by_id]
         missing = [each for each in ids if each not in self.builds.by_id]
@@ -87,6 +90,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
         return ActionResult({"ids": found[::-1]})
 
     def stop_build(self) -> ActionResult:
+        """Stop a build; it ends as STOPPED."""
         build = self.builds.by_id.get(self._get_param("id"))
         if build is None:
             raise ResourceNotFoundException(f"Build {self._get_param('id')} does not exist")
@@ -103,10 +107,12 @@ class Project(CloudFormationModel):
 
     @staticmethod
     def cloudformation_name_type() -> str:
+        """Return the property that holds the resource's name."""
         return "Name"
 
     @staticmethod
     def cloudformation_type() -> str:
+        """Return the type that stands in a template."""
         return "AWS::CodeBuild::Project"
 
     @classmethod
@@ -118,6 +124,7 @@ class Project(CloudFormationModel):
         region_name: str,
         **_: Any,
     ) -> "Project":
+        """Create the project that a template describes."""
         given = cloudformation_json["Properties"]
         codebuild_backends[account_id][region_name].create_project(
             project_name=resource_name,
@@ -145,20 +152,23 @@ class Project(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> None:
+        """Delete the project with its stack."""
         codebuild_backends[account_id][region_name].delete_project(resource_name)
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
+        """Return whether Fn::GetAtt knows an attribute."""
         return attr == "Arn"
 
     def get_cfn_attribute(self, attribute_name: str) -> str:
+        """Return what Fn::GetAtt stands for. Raises KeyError for an unknown attribute."""
         if attribute_name != "Arn":
             raise KeyError(attribute_name)
         return f"{self._place}:project/{self.physical_resource_id}"
 
 
 def _lower(value: Any) -> Any:
-    """CloudFormation's `GroupName` is the API's `groupName`; its `BuildSpec` is `buildspec`."""
+    """Turn CloudFormation's names into the API's: `GroupName` is `groupName` there."""
     if isinstance(value, dict):
         return {_lower_name(name): _lower(item) for name, item in value.items()}
     return [_lower(item) for item in value] if isinstance(value, list) else value

@@ -10,11 +10,11 @@ import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from local_aws.clients import Clients
+from local_aws.clock import now
 from local_aws.log_writer import LogWriter
 from local_aws.workspace import Workspace
 
@@ -48,7 +48,7 @@ class Build:
         self._phases: list[dict[str, Any]] = []
         self._state: dict[str, Any] = {"buildStatus": "IN_PROGRESS", "buildComplete": False}
         self._exported: dict[str, str] = {}
-        self._started = _now()
+        self._started = now()
         self._process: subprocess.Popen[str] | None = None
         self._stopped = threading.Event()
         self._out_of_time = threading.Event()
@@ -60,12 +60,15 @@ class Build:
         self._begin("SUBMITTED")
 
     def start(self) -> None:
+        """Run the build in a thread of its own."""
         self._thread.start()
 
     def join(self) -> None:
+        """Wait until the build has ended."""
         self._thread.join()
 
     def stop(self) -> None:
+        """Kill the command that runs; no phase begins after it."""
         self._stopped.set()
         self._kill()
 
@@ -107,7 +110,7 @@ class Build:
             status = "TIMED_OUT"
         with self._lock:
             self._begin("COMPLETED")
-            self._state = {"buildStatus": status, "buildComplete": True, "endTime": _now()}
+            self._state = {"buildStatus": status, "buildComplete": True, "endTime": now()}
 
     def _build(self, folder: Path) -> str:
         clients = self._clients.as_role(self._project["serviceRole"])
@@ -152,8 +155,9 @@ class Build:
         folder: Path,
         spec: dict[str, Any],
     ) -> bool:
-        """Whether all commands of the phase succeeded; `finally` runs in any case. What they set
-        in the environment is there for the next ones.
+        """Run the commands of a phase, then its `finally`, and return whether all succeeded.
+
+        What they set in the environment is there for later phases.
         """
         self._begin(name.upper())
         failure = ""
@@ -221,12 +225,12 @@ class Build:
         with self._lock:
             if self._phases and "phaseStatus" not in self._phases[-1]:
                 self._end("SUCCEEDED")
-            self._phases.append({"phaseType": phase, "startTime": _now()})
+            self._phases.append({"phaseType": phase, "startTime": now()})
 
     def _end(self, status: str, message: str = "") -> None:
         with self._lock:
             phase = self._phases[-1]
-            phase |= {"phaseStatus": status, "endTime": _now()}
+            phase |= {"phaseStatus": status, "endTime": now()}
             if message:
                 phase["contexts"] = [{"statusCode": "COMMAND_EXECUTION_ERROR", "message": message}]
 
@@ -250,7 +254,3 @@ def _unsupported(spec: dict[str, Any]) -> Iterator[str]:
     for name in spec.get("phases", {}):
         if name not in PHASES:
             yield f"unknown phase {name}"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""Pipeline definitions: the JSON document, without any service."""

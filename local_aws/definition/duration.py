@@ -11,9 +11,9 @@ _UNITS += [timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)]
 
 
 def duration(text: str) -> timedelta:
-    """An ISO 8601 duration, also without its P and in lower case, as the SDK's `T12H` or `p30d`.
+    """Parse an ISO 8601 duration, also one without its P or in lower case (`T12H`, `p30d`).
 
-    Raises ValueError for anything else.
+    The SDK takes those forms, too. Raises ValueError for anything else.
     """
     match = _DURATION.fullmatch(str(text).upper())
     if not match or not any(match.groups()):

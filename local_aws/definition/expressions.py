@@ -34,7 +34,9 @@ _ELEMENT = re.compile(
 
 @dataclass(frozen=True)
 class Reference:
-    """`Steps.Train.FinalMetricDataList['validation:auc'].Value` is the kind `Steps` with the path
+    """A parsed reference to a parameter, the execution or a step.
+
+    `Steps.Train.FinalMetricDataList['validation:auc'].Value` is the kind `Steps` with the path
     `("Train", "FinalMetricDataList", "validation:auc", "Value")`.
     """
 
@@ -55,12 +57,15 @@ class Reference:
 
 
 def resolve(value: Any, lookup: Lookup, read_json: ReadJson = lambda _uri, _path: UNKNOWN) -> Any:
-    """`value` with every expression replaced.
+    """Replace every expression in a value.
 
     Args:
         value: A part of a definition.
         lookup: Returns what a reference stands for; for a property file that is its S3 URI.
         read_json: Returns what is at a path of a JSON file.
+
+    Returns:
+        A value of the same shape, without expressions.
 
     Raises:
         ValueError: A function is malformed, or not known here.
@@ -114,7 +119,7 @@ def _elements(text: str, position: int) -> tuple[str | int, ...] | None:
 
 
 def references(value: Any) -> Iterator[Reference]:
-    """Every reference anywhere in `value`."""
+    """Return every reference anywhere in a value."""
     match value:
         case {"Get": str(text), **rest} if not rest:
             yield Reference.parse(text)

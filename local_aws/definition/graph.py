@@ -21,12 +21,16 @@ LONGEST = 18  # characters of a parameter's default; of a longer one the end is 
 
 @dataclass(frozen=True)
 class Node:
+    """A box of the graph."""
+
     kind: str  # PARAMETERS, END or the type of the step
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Edge:
+    """An arrow from one node to another."""
+
     begin: int  # index of a node
     end: int
     kind: str  # DATA, TRUE, FALSE or ORDER (DependsOn)
@@ -35,13 +39,17 @@ class Edge:
 
 @dataclass(frozen=True)
 class Graph:
+    """The nodes and edges of a definition, for any format that draws them."""
+
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
 
 
 def read_graph(definition: Mapping[str, Any]) -> Graph:
-    """The nodes are groups of parameters used by the same steps, then the steps in their order,
-    then the end, if a condition leads there.
+    """Return the graph of a definition.
+
+    Nodes are groups of parameters used by the same steps, then the steps in their order, then the
+    end, if a condition leads there.
     """
     steps = list(all_steps(definition["Steps"]))
     uses = {step["Name"]: own_references(step) for step in steps}
@@ -86,8 +94,9 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
-    """As text that Mermaid draws (https://mermaid.js.org, "Flowcharts"): data go along thin arrows,
-    a condition leads along thick ones, and dotted ones are no more than an order.
+    """Return the graph as a flowchart of Mermaid (https://mermaid.js.org).
+
+    Thin arrows are data, thick ones the branches of a condition, dotted ones an order alone.
     """
     graph = read_graph(definition)
     lines = [UNWRAPPED, "flowchart TD"]
@@ -139,7 +148,7 @@ def _side(value: Any) -> str:
 
 
 def _property(reference: Reference) -> str:
-    """Its own name; a metric's is that of the metric."""
+    """Return the label of a property: its own name, and for a metric the metric's."""
     _, *names = reference.path
     if names[:1] == ["FinalMetricDataList"]:
         return str(names[1])

@@ -16,7 +16,7 @@ LONGEST_DESCRIPTION = 4096  # of a parameter, in characters
 
 
 def parameter_value(parameter: dict[str, Any], text: str) -> Any:
-    """`text`, as StartPipelineExecution carries it, in the type of the declared `parameter`.
+    """Convert text, as StartPipelineExecution carries it, to the type of `parameter`.
 
     Raises ValueError when it does not fit.
     """

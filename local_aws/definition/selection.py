@@ -9,7 +9,7 @@ from local_aws.definition.steps import BRANCHES, Step, all_steps, inner_names, r
 
 
 def selected_steps(steps: Sequence[Step], selected: set[str]) -> list[Step]:
-    """The selected ones alone; those inside a condition that is not selected stand for it."""
+    """Return the selected steps alone; those inside an unselected condition stand for it."""
     found: list[Step] = []
     for step in steps:
         inner = {
@@ -25,7 +25,7 @@ def selected_steps(steps: Sequence[Step], selected: set[str]) -> list[Step]:
 
 
 def needed_results(steps: Sequence[Step], selected: set[str]) -> set[str]:
-    """Names of the steps that are not selected, and that the selected ones depend on."""
+    """Return the names of unselected steps that the selected ones depend on."""
     chosen = [step for step in all_steps(steps) if step["Name"] in selected]
     return {name for step in chosen for name in _needs(step)} - selected
 

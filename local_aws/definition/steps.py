@@ -20,12 +20,12 @@ def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def inner_names(step: Step) -> set[str]:
-    """Names of the steps in the branches of a condition."""
+    """Return the names of the steps in the branches of a condition."""
     return {inner["Name"] for inner in all_steps([step])} - {step["Name"]}
 
 
 def own_arguments(step: Step) -> dict[str, Any]:
-    """Its arguments, without the steps inside a condition."""
+    """Return the arguments of a step, without the steps inside a condition."""
     arguments = step.get("Arguments", {})
     if step["Type"] != "Condition":
         return dict(arguments)
@@ -33,17 +33,17 @@ def own_arguments(step: Step) -> dict[str, Any]:
 
 
 def own_references(step: Step) -> list[Reference]:
-    """Every reference of the step itself, not of the steps inside a condition."""
+    """Return every reference of the step itself, not of the steps inside a condition."""
     return list(references({**step, "Arguments": own_arguments(step)}))
 
 
 def referred_steps(step: Step) -> set[str]:
-    """Names of the steps whose results the step itself takes."""
+    """Return the names of the steps whose results the step itself takes."""
     return {str(each.path[0]) for each in own_references(step) if each.kind == "Steps"}
 
 
 def dependencies(step: Step) -> set[str]:
-    """Names of the steps that must end before this one, those of its branches included."""
+    """Return the names of the steps that must end before this one or one of its branches."""
     found: set[str] = set()
     for each in all_steps([step]):
         found |= referred_steps(each) | set(each.get("DependsOn", []))

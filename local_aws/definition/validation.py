@@ -57,7 +57,7 @@ def parse_definition(text: str) -> dict[str, Any]:
 
 
 def problems(definition: dict[str, Any]) -> list[str]:
-    """One line each; empty when the definition is valid."""
+    """Return what is wrong with a definition, one line each; empty when it is valid."""
     found = list(parameter_problems(definition.get("Parameters", [])))
     steps = list(all_steps(definition.get("Steps", [])))
     if not steps:
@@ -195,7 +195,10 @@ def _branch_problems(steps: list[Step], before: set[str]) -> Iterator[str]:
 
 
 def _cycle_problems(steps: list[Step]) -> Iterator[str]:
-    """A step of a branch waits for its condition; what depends on a condition, for its branches."""
+    """Return the cycles of steps that wait for each other.
+
+    A step of a branch waits for its condition; what depends on a condition, for its branches.
+    """
     inside = {step["Name"]: inner_names(step) for step in steps}
     graph = {step["Name"]: referred_steps(step) for step in steps}
     for step in steps:

@@ -1,5 +1,6 @@
-"""The ECR API of local AWS: moto's, with logins to the registry that tell who logged in, and layers
-that can be downloaded.
+"""The ECR API of local AWS.
+
+Moto's, with logins to the registry that tell who logged in, and layers that can be downloaded.
 """
 
 import base64
@@ -30,6 +31,7 @@ class LocalEcr(ECRResponse):
     registry: ClassVar[str | None]  # URL of the registry that holds the rest, if there is one
 
     def complete_layer_upload(self) -> ActionResult:
+        """Complete the upload as moto does, and keep the layer's content for downloads."""
         repository = self.ecr_backend._get_repository(self._get_param("repositoryName"))
         content = bytes(repository.uploads[self._get_param("uploadId")].layer_parts)
         self.layers[f"sha256:{hashlib.sha256(content).hexdigest()}"] = content
@@ -48,6 +50,7 @@ class LocalEcr(ECRResponse):
         return ActionResult({"downloadUrl": url, "layerDigest": digest})
 
     def get_authorization_token(self) -> ActionResult:
+        """Answer with a password that stands for the caller."""
         password = secrets.token_urlsafe()
         self.logins[password] = caller(self) if self.authorization else None
         login = {

@@ -47,8 +47,11 @@ def _upload(ecr: Any, name: str, blob: bytes) -> None:
 
 
 def media_type(ecr: Any, image_uri: str) -> str | None:
-    """Of the manifest of `<registry>/<repository>@<digest>` or `...:<tag>`; None when ECR does not
-    have it.
+    """Return the media type of an image's manifest; None when ECR does not have the image.
+
+    Args:
+        ecr: The client of ECR.
+        image_uri: `<registry>/<repository>@<digest>` or `...:<tag>`.
     """
     repository_uri, at, digest = image_uri.partition("@")
     identifier = {"imageDigest": digest}

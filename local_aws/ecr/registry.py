@@ -59,7 +59,7 @@ ACTIONS = {
 
 @contextmanager
 def start(clients: Clients, workspace: Workspace) -> Iterator[str]:
-    """`127.0.0.1:<port>` of a running registry. Raises UserError when none can be started."""
+    """Start a registry and return its `127.0.0.1:<port>`. Raises UserError when that fails."""
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
         raise UserError(
@@ -93,6 +93,7 @@ class Front:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one HTTP request (WSGI)."""
         request = Request(environ)
         return self._respond(request)(environ, start_response)
 
@@ -169,7 +170,7 @@ class Front:
     def _record(
         self, name: str, reference: str, manifest: bytes, request: Request, response: Response
     ) -> None:
-        """ECR learns of the image that the registry now holds."""
+        """Tell ECR of the image that the registry now holds."""
         tag = {} if reference.startswith("sha256:") else {"imageTag": reference}
         self._ecr.put_image(
             repositoryName=name,
@@ -186,13 +187,13 @@ class _Quiet(WSGIRequestHandler):
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    """Source: OCI Distribution Specification, "Error Codes"."""
+    """Return an error as the OCI Distribution Specification ("Error Codes") writes it."""
     body = json.dumps({"errors": [{"code": code, "message": message}]})
     return Response(body, status, mimetype="application/json")
 
 
 def _broken(message: str) -> Response:
-    """Under a code that Docker takes as final: after any other one it tries for a minute."""
+    """Return an error with a code that Docker takes as final: it tries others for a minute."""
     return _error(400, "UNSUPPORTED", message)
 
 
@@ -247,7 +248,7 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def login(clients: Clients) -> dict[str, str]:
-    """The user name and password of the registry, as `aws ecr get-login-password` knows them."""
+    """Return the user name and password of the registry, as `aws ecr get-login-password` does."""
     answer = clients.client("ecr").get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(answer["authorizationToken"]).decode().partition(":")
     return {"username": user, "password": password}

@@ -1,0 +1,1 @@
+"""EventBridge: carries out the targets of rules."""

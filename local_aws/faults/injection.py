@@ -44,7 +44,7 @@ class Faults:
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
-        """Meanwhile this one is on, too."""
+        """Switch this fault on while the context lasts."""
         self._on.add(name)
         try:
             yield

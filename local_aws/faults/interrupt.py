@@ -1,7 +1,7 @@
-"""Take back the spot instances of a training job of local AWS, as AWS does when it needs them:
-SIGTERM, two minutes, SIGKILL. Then the job waits for others, and its program is started again.
+"""Take back the spot instances of a training job, as AWS does when it needs them.
 
-The environment must point at a local AWS: `python -m local_aws serve` prints it.
+SIGTERM, two minutes, SIGKILL; then the job waits for other instances, and its program is started
+again. The environment must point at a local AWS: `python -m local_aws serve` prints it.
 """
 
 import argparse

@@ -1,0 +1,1 @@
+"""IAM: who signed a request, and whether policies allow it."""

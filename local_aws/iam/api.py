@@ -12,7 +12,7 @@ class LocalIam(IamResponse):
     """Made anew for each request."""
 
     def simulate_principal_policy(self) -> ActionResult:
-        """Identity-based policies alone, as on AWS."""
+        """Evaluate identity-based policies alone, as AWS does."""
         principal = self._principal(self._get_param("PolicySourceArn"))
         context = {
             each["ContextKeyName"]: each["ContextKeyValues"]

@@ -66,7 +66,7 @@ class Authorization:
 
     @contextmanager
     def enforced(self) -> Iterator[None]:
-        """Meanwhile moto refuses what no policy of the caller allows."""
+        """Make moto refuse what no policy of the caller allows, while the context lasts."""
 
         def check(request: IAMRequestBase, resource: str) -> None:
             if request._action == "sts:GetCallerIdentity":  # needs no permission
@@ -93,8 +93,9 @@ class Authorization:
         resource: str,
         context: Context | None = None,
     ) -> str | None:
-        """Why the policies of `principal` do not allow it, as AWS words it; None when they do. The
-        question is recorded.
+        """Return why the policies of `principal` do not allow it, as AWS words it, or None.
+
+        The question is recorded for CloudTrail.
         """
         kind = "identity-based"
         decided = decision(principal, action, resource, context or {})
@@ -140,7 +141,7 @@ def _read(policy: Any) -> list[Any]:
 
 
 def _for_user(statement: Any, arn: str) -> Any:
-    """Moto knows no policy variables; the one that is used here names the user itself."""
+    """Replace the policy variable for the user's name, the only one used: moto knows none."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind != "user":
         return statement
@@ -148,7 +149,7 @@ def _for_user(statement: Any, arn: str) -> Any:
 
 
 def caller(response: BaseResponse) -> Principal:
-    """Who sent the request that `response` answers. Raises when the key is nobody's."""
+    """Return who sent the request that `response` answers. Raises when the key is nobody's."""
     key = response.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
     account, partition = response.current_account, response.partition
     return create_access_key(account, partition, key, response.headers)
@@ -199,8 +200,9 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
 
 
 def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
-    """Return what it needs to be told that an object is not there: to list the bucket, whatever the
-    prefix. Source: "Permissions" of HeadObject, S3 API reference.
+    """Return the permission without which a missing object looks like a forbidden one.
+
+    It is to list the bucket, whatever the prefix ("Permissions" of HeadObject, S3 API reference).
     """
     bucket_arn, _, name = object_arn.partition("/")
     partition = bucket_arn.split(":")[1]
@@ -211,7 +213,7 @@ def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
 
 
 def _resource(response: BaseResponse) -> str:
-    """The ARN that a request is about; `*` when its service has none or it is not used here."""
+    """Return the ARN that a request is about; `*` when its service has or needs none."""
     service = str(response.service_name).removeprefix("aws")  # moto's name of Lambda is awslambda
     if service == "lambda":
         place = _function(response)

@@ -17,7 +17,7 @@ KMS = "aws:kms"
 def key_permission(
     account: str, region: str, action: str, object_arn: str
 ) -> tuple[str, str, dict[str, str]] | None:
-    """What of a key it needs to read or write an object: action, ARN of the key, no condition."""
+    """Return what reading or writing an object needs of a key: action, key ARN, no condition."""
     bucket_name, _, name = object_arn.rpartition(":::")[2].partition("/")
     partition = object_arn.split(":")[1]
     bucket = s3_backends[account][partition].buckets.get(bucket_name)
@@ -42,12 +42,13 @@ def key_permission(
 
 
 def leaves_it_to_iam(key_arn: str) -> bool:
+    """Return whether the key's policy lets IAM policies of its account decide."""
     account = key_arn.split(":")[4]
     return any(f":{account}:root" in principal for principal, _ in _allowed(key_arn))
 
 
 def names(key_arn: str, principal_arn: str, action: str) -> bool:
-    """Whether the key's own policy lets this user or role use it; a session counts as its role."""
+    """Return whether the key's policy lets this user or role use it; a session is its role."""
     session = principal_arn.replace(":sts:", ":iam:").replace(":assumed-role/", ":role/")
     role = session.rpartition("/")[0]
     return any(

@@ -113,7 +113,7 @@ def _verify_presigned(request: SignedRequest, secret_of: SecretOf) -> str:
 
 
 def _verify_version_2(request: SignedRequest, secret_of: SecretOf) -> str:
-    """Of a presigned URL of S3: what boto3 makes for an endpoint that is not AWS's own."""
+    """Verify a presigned URL of S3 as boto3 makes it for an endpoint that is not AWS's own."""
     key, expires = request.parameter("AWSAccessKeyId"), request.parameter("Expires")
     if not expires.isdecimal() or int(expires) < time.time():
         raise SignatureRefused(UNTIMELY, "Request has expired")

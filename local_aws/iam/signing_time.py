@@ -12,7 +12,7 @@ FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 def wrong_time(signed_at: str, now: datetime | None = None) -> str | None:
-    """What AWS says of a signature of `signed_at` (X-Amz-Date); None when its time is right."""
+    """Return what AWS says of a signature's time (X-Amz-Date), or None when it is right."""
     now = now or datetime.now(UTC)
     signed = datetime.strptime(signed_at, FORMAT).replace(tzinfo=UTC)
     if signed < now - OLDEST:

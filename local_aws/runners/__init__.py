@@ -1,0 +1,1 @@
+"""Ways to run the program of a job: in containers, or as child processes."""

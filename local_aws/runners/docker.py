@@ -76,6 +76,7 @@ class ContainerRunner:
         self._registry = host  # of local AWS; empty when it has none
 
     def has(self, image: str) -> bool:
+        """Return whether the engine has the image."""
         try:
             self._engine.images.get(image)
         except (ImageNotFound, APIError):
@@ -83,6 +84,10 @@ class ContainerRunner:
         return True
 
     def start(self, spec: ContainerSpec, image: Image) -> Started:
+        """Start a container for each host, with the memory and CPUs of the instance type.
+
+        Raises JobFailed when the engine cannot start one.
+        """
         memory, cpus = self._instance(spec.instance_type)
         if spec.memory_mib:
             memory = spec.memory_mib * 2**20
@@ -173,7 +178,7 @@ class ContainerRunner:
         return container
 
     def _instance(self, instance_type: str) -> tuple[int, int]:
-        """Memory in bytes and virtual CPUs, from EC2 DescribeInstanceTypes."""
+        """Return memory in bytes and virtual CPUs, from EC2 DescribeInstanceTypes."""
         name = instance_type.removeprefix("ml.")
         answer = self._clients.client("ec2").describe_instance_types(InstanceTypes=[name])
         described = answer["InstanceTypes"][0]
@@ -184,7 +189,7 @@ class ContainerRunner:
 
 
 def _address(container: Any, port: int) -> str:
-    """Where a container's port is reached; those of an internal network are not published."""
+    """Return where a container's port is reached; an internal network publishes none."""
     container.reload()
     settings = container.attrs["NetworkSettings"]
     published = settings["Ports"].get(f"{port}/tcp")

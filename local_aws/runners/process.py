@@ -41,6 +41,7 @@ class ProcessRunner:
 
     @property
     def description(self) -> str:
+        """How jobs are run, and what they lack where user namespaces are not allowed."""
         said = "jobs run as child processes, not in their image"
         if reason := no_namespace():
             said += (
@@ -50,9 +51,11 @@ class ProcessRunner:
         return said
 
     def has(self, image: str) -> bool:  # noqa: ARG002 - of the interface
+        """Return False: a child process has no image."""
         return False
 
     def start(self, spec: ContainerSpec, image: Image) -> Started:
+        """Start the program as a child process, with a private /opt/ml where that is possible."""
         ((host, root),) = spec.roots.items()
         private = not no_namespace()
         base = OPT_ML if private else str(root)
@@ -124,7 +127,7 @@ def _command(spec: ContainerSpec, image: Image) -> Sequence[str]:
 
 
 def _path(image: Image) -> str:
-    """PATH, with the folder of the entry's interpreter first."""
+    """Return PATH with the folder of the entry's interpreter first."""
     program = image.python or Path(image.command[0])
     return f"{program.parent}:{os.defpath}" if program.is_absolute() else os.defpath
 

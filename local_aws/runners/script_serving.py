@@ -58,9 +58,11 @@ class Handler(BaseHTTPRequestHandler):
     model: Any
 
     def do_GET(self) -> None:
+        """Answer /ping."""
         self._answer(200 if self.path == "/ping" else 404, b"", "text/plain")
 
     def do_POST(self) -> None:
+        """Answer /invocations with the functions of the user's module."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         given = self.headers.get("Content-Type", JSON)
         wanted = self.headers.get("Accept", ANY)

@@ -1,0 +1,1 @@
+"""SageMaker: the API over moto, jobs, endpoints and executions of pipelines."""

@@ -40,6 +40,6 @@ def _near(point: Point, source: random.Random) -> Point:
 
 
 def _density(point: Point, centers: Sequence[Point]) -> float:
-    """Of Gaussian kernels around `centers`, with a floor: nothing is excluded."""
+    """Return the density of Gaussian kernels around `centers`, with a floor above 0."""
     kernels = (math.exp(-(math.dist(point, each) ** 2) / (2 * WIDTH**2)) for each in centers)
     return 1e-3 + sum(kernels) / len(centers)

@@ -55,9 +55,9 @@ class CheckpointSync:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Meanwhile, and once more at the end, S3 is made to have what the folders have.
+        """Copy the checkpoint folders to S3 while the context lasts, and once more at its end.
 
-        Raises JobFailed when it cannot be.
+        Raises JobFailed when that fails.
         """
         thread = threading.Thread(target=self._repeat, daemon=True)
         thread.start()

@@ -30,8 +30,7 @@ class Cluster:
         self._lock = threading.Lock()
 
     def run(self, open_log: Callable[[str], Callable[[str], None]]) -> None:
-        """Open a log for each host and hands it the host's lines, until the last host has ended
-        and nothing of it is left.
+        """Write each host's lines to a log of its own, until the last host has ended.
 
         The first host that fails ends the others. Raises HostFailed or JobFailed for it, unless
         `end()` came before.
@@ -50,7 +49,7 @@ class Cluster:
             raise self._failure
 
     def end(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
-        """SIGTERM to every host, and SIGKILL when the grace is over."""
+        """Send SIGTERM to every host, and SIGKILL when the grace is over."""
         with self._lock:
             self._ending = True
         self._signal(grace_seconds)

@@ -10,9 +10,9 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.log_writer import LogWriter
 from local_aws.sagemaker.endpoint_config import EndpointConfig
@@ -41,8 +41,8 @@ class Endpoint:
         self._next: Fleet | None = None  # that is being started
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
-        now = _now()
-        self._state: dict[str, Any] = {"CreationTime": now, "LastModifiedTime": now}
+        began = now()
+        self._state: dict[str, Any] = {"CreationTime": began, "LastModifiedTime": began}
 
     @property
     def log_group(self) -> str:
@@ -79,11 +79,11 @@ class Endpoint:
             self._run(self._start, fleet)
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
-        """Share the traffic anew. Raises KeyError for a variant that is not there."""
+        """Change the shares of the traffic. Raises KeyError for an unknown variant."""
         with self._lock:
             if self._fleet:
                 self._fleet.set_weights(weights)
-                self._state["LastModifiedTime"] = _now()
+                self._state["LastModifiedTime"] = now()
 
     def delete(self, deleted: Callable[[], None]) -> None:
         """End the servers, and call `deleted` when nothing of them is left."""
@@ -164,8 +164,4 @@ class Endpoint:
 
     def _set(self, status: str, **details: Any) -> None:
         with self._lock:
-            self._state |= {"EndpointStatus": status, "LastModifiedTime": _now(), **details}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+            self._state |= {"EndpointStatus": status, "LastModifiedTime": now(), **details}

@@ -17,6 +17,7 @@ class EndpointsApi(TransformApi):
     """The calls of the SageMaker API."""
 
     def create_endpoint_config(self) -> ActionResult:
+        """Store a configuration after the checks that AWS makes of its variants."""
         request = self._request()
         self._refuse(unsupported("CreateEndpointConfig", request))
         models = self._models_of(request["ProductionVariants"])
@@ -31,19 +32,23 @@ class EndpointsApi(TransformApi):
         return ActionResult({"EndpointConfigArn": arn})
 
     def describe_endpoint_config(self) -> ActionResult:
+        """Answer with a configuration as it was created."""
         return ActionResult(self._config().describe())
 
     def delete_endpoint_config(self) -> ActionResult:
+        """Delete a configuration, also one that an endpoint uses."""
         config = self._config()
         del self.state.endpoint_configs[config.name]
         self.state.tags.pop(config.arn, None)
         return EmptyResult()
 
     def list_endpoint_configs(self) -> ActionResult:
+        """Answer with a page of configurations."""
         configs = [config.describe() for config in self.state.endpoint_configs.values()]
         return self._page("EndpointConfigs", listed(configs, "EndpointConfig", self._request()))
 
     def create_endpoint(self) -> ActionResult:
+        """Start the model servers of a configuration in a thread; the endpoint is Creating."""
         request = self._request()
         self._check_throttling()
         self._refuse(unsupported("CreateEndpoint", request))
@@ -57,6 +62,7 @@ class EndpointsApi(TransformApi):
         return ActionResult({"EndpointArn": arn})
 
     def update_endpoint(self) -> ActionResult:
+        """Start servers of another configuration; the old ones answer until those are healthy."""
         request = self._request()
         self._check_throttling()
         self._refuse(unsupported("UpdateEndpoint", request))
@@ -70,9 +76,11 @@ class EndpointsApi(TransformApi):
         return ActionResult({"EndpointArn": endpoint.arn})
 
     def describe_endpoint(self) -> ActionResult:
+        """Answer with the endpoint's status and variants."""
         return ActionResult(self._endpoint().describe())
 
     def delete_endpoint(self) -> ActionResult:
+        """Stop the servers in a thread; then the endpoint is gone."""
         endpoint, state = self._settled_endpoint(), self.state
 
         def forget() -> None:
@@ -83,10 +91,12 @@ class EndpointsApi(TransformApi):
         return EmptyResult()
 
     def list_endpoints(self) -> ActionResult:
+        """Answer with a page of endpoints."""
         endpoints = [endpoint.describe() for endpoint in list(self.state.endpoints.values())]
         return self._page("Endpoints", listed(endpoints, "Endpoint", self._request()))
 
     def update_endpoint_weights_and_capacities(self) -> ActionResult:
+        """Change the variants' shares of the traffic; capacities are refused."""
         request = self._request()
         self._refuse(unsupported("UpdateEndpointWeightsAndCapacities", request))
         endpoint = self._settled_endpoint()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.definition.selection import needed_results, selected_steps
 from local_aws.definition.steps import Step, all_steps, own_arguments
 from local_aws.faults.injection import Faults
@@ -21,7 +22,7 @@ from local_aws.sagemaker.schedule import Schedule
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.step_values import StepValues
 from local_aws.sagemaker.steps.handlers import run_step
-from local_aws.sagemaker.steps.step_run import StepFailed, StepRun, Stopped, now
+from local_aws.sagemaker.steps.step_run import StepFailed, StepRun, Stopped
 
 from botocore.exceptions import ClientError
 
@@ -80,16 +81,20 @@ class Execution:
         self._thread = threading.Thread(target=self._run, name=self.id, daemon=True)
 
     def start(self) -> None:
+        """Run the execution in a thread of its own."""
         self._thread.start()
 
     def join(self) -> None:
+        """Wait until the execution has ended."""
         self._thread.join()
 
     @property
     def ended(self) -> bool:
+        """Whether the execution has reached a final status."""
         return self.status in ("Succeeded", "Failed", "Stopped")
 
     def stop(self) -> None:
+        """Stop as StopPipelineExecution does: running jobs are stopped, no step begins."""
         with self._changed:
             if self.status == "Executing":
                 self.status = "Stopping"
@@ -122,7 +127,7 @@ class Execution:
             self._thread.start()
 
     def change(self, request: Mapping[str, Any]) -> None:
-        """UpdatePipelineExecution."""
+        """Change display name, description or parallelism, as UpdatePipelineExecution does."""
         with self._changed:
             self._request |= {name: request[name] for name in DESCRIBED if name in request}
             if "ParallelismConfiguration" in request:
@@ -137,7 +142,7 @@ class Execution:
             return [dict(step) for step in self._steps]
 
     def succeeded(self) -> set[str]:
-        """Names of the steps whose results can be taken."""
+        """Return the names of the steps whose results can be taken."""
         with self._changed:
             return set(self.values.results)
 
@@ -195,7 +200,7 @@ class Execution:
             self.last_modified = now()
 
     def _run_steps(self, schedule: Schedule) -> None:
-        """After a failure, or when it is to stop, no further step begins."""
+        """Run steps as they become ready; after a failure or a stop no further one begins."""
         with self._changed:
             while True:
                 if not self._failed and not self._stop.is_set():

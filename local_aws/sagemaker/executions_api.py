@@ -23,7 +23,10 @@ SHOWN = (  # of an execution, in the List call
 
 
 class ExecutionsApi(PipelinesApi):
+    """The operations on executions of pipelines."""
+
     def start_pipeline_execution(self) -> ActionResult:
+        """Start an execution of the stored definition; an equal token gives the same one."""
         request = self._request()
         self._refuse_all_but(
             "PipelineName",
@@ -75,7 +78,7 @@ class ExecutionsApi(PipelinesApi):
         return execution
 
     def _source(self, definition: dict[str, Any], config: dict[str, Any] | None) -> Any:
-        """The execution whose results the selected steps take. Raises for a wrong selection."""
+        """Return the execution whose results selected steps take. Raises for a wrong selection."""
         if config is None:
             return None
         arn = config.get("SourcePipelineExecutionArn")
@@ -92,6 +95,7 @@ class ExecutionsApi(PipelinesApi):
         return source
 
     def retry_pipeline_execution(self) -> ActionResult:
+        """Run the steps of an ended execution that did not succeed once more."""
         request = self._request()
         execution = self._execution()
         token = (f"RetryPipelineExecution {execution.arn}", request["ClientRequestToken"])
@@ -107,20 +111,24 @@ class ExecutionsApi(PipelinesApi):
         return ActionResult({"PipelineExecutionArn": execution.arn})
 
     def update_pipeline_execution(self) -> ActionResult:
+        """Change display name, description or parallelism of an execution."""
         execution, request = self._execution(), self._request()
         execution.change(request)
         return ActionResult({"PipelineExecutionArn": execution.arn})
 
     def stop_pipeline_execution(self) -> ActionResult:
+        """Stop an execution; it is Stopping until its jobs have ended."""
         execution = self._execution()
         execution.stop()
         return ActionResult({"PipelineExecutionArn": execution.arn})
 
     def send_pipeline_execution_step_success(self) -> ActionResult:
+        """End a callback step with its output parameters."""
         given = self._request().get("OutputParameters", [])
         return self._answer({each["Name"]: each["Value"] for each in given}, None)
 
     def send_pipeline_execution_step_failure(self) -> ActionResult:
+        """Fail a callback step with a reason."""
         return self._answer({}, self._request().get("FailureReason", ""))
 
     def _answer(self, outputs: dict[str, str], failure: str | None) -> ActionResult:
@@ -138,15 +146,18 @@ class ExecutionsApi(PipelinesApi):
         return ActionResult({"PipelineExecutionArn": self.state.tokens[sent]})
 
     def describe_pipeline_execution(self) -> ActionResult:
+        """Answer with an execution's status and, when it failed, the reason."""
         return ActionResult(self._execution().describe())
 
     def describe_pipeline_definition_for_execution(self) -> ActionResult:
+        """Answer with the definition as it was at the start."""
         execution = self._execution()
         return ActionResult(
             {"PipelineDefinition": execution.definition, "CreationTime": execution.values.started}
         )
 
     def list_pipeline_executions(self) -> ActionResult:
+        """Answer with a page of a pipeline's executions, filtered and sorted as on AWS."""
         self._refuse_versions()
         self._check_exists()
         request, name = self._request(), self._get_param("PipelineName")
@@ -162,6 +173,7 @@ class ExecutionsApi(PipelinesApi):
         return self._page("PipelineExecutionSummaries", [_summary(each) for each in found])
 
     def list_pipeline_parameters_for_execution(self) -> ActionResult:
+        """Answer with all parameters, those with default values included."""
         parameters = self._execution().values.parameters.items()
         return self._page(
             "PipelineParameters",
@@ -169,6 +181,7 @@ class ExecutionsApi(PipelinesApi):
         )
 
     def list_pipeline_execution_steps(self) -> ActionResult:
+        """Answer with a page of the steps begun so far."""
         steps = self._execution().steps()
         if self._get_param("SortOrder", "Descending") == "Descending":
             steps.reverse()

@@ -132,7 +132,7 @@ class Fleet:
         self._healthy = True
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
-        """Share the traffic anew. Raises KeyError for a variant that is not there."""
+        """Change the shares of the traffic. Raises KeyError for an unknown variant."""
         for variant in [self.variants[name] for name in weights]:
             variant.weight = weights[variant.name]
 

@@ -23,8 +23,9 @@ CANNOT_EXECUTE, NOT_FOUND = 126, 127  # exit codes of a shell, and of `docker ru
 
 
 def check_platform(image: Mapping[str, Any]) -> None:
-    """Raise JobFailed when the engine's description of an image is of another architecture than
-    the instances have; what runs it here may even be able to.
+    """Raise JobFailed when an image is of another architecture than the instances have.
+
+    `image` is the engine's description; the engine here may be able to run it nevertheless.
     """
     architecture = image["Architecture"]
     if architecture != ARCHITECTURE:
@@ -35,12 +36,12 @@ def check_platform(image: Mapping[str, Any]) -> None:
 
 
 def not_pulled(detail: str) -> JobFailed:
-    """AWS gives no detail."""
+    """Return the failure of an image that cannot be pulled; AWS gives no detail."""
     return JobFailed(f"{NOT_PULLED} ({detail})")
 
 
 def start_failure(explanation: str) -> JobFailed:
-    """Of a job whose container the engine could not start."""
+    """Return the failure of a job whose container the engine could not start."""
     match = re.search(r"exec: .*", explanation)
     cause = match[0].removesuffix(": unknown") if match else explanation
     code = CANNOT_EXECUTE if "permission denied" in cause else NOT_FOUND

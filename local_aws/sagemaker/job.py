@@ -4,12 +4,12 @@ import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from local_aws.account.account import Account
 from local_aws.clients import Clients
+from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import Faults
 from local_aws.log_writer import LogWriter
@@ -71,12 +71,15 @@ class Job:
 
     @property
     def ended(self) -> bool:
+        """Whether the job has reached a final status."""
         return self.status in ENDED
 
     def start(self) -> None:
+        """Run the job in a thread of its own."""
         self._thread.start()
 
     def join(self) -> None:
+        """Wait until the job has ended."""
         self._thread.join()
 
     def describe(self) -> dict[str, Any]:
@@ -114,7 +117,7 @@ class Job:
             )
 
     def _carry_out(self, folder: Path) -> None:
-        """Do the whole work of the job in `folder`, which is removed afterwards."""
+        """Execute the whole work of the job in `folder`, which is removed afterwards."""
         raise NotImplementedError
 
     def _execute(self, spec: ContainerSpec, seconds: Mapping[str, float]) -> str | None:
@@ -193,8 +196,3 @@ class Job:
     def _update(self, **changes: Any) -> None:
         with self._lock:
             self._state |= {"LastModifiedTime": now(), **changes}
-
-
-def now() -> datetime:
-    """Return the present time, as the API writes it."""
-    return datetime.now(UTC)

@@ -16,6 +16,7 @@ class ModelsApi(TrainingApi):
     """The calls of the SageMaker API."""
 
     def create_model(self) -> ActionResult:
+        """Store a model after checking its role, image and data, as AWS does."""
         request = self._request()
         container = self._container(request)
         name = request["ModelName"]
@@ -34,15 +35,18 @@ class ModelsApi(TrainingApi):
         return ActionResult({"ModelArn": arn})
 
     def describe_model(self) -> ActionResult:
+        """Answer with a model as it was created."""
         return ActionResult(self._model(self._get_param("ModelName")).describe())
 
     def delete_model(self) -> ActionResult:
+        """Delete a model, also one that an endpoint serves."""
         model = self._model(self._get_param("ModelName"))
         del self.state.models[model.name]
         self.state.tags.pop(model.arn, None)
         return EmptyResult()
 
     def list_models(self) -> ActionResult:
+        """Answer with a page of models."""
         models = [model.describe() for model in self.state.models.values()]
         return self._page("Models", listed(models, "Model", self._request()))
 

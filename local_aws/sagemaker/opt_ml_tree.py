@@ -33,6 +33,7 @@ def hosts(request: dict[str, Any]) -> list[str]:
 
 
 def write_config(request: dict[str, Any], host: str, root: Path) -> None:
+    """Write hyperparameters.json, inputdataconfig.json and resourceconfig.json of one host."""
     mode = request["AlgorithmSpecification"]["TrainingInputMode"]
     files = {
         "hyperparameters.json": request.get("HyperParameters", {}),
@@ -221,7 +222,7 @@ def _explained(what: str, s3: Any) -> Iterator[None]:
 
 
 def _no_room(error: OSError, place: Path) -> str:
-    """AWS says `Insufficient disk space`; which disk that is here, only local AWS knows."""
+    """Return which disk is full here, where AWS says `Insufficient disk space`."""
     return f"{error.strerror}: {error.filename or place}"
 
 

@@ -16,7 +16,10 @@ VERSIONS = ("PipelineVersionId", "PipelineVersionAlias", "PipelineVersionAliases
 
 
 class PipelinesApi(SageMakerRequests):
+    """The operations on pipelines; moto keeps the definitions."""
+
     def create_pipeline(self) -> ActionResult:
+        """Create a pipeline with a valid definition; an equal token creates nothing anew."""
         request = self._request()
         name, token = request["PipelineName"], ("CreatePipeline", request["ClientRequestToken"])
         with self.state.lock:
@@ -28,6 +31,7 @@ class PipelinesApi(SageMakerRequests):
             return answer
 
     def update_pipeline(self) -> ActionResult:
+        """Replace a pipeline's definition by a valid one."""
         self._check_exists()
         self._check_pipeline()
         answer = super().update_pipeline()
@@ -36,6 +40,7 @@ class PipelinesApi(SageMakerRequests):
         return answer
 
     def describe_pipeline(self) -> ActionResult:
+        """Answer with a pipeline, without moto's invented user."""
         self._refuse_versions()
         self._check_exists()
         answer: Any = super().describe_pipeline()
@@ -44,6 +49,7 @@ class PipelinesApi(SageMakerRequests):
         return ActionResult(answer.result)
 
     def delete_pipeline(self) -> ActionResult:
+        """Delete a pipeline. Raises ResourceNotFound for an unknown one."""
         self._check_exists()
         return super().delete_pipeline()
 

@@ -8,13 +8,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
 from local_aws.runners.runner import ContainerSpec
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.cluster import HostFailed
 from local_aws.sagemaker.instances import host_names, resource_config, selected, with_selection
-from local_aws.sagemaker.job import Job, now
+from local_aws.sagemaker.job import Job
 from local_aws.sagemaker.opt_ml_tree import download_prefix, failure, upload_files
 
 LONGEST_RUN_SECONDS = 86_400  # unless the request says otherwise

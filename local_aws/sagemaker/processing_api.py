@@ -26,6 +26,7 @@ class ProcessingApi(TrainingApi):
     """The calls of the SageMaker API."""
 
     def create_processing_job(self) -> ActionResult:
+        """Start a processing job after the checks that AWS makes."""
         if THROTTLING in self.state.faults:
             raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
         request = self._request()
@@ -33,13 +34,16 @@ class ProcessingApi(TrainingApi):
         return ActionResult({"ProcessingJobArn": self._start_processing_job(request).arn})
 
     def describe_processing_job(self) -> ActionResult:
+        """Answer with a processing job's request and status."""
         return ActionResult(self._processing_job().describe())
 
     def stop_processing_job(self) -> ActionResult:
+        """Stop a processing job; one that has ended is left alone."""
         self._processing_job().stop()
         return EmptyResult()
 
     def list_processing_jobs(self) -> ActionResult:
+        """Answer with a page of processing jobs."""
         jobs = [job.describe() for job in list(self.state.processing_jobs.values())]
         return self._page("ProcessingJobSummaries", listed(jobs, "ProcessingJob", self._request()))
 

@@ -1,5 +1,7 @@
-"""The model registry of local AWS: moto keeps groups and versions; added is what moto does not know
-(deletion, groups of a stack) and what it lets pass.
+"""The model registry of local AWS.
+
+Moto keeps groups and versions; added is what moto does not know (deletion, groups of a stack) and
+what it lets pass.
 """
 
 from typing import Any
@@ -18,6 +20,7 @@ class ModelRegistryApi(SageMakerRequests):
     """The calls of the SageMaker API."""
 
     def create_model_package_group(self) -> ActionResult:
+        """Create a group; an existing one is refused."""
         request = self._request()
         name = request["ModelPackageGroupName"]
         if name in self.sagemaker_backend.model_package_groups:
@@ -26,11 +29,13 @@ class ModelRegistryApi(SageMakerRequests):
         return super().create_model_package_group()
 
     def delete_model_package_group(self) -> ActionResult:
+        """Delete a group, if it has no versions."""
         name = self._request()["ModelPackageGroupName"]
         delete_group(self.sagemaker_backend, name.rpartition("/")[2])
         return EmptyResult()
 
     def create_model_package(self) -> ActionResult:
+        """Create a version, and publish its approval status as an event."""
         refused = unsupported("CreateModelPackage", self._request())
         if refused:
             raise AWSValidationException("; ".join(refused))
@@ -41,7 +46,7 @@ class ModelRegistryApi(SageMakerRequests):
         return ActionResult(answer.result)
 
     def update_model_package(self) -> ActionResult:
-        """Moto's own forgets what a request leaves out."""
+        """Update a version; what the request leaves out is kept, which moto forgets."""
         request = self._request()
         self._refuse_all_but(
             "ModelPackageArn",
@@ -77,6 +82,7 @@ class ModelRegistryApi(SageMakerRequests):
         publish(self.state.clients, package.arn, MODEL_PACKAGE, detail)
 
     def delete_model_package(self) -> ActionResult:
+        """Delete a version; only the newest one of a group can be."""
         name = self._request()["ModelPackageName"]
         backend = self.sagemaker_backend
         package = backend.describe_model_package(name)
@@ -95,10 +101,12 @@ class ModelPackageGroupOfStack(CloudFormationModel):
 
     @staticmethod
     def cloudformation_name_type() -> str:
+        """Return the property that holds the resource's name."""
         return "ModelPackageGroupName"
 
     @staticmethod
     def cloudformation_type() -> str:
+        """Return the type that stands in a template."""
         return "AWS::SageMaker::ModelPackageGroup"
 
     @classmethod
@@ -110,6 +118,7 @@ class ModelPackageGroupOfStack(CloudFormationModel):
         region_name: str,
         **_: Any,
     ) -> "ModelPackageGroupOfStack":
+        """Create the group that a template describes."""
         properties = cloudformation_json["Properties"]
         backend = sagemaker_backends[account_id][region_name]
         return cls(
@@ -127,6 +136,7 @@ class ModelPackageGroupOfStack(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> None:
+        """Delete the group with its stack, if it has no versions."""
         delete_group(sagemaker_backends[account_id][region_name], resource_name.rpartition("/")[2])
 
 

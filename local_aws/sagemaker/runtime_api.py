@@ -58,6 +58,10 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         self.body = body
 
     def invoke_endpoint(self) -> TYPE_RESPONSE:
+        """Pass the request on to the model server of a variant.
+
+        Errors of the server become ModelError, as on AWS.
+        """
         name = self._name()
         for header, member in UNSUPPORTED.items():
             if header in self.headers:
@@ -95,11 +99,13 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         return 200, kept, answer.body
 
     def invoke_endpoint_with_response_stream(self) -> TYPE_RESPONSE:
+        """Refuse: local AWS does not support it."""
         return _error(
             "ValidationError", "local AWS does not support InvokeEndpointWithResponseStream"
         )
 
     def invoke_endpoint_async(self) -> TYPE_RESPONSE:
+        """Refuse: local AWS does not support it."""
         return _error("ValidationError", "local AWS does not support InvokeEndpointAsync")
 
     def _get_action(self) -> str:

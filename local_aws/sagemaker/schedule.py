@@ -17,11 +17,15 @@ class Schedule:
         self._add(steps, set())
 
     def ready(self, most: int) -> list[Step]:
-        """The steps that may begin now, in the order of the definition, at most so many of all."""
+        """Return the steps that may begin now, in the order of the definition.
+
+        At most `most` steps run at a time: those that run already count.
+        """
         found = [step for step in self._waiting.values() if self._may_begin(step)]
         return found[: max(most - len(self.running), 0)]
 
     def begin(self, name: str) -> None:
+        """Note that a step is running."""
         del self._waiting[name]
         self.running.add(name)
 
@@ -44,5 +48,5 @@ class Schedule:
         return referred_steps(step) <= self._ended and all(map(self._is_complete, ordered))
 
     def _is_complete(self, name: str) -> bool:
-        """Whether it has ended, and for a condition every step of the branch that was taken."""
+        """Return whether a step has ended, and with a condition the steps of its branch."""
         return name in self._ended and all(map(self._is_complete, self._branches[name]))

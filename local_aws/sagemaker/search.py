@@ -21,6 +21,7 @@ Values = dict[str, str]
 
 
 def number_of_trials(config: Config) -> int:
+    """Return how many training jobs a tuning job starts; the ranges of a grid decide it."""
     if config["Strategy"] == GRID:
         return math.prod(len(each["Values"]) for each in _all(config))
     most: int = config["ResourceLimits"]["MaxNumberOfTrainingJobs"]
@@ -119,7 +120,7 @@ def _value_at(each: dict[str, Any], place: float) -> str:
 
 
 def _all(config: Config) -> list[dict[str, Any]]:
-    """Sorted by name: the order in a request changes nothing."""
+    """Return all ranges sorted by name: the order in a request changes nothing."""
     ranges = config.get("ParameterRanges", {})
     every = [
         each | {"Whole": kind == "IntegerParameterRanges"}

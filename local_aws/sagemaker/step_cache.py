@@ -30,8 +30,10 @@ class StepCache:
 
     @staticmethod
     def key(execution_arn: str, step: dict[str, Any]) -> str:
-        """Return what makes two runs of a step the same: the pipeline, the step, and those of its
-        resolved arguments that count (another instance type, say, does not make it another).
+        """Return a key that equal runs of a step share.
+
+        It holds the pipeline, the step, and those of its resolved arguments that count: another
+        instance type, say, does not make another run.
         """
         pipeline = execution_arn.rpartition("/execution/")[0]
         members = STEP_TYPES[step["Type"]].cache_key
@@ -39,8 +41,9 @@ class StepCache:
         return json.dumps([pipeline, step["Name"], relevant], sort_keys=True, default=str)
 
     def find(self, key: str, expire_after: str | None) -> CachedStep | None:
-        """The step that ran, if that is not longer ago than `expire_after` (an ISO 8601 duration;
-        None: for ever).
+        """Return the result of a step that ran under this key, or None.
+
+        `expire_after` is an ISO 8601 duration: older results do not count. With None all count.
         """
         found = self._steps.get(key)
         if found and expire_after and datetime.now(UTC) - found.ended > duration(expire_after):
@@ -50,6 +53,7 @@ class StepCache:
     def store(
         self, key: str, execution_arn: str, metadata: dict[str, Any], properties: dict[str, Any]
     ) -> None:
+        """Keep the result of a succeeded step, in place of an older one."""
         self._steps[key] = CachedStep(datetime.now(UTC), execution_arn, metadata, properties)
 
 

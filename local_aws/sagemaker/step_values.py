@@ -21,7 +21,7 @@ class StepValues:
         self._arn = execution_arn
 
     def resolve(self, value: Any, client: Callable[[str], Any]) -> Any:
-        """`value` with every expression replaced; files are read with the S3 client.
+        """Replace every expression in a value; files are read with the S3 client.
 
         Raises ValueError when one stands for nothing.
         """

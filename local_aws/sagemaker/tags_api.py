@@ -14,6 +14,8 @@ Tags = dict[str, str]
 
 
 class TagsApi(SageMakerRequests):
+    """The operations on tags of any resource."""
+
     def call_action(self) -> Any:
         """Remember the tags with which something is created."""
         answer = super().call_action()
@@ -26,10 +28,12 @@ class TagsApi(SageMakerRequests):
         return answer
 
     def list_tags(self) -> ActionResult:
+        """Answer with a page of a resource's tags."""
         tags = self._tags()
         return self._page("Tags", [{"Key": key, "Value": tags[key]} for key in tags])
 
     def add_tags(self) -> ActionResult:
+        """Add tags, or replace their values; too many are refused."""
         tags = self._tags()
         added = {tag["Key"]: tag["Value"] for tag in self._request()["Tags"]}
         if len(tags | added) > MOST_TAGS:
@@ -38,13 +42,14 @@ class TagsApi(SageMakerRequests):
         return self.list_tags()
 
     def delete_tags(self) -> ActionResult:
+        """Delete tags by key; unknown keys are no error."""
         tags = self._tags()
         for key in self._request()["TagKeys"]:
             tags.pop(key, None)
         return EmptyResult()
 
     def _tags(self) -> Tags:
-        """Those of the resource that the request names."""
+        """Return the tags of the resource that the request names, to read and change."""
         arn = self._request()["ResourceArn"]
         if arn not in self.state.tags:
             try:  # made by CloudFormation

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRUPTION
 from local_aws.log_writer import LogWriter
@@ -24,7 +25,7 @@ from local_aws.sagemaker.built_in_metrics import metric_definitions
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, HostFailed
 from local_aws.sagemaker.instances import selected, with_selection
-from local_aws.sagemaker.job import Job, JobServices, JobStopped, now
+from local_aws.sagemaker.job import Job, JobServices, JobStopped
 from local_aws.sagemaker.metrics import MetricPatterns
 from local_aws.sagemaker.opt_ml_tree import (
     download,
@@ -82,10 +83,10 @@ class TrainingJob(Job):
         self._enter("Stopping", f"Stopping the job, within {STOP_GRACE_SECONDS:g} seconds")
 
     def interrupt(self, grace_seconds: float, capacity_after: float) -> None:
-        """Take the spot instances back: SIGTERM, SIGKILL when the grace is over, and after
-        `capacity_after` seconds there are others.
+        """Take the spot instances back: SIGTERM, then SIGKILL when the grace is over.
 
-        Raises ValueError when it is not a spot job whose program runs.
+        There are other instances after `capacity_after` seconds. Raises ValueError when it is not a
+        spot job whose program runs.
         """
         with self._lock:
             if not self._spot:
@@ -190,8 +191,9 @@ class TrainingJob(Job):
             raise JobStopped("MaxWaitTimeExceeded")
 
     def _left(self, limit: str) -> float:
-        """Return the seconds until a limit of the stopping condition: on waiting and running, or on
-        running alone.
+        """Return the seconds until a limit of the stopping condition.
+
+        MaxWaitTimeInSeconds limits waiting and running, the other one running alone.
         """
         if limit == "MaxWaitTimeInSeconds":
             spent: float = (now() - self._state["CreationTime"]).total_seconds()
@@ -204,10 +206,10 @@ class TrainingJob(Job):
         return {**DEFAULT_STOPPING, **self._request.get("StoppingCondition", {})}
 
     def _train(self, roots: dict[str, Path]) -> str | None:
-        """Run the program on every host to its end; return the secondary status of a job whose time
-        ran out first.
+        """Run the program on every host to its end.
 
-        Raises JobFailed when it ended by itself with another exit code than 0 on one of them.
+        Returns the secondary status of a job whose time ran out first, or None. Raises JobFailed
+        when it ended by itself with another exit code than 0 on one of them.
         """
         self._enter("Training", "The training program runs")
         limits = {"MaxRuntimeExceeded": "MaxRuntimeInSeconds"}

@@ -25,7 +25,10 @@ from moto.sagemaker.exceptions import (
 
 
 class TrainingApi(SageMakerRequests):
+    """The operations on training jobs."""
+
     def create_training_job(self) -> ActionResult:
+        """Start a training job after the checks that AWS makes."""
         if THROTTLING in self.state.faults:
             raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
         request = self._request()
@@ -33,13 +36,16 @@ class TrainingApi(SageMakerRequests):
         return ActionResult({"TrainingJobArn": self._start_training_job(request).arn})
 
     def describe_training_job(self) -> ActionResult:
+        """Answer with a training job's request, status, metrics and artifact."""
         return ActionResult(self._job().describe())
 
     def stop_training_job(self) -> ActionResult:
+        """Stop a training job; one that has ended is left alone."""
         self._job().stop()
         return EmptyResult()
 
     def list_training_jobs(self) -> ActionResult:
+        """Answer with a page of training jobs."""
         jobs = [job.describe() for job in list(self.state.jobs.values())]
         return self._page("TrainingJobSummaries", listed(jobs, "TrainingJob", self._request()))
 

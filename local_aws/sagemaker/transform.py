@@ -12,10 +12,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
 from local_aws.log_writer import LogWriter
-from local_aws.sagemaker.job import Job, JobServices, now
+from local_aws.sagemaker.job import Job, JobServices
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.model_server import ModelServer, NoResponse, NotHealthy
 from local_aws.sagemaker.s3 import split_uri

@@ -19,6 +19,7 @@ class TransformApi(ModelsApi):
     """The calls of the SageMaker API."""
 
     def create_transform_job(self) -> ActionResult:
+        """Start a transform job after the checks that AWS makes."""
         request = self._request()
         self._check_throttling()
         refused = unsupported("CreateTransformJob", request) + transform_problems(request)
@@ -38,13 +39,16 @@ class TransformApi(ModelsApi):
         return ActionResult({"TransformJobArn": arn})
 
     def describe_transform_job(self) -> ActionResult:
+        """Answer with a transform job's request and status."""
         return ActionResult(self._transform_job().describe())
 
     def stop_transform_job(self) -> ActionResult:
+        """Stop a transform job; one that has ended is left alone."""
         self._transform_job().stop()
         return EmptyResult()
 
     def list_transform_jobs(self) -> ActionResult:
+        """Answer with a page of transform jobs."""
         jobs = [job.describe() for job in list(self.state.transform_jobs.values())]
         return self._page("TransformJobSummaries", listed(jobs, "TransformJob", self._request()))
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
 
+from local_aws.clock import now
 from local_aws.log_writer import LogWriter
 from local_aws.sagemaker.data_processing import DataProcessing
-from local_aws.sagemaker.job import now
 from local_aws.sagemaker.model_server import ModelServer, NoResponse, Response
 from local_aws.sagemaker.s3 import split_uri
 from local_aws.sagemaker.transform_records import LINE, TooMuchData, assembled, batches, split

@@ -9,9 +9,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.sagemaker import search
 from local_aws.sagemaker.training import TrainingJob
 from local_aws.sagemaker.tuning_request import training_request
@@ -52,22 +52,25 @@ class TuningJob:
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._state: Document = {
             "HyperParameterTuningJobStatus": "InProgress",
-            "CreationTime": _now(),
-            "LastModifiedTime": _now(),
+            "CreationTime": now(),
+            "LastModifiedTime": now(),
         }
 
     def start(self) -> None:
+        """Run the tuning job in a thread of its own."""
         self._thread.start()
 
     def join(self) -> None:
+        """Wait until the tuning job has ended."""
         self._thread.join()
 
     @property
     def ended(self) -> bool:
+        """Whether the tuning job has reached a final status."""
         return self._state["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped")
 
     def stop(self) -> None:
-        """StopHyperParameterTuningJob: the training jobs that run are stopped, none is begun."""
+        """Stop the running training jobs, and begin no other (StopHyperParameterTuningJob)."""
         with self._lock:
             if not self.ended:
                 self._update(HyperParameterTuningJobStatus="Stopping")
@@ -99,7 +102,7 @@ class TuningJob:
             }
 
     def training_jobs(self) -> list[Document]:
-        """Those begun so far, oldest first, as the List call shows them."""
+        """Return the training jobs begun so far, oldest first, as the List call shows them."""
         with self._lock:
             trials = list(self._trials)
         return [self._summary(tuned, job.describe()) for tuned, job in trials]
@@ -158,7 +161,7 @@ class TuningJob:
             self._finish("Completed")
 
     def _wait(self, running: int) -> None:
-        """Until no more than so many training jobs run; none, when the job is being stopped."""
+        """Wait until at most so many training jobs run; none, when the job is being stopped."""
         while True:
             going = [job for _, job in self._trials if not job.ended]
             if self._stop.is_set():
@@ -169,12 +172,12 @@ class TuningJob:
             time.sleep(POLL_SECONDS)
 
     def _finish(self, status: str, reason: str | None = None) -> None:
-        ended = {"HyperParameterTuningJobStatus": status, "HyperParameterTuningEndTime": _now()}
+        ended = {"HyperParameterTuningJobStatus": status, "HyperParameterTuningEndTime": now()}
         self._update(**ended, **({"FailureReason": reason} if reason else {}))
 
     def _update(self, **changes: Any) -> None:
         with self._lock:
-            self._state |= {"LastModifiedTime": _now(), **changes}
+            self._state |= {"LastModifiedTime": now(), **changes}
 
 
 def best_of(trials: list[Document], kind: str) -> Document | None:
@@ -189,6 +192,7 @@ def best_of(trials: list[Document], kind: str) -> Document | None:
 
 
 def objective(trial: Document) -> float:
+    """Return the final value of a trial's objective metric. Raises KeyError when it has none."""
     value: float = trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
     return value
 
@@ -202,11 +206,7 @@ SORTED: dict[str, Callable[[Document], Any]] = {
 
 
 def in_order(trials: list[Document], by: str, descending: bool) -> list[Document]:
-    """As the List call sorts; by the objective, those without one are left out, as on AWS."""
+    """Sort as the List call does; by the objective, trials without one are left out."""
     if by == "FinalObjectiveMetricValue":
         trials = [trial for trial in trials if trial["ObjectiveStatus"] == "Succeeded"]
     return sorted(trials, key=SORTED[by], reverse=descending)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -31,6 +31,7 @@ class TuningApi(TrainingApi):
     """Nothing of moto's, whose tuning jobs try nothing."""
 
     def create_hyper_parameter_tuning_job(self) -> ActionResult:
+        """Start a tuning job; its first training job is checked beforehand."""
         request = self._request()
         found = problems(request, self.current_account)
         if found:
@@ -53,13 +54,16 @@ class TuningApi(TrainingApi):
         return ActionResult({"HyperParameterTuningJobArn": arn})
 
     def describe_hyper_parameter_tuning_job(self) -> ActionResult:
+        """Answer with a tuning job's request, status, counts and best training job."""
         return ActionResult(self._tuning_job().describe())
 
     def stop_hyper_parameter_tuning_job(self) -> ActionResult:
+        """Stop a tuning job and its running training jobs."""
         self._tuning_job().stop()
         return EmptyResult()
 
     def list_training_jobs_for_hyper_parameter_tuning_job(self) -> ActionResult:
+        """Answer with a page of a tuning job's training jobs, sorted as on AWS."""
         request = self._request()
         trials = self._tuning_job().training_jobs()
         if "StatusEquals" in request:
@@ -69,6 +73,7 @@ class TuningApi(TrainingApi):
         return self._page("TrainingJobSummaries", trials)
 
     def list_hyper_parameter_tuning_jobs(self) -> ActionResult:
+        """Answer with a page of tuning jobs."""
         self._refuse_all_but("NextToken", "MaxResults")
         jobs = [job.describe() for job in self.state.tuning_jobs.values()]
         summaries = [

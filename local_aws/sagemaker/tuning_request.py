@@ -1,5 +1,6 @@
-"""What a CreateHyperParameterTuningJob request asks for: what of it is carried out, and the request
-of each of its training jobs.
+"""What a CreateHyperParameterTuningJob request asks for.
+
+Which members are carried out, and the request of each training job.
 """
 
 from typing import Any
@@ -57,7 +58,7 @@ def problems(request: Document, account: str) -> list[str]:
 
 
 def training_request(request: Document, name: str, tuned: search.Values) -> Document:
-    """The CreateTrainingJob request of one training job, with the hyperparameters that AWS adds."""
+    """Return the CreateTrainingJob request of a trial, with the hyperparameters that AWS adds."""
     definition = dict(request["TrainingJobDefinition"])
     static = definition.pop("StaticHyperParameters", {})
     resources = definition.pop("HyperParameterTuningResourceConfig", None)

@@ -1,5 +1,6 @@
-"""Training, Processing, Transform and Tuning steps: one job, created through the API and followed
-to its end.
+"""Training, Processing, Transform and Tuning steps.
+
+Each creates one job through the API, and follows it to its end.
 """
 
 from typing import Any

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from local_aws.definition.step_types import STEP_TYPES, StepType
@@ -60,14 +59,17 @@ class StepRun:
 
     @property
     def name(self) -> str:
+        """The step's name in the definition."""
         return str(self.definition["Name"])
 
     @property
     def type(self) -> StepType:
+        """What local AWS knows of steps of its type."""
         return STEP_TYPES[self.definition["Type"]]
 
     @property
     def execution_id(self) -> str:
+        """The last part of the execution's ARN."""
         return self.execution_arn.rpartition("/")[2]
 
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
@@ -80,12 +82,12 @@ class StepRun:
         return answer
 
     def create_request(self, longest: int = NAME_LENGTH) -> dict[str, Any]:
-        """Return the Arguments with a name of the execution's own, and the tags of every job of a
-        pipeline, as users of SageMaker quote them (getindata/kedro-sagemaker issue 20).
+        """Return the Arguments with a name of the execution's own and the tags of a pipeline's job.
 
         The name is "pipelines-<execution>-<step>-<random>"; a name in the definition stands for
         all before the execution. That a name of 32 characters (of a tuning job) begins with the
-        execution is not documented.
+        execution is not documented. Source of the tags: users of SageMaker quote them
+        (getindata/kedro-sagemaker issue 20).
         """
         request = dict(self.arguments)
         prefix = request.pop(self.type.name_member, None)
@@ -119,11 +121,6 @@ class StepRun:
             waited += POLL_SECONDS
 
 
-def now() -> datetime:
-    """Return the time with its zone."""
-    return datetime.now(UTC)
-
-
 def _fit(text: str, end: str, longest: int) -> str:
-    """`text`, cut and made a legal part of a name, then `end`."""
+    """Cut text to a legal part of a name, and add `end`."""
     return text[: longest - len(end)].replace("_", "-").strip("-") + end

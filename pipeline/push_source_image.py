@@ -1,0 +1,27 @@
+"""Push an image of container/ that cannot be run to a running local AWS (see `source_image`)."""
+
+from local_aws import collector
+from pipeline import cli
+from pipeline.settings import DEFAULT_CONFIG, load_settings
+from pipeline.source_image import put_source_images
+from pipeline.stack import read_stack
+
+import boto3
+
+
+def main() -> int:
+    """Push an image for each accelerator to the stack's repository; return the exit code."""
+    return cli.run(_push)
+
+
+def _push() -> int:
+    session = boto3.Session()
+    settings = load_settings(DEFAULT_CONFIG)
+    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    put_source_images(session.client("ecr"), stack.repository_uri, settings.base_image)
+    return cli.SUCCEEDED
+
+
+if __name__ == "__main__":
+    collector.postpone()
+    raise SystemExit(main())
