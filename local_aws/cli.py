@@ -218,6 +218,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         "--fault",
         action="append",
         choices=FAULTS,
+        metavar="FAULT",
         default=[],
         help="inject a failure of AWS (may be repeated): "
         + "; ".join(f"{name}: {what}" for name, what in FAULTS.items()),

@@ -210,7 +210,7 @@ def build_estimator(
     # docs: estimator
     return Estimator(
         image_uri=image_uri,
-        # Outside a pipeline, the SDK would make an illegal job name from an image with a digest.
+        # Without it, the SDK makes the name from the image, and "@" is not allowed.
         base_job_name=settings.pipeline_name,
         role=stack.training_role_arn,
         instance_type=instance_type,
@@ -218,8 +218,8 @@ def build_estimator(
         hyperparameters=dict(hyperparameters),
         environment=dict(environment or {}),
         metric_definitions=[
-            {"Name": contract.metric_name(metric), "Regex": contract.metric_regex(metric)}
-            for metric in contract.METRICS
+            {"Name": contract.metric_name(each), "Regex": contract.metric_regex(each)}
+            for each in contract.METRICS
         ],
         output_path=f"s3://{stack.bucket}/models/{settings.prefix}",
         volume_size=settings.volume_size_gb,  # the SDK's default is 30 GB
@@ -236,9 +236,9 @@ def build_estimator(
         ),
         checkpoint_local_path=contract.CHECKPOINT_PATH if settings.spot else None,
         # docs: estimator
-        enable_network_isolation=True,  # the container needs no network: nothing can leak
+        enable_network_isolation=True,  # it needs no network: nothing can leak
         disable_profiler=True,  # else a profiler reads the job every minute
-        debugger_hook_config=False,  # else a debugger hook writes tensors to the default bucket
+        debugger_hook_config=False,  # else tensors go to the default bucket
         # docs: end
         tags=settings.aws_tags,
         subnets=list(settings.vpc.subnets) if settings.vpc else None,

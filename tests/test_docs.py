@@ -10,7 +10,8 @@ import pytest
 from conftest import ROOT
 from generated import assert_section_current
 
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+FOLDERS_OF_PAGES = (".", "docs", "benchmarks", "local_aws", "pipeline/titanic")
+PAGES = [page for folder in FOLDERS_OF_PAGES for page in sorted((ROOT / folder).glob("*.md"))]
 FOLDERS = ("pipeline", "container", "build", "local_aws")
 NOT_SOURCE = {"tests", "build", "__pycache__"}  # below a folder: tests, and what pip leaves behind
 

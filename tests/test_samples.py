@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline import preflight, smallest_instance, tune, upsert_and_start
+from pipeline.evidence.pictures import PICTURES
 from pipeline.local import ProjectAws
 
 import pytest
@@ -71,7 +72,7 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         smallest, _ = call(smallest_instance.main)
         table, searched = call(tune.main, "--jobs", "3")
     if "REGENERATE" in os.environ:
-        for picture in ("roc-curve.png", "roc-curve.ko.png"):
+        for picture in PICTURES.values():
             shutil.copy(folder / "runs" / record["execution_arn"][-12:] / picture, ROOT / "docs")
     model = folder / "model"
     with tarfile.open(

@@ -68,15 +68,12 @@ def test_a_run_leaves_its_record_its_artifact_and_its_summary(
     out, err = capsys.readouterr()
     run, record = only_run(here), record_of(here)
     assert sorted(path.name for path in run.iterdir() if not path.name.endswith(".ko.png")) == [
-        "calibration.png",
-        "confusion-matrix.png",
-        "feature-importance.png",
         "metrics.json",
         "model.tar.gz",
         "report.ko.md",
         "report.md",
         "report.zip",
-        "roc-curve.png",
+        "results.png",
         "run.json",
     ]
 

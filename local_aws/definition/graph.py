@@ -93,13 +93,17 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
     return Graph(tuple(nodes), tuple(edges))
 
 
-def mermaid(definition: Mapping[str, Any]) -> str:
-    """Return the graph as a flowchart of Mermaid (https://mermaid.js.org).
+def mermaid(definition: Mapping[str, Any], direction: str = "TD") -> str:
+    """Return the graph as text that Mermaid draws (https://mermaid.js.org, "Flowcharts").
 
-    Thin arrows are data, thick ones the branches of a condition, dotted ones an order alone.
+    Thin arrows are data, thick ones the results of a condition, dotted ones only an order.
+
+    Args:
+        definition: The JSON definition of the pipeline.
+        direction: Mermaid's: `TD`, from the top down, or `LR`, from left to right.
     """
     graph = read_graph(definition)
-    lines = [UNWRAPPED, "flowchart TD"]
+    lines = [UNWRAPPED, f"flowchart {direction}"]
     for index, node in enumerate(graph.nodes):
         before, after = SHAPES.get(node.kind, ("[", "]"))
         lines.append(f'    n{index}{before}"{_text(node.lines)}"{after}')

@@ -13,7 +13,6 @@ from container.schema import LABEL
 from local_aws.definition.graph import mermaid
 from pipeline.evidence.checklist import FURTHER, PLUS, REQUIRED, run_checks
 from pipeline.evidence.evidence import Evidence, Survey
-from pipeline.evidence.policies import allowed_actions
 from pipeline.evidence.snippets import read_snippets
 from pipeline.instances.choice import MEMORY_FACTOR, smallest, usable
 from pipeline.workflow.parameters import CACHE_KEY, MIN_VALIDATION_AUC
@@ -98,7 +97,6 @@ def _context(evidence: Evidence) -> dict[str, Any]:
         "plus": PLUS,
         "further": FURTHER,
         "passed": sum(each.passed for each in checks.values()),
-        "policies": [(owner, len(actions)) for owner, actions in allowed_actions().items()],
         "max_run": job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"),
         "volume": job.get("ResourceConfig", {}).get("VolumeSizeInGB"),
     }
@@ -106,7 +104,7 @@ def _context(evidence: Evidence) -> dict[str, Any]:
 
 def _graph(definition: Mapping[str, Any] | None) -> str | None:
     """Return the graph of the steps; `pipeline/definition.py --graph` adds the parameters."""
-    return mermaid({**definition, "Parameters": []}).rstrip() if definition else None
+    return mermaid({**definition, "Parameters": []}, "LR").rstrip() if definition else None
 
 
 def _overrides(evidence: Evidence) -> list[str]:

@@ -1,4 +1,4 @@
-"""Draw what the evidence page shows: ROC curve, confusion matrix, importances, calibration."""
+"""Draw the results of the evidence page: ROC curve, confusion matrix, importances, calibration."""
 
 import functools
 import logging
@@ -22,13 +22,10 @@ from numpy.typing import NDArray  # noqa: E402
 from sklearn.calibration import calibration_curve  # noqa: E402
 from sklearn.metrics import roc_auc_score, roc_curve  # noqa: E402
 
-ROC = "roc-curve"
-CONFUSION = "confusion-matrix"
-IMPORTANCE = "feature-importance"
-CALIBRATION = "calibration"
+PICTURES = {"en": "results.png", "ko": "results.ko.png"}  # the file in each language
 
-INCHES = (4.6, 4.0)
-DOTS_PER_INCH = 100  # 460 x 400 pixels: two beside each other on a page
+INCHES = (9.2, 7.8)
+DOTS_PER_INCH = 100  # text is readable, too, where a page of 700 pixels makes the picture smaller
 FEATURES_SHOWN = 12
 BINS = 8  # of the calibration curve, of equally many rows
 ONE_IN_TWENTY = 1.96  # standard deviations that a normal variable leaves so often
@@ -60,6 +57,9 @@ KOREAN = {
 }
 
 
+Text = Callable[[str], str]  # gives a word of a picture in its language
+
+
 @functools.cache
 def korean_font() -> str | None:
     """Return the name of a font of this machine that has Hangul, or None."""
@@ -72,32 +72,37 @@ def korean_font() -> str | None:
 
 
 def draw(folder: Path, scoring: Scoring, languages: Iterable[str] = ("en",)) -> list[str]:
-    """Write the pictures for which there are values in each language, and return their names.
+    """Draw the results in one picture for each language, and return the names of the files.
 
-    Those in Korean end in `.ko.png`; without a Korean font on this machine there are none.
+    Without results there is none; without a Korean font on this machine none in Korean.
     """
-    scores, again, importances = scoring.scores, scoring.again, scoring.importances
     drawn = []
     for language in languages:
         text, font = (KOREAN.__getitem__, korean_font()) if language == "ko" else (str, None)
-        if language == "ko" and font is None:
+        drawings = _drawings(scoring, text)
+        if not drawings or (language == "ko" and font is None):
             continue
-        drawings: dict[str, Callable[[Axes], None]] = {}
-        if scores and again:
-            drawings[ROC] = functools.partial(draw_roc, scores=scores, text=text)
-            drawings[CONFUSION] = functools.partial(draw_confusion_matrix, metrics=again, text=text)
-        if importances:
-            drawings[IMPORTANCE] = functools.partial(
-                draw_importances, importances=importances, text=text
-            )
-        if scores and again:
-            drawings[CALIBRATION] = functools.partial(draw_calibration, scores=scores, text=text)
         with mpl.rc_context({"font.family": [font]} if font else {}):
-            for name, drawing in drawings.items():
-                file = f"{name}.ko.png" if font else f"{name}.png"
-                _save(folder / file, drawing)
-                drawn.append(file)
+            figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+            for place, drawing in drawings.items():
+                drawing(figure.add_subplot(2, 2, place))
+            # Without a version of matplotlib: the same values give the same bytes.
+            figure.savefig(folder / PICTURES[language], metadata={"Software": None})
+        drawn.append(PICTURES[language])
     return drawn
+
+
+def _drawings(scoring: Scoring, text: Text) -> dict[int, Callable[[Axes], None]]:
+    """Return what can be drawn, by its place: 1 and 2 in the upper row, 3 and 4 below."""
+    scores, again, importances = scoring.scores, scoring.again, scoring.importances
+    drawings: dict[int, Callable[[Axes], None]] = {}
+    if scores and again:
+        drawings[1] = functools.partial(draw_roc, scores=scores, text=text)
+        drawings[2] = functools.partial(draw_confusion_matrix, metrics=again, text=text)
+        drawings[4] = functools.partial(draw_calibration, scores=scores, text=text)
+    if importances:
+        drawings[3] = functools.partial(draw_importances, importances=importances, text=text)
+    return drawings
 
 
 def side_by_side(*drawings: Callable[[Axes], None]) -> Figure:
@@ -106,9 +111,6 @@ def side_by_side(*drawings: Callable[[Axes], None]) -> Figure:
     for number, drawing in enumerate(drawings, 1):
         drawing(figure.add_subplot(1, len(drawings), number))
     return figure
-
-
-Text = Callable[[str], str]  # gives a word of a picture in its language
 
 
 def draw_roc(axes: Axes, scores: Scores, text: Text = str) -> None:
@@ -187,9 +189,3 @@ def draw_importances(axes: Axes, importances: dict[str, float], text: Text = str
     axes.set_xlabel(text("mean |SHAP value| in log odds"), loc="right")
     axes.tick_params(axis="y", labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _save(path: Path, drawing: Callable[[Axes], None]) -> None:
-    figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
-    drawing(figure.add_subplot())
-    figure.savefig(path, metadata={"Software": None})  # the same values give the same bytes
