@@ -88,7 +88,8 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
         return cli.NOT_SUCCEEDED
     since = sagemaker.describe_endpoint(EndpointName=name)["LastModifiedTime"].isoformat()
     print(f"endpoint  {name}: version {version.number} since {since}")
-    print(f"cost      {idle_cost(session, settings)}")
+    served_by = settings.endpoint
+    print(f"cost      {idle_cost(session, served_by.instance_type, served_by.memory_mb)}")
     if not arguments.local:
         clean = "build/teardown.py, to remove everything"
         say(f"next: python {clean if arguments.rollback else 'pipeline/score.py FILE'}")

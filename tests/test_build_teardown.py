@@ -8,6 +8,7 @@ from pipeline.local import ProjectAws
 from pipeline.source_image import put_source_image
 
 import deploy
+import inventory
 import pytest
 import teardown
 from botocore.session import get_session
@@ -146,7 +147,8 @@ def test_what_serves_is_deleted_first_and_that_of_other_roles_is_left(
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[:2] == [
-        f"endpoint  {own}: bills while it is there, unless it is serverless",
+        f"endpoint  {own}: 0 USD while idle: serverless is billed for the seconds of requests, "
+        "with 1024 MB (price unknown here)",
         "serving   1 models, 1 endpoint configurations: bill nothing",
     ]
     assert err.startswith(f"deleted endpoint {own}\n")
@@ -274,7 +276,7 @@ def test_a_running_execution_is_said_before_anything_is_deleted(status: str) -> 
         )
         stub.add_response("list_pipeline_executions", {"PipelineExecutionSummaries": [running]})
         with pytest.raises(InputError, match=f"it is {status}") as raised:
-            teardown.count_executions(sagemaker, "p")
+            inventory.count_executions(sagemaker, "p")
     assert raised.value.hint.endswith(
         f"aws sagemaker stop-pipeline-execution --pipeline-execution-arn {arn}"
     )

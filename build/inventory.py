@@ -1,0 +1,212 @@
+"""What belongs to a stack: what its outputs name, and what runs in the name of its roles."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from container.errors import InputError
+from pipeline.serving.cost import idle_cost
+from pipeline.terminal import say
+
+import boto3
+from botocore.exceptions import ClientError
+
+RUNNING = ("Executing", "Stopping")
+ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What a bucket holds: every version counts, since each must be deleted."""
+
+    versions: int  # the old ones counted
+    delete_markers: int
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What belongs to a stack, by name; None for what is not there (any more)."""
+
+    pipelines: list[str]
+    executions: int
+    endpoints: dict[str, str]  # name -> what it costs while nobody asks it
+    endpoint_configs: list[str]
+    served_models: list[str]  # made to be served, or to score a batch
+    model_versions: list[str]  # ARNs of the registered ones, the newest first
+    repository: str | None
+    images: dict[str, int]  # digest -> bytes
+    bucket: str | None
+    objects: Objects
+
+
+def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> Inventory:
+    """Only read. Raises InputError for what stands in the way of the deletion."""
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    stack_name = stack.get("StackName", "")
+    for person in ("Operator", "Approver", "Deployer"):
+        policy_arn, own_roles = (
+            outputs.get(f"{person}PolicyArn"),
+            f"{stack_name}-{session.region_name}-",
+        )
+        check_not_attached(session.client("iam"), policy_arn, own_roles)
+    sagemaker = session.client("sagemaker")
+    pipelines = find_pipelines(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
+    models = find_models(sagemaker, stack_name, outputs.get("ModelRoleArn"))
+    configs = find_endpoint_configs(sagemaker, stack_name, models)
+    group = outputs.get("ModelPackageGroupName")
+    repository = outputs.get("RepositoryUri", "").partition("/")[2]
+    images = list_images(session.client("ecr"), repository) if repository else None
+    bucket = outputs.get("BucketName")
+    objects = count_objects(session.client("s3"), bucket) if bucket else None
+    return Inventory(
+        pipelines=pipelines,
+        executions=sum(count_executions(sagemaker, each) for each in pipelines),
+        endpoints={
+            name: idle_cost(
+                session,
+                configs[config].get("InstanceType"),
+                configs[config].get("ServerlessConfig", {}).get("MemorySizeInMB"),
+            )
+            for name, config in find_endpoints(sagemaker, stack_name, configs).items()
+        },
+        endpoint_configs=list(configs),
+        served_models=models,
+        model_versions=list_model_versions(sagemaker, group) if group else [],
+        repository=None if images is None else repository,
+        images=images or {},
+        bucket=bucket if objects else None,
+        objects=objects or Objects(0, 0, 0),
+    )
+
+
+def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None:
+    """Raise InputError when a policy for persons is in use: the stack could not delete it.
+
+    Roles whose names begin with `own_roles` do not count: they are deleted with the stack.
+    """
+    if policy_arn is None:
+        return
+    pages = list(iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy_arn))
+    users = [
+        (kind.lower(), entity[f"{kind}Name"])
+        for kind in ENTITIES
+        for page in pages
+        for entity in page.get(f"Policy{kind}s", [])
+        if not (kind == "Role" and entity["RoleName"].startswith(own_roles))
+    ]
+    if users:
+        kind, name = users[0]
+        raise InputError(
+            f"policy {policy_arn}: attached to {', '.join(' '.join(user) for user in users)}",
+            f"aws iam detach-{kind}-policy --{kind}-name {name} --policy-arn {policy_arn}",
+        )
+
+
+def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]:
+    """Return the project's pipelines (training, tuning, scoring) under the stack's role."""
+    pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=name)
+    found = []
+    for pipeline in (item for page in pages for item in page["PipelineSummaries"]):
+        own = pipeline["PipelineName"]
+        if own not in (name, f"{name}-tuning", f"{name}-scoring"):
+            continue
+        if pipeline["RoleArn"] == role_arn:
+            found.append(own)
+        else:
+            say(f"pipeline {own}: left alone, its role {pipeline['RoleArn']} is not the stack's")
+    return found
+
+
+def find_models(sagemaker: Any, stack_name: str, role_arn: str | None) -> list[str]:
+    """Return the names of the models that run in the name of the stack's role."""
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains=f"{stack_name}-")
+    names = [item["ModelName"] for page in pages for item in page["Models"]] if role_arn else []
+    return [
+        name
+        for name in names
+        if sagemaker.describe_model(ModelName=name)["ExecutionRoleArn"] == role_arn
+    ]
+
+
+def find_endpoint_configs(
+    sagemaker: Any, stack_name: str, models: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the first variant of each endpoint configuration that serves one of `models`."""
+    pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=f"{stack_name}-")
+    names = (
+        [item["EndpointConfigName"] for page in pages for item in page["EndpointConfigs"]]
+        if models
+        else []
+    )
+    variants = {
+        name: sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"][0]
+        for name in names
+    }
+    return {name: each for name, each in variants.items() if each["ModelName"] in models}
+
+
+def find_endpoints(sagemaker: Any, stack_name: str, configs: Collection[str]) -> dict[str, str]:
+    """Return endpoint name -> its configuration, which is one of `configs`."""
+    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=f"{stack_name}-")
+    names = (
+        [item["EndpointName"] for page in pages for item in page["Endpoints"]] if configs else []
+    )
+    endpoints = {
+        name: sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"] for name in names
+    }
+    return {name: config for name, config in endpoints.items() if config in configs}
+
+
+def count_executions(sagemaker: Any, pipeline: str) -> int:
+    """Raise InputError when one of them is not at its end."""
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
+    executions = [item for page in pages for item in page["PipelineExecutionSummaries"]]
+    for execution in executions:
+        if execution["PipelineExecutionStatus"] in RUNNING:
+            arn = execution["PipelineExecutionArn"]
+            raise InputError(
+                f"execution {arn}: it is {execution['PipelineExecutionStatus']}",
+                "wait for its end, or aws sagemaker stop-pipeline-execution "
+                f"--pipeline-execution-arn {arn}",
+            )
+    return len(executions)
+
+
+def list_model_versions(sagemaker: Any, group: str) -> list[str]:
+    """Return the ARNs of the versions in a model package group, the newest first."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
+    )
+    return [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
+
+
+def list_images(ecr: Any, repository: str) -> dict[str, int] | None:
+    """Return the size in bytes, as pushed, of each image digest; None without a repository."""
+    pages = ecr.get_paginator("describe_images").paginate(repositoryName=repository)
+    try:
+        return {
+            image["imageDigest"]: image.get("imageSizeInBytes", 0)
+            for page in pages
+            for image in page["imageDetails"]
+        }
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "RepositoryNotFoundException":
+            raise
+        return None
+
+
+def count_objects(s3: Any, bucket: str) -> Objects | None:
+    """Count the versions and delete markers of a bucket; None without the bucket."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    versions = markers = size = 0
+    try:
+        for page in pages:
+            versions += len(page.get("Versions", []))
+            markers += len(page.get("DeleteMarkers", []))
+            size += sum(version["Size"] for version in page.get("Versions", []))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+        return None
+    return Objects(versions, markers, size)
