@@ -6,6 +6,7 @@ next to nothing; even a missing library ends with a failure file.
 """
 
 import errno
+import functools
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from container.errors import InputError, Terminated, check_terminated, raise_on_sigterm
+from container.errors import InputError, Terminated, is_terminated, raise_on_sigterm
 from container.opt_ml import OptMl
 
 FORWARDED = {signal.SIGTERM, signal.SIGINT}
@@ -37,25 +38,28 @@ def main(argv: Sequence[str], root: Path) -> int:
             )
         from container import train
 
-        try:
-            train.main(opt_ml, arguments)
-        except Exception:
-            check_terminated()  # inside a callback of XGBoost the exception is lost
-            raise
-    except InputError as error:
-        return _fail(opt_ml, str(error), 1)
-    except Terminated:
-        text = "stopped by SIGTERM before the model was complete"
-        return _fail(opt_ml, text, 128 + signal.SIGTERM)
-    except OSError as error:
+        train.main(opt_ml, arguments)
+    except SystemExit:  # of --help
+        return 0
+    except (Exception, Terminated) as error:  # noqa: BLE001 - all must reach FailureReason
+        if is_terminated():  # inside a callback of XGBoost, Terminated is lost
+            text = "stopped by SIGTERM before the model was complete"
+            return _fail(opt_ml, text, 128 + signal.SIGTERM)
+        return _fail(opt_ml, _describe(error), 1)
+    return 0
+
+
+def _describe(error: BaseException) -> str:
+    """Return what the failure file says: for what the user can mend, one line and a hint."""
+    if isinstance(error, OSError):
         hint = "make the channels readable, and /opt/ml and the temporary folder writable"
         if error.errno in (errno.ENOSPC, errno.EFBIG):
             hint = "train with a larger volume (VolumeSizeInGB), more memory, or less data"
         place = error.filename2 or error.filename or tempfile.gettempdir()
-        return _fail(opt_ml, str(InputError(f"{place}: {error.strerror or error}", hint)), 1)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must reach FailureReason
-        return _fail(opt_ml, f"{type(error).__name__}: {error}\n{traceback.format_exc()}", 1)
-    return 0
+        error = InputError(f"{place}: {error.strerror or error}", hint)
+    if isinstance(error, InputError):
+        return str(error)
+    return f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
 
 
 def supervise(program: Callable[[], int], root: Path) -> int:
@@ -110,22 +114,12 @@ def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:
     return exit_code
 
 
-def _run() -> int:
+if __name__ == "__main__":
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+    program = functools.partial(main, sys.argv[1:], base)
     # Another process than the first is seen by whoever started it, and killed by it alone.
     supervised = os.getpid() == 1 and sys.argv[1:2] != ["serve"]
-    try:
-        return (
-            supervise(lambda: main(sys.argv[1:], base), base)
-            if supervised
-            else main(sys.argv[1:], base)
-        )
-    except SystemExit:  # of --help
-        return 0
-
-
-if __name__ == "__main__":
-    code = _run()
+    code = supervise(program, base) if supervised else program()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # at once: XGBoost would wait for hosts that are lost

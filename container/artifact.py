@@ -18,17 +18,6 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
-# For files that anyone may have written: the last two for deep JSON and for large tables.
-UNREADABLE = (
-    xgb.core.XGBoostError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-    MemoryError,
-)
-
 
 @dataclass(frozen=True)
 class Artifact:
@@ -64,8 +53,8 @@ class Artifact:
         columns = self.columns(rows)
         matrix = columns.to_numpy(np.float32)
         trees = self.booster.predict(xgb.DMatrix(matrix), pred_contribs=True)
-        linear = np.pad(self.linear.contributions(matrix), ((0, 0), (0, 1)))
-        linear[:, -1] = self.linear.intercept
+        intercept = np.full(len(matrix), self.linear.intercept)
+        linear = np.column_stack([self.linear.contributions(matrix), intercept])
         return pd.DataFrame(_weighted(trees, linear), columns=[*columns, "intercept"])
 
     def save(self, folder: Path) -> None:
@@ -85,9 +74,9 @@ class Artifact:
             booster = xgb.Booster(model_file=folder / MODEL_FILE)
             linear = LinearModel.load(folder / LINEAR_FILE)
             artifact = cls(booster, linear, load_tables(folder / TABLES_FILE))
-            if booster.num_features() != len(linear.weight):
+            if 2 * booster.num_features() != len(linear.weight):
                 raise ValueError(f"{MODEL_FILE} and {LINEAR_FILE} have other columns")
-        except UNREADABLE as error:
+        except Exception as error:  # noqa: BLE001 - anyone may have written the files
             problem = (str(error).strip() or type(error).__name__).splitlines()[-1]
             raise InputError(f"{folder}: the artifact cannot be read: {problem}", hint) from None
         return artifact

@@ -3,12 +3,12 @@
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from container.checkpoint import Checkpoints
-from container.errors import check_terminated
+from container.errors import Terminated, is_terminated
 
 import numpy as np
 import xgboost as xgb
@@ -41,50 +41,58 @@ def train_trees(
         start = xgb.Booster(model_file=bytearray(content))
         losses = json.loads(start.attr(LOSSES) or "[]")
         start.set_attr(**{LOSSES: None})
-        print(f"checkpoint: goes on after round {start.num_boosted_rounds()}", flush=True)
-    resumable = _Resumable(params["seed"], checkpoints, losses)
-    stopping = [_EarlyStopping(early_stopping_rounds, losses)] if early_stopping_rounds else []
+        print(f"checkpoint: goes on after round {len(losses)}", flush=True)
+    resumable = _Resumable(params["seed"], early_stopping_rounds, losses, checkpoints)
     try:
-        return xgb.train(
+        booster = xgb.train(
             {**params, **OBJECTIVE},
             matrices["train"],
             num_round - len(losses),
             evals=[(matrix, name) for name, matrix in matrices.items()],
             verbose_eval=False,
             xgb_model=start,
-            callbacks=[resumable, _Monitor(period=LOG_ROUNDS), *stopping],
+            callbacks=[resumable, _Monitor(period=LOG_ROUNDS)],
         )
     except BaseException:
         with contextlib.suppress(Exception):  # the error that ended the training comes first
             resumable.save()
         raise
+    return booster[: losses.index(min(losses)) + 1] if early_stopping_rounds else booster
 
 
 class _Resumable(xgb.callback.TrainingCallback):
-    """Makes every CHECKPOINT_ROUNDS rounds depend on the model before them alone, and saves it.
+    """Early stopping and checkpoints that a resumed training goes on with.
 
-    XGBoost keeps the state of its samplers outside the model. A new seed starts that of the rows
-    anew, another tree method and back that of the columns, as in a booster just loaded.
+    XGBoost keeps the state of its samplers outside the model. Every CHECKPOINT_ROUNDS rounds a new
+    seed starts that of the rows anew, another tree method and back that of the columns, as in a
+    booster just loaded. XGBoost's own EarlyStopping knows no losses from before a resume.
     """
 
-    def __init__(self, seed: int, checkpoints: Checkpoints, losses: list[float]) -> None:
+    def __init__(
+        self, seed: int, early_stopping_rounds: int, losses: list[float], checkpoints: Checkpoints
+    ) -> None:
         super().__init__()
-        self._seed, self._checkpoints, self._losses = seed, checkpoints, losses
+        self._seed, self._patience = seed, early_stopping_rounds
+        self._losses, self._checkpoints = losses, checkpoints
         self._saved = len(losses)
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
-        check_terminated()
+        """Save the model and reset its samplers, or stop the training."""
+        if is_terminated():
+            raise Terminated
         self._model = model
-        rounds = model.num_boosted_rounds()
+        rounds = len(self._losses)
         if rounds % CHECKPOINT_ROUNDS == 0:
             if rounds >= 1.1 * self._saved:  # each time would cost more than training
                 self.save()
             model.set_param({"tree_method": "approx"})
             model.num_boosted_rounds()  # parameters take effect at the next call
             model.set_param({"tree_method": "hist", "seed": self._seed + rounds})
-        return False
+        before = self._losses[: -self._patience] if self._patience else []
+        return bool(before) and min(self._losses[-self._patience :]) >= min(before)
 
     def after_iteration(self, _model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
+        """Keep the validation log loss."""
         self._losses.append(evals_log["validation"]["logloss"][-1])
         return False
 
@@ -105,47 +113,30 @@ class _Monitor(xgb.callback.EvaluationMonitor):
         return super().after_iteration(model, model.num_boosted_rounds() - 1, evals_log)
 
 
-class _EarlyStopping(xgb.callback.EarlyStopping):
-    """Early stopping that knows the losses from before a resume."""
-
-    def __init__(self, rounds: int, losses: list[float]) -> None:
-        super().__init__(rounds=rounds, save_best=True)
-        self._before, self._stalled = list(losses), False
-
-    def before_training(self, model: xgb.Booster) -> xgb.Booster:
-        model = super().before_training(model)
-        for round_, loss in enumerate(self._before):
-            log: Any = {"validation": {"logloss": [loss]}}
-            self._stalled = self.after_iteration(model, round_ - self.starting_round, log)
-        return model
-
-    def before_iteration(self, _model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
-        return self._stalled
-
-
 @dataclass(frozen=True)
 class LinearModel:
-    """XGBoost's `gblinear` on standardised columns, in which a missing value counts as the mean.
+    """XGBoost's `gblinear` on standardised columns, and on indicators of their missing values.
 
-    A column with missing values has a second one that says so. Values outside of those in training
-    count as the nearest of them. Vectors have one number a column.
+    A missing value counts as the mean, and one outside of those in training as the nearest of them.
+    Vectors have a number for each column, then one for the indicator of each column.
     """
 
     intercept: NDArray[Any]  # shape ()
     weight: NDArray[Any]
-    weight_missing: NDArray[Any]
     mean: NDArray[Any]
     deviation: NDArray[Any]
-    missing_share: NDArray[Any]
     lowest: NDArray[Any]
     highest: NDArray[Any]
 
+    def standardise(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """Return the columns and their indicators, each with mean 0, shape (rows, 2 * columns)."""
+        known = np.clip(_with_indicators(matrix), self.lowest, self.highest)
+        return np.asarray(np.nan_to_num((known - self.mean) / self.deviation))
+
     def contributions(self, matrix: NDArray[np.float32]) -> NDArray[Any]:
         """Return what each column adds to the log odds, shape (rows, columns)."""
-        known = (np.clip(matrix, self.lowest, self.highest) - self.mean) / self.deviation
-        indicator = np.isnan(matrix) - self.missing_share
-        added: NDArray[Any] = self.weight * np.nan_to_num(known) + self.weight_missing * indicator
-        return added
+        columns, indicators = np.hsplit(self.weight * self.standardise(matrix), 2)
+        return np.asarray(columns + indicators)
 
     def margin(self, matrix: NDArray[np.float32]) -> NDArray[Any]:
         """Return the log odds, shape (rows,)."""
@@ -166,15 +157,15 @@ class LinearModel:
 def train_linear(records: NDArray[np.float32]) -> LinearModel:
     """Train the linear booster on records: the columns, then label and weight."""
     records = records.astype(float)  # as what is saved and read again
-    raw, labels, weights = records[:, :-2], records[:, -2], records[:, -1]
-    missing = np.isnan(raw)
-    known, x = np.where(missing, 0, weights[:, np.newaxis]), np.nan_to_num(raw)
-    total = np.maximum(known.sum(axis=0), 1)
-    mean = (known * x).sum(axis=0) / total
-    variance = (known * (x - mean) ** 2).sum(axis=0) / total
+    matrix, labels, weights = records[:, :-2], records[:, -2], records[:, -1]
+    known: Any = np.ma.masked_invalid(_with_indicators(matrix))
+    mean = np.ma.filled(np.ma.average(known, axis=0, weights=weights), 0)
+    variance = np.ma.filled(np.ma.average((known - mean) ** 2, axis=0, weights=weights), 0)
+    variance[matrix.shape[1] :] = 1  # of the indicators
     deviation = np.sqrt(np.where(variance > 0, variance, 1))
-    share = weights @ missing / weights.sum()
-    standard = np.where(missing, 0, (x - mean) / deviation)
+    lowest, highest = known.min(axis=0).filled(0), known.max(axis=0).filled(0)
+    zero = np.zeros(len(mean))
+    model = LinearModel(np.array(0.0), zero, mean, deviation, lowest, highest)
     params = {
         "booster": "gblinear",
         "updater": "coord_descent",  # deterministic
@@ -184,17 +175,14 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
         "base_score": 0.5,
         "nthread": 1,
     }
-    some = share > 0
-    x = np.hstack([standard, (missing - share)[:, some]])
     # A cell of 0 adds nothing, and takes no time where XGBoost is told to leave it out.
-    booster = xgb.train(params, xgb.DMatrix(x, labels, weight=weights, missing=0), LINEAR_ROUNDS)
+    x = xgb.DMatrix(model.standardise(matrix), labels, weight=weights, missing=0)
+    booster = xgb.train(params, x, LINEAR_ROUNDS)
     # The margins of no column at all, and of each column alone, give the weights.
-    alone = xgb.DMatrix(np.eye(x.shape[1] + 1, x.shape[1], k=-1))
+    alone = xgb.DMatrix(np.eye(len(mean) + 1, len(mean), k=-1))
     intercept, *margins = booster.predict(alone, output_margin=True).astype(float)
-    both = np.array(margins) - intercept
-    weight, weight_missing = both[: len(mean)], np.zeros(len(mean))
-    weight_missing[some] = both[len(mean) :]
-    lowest, highest = np.nan_to_num(np.fmin.reduce(raw)), np.nan_to_num(np.fmax.reduce(raw))
-    return LinearModel(
-        np.array(intercept), weight, weight_missing, mean, deviation, share, lowest, highest
-    )
+    return replace(model, intercept=np.array(intercept), weight=np.array(margins) - intercept)
+
+
+def _with_indicators(matrix: NDArray[Any]) -> NDArray[Any]:
+    return np.hstack([matrix, np.isnan(matrix)])

@@ -9,7 +9,6 @@ its fingerprint. A file's name holds its boosting rounds and the SHA-256 of its 
 import contextlib
 import functools
 import hashlib
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -46,14 +45,15 @@ class Checkpoints:
 
     def load(self) -> bytes:
         """Return the newest model that is whole, or nothing; others are reported."""
-        content = b""
-        for path in self._newest_first() if self.cluster.is_rank_zero else []:
+        return self.cluster.allgather(self._load() if self.cluster.is_rank_zero else b"")[0]
+
+    def _load(self) -> bytes:
+        for path in self._newest_first():
             content = path.read_bytes()
             if path.name == _name(path.name[:6], content):
-                break
+                return content
             _warn(f"{path.name} is skipped: it is not whole")
-            content = b""
-        return self.cluster.allgather(content)[0]
+        return b""
 
     def save(self, rounds: int, content: bytes) -> None:
         """Write a model, whole or not at all. A failure is a warning: the training goes on."""
@@ -62,10 +62,7 @@ class Checkpoints:
         unfinished = self.folder / ".unfinished"
         try:
             self.folder.mkdir(exist_ok=True)
-            with unfinished.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            unfinished.write_bytes(content)
             unfinished.replace(self.folder / _name(f"{rounds:06}", content))
             for path in self._newest_first()[KEPT:]:
                 path.unlink()

@@ -44,7 +44,7 @@ def metric_line(metric: str, value: float, on: str = VALIDATION_CHANNEL) -> str:
 
 
 def metric_regex(metric: str, on: str = VALIDATION_CHANNEL) -> str:
-    """Return what finds the value in `metric_line`, and in no other line of the log."""
+    """Return the expression that finds the value in `metric_line`, and in no other log line."""
     return rf"^metric {metric_name(metric, on)}=([0-9]+\.[0-9]+)$"
 
 
@@ -117,15 +117,15 @@ HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
 
 
 # With it, a job compares hyperparameters by cross-validation inside the training channel; it makes
-# no model, and asks for no validation channel. The model knows nothing of it.
+# no model, and asks for no validation channel.
 FOLDS = "cv_folds"
-_FOLDS = Hyperparameter(int, 5, 3, 20, "folds of the cross-validation")
+_FOLDS = Hyperparameter(int, 0, 3, 20, "cross-validate with so many folds, and make no model")
 
 
 def parse_folds(value: object) -> int:
-    """Return the value of FOLDS, 0 for None. Raises InputError when it is not allowed."""
+    """Return the value of FOLDS. Raises InputError when it is not allowed."""
     try:
-        return 0 if value is None else int(_FOLDS.parse(value))
+        return int(_FOLDS.parse(value))
     except ValueError as error:
         raise InputError(f"hyperparameters: {FOLDS}: {error}", f"leave {FOLDS} out") from None
 
@@ -164,8 +164,7 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, str]:
         exit_on_error=False,
     )
     for name, spec in {**HYPERPARAMETERS, FOLDS: _FOLDS}.items():
-        default = "none" if name == FOLDS else spec.default
-        text = f"{spec.help}; {spec.allowed} (default: {default})"
+        text = f"{spec.help}; {spec.allowed} (default: {spec.default})"
         parser.add_argument(f"--{name}", metavar="N", help=text.replace("%", "%%"))
     try:
         known, unknown = parser.parse_known_args(arguments)

@@ -41,10 +41,9 @@ def raise_on_sigterm() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
-def check_terminated() -> None:
-    """Raise Terminated if SIGTERM came: an exception raised inside `DataIter.next` is lost."""
-    if _terminated:
-        raise Terminated
+def is_terminated() -> bool:
+    """Return whether SIGTERM came: an exception raised inside `DataIter.next` is lost."""
+    return _terminated
 
 
 def _on_sigterm(_signum: int, _frame: FrameType | None) -> None:

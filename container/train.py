@@ -17,12 +17,7 @@ from container.boosting import LINEAR_ROWS, train_linear, train_trees
 from container.channel import Channel, Rows, chunks
 from container.checkpoint import Checkpoints, fingerprint
 from container.cluster import SINGLE_HOST, Cluster
-from container.dataset import (
-    ROWS_FOR_THREADS,
-    EncodedDataset,
-    Matrix,
-    quantile_matrices,
-)
+from container.dataset import ROWS_FOR_THREADS, EncodedDataset, Matrix, quantile_matrices
 from container.evaluation import cross_validate, measure
 from container.hardware import CPU, find_device, peak_memory_mib
 from container.opt_ml import OptMl, data_files
@@ -42,7 +37,7 @@ def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
     user can mend.
     """
     given = opt_ml.hyperparameters() | contract.parse_arguments(arguments)
-    folds = contract.parse_folds(given.pop(contract.FOLDS, None))
+    folds = contract.parse_folds(given.pop(contract.FOLDS)) if contract.FOLDS in given else 0
     hyperparameters = contract.parse_hyperparameters(given)
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
@@ -75,10 +70,11 @@ def train(
         metrics = measure(Artifact.load(folder), validation_rows, cluster)
         peak = max(cluster.allgather(peak_memory_mib()))
         if cluster.is_rank_zero:
-            rounded = {name: round(metrics[name], 6) for name in contract.METRICS}
-            _write_json(folder / contract.METRICS_FILE, metrics | rounded)
-            write_outputs(folder, opt_ml)  # into /opt/ml/model
+            metrics |= {name: round(metrics[name], 6) for name in contract.METRICS}
+            _write_json(folder / contract.METRICS_FILE, metrics)
+            write_outputs(folder, opt_ml.model)  # /opt/ml/model
             # docs: end
+            _write_json(opt_ml.output_data / contract.METRICS_FILE, metrics)
             _write_json(opt_ml.output_data / contract.RESOURCES_FILE, {contract.PEAK_MEMORY: peak})
     checkpoints.remove()
     if cluster.is_rank_zero:
@@ -148,7 +144,6 @@ def compare(
         print(f"fold {len(done)} of {folds}: {shown}", flush=True)
     means = {name: float(np.mean([fold[name] for fold in done])) for name in contract.METRICS}
     means[contract.SPREAD] = float(np.std([fold["auc"] for fold in done], ddof=1))
-    opt_ml.output_data.mkdir(parents=True, exist_ok=True)
     _write_json(opt_ml.output_data / contract.CROSS_VALIDATION_FILE, means | {"folds": done})
     for name, value in means.items():
         print(contract.metric_line(name, value, contract.CROSS_VALIDATION), flush=True)
@@ -163,26 +158,22 @@ def check_same_artifact(folder: Path, cluster: Cluster) -> None:
         raise RuntimeError(f"the hosts have different models; this one: {digest}")
 
 
-def write_outputs(finished: Path, opt_ml: OptMl) -> None:
-    """Copy metrics and artifact to where SageMaker takes them from, whole or not at all.
+def write_outputs(finished: Path, model: Path) -> None:
+    """Copy the artifact to where SageMaker takes it from, whole or not at all.
 
     The model's file gets its name last: without it nothing looks like an artifact.
     """
-    names = sorted((path.name for path in finished.iterdir()), key=contract.MODEL_FILE.__eq__)
-    targets = [opt_ml.output_data / contract.METRICS_FILE, *(opt_ml.model / n for n in names)]
-    hidden = [path.with_name(f".{path.name}") for path in targets]
+    hidden = model / f".{contract.MODEL_FILE}"
     try:
-        for path, copy in zip(targets, hidden, strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(finished / path.name, copy)
-        for path, copy in zip(targets, hidden, strict=True):
-            copy.replace(path)
+        model.mkdir(exist_ok=True)
+        for path in finished.iterdir():
+            shutil.copyfile(path, hidden if path.name == contract.MODEL_FILE else model / path.name)
+        hidden.replace(model / contract.MODEL_FILE)
     except BaseException:
-        for path in (*targets, *hidden):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+        shutil.rmtree(model, ignore_errors=True)
         raise
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -219,7 +219,7 @@ def test_a_disk_too_small_for_the_artifact_keeps_no_part_of_it(
         assert code == 1
         assert not list(model.iterdir())
     failure = (job / "output" / "failure").read_text()
-    assert failure.startswith(f"{job}/model/.")
+    assert failure.startswith(f"{job}/model/")
     assert ": No space left on device\nhint: train with a larger volume" in failure
     shutil.rmtree(job / "model")
     assert "checkpoint: goes on after round" in run(program, job)
