@@ -5,6 +5,7 @@ lie in temporary files, and XGBoost's own copy (about two bytes a cell) moves to
 of the process asks for it (`ExtMemQuantileDMatrix`).
 """
 
+import pickle
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,13 +38,18 @@ BYTES_PER_ROW = 60
 CACHED_BYTES_PER_CELL = 20
 
 
+def temporary_file() -> BinaryIO:
+    """Open a file that is in memory while it is small, and goes with its last reference."""
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(BUFFER_BYTES))
+
+
 class RowBuffer:
     """Records of one numpy dtype, appended once and read often; on disk when they are many."""
 
     def __init__(self, dtype: DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
         self.rows = 0
-        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(BUFFER_BYTES))  # noqa: SIM115
+        self._file = temporary_file()
 
     def append(self, records: NDArray[Any]) -> None:
         """Write records at the end."""
@@ -66,27 +72,22 @@ class EncodedDataset:
     def __init__(self, rows: Rows, *, learning: bool) -> None:
         self.tables = TableSums()
         self._categories: dict[str, dict[str, int]] = {}
-        self._buffer: RowBuffer | None = None
+        self._pages, self._file = 0, temporary_file()
         for chunk in chunks(rows):
             encoded, labels = features.encode(chunk), chunk[LABEL].to_numpy()
             if learning:
                 self.tables.add(features.statistics(encoded, labels))
             columns = {name: self._codes(column) for name, column in encoded.items()}
-            columns[LABEL] = labels
-            dtype = [(name, values.dtype) for name, values in columns.items()]
-            records = np.empty(len(chunk), dtype)
-            for name, values in columns.items():
-                records[name] = values
-            self._buffer = self._buffer or RowBuffer(dtype)
-            self._buffer.append(records)
+            pickle.dump((columns, labels), self._file)
+            self._pages += 1
 
     def __iter__(self) -> Iterator[tuple[pd.DataFrame, NDArray[np.int8]]]:
         """Yield pages: encoded rows, and their labels."""
-        for records in self._buffer.pages() if self._buffer else ():
-            columns: dict[str, Any] = {name: records[name] for name in records.dtype.names or ()}
+        self._file.seek(0)
+        for _ in range(self._pages):
+            columns, labels = pickle.load(self._file)  # noqa: S301 (written above)
             for name, known in self._categories.items():
                 columns[name] = pd.Categorical.from_codes(columns[name], list(known))
-            labels = columns.pop(LABEL)
             yield pd.DataFrame(columns), labels
 
     def _codes(self, column: pd.Series) -> NDArray[Any]:

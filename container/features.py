@@ -9,7 +9,14 @@ which of them a row may lack. The docstrings of the others make the glossary (do
 from typing import Any, TypeAlias
 
 from container.schema import NUMBERS
-from container.target_encoding import Tables, hash_keys, look_up, sums_by_key, target_rates
+from container.target_encoding import (
+    Tables,
+    categories,
+    hash_keys,
+    look_up,
+    sums_by_key,
+    target_rates,
+)
 
 import numpy as np
 import pandas as pd
@@ -28,15 +35,12 @@ EMPTY = sums_by_key([], [])
 def encode(rows: pd.DataFrame) -> pd.DataFrame:
     """Return what a row says by itself: numbers (float32), categories, group keys (uint64)."""
     names = rows["name"].tolist()
-    texts = {
-        "sex": rows["sex"],
-        "title": [title(name) for name in names],
-        "deck": [cabin[:1].upper() for cabin in rows["cabin"].tolist()],
-        "embarked": [port[:1].upper() for port in rows["embarked"].tolist()],
-    }
     columns: Any = {name: rows[name].astype(np.float32) for name in NUMBERS}
-    columns |= {name: pd.Categorical(pd.Series(texts[name], dtype=object)) for name in CATEGORIES}
-    tickets = pd.Series([ticket.upper() for ticket in rows["ticket"]], rows.index, object)
+    columns["sex"] = categories(rows["sex"])
+    columns["title"] = categories(pd.Series([title(name) for name in names], dtype=object))
+    columns["deck"] = categories(rows["cabin"], lambda cabin: cabin[:1].upper())
+    columns["embarked"] = categories(rows["embarked"], lambda port: port[:1].upper())
+    tickets = pd.Series([ticket.upper() for ticket in rows["ticket"].tolist()], rows.index, object)
     surnames = [name.partition(",")[0].strip().upper() for name in names]
     families = pd.Series(surnames, rows.index, object)
     columns |= {"ticket": hash_keys(tickets), "family": hash_keys(families, rows["fare"])}

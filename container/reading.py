@@ -7,9 +7,9 @@ import csv
 import gzip
 import io
 import zlib
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -21,11 +21,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Block: TypeAlias = tuple[bytes, NDArray[np.intp]]  # whole records, and the cells of each
+Parsed: TypeAlias = tuple[NDArray[np.intp], pd.DataFrame]
 
 BLOCK_BYTES = 2 * 2**20  # of CSV are parsed at once: more take more memory and no less time
 BATCH_ROWS = 16_384  # of Parquet
 MAX_RECORD_BYTES = 2**20
+THREADS = 2  # parse CSV, mostly outside of Python's lock
+COMMA, QUOTE, LINE_FEED, CARRIAGE_RETURN = b',"\n\r'
 NA_VALUES = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]  # others: check_rows
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
@@ -44,37 +46,25 @@ def read_rows(source: Path | bytes, name: str = "", *, labelled: bool) -> pd.Dat
 
 def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iterator[pd.DataFrame]:
     """Yield the rows in chunks; nothing for an empty file or a header alone. Raises InputError."""
-    name = name or str(source)
-    with _opened(source, name) as content:
-        if content.read(1):
-            content.seek(0)
-            yield from _read(content, name, labelled=labelled)
-
-
-@contextmanager
-def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
+    name, rows = name or str(source), 0
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
+            content = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
+            begin = content.read(4)
+            content.seek(0)
+            read = _read_parquet if begin == b"PAR1" else _read_csv
+            for cells in read(content, name, labelled) if begin else ():
+                yield check_rows(cells, name, rows)
+                rows += len(cells)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{name}: not a whole gzip file: {error}", "compress it again") from None
     except OSError as error:
         problem = f"{name}: cannot be read: {error.strerror or error}"
         raise InputError(problem, "name a file that can be read") from None
-
-
-def _read(content: BinaryIO, source: str, *, labelled: bool) -> Iterator[pd.DataFrame]:
-    read = _read_parquet if content.read(4) == b"PAR1" else _read_csv
-    content.seek(0)
-    rows = 0
-    try:
-        for cells in read(content, source, labelled):
-            yield check_rows(cells, source, rows)
-            rows += len(cells)
     except (UnicodeDecodeError, csv.Error, pd.errors.ParserError) as error:
-        problem = f"{source}: not in UTF-8, or not CSV (after row {rows}): {error}"
+        problem = f"{name}: not in UTF-8, or not CSV (after row {rows}): {error}"
         raise InputError(problem, "save it as UTF-8, and quote cells that hold quotes") from None
 
 
@@ -87,81 +77,95 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
     header = next(csv.reader([line]), [""])
     columns = match_columns(header, source, labelled)
     rows = 0
-    for block, cells in _prefetched(_blocks(content, source)):
+    for cells, frame in _parse_ahead(_blocks(content, source), len(header), columns):
         if len(odd := np.flatnonzero(cells != len(header))):
             found, hint = cells[odd[0]], "an unknown cell is left empty, but keeps its comma"
             if found > len(header):
                 hint = "quote the cells that contain commas, and double the quotes inside them"
             problem = f"row {rows + odd[0] + 1} has {found} cells, the header has {len(header)}"
             raise InputError(f"{source}: {problem}", hint)
-        frame = _parse(block, len(header), columns)
         rows += len(cells)
         if len(frame) != len(cells):
             problem = f"{source}: a carriage return or a stray quote before row {rows}"
             raise InputError(problem, "end lines with LF or CRLF; quote cells that hold line ends")
-        yield frame
+        if len(frame):
+            yield frame
 
 
-def _parse(block: bytes, width: int, columns: dict[str, int]) -> pd.DataFrame:
-    """Parse whole records; numbers that pandas does not take as such stay texts."""
+def _blocks(content: BinaryIO, source: str) -> Iterator[bytes]:
+    """Yield whole records, about BLOCK_BYTES of them: up to a line feed outside of quotes."""
+    while block := content.read(BLOCK_BYTES):
+        parts, quotes, size = [block], block.count(b'"'), 0
+        while size <= MAX_RECORD_BYTES and (line := content.readline(MAX_RECORD_BYTES)):
+            parts.append(line)
+            quotes, size = quotes + line.count(b'"'), size + len(line)
+            if quotes % 2 == 0 and line.endswith(b"\n"):
+                break
+        block = b"".join([*parts, b"\n"])  # the last line of a file may lack it
+        if quotes % 2 or size > MAX_RECORD_BYTES:
+            _check_quotes(block)
+            problem = f"{source}: a quote is not closed, or a row has over {MAX_RECORD_BYTES} bytes"
+            raise InputError(problem, "close every quote, and end every row with a line feed")
+        yield block
+
+
+def _parse_ahead(blocks: Iterator[bytes], width: int, columns: dict[str, int]) -> Iterator[Parsed]:
+    """Yield what `_parse` makes of each block; two threads are ahead."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        following: deque[Future[Parsed]] = deque()
+        for block in blocks:
+            following.append(threads.submit(_parse, block, width, columns))
+            if len(following) > THREADS:
+                yield following.popleft().result()
+        while following:
+            yield following.popleft().result()
+
+
+def _parse(block: bytes, width: int, columns: dict[str, int]) -> Parsed:
+    """Return the number of cells of each record, and the columns if all have as many as the header.
+
+    pandas fills short records up and cuts long ones silently, hence the count. Numbers that pandas
+    does not take as such stay texts.
+    """
+    cells = _count_cells(block)
+    if not len(cells) or (cells != width).any():
+        return cells, pd.DataFrame()
     at = {place: name for name, place in columns.items()}
     names = [at.get(place, str(place)) for place in range(width)]
     options: Any = {"header": None, "names": names, "usecols": list(columns)}
     types = {name: float if name in NUMBERS else object for name in columns}
     filled: Any = {"keep_default_na": False, "na_values": NA_VALUES, "low_memory": False}
     try:
-        return pd.read_csv(io.BytesIO(block), dtype=types, **filled, **options)
+        return cells, pd.read_csv(io.BytesIO(block), dtype=types, **filled, **options)
     except ValueError:
-        return pd.read_csv(io.BytesIO(block), dtype=object, na_filter=False, **options)
+        return cells, pd.read_csv(io.BytesIO(block), dtype=object, na_filter=False, **options)
 
 
-def _prefetched(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Yield blocks, each made in a second thread while the one before is used."""
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, blocks, None)
-        while block := following.result():
-            following = thread.submit(next, blocks, None)
-            yield block
+def _count_cells(block: bytes) -> NDArray[np.intp]:
+    """Return the number of cells of each record of CSV but for empty lines.
 
-
-def _blocks(content: BinaryIO, source: str) -> Iterator[Block]:
-    """Yield blocks; pandas fills short rows up and cuts long ones silently, hence the counts."""
-    rest, end = b"", False
-    while not end:
-        block = content.read(BLOCK_BYTES)
-        end = not block
-        block = rest + (block or (b"\n" if rest.strip() else b""))
-        ends, cells = _count_cells(block)
-        size = int(ends[-1]) + 1 if len(ends) else 0
-        rest = block[size:]
-        if len(rest) > MAX_RECORD_BYTES or (end and rest.strip()):
-            problem = f"{source}: a quote is not closed, or a row has over {MAX_RECORD_BYTES} bytes"
-            raise InputError(problem, "close every quote, and end every row with a line feed")
-        if len(cells):
-            yield block[:size], cells
-
-
-def _count_cells(block: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where the records of CSV end, and how many cells each has, but for empty lines.
-
-    A comma or a line feed counts where an even number of quotes precedes it (RFC 4180). Raises
-    csv.Error where quotes are not around a whole cell: pandas would not read what is counted.
+    A comma or a line feed counts where an even number of quotes precedes it (RFC 4180).
     """
     data = np.frombuffer(block, np.uint8)
-    quotes = data == ord('"')
+    separators = (data == COMMA) | (data == LINE_FEED)
+    if b'"' in block:
+        _check_quotes(block)
+        separators &= ~np.logical_xor.accumulate(data == QUOTE)
+    places = np.flatnonzero(separators)
+    last = np.flatnonzero(data[places] == LINE_FEED)  # of those of a record
+    ends = places[last]
+    lengths = np.diff(ends, prepend=-1) - 1 - (data[ends - 1] == CARRIAGE_RETURN)
+    return np.asarray(np.diff(last, prepend=-1)[lengths > 0])
+
+
+def _check_quotes(block: bytes) -> None:
+    """Raise csv.Error where quotes are not around a whole cell: pandas reads those otherwise."""
     around = np.frombuffer(b"\n" + block + b"\n", np.uint8)
-    for first, beside, allowed in ((0, 0, b',\n"'), (1, 2, b',\r\n"')):
-        places = np.flatnonzero(quotes)[first::2]  # the opening ones, then the closing ones
-        stray = places[~np.isin(around[places + beside], list(allowed))]
-        for place in stray[:1]:
-            near = block[max(place - 20, 0) : place + 20].decode(errors="replace")
+    quotes = np.flatnonzero(around == QUOTE)
+    for places, beside, allowed in ((quotes[::2], -1, b',\n"'), (quotes[1::2], 1, b',\r\n"')):
+        for place in places[~np.isin(around[places + beside], list(allowed))][:1]:
+            near = block[max(place - 21, 0) : place + 19].decode(errors="replace")
             raise csv.Error(f"a quote inside a cell that is not quoted, near {near!r}")
-    outside = ~np.logical_xor.accumulate(quotes) if quotes.any() else True
-    ends = np.flatnonzero((data == ord("\n")) & outside)
-    commas = np.flatnonzero((data == ord(",")) & outside)
-    cells = np.diff(np.searchsorted(commas, ends), prepend=0) + 1
-    lengths = np.diff(ends, prepend=-1) - 1 - (data[ends - 1] == ord("\r"))
-    return ends, cells[lengths > 0]
 
 
 def _read_parquet(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:

@@ -5,7 +5,7 @@ many rows have the key, and `sum`, the total of the target over them. Tables of 
 add up to the table of the whole, so chunks and hosts may come in any order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,12 +32,20 @@ def hash_keys(*columns: pd.Series) -> NDArray[np.uint64]:
     return np.where(np.logical_or.reduce(missing), NO_KEY, keys)
 
 
+def categories(texts: pd.Series, category_of: Callable[[str], str] = str) -> pd.Categorical:
+    """Return the category of each text; it is computed once for each distinct one."""
+    codes, distinct = pd.factorize(texts)
+    return pd.Categorical(pd.Series([category_of(text) for text in distinct], dtype=object))[codes]
+
+
 def sums_by_key(keys: Any, target: ArrayLike) -> pd.DataFrame:
     """Return the table of some rows; those without key (NO_KEY) or target (NaN) are left out."""
-    target = np.asarray(target, float)
-    known = ~np.isnan(target)
-    codes, index = pd.factorize(pd.Series(keys))
-    known &= codes >= 0
+    target, keys = np.asarray(target, float), pd.Series(keys)
+    if isinstance(keys.dtype, pd.CategoricalDtype):
+        codes, index = keys.cat.codes.to_numpy(), keys.cat.categories
+    else:
+        codes, index = pd.factorize(keys)
+    known = ~np.isnan(target) & (codes >= 0)
     count = np.bincount(codes[known], minlength=len(index))
     total = np.bincount(codes[known], target[known], minlength=len(index))
     index = pd.Index(index, index.dtype if index.dtype == np.uint64 else object, name="key")

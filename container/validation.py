@@ -1,7 +1,8 @@
 """Check cells against the schema and bring them into one form; never guess, never stay silent."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from container.contract import parse_number
@@ -23,12 +24,11 @@ LABEL_HINT = "give 0 or 1 in every row, or leave the row out"
 
 def clean(cell: object) -> str:
     """Return a cell as text with single blanks, "" when it is missing."""
-    if isinstance(cell, bytes):
-        cell = cell.decode()
-    elif isinstance(cell, float):
-        cell = f"{cell:.15g}"
-    elif not isinstance(cell, str):
-        cell = "" if cell is None else str(cell)
+    if not isinstance(cell, str):
+        if isinstance(cell, bytes):
+            cell = cell.decode()
+        else:
+            cell = f"{cell:.15g}" if isinstance(cell, float) else str(cell)
     text = " ".join(cell.split())
     return "" if len(text) <= LONGEST_MISSING and text.lower() in MISSING else text
 
@@ -84,11 +84,9 @@ def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFram
         refuse(name, outside, number.allowed)
         checked[name] = values + 0.0  # makes 0 of -0
     for name, text in TEXTS.items():
-        texts = _convert(cells[name], clean, object)
-        if spellings := text.spellings:
-            values = pd.Series(texts).str.lower().map({"": "", **spellings})
-            refuse(name, values.isna().to_numpy(), ", ".join(spellings))
-            texts = values.to_numpy()
+        convert = partial(_spelled, text.spellings) if text.spellings else clean
+        texts = _convert(cells[name], convert, object)
+        refuse(name, pd.isna(texts), ", ".join(text.spellings or ()))
         checked[name] = pd.Series(texts, dtype=object)
     return pd.DataFrame(checked)
 
@@ -99,6 +97,12 @@ def _convert(column: pd.Series, convert: Callable[[Any], Any], dtype: type) -> N
     converted: NDArray[Any] = np.empty(len(values), dtype)
     converted[:] = [convert(value) for value in values]
     return np.asarray(converted[codes])
+
+
+def _spelled(spellings: Mapping[str, str], cell: object) -> str | None:
+    """Return the value of a closed set that a cell spells, "" for a missing one, else None."""
+    text = clean(cell).lower()
+    return spellings.get(text) if text else ""
 
 
 def _to_number(cell: object) -> float:
