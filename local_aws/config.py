@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from local_aws.account.account import ALL_TRAINING_JOBS, DEFAULT_KIND, is_checked
+from local_aws.account.account import DEFAULT_KIND, PURPOSES, TOTALS, is_checked
 from local_aws.errors import UserError
 
 import yaml
@@ -126,9 +126,9 @@ def _quotas(content: Any, where: str) -> dict[str, int]:
     for name, most in quotas.items():
         if not is_checked(str(name)):
             raise UserError(
-                f"{where}: {name}: no job is held to such a quota",
-                "write `ml.m5.large for training job usage`, `ml.m5.large for spot training job "
-                f"usage` or `{ALL_TRAINING_JOBS}`",
+                f"{where}: {name}: nothing is held to such a quota",
+                f"write `ml.m5.large for training job usage` ({', '.join(PURPOSES)}) or "
+                f"`{', '.join(TOTALS.values())}`",
             )
         if not isinstance(most, int) or isinstance(most, bool) or most < 0:
             raise UserError(f"{where}: {name}: {most!r}", "write a whole number, at least 0")

@@ -1,10 +1,9 @@
 """The account behind local AWS: its quotas and prices, from accounts.yaml."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from local_aws.sagemaker.instances import selected
 
 import yaml
 
@@ -12,11 +11,27 @@ TABLES = yaml.safe_load(Path(__file__).with_name("accounts.yaml").read_text(enco
 KINDS = tuple(TABLES["accounts"])
 DEFAULT_KIND = "older"
 
-ALL_TRAINING_JOBS = "Number of instances across all training jobs"
-
-_FAMILIES = {"on_demand": "{} for training job usage", "spot": "{} for spot training job usage"}
+TRAINING, SPOT_TRAINING = "training job", "spot training job"
+PROCESSING, TRANSFORM, ENDPOINT = "processing job", "transform job", "endpoint"
+PURPOSES = (TRAINING, SPOT_TRAINING, PROCESSING, TRANSFORM, ENDPOINT)
+TOTALS = {TRAINING: "Number of instances across all training jobs"}
 
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Instances that a job or an endpoint has."""
+
+    purpose: str  # one of PURPOSES
+    instance_type: str
+    count: int
+
+    @property
+    def quotas(self) -> set[str]:
+        """The names of the quotas that these instances come under."""
+        total = {TOTALS[self.purpose]} if self.purpose in TOTALS else set()
+        return {_quota_name(self.instance_type, self.purpose)} | total
 
 
 class Account:
@@ -34,14 +49,25 @@ class Account:
         """Return AWS's defaults of all known quotas, as ListAWSDefaultServiceQuotas shows them."""
         return [self._quota(name, code, TABLES["defaults"]) for name, code in _codes()]
 
-    def limits(self, job: Mapping[str, Any]) -> dict[str, float]:
-        """Return the quotas that a training job comes under: name -> most instances."""
-        spot = job.get("EnableManagedSpotTraining", False)
-        name = _FAMILIES["spot" if spot else "on_demand"]
-        names = {name.format(selected(job["ResourceConfig"])[0])}
-        names |= set() if spot else {ALL_TRAINING_JOBS}
-        known = {each for each, _ in _codes()} | self._given.keys()
-        return {each: float(self._applied.get(each, 0)) for each in names & known}
+    def exceeded(self, wanted: Usage, present: list[Usage]) -> str | None:
+        """Return what AWS answers when a quota leaves no room for more instances, else None.
+
+        Args:
+            wanted: The instances that are asked for.
+            present: All that the account has already.
+        """
+        known = {name for name, _ in _codes()} | self._given.keys()
+        for quota in sorted(wanted.quotas & known):
+            most = self._applied.get(quota, 0)
+            used = sum(usage.count for usage in present if quota in usage.quotas)
+            if used + wanted.count > most:
+                return (
+                    f"The account-level service limit '{quota}' is {most:g} Instances, with "
+                    f"current utilization of {used} Instances and a request delta of "
+                    f"{wanted.count} Instances. Please use AWS Service Quotas to request an "
+                    "increase for this quota."
+                )
+        return None
 
     def billable(self, seconds: int, spot: bool) -> int:
         """Return how many of so many seconds of training are billed at the price on demand."""
@@ -61,9 +87,9 @@ class Account:
 
 
 def is_checked(quota: str) -> bool:
-    """Return whether jobs are held to a quota of this name."""
-    endings = tuple(name.removeprefix("{}") for name in _FAMILIES.values())
-    return quota == ALL_TRAINING_JOBS or (quota.startswith("ml.") and quota.endswith(endings))
+    """Return whether jobs or endpoints are held to a quota of this name."""
+    endings = tuple(_quota_name("", purpose) for purpose in PURPOSES)
+    return quota in TOTALS.values() or (quota.startswith("ml.") and quota.endswith(endings))
 
 
 def products(attributes: dict[str, str]) -> list[Document]:
@@ -77,10 +103,14 @@ def products(attributes: dict[str, str]) -> list[Document]:
 
 
 def _codes() -> list[tuple[str, str]]:
-    codes = dict(TABLES["others"])
-    for family, name in _FAMILIES.items():
-        codes |= {name.format(each): code for each, code in TABLES[family].items()}
+    codes = dict(TABLES["totals"])
+    for purpose in PURPOSES:
+        codes |= {_quota_name(each, purpose): code for each, code in TABLES[purpose].items()}
     return sorted(codes.items(), key=lambda item: item[1])
+
+
+def _quota_name(instance_type: str, purpose: str) -> str:
+    return f"{instance_type} for {purpose} usage"
 
 
 def _product(region: str, instance_type: str, usd: float) -> Document:

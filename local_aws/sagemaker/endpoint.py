@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from local_aws.account.account import Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.log_writer import LogWriter
@@ -58,6 +59,13 @@ class Endpoint:
     def in_progress(self) -> bool:
         """Return whether it is being created, updated or deleted."""
         return self.status not in (IN_SERVICE, FAILED)
+
+    @property
+    def usage(self) -> list[Usage]:
+        """Its instances; during an update those of both configurations."""
+        with self._lock:
+            fleets = [fleet for fleet in (self._next, self._fleet) if fleet]
+        return [usage for fleet in fleets for usage in fleet.config.usage]
 
     def describe(self) -> dict[str, Any]:
         """Return the answer of DescribeEndpoint."""

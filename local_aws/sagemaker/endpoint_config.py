@@ -4,11 +4,13 @@ Source: "CreateEndpointConfig" in the SageMaker API reference; "Deploy models wi
 Serverless Inference" in the developer guide.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.account.account import ENDPOINT, Usage
 from local_aws.sagemaker.model import Model
 
 SERVERLESS_STEP_MB = 1024  # MemorySizeInMB is a multiple of it
@@ -31,6 +33,15 @@ class EndpointConfig:
     def variants(self) -> list[dict[str, Any]]:
         """Its ProductionVariants."""
         return list(self.request["ProductionVariants"])
+
+    @property
+    def usage(self) -> list[Usage]:
+        """The instances of its variants, by type; a serverless one has none."""
+        counts: Counter[str] = Counter()
+        for variant in self.variants:
+            if "InstanceType" in variant:
+                counts[variant["InstanceType"]] += variant["InitialInstanceCount"]
+        return [Usage(ENDPOINT, *each) for each in counts.items()]
 
     def describe(self) -> dict[str, Any]:
         """Return the answer of DescribeEndpointConfig."""

@@ -57,6 +57,7 @@ class EndpointsApi(TransformApi):
         arn = self._resource_arn("endpoint", name)
         if name in self.state.endpoints:
             raise AWSValidationException(f'Cannot create already existing endpoint "{arn}".')
+        self._check_room(config)
         endpoint = self.state.endpoints[name] = Endpoint(request, arn, self.state.services)
         endpoint.deploy(config, models, **_details(request))
         return ActionResult({"EndpointArn": arn})
@@ -72,6 +73,7 @@ class EndpointsApi(TransformApi):
                 f'Cannot update failed endpoint "{endpoint.arn}": it can only be deleted.'
             )
         config = self._config()
+        self._check_room(config)
         endpoint.deploy(config, self._models_of(config.variants), **_details(request))
         return ActionResult({"EndpointArn": endpoint.arn})
 
@@ -107,6 +109,10 @@ class EndpointsApi(TransformApi):
         except KeyError as error:
             raise AWSValidationException(f"Could not find production variant {error}") from None
         return ActionResult({"EndpointArn": endpoint.arn})
+
+    def _check_room(self, config: EndpointConfig) -> None:
+        for wanted in config.usage:
+            self._check_instances(wanted)
 
     def _refuse(self, problems: list[str]) -> None:
         if problems:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from local_aws.account.account import Account
+from local_aws.account.account import Account, Usage
 from local_aws.clients import Clients
 from local_aws.clock import now
 from local_aws.errors import JobFailed
@@ -63,6 +63,11 @@ class Job:
     def log_group(self) -> str:
         """The log group of such jobs; the streams of a job begin with its name."""
         return f"/aws/sagemaker/{self.kind}Jobs"
+
+    @property
+    def usage(self) -> Usage:
+        """The instances that it has while it runs."""
+        raise NotImplementedError
 
     @property
     def status(self) -> str:

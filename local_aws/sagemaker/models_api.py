@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.model import Model, ServedContainer, data_problem
+from local_aws.sagemaker.resource_checks import ResourceChecks
 from local_aws.sagemaker.supported import unsupported
-from local_aws.sagemaker.training_api import TrainingApi
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import AWSValidationException, SagemakerClientError
+from moto.sagemaker.exceptions import AWSValidationException
 
 
-class ModelsApi(TrainingApi):
+class ModelsApi(ResourceChecks):
     """The calls of the SageMaker API."""
 
     def create_model(self) -> ActionResult:
@@ -49,10 +48,6 @@ class ModelsApi(TrainingApi):
         """Answer with a page of models."""
         models = [model.describe() for model in self.state.models.values()]
         return self._page("Models", listed(models, "Model", self._request()))
-
-    def _check_throttling(self) -> None:
-        if THROTTLING in self.state.faults:
-            raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
 
     def _resource_arn(self, kind: str, name: str) -> str:
         return self._arn_of(f"{kind}/{name}")

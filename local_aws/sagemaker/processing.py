@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from local_aws.account.account import PROCESSING, Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
@@ -31,6 +32,11 @@ class ProcessingJob(Job):
         """Return the answer of DescribeProcessingJob."""
         resources = {"ClusterConfig": with_selection(self._cluster_config)}
         return super().describe() | {"ProcessingResources": resources}
+
+    @property
+    def usage(self) -> Usage:
+        """The instances that it has while it runs."""
+        return instances(self._request)
 
     @property
     def _cluster_config(self) -> dict[str, Any]:
@@ -148,6 +154,11 @@ class ProcessingJob(Job):
             if "ProcessingStartTime" in self._state:
                 self._update(ProcessingEndTime=now())
             self._update(ProcessingJobStatus=status, **failed)
+
+
+def instances(request: dict[str, Any]) -> Usage:
+    """Return the instances that a CreateProcessingJob request asks for."""
+    return Usage(PROCESSING, *selected(request["ProcessingResources"]["ClusterConfig"]))
 
 
 def below(root: Path, path: str) -> Path:

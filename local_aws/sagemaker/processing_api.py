@@ -2,33 +2,29 @@
 
 from typing import Any
 
-from local_aws.faults.injection import RATE_EXCEEDED, THROTTLING
-from local_aws.sagemaker.instances import selected
 from local_aws.sagemaker.listing import listed
-from local_aws.sagemaker.processing import ProcessingJob
+from local_aws.sagemaker.processing import ProcessingJob, instances
+from local_aws.sagemaker.resource_checks import ResourceChecks
 from local_aws.sagemaker.supported import (
     processing_contradictions,
     unsupported,
     wrong_instance_count,
 )
-from local_aws.sagemaker.training_api import TrainingApi
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import (
     AWSValidationException,
     ResourceInUseException,
     ResourceNotFound,
-    SagemakerClientError,
 )
 
 
-class ProcessingApi(TrainingApi):
+class ProcessingApi(ResourceChecks):
     """The calls of the SageMaker API."""
 
     def create_processing_job(self) -> ActionResult:
         """Start a processing job after the checks that AWS makes."""
-        if THROTTLING in self.state.faults:
-            raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
+        self._check_throttling()
         request = self._request()
         self._check_processing_job(request)
         return ActionResult({"ProcessingJobArn": self._start_processing_job(request).arn})
@@ -51,10 +47,10 @@ class ProcessingApi(TrainingApi):
         """Raise what CreateProcessingJob answers when this job cannot be started now."""
         name = request["ProcessingJobName"]
         image = request["AppSpecification"]["ImageUri"]
-        kind, count = selected(request["ProcessingResources"]["ClusterConfig"])
+        wanted = instances(request)
         most = self.state.runner.most_instances(image)
         refused = unsupported("CreateProcessingJob", request)
-        refused += wrong_instance_count("CreateProcessingJob", count, most)
+        refused += wrong_instance_count("CreateProcessingJob", wanted.count, most)
         refused += processing_contradictions(request) if not refused else []
         if refused:
             raise AWSValidationException("; ".join(refused))
@@ -62,7 +58,7 @@ class ProcessingApi(TrainingApi):
         self._check_image(image)
         if name in self.state.processing_jobs:
             raise ResourceInUseException(f"Processing job {name} already exists")
-        self._check_offer(kind)
+        self._check_instances(wanted)
 
     def _start_processing_job(self, request: dict[str, Any]) -> ProcessingJob:
         name = request["ProcessingJobName"]

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from local_aws.account.account import Account
+from local_aws.account.account import Account, Usage
 from local_aws.clients import Clients
 from local_aws.faults.injection import Faults
 from local_aws.runners.table import RunnerTable
@@ -54,6 +54,11 @@ class BackendState:
     def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
         """Return a job that is not started yet."""
         return TrainingJob(request, arn, self.services)
+
+    def usage(self) -> list[Usage]:
+        """Return the instances of all jobs that run and of all endpoints."""
+        found = [job.usage for job in self._jobs() if not job.ended]
+        return found + [each for one in list(self.endpoints.values()) for each in one.usage]
 
     def interrupt(self, name: str | None, grace_seconds: float, capacity_after: float) -> str:
         """Take back the spot instances of a training job, or of the one that runs; its name.

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from local_aws.account.account import SPOT_TRAINING, TRAINING, Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRUPTION
@@ -63,6 +64,11 @@ class TrainingJob(Job):
         self._began: datetime | None = None  # on the present instances
         self._state["SecondaryStatusTransitions"] = []
         self._enter("Starting", "Preparing the job")
+
+    @property
+    def usage(self) -> Usage:
+        """The instances that it has while it runs."""
+        return instances(self._request)
 
     def describe(self) -> dict[str, Any]:
         """Return the answer of DescribeTrainingJob."""
@@ -287,3 +293,9 @@ class TrainingJob(Job):
             if status == "Failed":
                 self._state["FailureReason"] = message
             self._state["TrainingJobStatus"] = status
+
+
+def instances(request: dict[str, Any]) -> Usage:
+    """Return the instances that a CreateTrainingJob request asks for."""
+    purpose = SPOT_TRAINING if request.get("EnableManagedSpotTraining") else TRAINING
+    return Usage(purpose, *selected(request["ResourceConfig"]))

@@ -12,6 +12,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from local_aws.account.account import TRANSFORM, Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
@@ -42,6 +43,11 @@ class TransformJob(Job):
         super().__init__(request, arn, services)
         self._model = model
         self._server: ModelServer | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """The instances that it has while it runs."""
+        return instances(self._request)
 
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Stop the job: what it has not written yet it never writes."""
@@ -149,3 +155,9 @@ class TransformJob(Job):
                 status = "Stopped"
             failed = {"FailureReason": message} if status == "Failed" else {}
             self._update(TransformJobStatus=status, TransformEndTime=now(), **failed)
+
+
+def instances(request: dict[str, Any]) -> Usage:
+    """Return the instances that a CreateTransformJob request asks for."""
+    resources = request["TransformResources"]
+    return Usage(TRANSFORM, resources["InstanceType"], resources["InstanceCount"])

@@ -6,7 +6,7 @@ from local_aws.sagemaker.data_processing import CSV, INPUT, PathError, media_for
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.models_api import ModelsApi
 from local_aws.sagemaker.supported import unsupported
-from local_aws.sagemaker.transform import TransformJob
+from local_aws.sagemaker.transform import TransformJob, instances
 from local_aws.sagemaker.transform_objects import data_processing
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -33,6 +33,7 @@ class TransformApi(ModelsApi):
                 "Job name must be unique within an AWS account and region, and a job with this "
                 f"name already exists ({arn})"
             )
+        self._check_instances(instances(request))
         job = TransformJob(request, arn, model, self.state.services)
         self.state.transform_jobs[name] = job
         job.start()

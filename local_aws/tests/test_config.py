@@ -57,7 +57,7 @@ ONE_OF = "one of docker, python and command says how the image is run\nhint: "
         ("- a", "not a list of keys with values\nhint: "),
         (
             "quotas: {ml.c5.xlarge: 1}",
-            "quotas: ml.c5.xlarge: no job is held to such a quota\nhint: ",
+            "quotas: ml.c5.xlarge: nothing is held to such a quota\nhint: ",
         ),
         (
             "quotas: {ml.c5.xlarge for training job usage: -1}",

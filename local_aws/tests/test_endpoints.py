@@ -410,3 +410,16 @@ def test_odd_requests_to_an_endpoint_are_answered_by_name(endpoints: Endpoints) 
         runtime.invoke_endpoint_async(EndpointName=name, InputLocation="s3://b/c")
     with pytest.raises(ClientError, match="does not support InvokeEndpointWithResponseStream"):
         runtime.invoke_endpoint_with_response_stream(EndpointName=name, Body=b"x")
+
+
+def test_an_endpoint_needs_room_in_the_quota_and_an_update_room_for_both(
+    endpoints: Endpoints,
+) -> None:
+    message = r"'ml\.m5\.large for endpoint usage' is 8 .* utilization of {} .* delta of {} "
+    model = endpoints.serving.model()
+    with pytest.raises(ClientError, match=message.format(0, 9)):
+        endpoints.create(model, INSTANCE | {"InitialInstanceCount": 9})
+    name = endpoints.running(model, INSTANCE | {"InitialInstanceCount": 5})
+    config = endpoints.config(model, INSTANCE | {"InitialInstanceCount": 4})
+    with pytest.raises(ClientError, match=message.format(5, 4)):
+        endpoints.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)

@@ -334,25 +334,6 @@ def test_what_a_job_could_not_do_is_refused_when_the_pipeline_is_created(jobs: J
         Pipeline.create(jobs, "p", PipelineDefinition=definition)
 
 
-def test_twenty_executions_at_the_same_time_all_end_right(jobs: Jobs) -> None:
-    arn = {"Get": "Steps.Train.TrainingJobArn"}
-    last = condition("Last", Conditions=[{"Type": "In", "QueryValue": arn, "Values": [arn]}])
-    policy = {  # the quota of the account is 4 instances
-        "ExceptionType": ["SageMaker.RESOURCE_LIMIT"],
-        "IntervalSeconds": 1,
-        "BackoffRate": 1.0,
-        "ExpireAfterMin": 5,
-    }
-    pipeline = Pipeline(jobs, train(jobs, RetryPolicies=[policy]), last)
-    started = [pipeline.start() for _ in range(20)]
-    assert len(set(started)) == 20
-    for each in started:
-        execution, steps = pipeline.wait(each)
-        reasons = [step.get("FailureReason") for step in steps]
-        assert execution["PipelineExecutionStatus"] == "Succeeded", reasons
-        assert [step["StepStatus"] for step in steps] == ["Succeeded", "Succeeded"]
-
-
 def test_a_model_is_trained_registered_and_used_for_a_transform(
     jobs: Jobs, serving_models: Serving
 ) -> None:

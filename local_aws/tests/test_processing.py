@@ -244,3 +244,23 @@ def test_an_input_without_objects_fails_before_anything_runs(processing: Process
     job = processing.wait(processing.start("", ProcessingInputs=inputs))
     assert "no S3 objects under" in job["FailureReason"]
     assert job["FailureReason"].endswith("nothing/here/ (input data)")
+
+
+def test_processing_jobs_beyond_the_quota_are_refused_until_one_ends(
+    processing: Processing,
+) -> None:
+    request = processing.request("import time; time.sleep(600)")
+    cluster = request["ProcessingResources"]["ClusterConfig"] | {"InstanceType": "ml.t3.medium"}
+    small = {"ProcessingResources": {"ClusterConfig": cluster}}
+    running = [processing.start("import time; time.sleep(600)", **small) for _ in range(4)]
+    with pytest.raises(ClientError, match="ResourceLimitExceeded") as caught:
+        processing.start("", **small)
+    assert (
+        "The account-level service limit 'ml.t3.medium for processing job usage' is 4 Instances, "
+        "with current utilization of 4 Instances and a request delta of 1 Instances."
+    ) in str(caught.value)
+    for name in running:
+        processing.sagemaker.stop_processing_job(ProcessingJobName=name)
+    for name in running:
+        assert processing.wait(name)["ProcessingJobStatus"] == "Stopped"
+    assert processing.wait(processing.start("", **small))["ProcessingJobStatus"] == "Completed"

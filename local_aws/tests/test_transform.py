@@ -264,3 +264,11 @@ def test_a_join_leaves_the_digits_as_they_are(record: bytes, result: bytes, join
     config = {"JoinSource": "Input"}
     processing = DataProcessing(config, "application/jsonlines", "", by_line=True)
     assert processing.after([record], result) == joined
+
+
+def test_more_instances_than_the_quota_of_transform_jobs_are_refused(
+    serving_models: Serving,
+) -> None:
+    message = r"'ml\.m5\.large for transform job usage' is 8 .* request delta of 9 Instances"
+    with pytest.raises(ClientError, match=message):
+        serving_models.transform(serving_models.model(), TransformResources={"InstanceCount": 9})
