@@ -117,6 +117,9 @@ def _fail(opt_ml: OptMl, text: str, exit_code: int) -> int:
 if __name__ == "__main__":
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     program = functools.partial(main, sys.argv[1:], base)
+    # XGBoost imports scikit-learn where it is installed: more than half of the start. The image has
+    # none of it, and a rehearsal outside the image needs none.
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
     # Another process than the first is seen by whoever started it, and killed by it alone.
     supervised = os.getpid() == 1 and sys.argv[1:2] != ["serve"]
     code = supervise(program, base) if supervised else program()

@@ -124,6 +124,15 @@ def test_a_library_that_is_missing_ends_with_a_failure_file(
     assert "Traceback" in failure(opt_ml)
 
 
+def test_scikit_learn_is_not_imported_where_it_is_installed(
+    opt_ml: Path, run_job: RunJob, tmp_path: Path
+) -> None:
+    (tmp_path / "sklearn.py").write_text("raise RuntimeError('imported')")
+    installed = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    job = run_job(opt_ml, "train", "--num_round", "1", environment=installed)
+    assert job.returncode == 0, job.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
