@@ -48,6 +48,12 @@ def violations(operation: str, request: dict[str, Any], service: str = "sagemake
     return list(_violations(shape, request, operation)) if shape else []
 
 
+@cache
+def compiled(pattern: str) -> Any:
+    """Return the expression of a pattern; Java's pairs of surrogates become their code points."""
+    return regex.compile(pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"))
+
+
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
     "map": (dict,),
@@ -97,7 +103,7 @@ def _constraint_violations(shape: Any, value: Any, path: str) -> Iterator[str]:
         yield f"{path}: {what}{size} is less than {metadata['min']}"
     if "max" in metadata and size > metadata["max"]:
         yield f"{path}: {what}{size} is more than {metadata['max']}"
-    if "pattern" in metadata and not regex.fullmatch(metadata["pattern"], value):
+    if "pattern" in metadata and not compiled(metadata["pattern"]).fullmatch(value):
         yield f"{path}: {value!r} does not match {metadata['pattern']}"
     if "enum" in metadata and value not in metadata["enum"]:
         yield f"{path}: {value!r} is not one of the {len(metadata['enum'])} allowed values"

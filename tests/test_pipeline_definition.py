@@ -345,10 +345,7 @@ def test_what_is_no_definition_at_all_is_an_error_too(text: str) -> None:
         ("long description", "parameter InstanceType: 5000 characters of description, of 4096"),
         ("no steps", "the definition has no steps"),
         ("branch", "step Later: depends on Candidate-RegisterModel, which is in a branch"),
-        (
-            "after the end",
-            "DependsOn names ValidationAucTooLow, a Fail step: nothing runs after it",
-        ),
+        ("after the end", "can not depends on ValidationAucTooLow"),
         ("unknown step member", "step Train: unknown member Nonsense"),
         ("no duration", "'a month' is not an ISO 8601 duration"),
         ("no conditions", "Conditions are missing"),

@@ -75,7 +75,7 @@ def resolve(value: Any, lookup: Lookup, read_json: ReadJson = lambda _uri, _path
             return lookup(Reference.parse(text))
         case {"Std:Join": {"On": str(on), "Values": list(values)}, **rest} if not rest:
             parts = [resolve(item, lookup, read_json) for item in values]
-            return UNKNOWN if UNKNOWN in parts else on.join(map(_text, parts))
+            return UNKNOWN if UNKNOWN in parts else on.join(map(as_text, parts))
         case {"Std:JsonGet": {"Path": str(path), **file}, **rest} if not rest and len(file) == 1:
             parse_json_path(path)
             uri = resolve(file.get("PropertyFile", file.get("S3Uri")), lookup, read_json)
@@ -150,7 +150,8 @@ def select(value: Any, path: tuple[str | int, ...]) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value as it stands in a text: booleans in lower case."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)

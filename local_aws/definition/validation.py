@@ -99,7 +99,7 @@ def _step_problems(step: Step, defaults: dict[Any, Any], by_name: dict[str, Step
         if name not in by_name:
             yield f"DependsOn names an unknown step {name}"
         elif by_name[name].get("Type") == "Fail":
-            yield f"DependsOn names {name}, a Fail step: nothing runs after it"
+            yield f"{step['Name']} can not depends on {name}"  # AWS's words: it is a Fail step
     yield from _member_problems(step)
     kind_of = STEP_TYPES[kind]
     if kind_of.operation:

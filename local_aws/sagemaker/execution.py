@@ -280,6 +280,6 @@ def _branch(step: Step, properties: dict[str, Any]) -> list[Step]:
     if step["Type"] != "Condition":
         return []
     branch: list[Step] = step["Arguments"].get(
-        "IfSteps" if properties["Outcome"] == "True" else "ElseSteps", []
+        "IfSteps" if properties["Outcome"] else "ElseSteps", []
     )
     return branch

@@ -1,37 +1,17 @@
-from collections.abc import Iterator
 from typing import Any
 
-from local_aws.service_model import UNKNOWN, sagemaker_model, training_instance_types, violations
+from local_aws.service_model import (
+    UNKNOWN,
+    compiled,
+    sagemaker_model,
+    training_instance_types,
+    violations,
+)
 
 import pytest
-import regex
 
 PIPELINE = {"PipelineName": "p", "RoleArn": "arn:aws:iam::123456789012:role/r"}
 PIPELINE["ClientRequestToken"] = "x" * 32
-
-
-def patterns(shape: Any, seen: set[str]) -> Iterator[str]:
-    """Every pattern anywhere in a shape."""
-    if shape.name in seen:
-        return
-    seen.add(shape.name)
-    if "pattern" in shape.metadata:
-        yield shape.metadata["pattern"]
-    members: list[Any] = list(getattr(shape, "members", {}).values())
-    members += [getattr(shape, name) for name in ("member", "key", "value") if hasattr(shape, name)]
-    for member in members:
-        yield from patterns(member, seen)
-
-
-@pytest.mark.parametrize(
-    "operation", ["CreatePipeline", "UpdatePipeline", "StartPipelineExecution", "CreateTrainingJob"]
-)
-def test_every_pattern_of_the_requests_can_be_checked(operation: str) -> None:
-    """Not so of the whole API: a few patterns of other requests are no regular expressions."""
-    found = list(patterns(sagemaker_model().operation_model(operation).input_shape, set()))
-    assert found
-    for pattern in found:
-        regex.compile(pattern)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +42,17 @@ def test_the_training_types_are_those_of_the_api() -> None:
     types = training_instance_types()
     assert {"ml.t3.medium", "ml.m5.large"} <= set(types)
     assert not {"ml.t2.medium", "ml.t3.small", "ml.c5.large"} & set(types)
+
+
+def test_every_pattern_of_the_model_is_an_expression() -> None:
+    shapes = map(sagemaker_model().shape_for, sagemaker_model().shape_names)
+    patterns = {each.metadata["pattern"] for each in shapes if "pattern" in each.metadata}
+    assert len(patterns) > 100
+    for pattern in patterns:
+        compiled(pattern)
+
+
+def test_a_pattern_of_java_takes_what_is_beyond_two_bytes() -> None:
+    athena = compiled(sagemaker_model().shape_for("AthenaCatalog").metadata["pattern"])
+    assert athena.fullmatch("AwsDataCatalog \U0001f600")
+    assert not athena.fullmatch("\x00")

@@ -186,8 +186,9 @@ def test_json_of_any_s3_uri_can_be_read() -> None:
 
 def test_the_outcome_of_a_condition_can_be_referred_to() -> None:
     outcome = {"Get": "Steps.Gate.Outcome"}
-    execution = execute(fail(outcome), gate(0.9, [], []))
-    assert execution.steps()[-1]["FailureReason"] == "True"
+    message = {"Std:Join": {"On": ": ", "Values": ["the outcome", outcome]}}
+    execution = execute(fail(message), gate(0.9, [], []))
+    assert execution.steps()[-1]["FailureReason"] == "the outcome: true"
 
 
 def test_an_output_of_a_processing_job_is_found_by_its_name() -> None:
@@ -250,7 +251,7 @@ def test_a_processing_job_that_fails_gives_its_reason() -> None:
         ),
         ([process(PropertyFiles=[]), gate(json_get("x"), [], [])], "has no property file Report"),
         ([process(), gate(json_get("x["), [], [])], "'x[' is not a path in a JSON file"),
-        ([fail(""), CREATE | {"DependsOn": ["Fail"]}], "DependsOn names Fail, a Fail step"),
+        ([fail(""), CREATE | {"DependsOn": ["Fail"]}], "Create can not depends on Fail"),
         ([fail(""), fail({"Get": "Steps.Fail.x"}, "End")], "a Fail step has no properties"),
         ([gate(AUC, [], [], RetryPolicies=[])], "unknown member RetryPolicies"),
     ],

@@ -2,22 +2,26 @@
 
 from typing import Any
 
+from local_aws.definition.expressions import as_text
 from local_aws.sagemaker.steps.conditions import holds
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
 
 def decide(step: StepRun) -> dict[str, Any]:
-    """Return the outcome of a condition, "True" or "False"."""
+    """Return the outcome of a condition: a boolean, which a text has in lower case.
+
+    Source: test_two_step_fail_pipeline_with_join_fn, the SDK's integration tests (version 2).
+    """
     try:
-        outcome = str(all(holds(condition) for condition in step.arguments["Conditions"]))
+        outcome = all(holds(condition) for condition in step.arguments["Conditions"])
     except ValueError as error:
         raise StepFailed(f"ClientError: the condition cannot be evaluated: {error}") from None
-    step.update(Metadata={"Condition": {"Outcome": outcome}})
+    step.update(Metadata={"Condition": {"Outcome": str(outcome)}})
     return {"Outcome": outcome}
 
 
 def fail(step: StepRun) -> dict[str, Any]:
     """End the execution with the step's message."""
-    message = step.arguments.get("ErrorMessage", "")
+    message = as_text(step.arguments.get("ErrorMessage", ""))
     step.update(Metadata={"Fail": {"ErrorMessage": message}})
     raise StepFailed(message)
