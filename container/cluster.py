@@ -4,10 +4,11 @@ When a host fails, the next operation fails on the others, which end at once; Sa
 the job everywhere. Which host was lost, its own log says. Source: "Distributed XGBoost" and the
 reference of xgboost.collective.
 
-An operation may also never return: on an error, the thread of XGBoost that moves the data wakes the
-caller before it stores the error (Loop::ProcessQueue). A caller that is faster takes the operation
-for done, and its next one waits for a thread that has ended: 2 of 40 jobs on a busy machine.
-Therefore another thread looks at the connections.
+For two cases a thread watches the connections. A host that vanishes (its machine or its network is
+gone) closes none of them. And an operation may never return: on an error, the thread of XGBoost
+that moves the data wakes the caller before it stores the error (Loop::ProcessQueue). A caller that
+is faster takes the operation for done, and its next one waits for a thread that has ended: 2 of 40
+jobs on a busy machine.
 """
 
 import contextlib
@@ -37,6 +38,8 @@ START_SECONDS = 1200  # for all hosts to start: instances, images and data take 
 RETRY_SECONDS = 1.0
 OPERATION_SECONDS = 1800  # for the slowest host to reach the same operation
 LOST_SECONDS = 10  # for XGBoost to report a lost host, and for a checkpoint to be saved
+KEEPALIVE_SECONDS, KEEPALIVE_PROBES = 5, 5  # of an idle connection: 30 s without any answer
+MAX_RETRANSMITS = 7  # of sent data, at doubled intervals from 0.2 s: 25 s without any answer
 
 
 @dataclass(frozen=True)
@@ -80,31 +83,7 @@ def join(
         yield SINGLE_HOST
         return
     cluster = Cluster(hosts, hosts.index(current))
-    deadline = time.monotonic() + START_SECONDS
-    tracker = None
-    while True:
-        try:
-            if cluster.is_rank_zero and not tracker:
-                address = socket.gethostbyname(current)
-                tracker = RabitTracker(len(hosts), address, PORT, sortby="task")
-                tracker.start()
-            with xgb.config_context(verbosity=0):  # else a line for each time that it is too early
-                collective.init(
-                    dmlc_tracker_uri=socket.gethostbyname(hosts[0]),
-                    dmlc_tracker_port=PORT,
-                    dmlc_task_id=f"{cluster.rank:05}",  # sorted as text, it gives the rank
-                    dmlc_retry=1,
-                    dmlc_timeout=OPERATION_SECONDS,
-                )
-            break
-        except (xgb.core.XGBoostError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise InputError(
-                    f"{current}: not all of {', '.join(hosts)} came within {START_SECONDS} s "
-                    f"({str(error).splitlines()[-1]})",
-                    "see the logs of the other hosts; start the job again",
-                ) from None
-            time.sleep(RETRY_SECONDS)
+    tracker = _rendezvous(cluster)
     print(f"hosts: {', '.join(hosts)}; this is {current}, rank {cluster.rank}", flush=True)
     left = threading.Event()
     arguments = (current, list(_connections()), left, write_failure)
@@ -126,6 +105,36 @@ def join(
         raise
     finally:
         left.set()
+
+
+def _rendezvous(cluster: Cluster) -> RabitTracker | None:
+    """Try until all hosts have come; return the tracker on rank 0."""
+    current, deadline = cluster.hosts[cluster.rank], time.monotonic() + START_SECONDS
+    tracker = None
+    while True:
+        try:
+            if cluster.is_rank_zero and not tracker:
+                address = socket.gethostbyname(current)
+                tracker = RabitTracker(cluster.size, address, PORT, sortby="task")
+                tracker.start()
+            with xgb.config_context(verbosity=0):  # else a line for each time that it is too early
+                collective.init(
+                    dmlc_tracker_uri=socket.gethostbyname(cluster.hosts[0]),
+                    dmlc_tracker_port=PORT,
+                    dmlc_task_id=f"{cluster.rank:05}",  # sorted as text, it gives the rank
+                    dmlc_retry=1,
+                    dmlc_timeout=OPERATION_SECONDS,
+                )
+        except (xgb.core.XGBoostError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{current}: not all of {', '.join(cluster.hosts)} came within "
+                    f"{START_SECONDS} s ({str(error).splitlines()[-1]})",
+                    "see the logs of the other hosts; start the job again",
+                ) from None
+            time.sleep(RETRY_SECONDS)
+        else:
+            return tracker
 
 
 def _lost(current: str, reason: str) -> InputError:
@@ -155,10 +164,20 @@ def _end_when_lost(
     poll = select.poll()
     for connection in connections:
         poll.register(connection, select.POLLRDHUP)
-    poll.poll()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+    while not poll.poll(1000) and not any(map(_is_unanswered, connections)):
+        pass
     if not left.wait(LOST_SECONDS):
-        error = _lost(current, "it was closed, and the operation did not return")
+        error = _lost(current, "it is closed or silent, and the operation did not return")
         print(f"error: {error}", file=sys.stderr, flush=True)
         with contextlib.suppress(OSError):
             write_failure(str(error))
         os._exit(1)
+
+
+def _is_unanswered(connection: socket.socket) -> bool:
+    """Return whether data were sent again and again (tcpi_retransmits of struct tcp_info)."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[2] >= MAX_RETRANSMITS

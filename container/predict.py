@@ -8,7 +8,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,6 @@ def read_json(content: bytes) -> pd.DataFrame:
     return _to_rows(document)
 
 
-READERS: Mapping[str, Callable[[bytes], pd.DataFrame]] = {
-    "text/csv": read_csv,
-    "application/jsonlines": read_json_lines,
-    "application/x-jsonlines": read_json_lines,
-    "application/json": read_json,
-}
-
-
 def probability_text(probability: float) -> str:
     """Return nine significant digits: any two float32 differ in them."""
     return f"{probability:.9g}"
@@ -82,7 +74,13 @@ def write_json(probabilities: Iterable[float]) -> str:
     return f'{{"predictions": [{predictions}]}}\n'
 
 
-WRITERS: Mapping[str, Callable[[Iterable[float]], str]] = {
+READERS: dict[str, Callable[[bytes], pd.DataFrame]] = {
+    "text/csv": read_csv,
+    "application/jsonlines": read_json_lines,
+    "application/x-jsonlines": read_json_lines,
+    "application/json": read_json,
+}
+WRITERS: dict[str, Callable[[Iterable[float]], str]] = {
     "text/csv": write_csv,
     "application/jsonlines": write_json_lines,
     "application/x-jsonlines": write_json_lines,

@@ -5,6 +5,7 @@ works. Sources: "Custom Inference Code with Hosting Services", "Custom Inference
 Transform" and "Troubleshoot multi-container endpoints" in the SageMaker developer guide.
 """
 
+import functools
 import logging
 import os
 import re
@@ -44,44 +45,42 @@ class Refusal(Exception):
         self.status = HTTPStatus(status)
 
 
-class Application:
-    """Answers /ping, and /invocations with the scores of an artifact."""
+def respond(
+    artifact: Artifact, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """Answer a request: a WSGI application (PEP 3333), but for the artifact."""
+    status, headers = HTTPStatus.OK, []
+    try:
+        media_type, text = _answer(artifact, environ)
+    except Refusal as refusal:
+        status, media_type, text = refusal.status, "text/plain; charset=utf-8", str(refusal)
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append(("Allow", METHODS[environ["PATH_INFO"]]))
+    content = text.encode("utf-8", "backslashreplace")
+    headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [content]
 
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request (PEP 3333)."""
-        status, headers = HTTPStatus.OK, []
-        try:
-            media_type, text = self._answer(environ)
-        except Refusal as refusal:
-            status, media_type, text = refusal.status, "text/plain; charset=utf-8", str(refusal)
-            if status == HTTPStatus.METHOD_NOT_ALLOWED:
-                headers.append(("Allow", METHODS[environ["PATH_INFO"]]))
-        content = text.encode("utf-8", "backslashreplace")
-        headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
-        start_response(f"{status.value} {status.phrase}", headers)
-        return [content]
-
-    def _answer(self, environ: WSGIEnvironment) -> tuple[str, str]:
-        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
-        if path not in METHODS:
-            raise Refusal(404, f"no path {path[:60]!r}", f"ask for {' or '.join(METHODS)}")
-        if method != METHODS[path]:
-            raise Refusal(405, f"{path} does not take {method}", f"use {METHODS[path]}")
-        if path == "/ping":
-            return "text/plain", ""
-        given = _content_type(environ)
-        wanted = _accepted(environ.get("HTTP_ACCEPT", ""), given)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        if not body:
-            raise Refusal(400, "body: empty", "send at least one row")
-        try:
-            probabilities = self.artifact.score(READERS[given](body))
-        except InputError as error:
-            raise Refusal(400, str(error.args[0]), error.hint) from None
-        return wanted, WRITERS[wanted](probabilities.tolist())
+def _answer(artifact: Artifact, environ: WSGIEnvironment) -> tuple[str, str]:
+    """Return the media type and the text of an answer. Raises Refusal."""
+    path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+    if path not in METHODS:
+        raise Refusal(404, f"no path {path[:60]!r}", f"ask for {' or '.join(METHODS)}")
+    if method != METHODS[path]:
+        raise Refusal(405, f"{path} does not take {method}", f"use {METHODS[path]}")
+    if path == "/ping":
+        return "text/plain", ""
+    given = _content_type(environ)
+    wanted = _accepted(environ.get("HTTP_ACCEPT", ""), given)
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    if not body:
+        raise Refusal(400, "body: empty", "send at least one row")
+    try:
+        probabilities = artifact.score(READERS[given](body))
+    except InputError as error:
+        raise Refusal(400, error.args[0], error.hint) from None
+    return wanted, WRITERS[wanted](probabilities.tolist())
 
 
 def _content_type(environ: WSGIEnvironment) -> str:
@@ -114,7 +113,7 @@ def serve(model_dir: Path) -> int:
         artifact = Artifact.load(model_dir)
         artifact.score(check_rows(pd.DataFrame([dict.fromkeys(COLUMNS)], dtype=object), "model"))
         print(f"model of {model_dir}", flush=True)
-        run_server(Application(artifact))
+        run_server(functools.partial(respond, artifact))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1

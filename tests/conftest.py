@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# Threads of XGBoost spin while they wait for each other: a second is a minute on busy cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from container.reading import read_rows
 from pipeline.data import Dataset, prepare
 from pipeline.local import ProjectAws, start

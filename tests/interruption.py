@@ -34,7 +34,7 @@ class Program:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
-            env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"},
+            env=ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

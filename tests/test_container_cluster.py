@@ -29,10 +29,17 @@ LONG = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001"}
 LOST = "the connection to another host is lost"
 LOST_SECONDS = 60  # for the others to end; mostly it takes less than one
 STUCK = """
-import ctypes, pathlib, sys
+import contextlib, ctypes, os, pathlib, socket, struct, sys
 from container import cluster, opt_ml
 job = opt_ml.OptMl(pathlib.Path(sys.argv[1]))
-with cluster.join(*job.hosts(), job.write_failure):
+with cluster.join(*job.hosts(), job.write_failure) as joined:
+    silent = job.root.with_name("silent")
+    if joined.rank == 1 and silent.exists():
+        refuse_all = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # "return 0"
+        of_one = struct.pack("HL", 1, ctypes.addressof(refuse_all))
+        for number in range(3, 100):
+            with contextlib.suppress(OSError):
+                socket.socket(fileno=os.dup(number)).setsockopt(socket.SOL_SOCKET, 26, of_one)
     ctypes.CDLL(None).pause()
 """
 
@@ -82,7 +89,7 @@ class Hosts:
         """Start these hosts, or all, with the image's program or with another."""
         for rank in ranks or self.ranks:
             root = str(self.roots[rank])
-            own = {"SAGEMAKER_BASE_DIR": root, "OMP_NUM_THREADS": "1"}
+            own = {"SAGEMAKER_BASE_DIR": root}
             what = ["-c", program, root] if program else ["-m", "container", "train"]
             with self.roots[rank].with_suffix(".log").open("wb") as log:
                 self.processes[rank] = subprocess.Popen(
@@ -248,16 +255,23 @@ def test_when_a_host_is_killed_the_others_end_within_seconds(
     assert not hosts.model().exists()
 
 
-def test_hosts_that_xgboost_leaves_waiting_end_when_another_is_killed(
-    make_hosts: MakeHosts,
+@pytest.mark.parametrize("silent", [False, True])
+def test_hosts_that_xgboost_leaves_waiting_end_when_another_is_killed_or_falls_silent(
+    silent: bool, opt_ml: Path, make_hosts: MakeHosts
 ) -> None:
-    """A call that does not return stands for that of XGBoost: one killing of twenty leads to it."""
+    """A call that does not return stands for that of XGBoost: one killing of twenty leads to it.
+
+    The kernel answers nothing for a silent host (SO_ATTACH_FILTER, socket(7)).
+    """
     hosts = make_hosts(3)
+    if silent:
+        opt_ml.with_name("silent").touch()
     hosts.start(program=STUCK)
     for rank in hosts.ranks:
         hosts.wait_for_log(rank, "this is ")
-    hosts.processes[1].kill()
-    assert hosts.wait() == [1, -signal.SIGKILL, 1]
+    if not silent:
+        hosts.processes[1].kill()
+    assert [hosts.processes[rank].wait(120) for rank in (0, 2)] == [1, 1]
     for rank in (0, 2):
         first_line, hint = hosts.failure(rank).splitlines()
         assert first_line.startswith(f"{hosts.names[rank]}: {LOST}: ")
