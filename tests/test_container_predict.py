@@ -1,9 +1,9 @@
-"""Rows to score: in every form the same, and scored by the command with the artifact alone."""
+"""Rows to score: the same in every form, by the command and by the server (as NEEDS_ENGINE, in the
+image), to the last digit."""
 
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,11 +19,12 @@ from pipeline.settings import Settings
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from model_server import ModelServer
 from pandas.testing import assert_frame_equal
+from program import ENVIRONMENT
 
 Row = dict[str, Any]
 JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
@@ -152,11 +153,10 @@ def test_probabilities_are_written_with_digits_that_tell_any_two_apart(given_: l
     assert [str(each["probability"]) for each in document["predictions"]] == lines
 
 
-def predict(model: Path, content: bytes) -> subprocess.CompletedProcess[str]:
+def run_command(model: Path, content: bytes) -> subprocess.CompletedProcess[str]:
     """Scores rows as a user would, with nothing but the model folder."""
     command = [sys.executable, "-m", "container.predict", str(model)]
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, input=content, env=environment, capture_output=True, check=False)
+    done = subprocess.run(command, input=content, env=ENVIRONMENT, capture_output=True, check=False)
     return subprocess.CompletedProcess(
         command, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
@@ -166,13 +166,13 @@ def test_the_command_scores_rows_with_or_without_labels(
     served_root: Path, settings: Settings, rows: pd.DataFrame
 ) -> None:
     content = settings.data_file.read_bytes()
-    done = predict(served_root / "model", content)
+    done = run_command(served_root / "model", content)
     header, *lines = done.stdout.splitlines()
     assert header == f"probability,{LABEL}"
     expected = Artifact.load(served_root / "model").score(rows).tolist()
     assert lines == [f"{probability_text(p)},{int(p >= 0.5)}" for p in expected]
     unlabelled = rows.drop(columns=LABEL).to_csv(index=False).encode()
-    assert predict(served_root / "model", unlabelled).stdout == done.stdout
+    assert run_command(served_root / "model", unlabelled).stdout == done.stdout
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,42 @@ def test_the_command_scores_rows_with_or_without_labels(
 def test_what_the_command_cannot_score_is_one_line_and_a_hint(
     content: bytes, message: str, served_root: Path, tmp_path: Path
 ) -> None:
-    done = predict(served_root / "model", content)
+    done = run_command(served_root / "model", content)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {message}")
     assert "\nhint: " in done.stderr
-    done = predict(tmp_path, as_csv([ROW]))
+    done = run_command(tmp_path, as_csv([ROW]))
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path}: no model.ubj\nhint: ")
+
+
+@pytest.fixture(scope="module")
+def artifact(served_root: Path) -> Artifact:
+    return Artifact.load(served_root / "model")
+
+
+def assert_served_alike(server: ModelServer, artifact: Artifact, rows: list[Row]) -> None:
+    """The server gives the digits of the command for every form of the rows."""
+    scores = artifact.score(READERS[CSV](as_csv(rows)))
+    expected = [probability_text(probability) for probability in scores.tolist()]
+    for form, (kind, write) in FORMS.items():
+        answer = server.invoke(write(rows), kind, accept=CSV)
+        assert answer.text.splitlines() == expected, form
+
+
+@hypothesis_settings(max_examples=40)
+@given(rows=rows_to_score)
+def test_random_rows_are_served_with_the_probabilities_of_the_command(
+    rows: list[Row], artifact: Artifact, server: ModelServer
+) -> None:
+    """With known, unseen and missing values, columns in any order; alone and together."""
+    assert_served_alike(server, artifact, rows)
+    assert_served_alike(server, artifact, rows[:1])
+
+
+def test_the_projects_data_are_served_with_the_probabilities_of_the_command(
+    artifact: Artifact, server: ModelServer, settings: Settings
+) -> None:
+    rows: list[Row] = list(csv.DictReader(io.StringIO(settings.data_file.read_text("utf-8"))))
+    assert_served_alike(server, artifact, rows)
+    assert len(set(artifact.score(READERS[CSV](as_csv(rows))))) > 100

@@ -78,36 +78,15 @@ def test_a_row_gets_a_probability_in_the_form_that_it_came_in(server: ModelServe
         assert as_json.text == f'{{"predictions": [{{"probability": {probability}}}]}}\n'
 
 
-def test_columns_come_in_any_order_and_case_and_others_are_ignored(server: ModelServer) -> None:
-    expected = server.invoke(lines_of(ALLEN), JSON_LINES).text
-    other = {name.upper(): ALLEN[name] for name in reversed(COLUMNS)}
-    other |= {"PassengerId": 1, "boat": ["2"], "survived": "maybe"}
-    assert server.invoke(lines_of(other), JSON_LINES).text == expected
-
-
-def test_null_is_an_empty_cell_and_a_number_is_the_text_of_its_digits(server: ModelServer) -> None:
+def test_null_is_an_empty_cell_and_not_a_number_too(server: ModelServer) -> None:
     missing = [UNKNOWN, dict.fromkeys(COLUMNS, ""), dict.fromkeys(COLUMNS, "NaN")]
-    numbers = [ALLEN, ALLEN | {"age": "29", "fare": "2.113375e2", "ticket": "24160"}]
-    for rows in (missing, numbers):
-        answer = server.invoke(lines_of(*rows), JSON_LINES)
-        assert answer.status == 200, answer.text
-        assert len(set(answer.text.splitlines())) == 1
+    answer = server.invoke(lines_of(*missing), f"{JSON_LINES}; charset=UTF-8")
+    assert answer.status == 200, answer.text
+    assert len(set(answer.text.splitlines())) == 1
     not_a_number = json.dumps(ALLEN | {"age": float("nan")}).encode()
     unknown_age = server.invoke(lines_of(ALLEN | {"age": None}), JSON_LINES).text
     assert b"NaN" in not_a_number
     assert server.invoke(not_a_number, JSON_LINES).text == unknown_age
-
-
-def test_a_byte_order_mark_and_empty_lines_change_nothing(server: ModelServer) -> None:
-    plain = server.invoke(lines_of(ALLEN, UNKNOWN), JSON_LINES).text
-    body = b"\xef\xbb\xbf\r\n" + lines_of(ALLEN).replace(b"\n", b"\r\n") + b"\r\n\r\n"
-    marked = server.invoke(body + lines_of(UNKNOWN), f"{JSON_LINES}; charset=UTF-8")
-    assert marked.text == plain
-
-
-def test_the_other_name_of_json_lines_is_known(server: ModelServer) -> None:
-    answer = server.invoke(lines_of(ALLEN), "application/x-jsonlines")
-    assert (answer.status, answer.content_type) == (200, "application/x-jsonlines")
 
 
 @pytest.mark.parametrize(
@@ -135,36 +114,12 @@ def test_accept_chooses_the_form_of_the_answer(
     ("body", "content_type", "reason"),
     [
         (b"", CSV, "body: empty"),
-        (b"\n\n", CSV, "body: no header"),
-        (f"{HEADER}\n".encode(), CSV, "body: no rows"),
-        (b"pclass,age\n1,2\n", CSV, "body: missing columns: sibsp, parch, fare, name"),
         (f"{HEADER}\n1,2\n".encode(), CSV, "body: row 1 has 2 cells, the header has 10"),
-        (
-            f"{HEADER}\n,,,,,,,,,\n,old,,,,,,,,\n".encode(),
-            CSV,
-            "body: age is 'old' (row 2); allowed: a n",
-        ),
         (f"{HEADER}\n{'x' * 200_000},,,,,,,,,\n".encode(), CSV, "body: pclass is 'xxx"),
         (b"\xff\xfe", CSV, "body: not in UTF-8, or not CSV"),
-        (b"\n \n", JSON_LINES, "body: no rows"),
-        (lines_of(ALLEN) + b"\n{", JSON_LINES, "body: line 2 is not JSON: "),
-        (lines_of(ALLEN, [ALLEN]), JSON_LINES, "body: row 2 is not a JSON object"),
         (lines_of(ALLEN, ALLEN | {"age": -1}), JSON_LINES, "body: age is '-1' (row 2); allowed"),
-        (lines_of(ALLEN, ALLEN | {"sex": True}), JSON_LINES, "body: row 2: sex is a bool"),
-        (lines_of(ALLEN | {"cabin": {}}), JSON_LINES, "body: row 1: cabin is a dict"),
-        (lines_of({**UNKNOWN, "Age": 3}), JSON_LINES, "body: line 1 is not JSON: age given twice"),
-        (b'{"pclass": 3}', JSON_LINES, "body: row 1: missing columns: age, sibsp, parch"),
-        (b"{", JSON, "body: not JSON: "),
-        (b"3", JSON, "body: no list of rows"),
-        (b"[]", JSON, "body: no rows"),
-        (b'{"instances": 3}', JSON, "body: no list of rows"),
         (b"[" * 100_000, JSON, "body: not JSON: "),
         (json.dumps([ALLEN, "x"]).encode(), JSON, "body: row 2 is not a JSON object"),
-        (
-            json.dumps([ALLEN, ALLEN | {"fare": "1e10"}]).encode(),
-            JSON,
-            "body: fare is '1e10' (row 2); allo",
-        ),
     ],
 )
 def test_a_bad_body_gets_400_with_the_reason_and_a_hint(
@@ -178,13 +133,6 @@ def test_a_bad_body_gets_400_with_the_reason_and_a_hint(
     assert len(first) < 300
 
 
-def test_csv_without_its_header_is_told_what_batch_transform_needs(server: ModelServer) -> None:
-    answer = server.invoke(b"3,22,1,0,7.25,Braund,male,A/5 21171,,S\n", CSV)
-    assert answer.status == 400
-    assert answer.text.startswith("body: no header: the first line is '3,22,1,0")
-    assert "send application/jsonlines, or set SplitType to None" in answer.text
-
-
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status", "reason"),
     [
@@ -195,27 +143,9 @@ def test_csv_without_its_header_is_told_what_batch_transform_needs(server: Model
         ("GET", "/invocations", {}, 405, "/invocations does not take GET"),
         ("POST", "/invocations", {}, 415, "Content-Type is ''"),
         ("POST", "/invocations", {"content_type": "text/html"}, 415, "Content-Type is 'text/html'"),
-        (
-            "POST",
-            "/invocations",
-            {"content_type": "text/csv; charset=latin-1"},
-            415,
-            "Content-Type 'text/csv; charset=latin-1'",
-        ),
-        (
-            "POST",
-            "/invocations",
-            {"content_type": "text/csv", "content_encoding": "gzip"},
-            415,
-            "Content-Type 'text/csv', Content-Encoding 'gzip'",
-        ),
-        (
-            "POST",
-            "/invocations",
-            {"content_type": "text/csv", "accept": "text/html"},
-            406,
-            "Accept is 'text/html'",
-        ),
+        ("POST", "/invocations", {"content_type": f"{CSV}; charset=latin-1"}, 415, "Content-Type"),
+        ("POST", "/invocations", {"content_type": CSV, "content_encoding": "gzip"}, 415, "Content"),
+        ("POST", "/invocations", {"content_type": CSV, "accept": "text/html"}, 406, "Accept is"),
     ],
 )
 def test_what_it_does_not_do_has_its_own_status_and_a_hint(
@@ -296,7 +226,7 @@ bodies = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=150)
 @given(body=bodies, content_type=media_types, accept=media_types)
 def test_no_body_and_no_header_gives_500_or_hangs(
     body: bytes, content_type: str | bytes, accept: str | bytes, server: ModelServer
@@ -305,7 +235,7 @@ def test_no_body_and_no_header_gives_500_or_hangs(
     assert answer.status in (200, 400, 406, 415)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=100)
 @given(request=st.binary(max_size=400))
 def test_nothing_that_is_sent_stops_it(request: bytes, server: ModelServer) -> None:
     with socket.create_connection((server.host, server.port), timeout=60) as connection:

@@ -1,7 +1,7 @@
 """The image as a model server, for a client that was not written here: the SDK's own local mode.
 
 What the image answers is tested where the same is tested of the process: every test of
-test_container_serve.py and test_predict_and_serve.py that asks a server runs in the image too.
+test_container_serve.py and test_container_predict.py that asks a server runs in the image too.
 """
 
 import csv
