@@ -19,6 +19,7 @@ from pipeline.local import ProjectAws, start
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 
 import container_engine
+import deploying
 import hypothesis
 import model_server
 import pandas as pd
@@ -115,11 +116,15 @@ def local_aws(settings: Settings) -> Iterator[ProjectAws]:
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """A local AWS with containers, in a process of its own, and an image pushed to it."""
+    """A local AWS with containers, in a process of its own, and an image pushed to it.
+
+    Its stack deploys what is approved.
+    """
     folder = tmp_path_factory.mktemp("image")
+    options, variables = deploying.serve_options(folder)
     container_engine.write_settings(folder / "good.yaml", container_engine.base_image())
     container_engine.write_settings(folder / "bad.yaml", "127.0.0.1:9/no/such:image")
-    with container_engine.serve(folder) as terminal:
+    with container_engine.serve(folder, *options, environment=variables) as terminal:
 
         def push(config: str) -> subprocess.CompletedProcess[str]:
             return terminal.python("build/push_image.py", "--config", config)
