@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from container.errors import InputError
-from pipeline.serving.cost import idle_cost
+from pipeline.serving.cost import describe_cost
 from pipeline.terminal import say
 
 import boto3
@@ -63,7 +63,7 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
         pipelines=pipelines,
         executions=sum(count_executions(sagemaker, each) for each in pipelines),
         endpoints={
-            name: idle_cost(
+            name: describe_cost(
                 session,
                 configs[config].get("InstanceType"),
                 configs[config].get("ServerlessConfig", {}).get("MemorySizeInMB"),

@@ -15,7 +15,7 @@ from pipeline.diagnosis import diagnose
 from pipeline.evidence.scoring import load_artifact
 from pipeline.execution.archive import download_artifact
 from pipeline.rehearsal import with_approved_version
-from pipeline.serving.cost import idle_cost
+from pipeline.serving.cost import describe_cost
 from pipeline.serving.endpoint import (
     NotServed,
     configuration_before,
@@ -86,10 +86,10 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
         told = diagnosis.filled({"STACK": settings.stack_name}) if diagnosis else hint
         say(f"error: version {version.number}: {error}\n{still} served\n{told}")
         return cli.NOT_SUCCEEDED
-    since = sagemaker.describe_endpoint(EndpointName=name)["LastModifiedTime"].isoformat()
-    print(f"endpoint  {name}: version {version.number} since {since}")
-    served_by = settings.endpoint
-    print(f"cost      {idle_cost(session, served_by.instance_type, served_by.memory_mb)}")
+    if served := find_served(sagemaker, name):
+        print(f"endpoint  {name}: version {served.version.number} since {served.since}")
+    endpoint = settings.endpoint
+    print(f"cost      {describe_cost(session, endpoint.instance_type, endpoint.memory_mb)}")
     if not arguments.local:
         clean = "build/teardown.py, to remove everything"
         say(f"next: python {clean if arguments.rollback else 'pipeline/score.py FILE'}")

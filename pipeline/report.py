@@ -27,6 +27,7 @@ from pipeline.execution.record import (
     save,
 )
 from pipeline.instances import price_list
+from pipeline.serving.endpoint import endpoint_name
 from pipeline.settings import Settings, load_settings
 
 import boto3
@@ -128,7 +129,8 @@ def _main(arguments: argparse.Namespace) -> int:
     check_ended(sagemaker, execution_arn)
     make_folder(RUNS)
     pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
-    record = collect(sagemaker, s3, session.client("ecr"), pricing, execution_arn)
+    ecr, endpoint = session.client("ecr"), endpoint_name(settings)
+    record = collect(sagemaker, s3, ecr, pricing, execution_arn, endpoint)
     diagnosis, _ = diagnose_run(session.client("logs"), record)
     record["diagnosis"] = diagnosis.id if diagnosis else None
     folder = run_folder(execution_arn, RUNS)

@@ -27,6 +27,7 @@ from pipeline.execution.summary import INDENT, summary
 from pipeline.image import source_tag
 from pipeline.instances import price_list
 from pipeline.instances.survey import EVIDENCE, keep_survey
+from pipeline.serving.endpoint import endpoint_name
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
 from pipeline.terminal import Stage, make_console, say, stages
 from pipeline.workflow.parameters import (
@@ -149,7 +150,7 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
     Thread(target=import_module, args=["pipeline.evidence.pictures"]).start()
     interrupted = follow(follower)
     stage("reading the results back")
-    record = collect(sagemaker, s3, ecr, pricing, execution_arn)
+    record = collect(sagemaker, s3, ecr, pricing, execution_arn, endpoint_name(settings))
     because = follower.stopped_because
     diagnosis, lines = diagnose_run(logs, record, because)
     record["diagnosis"] = diagnosis.id if diagnosis else None

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from container.contract import VALIDATION_CHANNEL
 from pipeline import approve, deploy_model, score, upsert_and_start
 from pipeline.data import Dataset
 from pipeline.execution.archive import download_artifact
+from pipeline.execution.record import RUNS
 from pipeline.local import ProjectAws
 from pipeline.serving import batch
 from pipeline.serving.endpoint import (
@@ -109,7 +112,7 @@ def test_only_approved_versions_are_served_and_a_rollback_goes_back(
     assert deploy_model.main([]) == 0
     told = capsys.readouterr().out
     assert f"endpoint  {NAME}: version {first} since " in told
-    assert "0 USD while idle" in told
+    assert "0 USD while idle; 0.0400 USD for 1,000 requests of a second with 2048 MB" in told
     answer = local_aws.clients.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=NAME, ContentType="text/csv", Body=rows
     )
@@ -182,7 +185,20 @@ def test_the_gate_can_ask_for_more_than_the_version_that_is_served(
     told = capsys.readouterr().err
     assert f"least validation AUC: {float(served_auc)}" in told
     assert "is below MinValidationAuc" in told
+    shutil.rmtree(RUNS)
     assert upsert_and_start.main([*given, "num_round=5"]) == 0  # as good is enough
+
+    # Its pages name the version that is served at their time.
+    (record,) = RUNS.glob("*/run.json")
+    served = json.loads(record.read_text("utf-8"))["served"]
+    assert (served["version"], served["status"]) == (before, "InService")
+    assert (
+        f"| Served now | version {before} since {served['since']}, by `{NAME}` (InService) |"
+        in (record.with_name("report.md").read_text("utf-8"))
+    )
+    assert f"| 현재 서빙 | 버전 {before}, {served['since']}부터, 엔드포인트 `{NAME}` (" in (
+        record.with_name("report.ko.md").read_text("utf-8")
+    )
 
 
 def test_an_answer_that_differs_leaves_the_version_before_serving(

@@ -46,6 +46,7 @@ EXECUTION_ROLE = (
 )
 
 REGISTRY = 'SageMaker\'s own: "AWS Managed Policies for Model Registry", developer guide'
+SERVED = "for the version that is served; tests/test_least_privilege_of_serving.py"
 VERSIONS = "for `aws sagemaker list-model-packages` and `describe-model-package`"
 
 # What the flow does without on local AWS, and why it is allowed all the same.
@@ -55,6 +56,8 @@ STAYS = {
     ),
     Permission(OPERATOR, "ReadTheRegistry", "sagemaker:DescribeModelPackage"): VERSIONS,
     Permission(OPERATOR, "ReadTheRegistry", "sagemaker:ListModelPackages"): VERSIONS,
+    Permission(OPERATOR, "SeeWhatIsServed", "sagemaker:DescribeEndpointConfig"): SERVED,
+    Permission(OPERATOR, "SeeWhatIsServed", "sagemaker:DescribeModel"): SERVED,
     Permission(OPERATOR, "CheckOneselfOfIdentityCenter", "iam:SimulatePrincipalPolicy"): (
         "for `preflight.py`, when the operator comes from IAM Identity Center; here it is a user"
     ),

@@ -5,6 +5,7 @@ what is asked for is allowed, and what is allowed is asked for, or stays for a r
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ POLICIES = {  # of each person, by the output with its ARN; the operator has her
     SCORER: ("OperatorPolicyArn", "DeployerPolicyArn"),
 }
 SERVING = 'SageMaker\'s own: "CreateModel API: Execution Role Permissions", developer guide'
+
+# Of these two, the one statement that is for serving.
+OF_SERVING = {PIPELINE: "ScoreInBatches", OPERATOR: "SeeWhatIsServed"}
 
 # What the flow does without on local AWS, and why it is allowed all the same.
 STAYS = {
@@ -57,6 +61,7 @@ class Proof:
     codes: dict[str, int]
     calls: list[Call]
     scored: Path
+    pages: list[str]  # of the runs
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +108,8 @@ def rehearse(environment: dict[str, str], folder: Path) -> Proof:
     codes["deploy again"] = step(DEPLOYER, deploy_model.main)
     codes["roll back"] = step(DEPLOYER, deploy_model.main, "--rollback")
     codes["score"] = step(SCORER, score.main, str(rows))
-    return Proof(codes, rehearsal.calls(begun), folder / "rows-scored.csv")
+    pages = [path.read_text("utf-8") for path in folder.glob("runs/*/report.md")]
+    return Proof(codes, rehearsal.calls(begun), folder / "rows-scored.csv", pages)
 
 
 def test_every_step_is_allowed_and_only_an_unapproved_version_is_refused(proof: Proof) -> None:
@@ -115,6 +121,8 @@ def test_every_step_is_allowed_and_only_an_unapproved_version_is_refused(proof: 
     # The SBOM of an image that no build has made is not there, which the operator may not be told.
     assert {each[:2] for each in denied} <= {(OPERATOR, "s3:ListBucket")}
     assert "probability" in proof.scored.read_text()
+    served = [re.findall(r"^\| Served now \| (.{9})", page, re.MULTILINE) for page in proof.pages]
+    assert sorted(served) == [["nothing i"], ["version 1"]]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +132,7 @@ def test_every_step_is_allowed_and_only_an_unapproved_version_is_refused(proof: 
         (DEPLOYER, "DeployerPolicy"),
         (MODEL, "ModelRole"),
         (PIPELINE, "PipelineRole"),
+        (OPERATOR, "OperatorPolicy"),
     ],
 )
 def test_what_is_allowed_is_asked_for(principal: str, resource: str, proof: Proof) -> None:
@@ -133,7 +142,7 @@ def test_what_is_allowed_is_asked_for(principal: str, resource: str, proof: Proo
         Permission(principal, statement["Sid"], action)
         for statement in policies(resource)
         for action in listed(statement["Action"])
-        if (principal != PIPELINE or statement["Sid"] == "ScoreInBatches")
+        if statement["Sid"] == OF_SERVING.get(principal, statement["Sid"])
         and not any(call.action == action for call in asked)
     ]
     assert [each for each in unused if each not in STAYS] == []

@@ -143,7 +143,7 @@ S3_LOG = {"s3Logs": {"status": "ENABLED", "location": f"{BUCKET}/log"}}
 LIMITS = [
     Limit(
         OPERATOR,
-        "KeepThePipeline",
+        "RunThePipeline",
         "rewrite a pipeline whose name does not begin with the stack's",
         "`Resource`",
         update_other_pipeline,

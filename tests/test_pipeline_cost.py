@@ -4,7 +4,7 @@ from typing import Any
 from container.errors import InputError
 from pipeline.execution.cost import ask_dearest, check_ceiling, estimate
 from pipeline.execution.training_job import JobPhases
-from pipeline.instances.price_list import Price, instance_products
+from pipeline.instances.price_list import Price, products_request
 from pipeline.settings import Settings
 
 import boto3
@@ -32,7 +32,7 @@ def pricing() -> Any:
 
 def answered(pricing: Any, *items: str) -> Stubber:
     stubber = Stubber(pricing)
-    stubber.add_response("get_products", {"PriceList": list(items)}, instance_products("eu-west-1"))
+    stubber.add_response("get_products", {"PriceList": list(items)}, products_request("eu-west-1"))
     stubber.activate()
     return stubber
 

@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from pipeline.instances.price_list import Price, instance_prices
+from pipeline.instances.price_list import SERVERLESS, Price, read_prices
 
 import pytest
 from botocore.exceptions import ClientError
@@ -26,7 +26,7 @@ def product(usage_type: str, *, unit: str = "Hrs", usd: str | None = "0.11500000
 
 
 def prices(*items: str) -> dict[str, Price]:
-    return instance_prices([{"PriceList": [item]} for item in items])
+    return read_prices([{"PriceList": [item]} for item in items])
 
 
 def test_prices_are_found_on_every_page() -> None:
@@ -51,6 +51,16 @@ def test_prices_are_found_on_every_page() -> None:
 )
 def test_what_is_no_price_of_a_training_instance_by_the_hour_is_left_out(item: str) -> None:
     assert prices(item) == {}
+
+
+def test_a_second_of_serverless_requests_is_priced_by_its_memory() -> None:
+    usage_types = [f"USE1-ServerlessInf:Mem-{size}" for size in ("2GB", "3GB", "3GB-PC")]
+    items = [product(each, unit="Second", usd="0.0000600000") for each in usage_types]
+    found = read_prices([{"PriceList": items}], SERVERLESS)
+    assert {name: price.usd_per_hour for name, price in found.items()} == {
+        "Mem-2GB": pytest.approx(0.216),
+        "Mem-3GB": pytest.approx(0.216),
+    }
 
 
 def test_local_aws_refuses_filters_that_it_does_not_know(local_aws: Any) -> None:

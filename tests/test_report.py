@@ -103,6 +103,11 @@ def test_every_value_on_the_page_is_that_of_the_record(run: Run, language: str) 
         *(sha for data in record["data"].values() for sha in data["sha256"].values()),
     ):
         assert f"`{value}" in page, value
+    nothing = {
+        "en": "| Served now | nothing is served;",
+        "ko": "| 현재 서빙 | 서빙 중인 모델 없음;",
+    }
+    assert nothing[language] in page
     seconds = {"en": " s", "ko": "초"}[language]
     assert f" / {record['billable_seconds']}{seconds} / " in page
     assert f"| {record['peak_memory_mib']} MiB / " in page

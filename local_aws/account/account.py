@@ -1,6 +1,6 @@
 """The account behind local AWS: its quotas and prices, from accounts.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ TRAINING, SPOT_TRAINING = "training job", "spot training job"
 PROCESSING, TRANSFORM, ENDPOINT = "processing job", "transform job", "endpoint"
 PURPOSES = (TRAINING, SPOT_TRAINING, PROCESSING, TRANSFORM, ENDPOINT)
 TOTALS = {TRAINING: "Number of instances across all training jobs"}
+MEMORY_GB = range(1, 7)  # of a serverless endpoint
 
 Document = dict[str, Any]
 
@@ -93,13 +94,29 @@ def is_checked(quota: str) -> bool:
 
 
 def products(attributes: dict[str, str]) -> list[Document]:
-    """Return the products of AmazonSageMaker in the price list that have all these attributes."""
-    every = [
-        _product(region, instance_type, usd)
-        for region, table in TABLES["prices"].items()
-        for instance_type, usd in table["usd_per_hour"].items()
-    ]
-    return [each for each in every if attributes.items() <= each["product"]["attributes"].items()]
+    """Return those of AmazonSageMaker in the price list that have all these attributes."""
+    found = []
+    for each in _products():
+        product = each["product"]
+        own = product["attributes"] | {"productFamily": product["productFamily"]}
+        if attributes.items() <= own.items():
+            found.append(each)
+    return found
+
+
+def _products() -> Iterator[Document]:
+    for region, table in TABLES["prices"].items():
+        prefix, as_of = f"{table['usage_type_prefix']}-", table["as_of"]
+        for name, usd in table["usd_per_hour"].items():
+            of_type = {"component": "Training", "instanceName": name, "regionCode": region}
+            of_type["usagetype"] = f"{prefix}Train:{name}"
+            yield _product("ML Instance", of_type, "Hrs", usd, as_of)
+        serverless = table["serverless"]
+        for memory in MEMORY_GB:
+            usage_type = f"{prefix}ServerlessInf:Mem-{memory}GB"
+            of_memory = {"regionCode": region, "usagetype": usage_type}
+            usd = memory * serverless["usd_per_gb_second"]
+            yield _product("ML Serverless", of_memory, "Second", usd, serverless["as_of"])
 
 
 def _codes() -> list[tuple[str, str]]:
@@ -113,38 +130,26 @@ def _quota_name(instance_type: str, purpose: str) -> str:
     return f"{instance_type} for {purpose} usage"
 
 
-def _product(region: str, instance_type: str, usd: float) -> Document:
+def _product(
+    family: str, attributes: dict[str, str], unit: str, usd: float, as_of: str
+) -> Document:
     """Return a product as "Using the AWS Price List Query API", Billing user guide, shows it."""
-    table = TABLES["prices"][region]
-    sku = f"{region}-{instance_type}"  # AWS's own are 16 characters that say nothing
+    sku = attributes["usagetype"]  # AWS's own are 16 characters that say nothing
+    term, dimension = f"{sku}.on-demand", f"{sku}.on-demand.{unit.lower()}"
+    price = {
+        "unit": unit,
+        "beginRange": "0",
+        "endRange": "Inf",
+        "pricePerUnit": {"USD": f"{usd:.10f}"},
+    }
+    terms = {term: {"priceDimensions": {dimension: price}, "sku": sku, "effectiveDate": as_of}}
     return {
         "product": {
-            "productFamily": "ML Instance",
-            "attributes": {
-                "component": "Training",
-                "instanceName": instance_type,
-                "regionCode": region,
-                "servicecode": "AmazonSageMaker",
-                "usagetype": f"{table['usage_type_prefix']}-Train:{instance_type}",
-            },
+            "productFamily": family,
+            "attributes": attributes | {"servicecode": "AmazonSageMaker"},
             "sku": sku,
         },
         "serviceCode": "AmazonSageMaker",
-        "terms": {
-            "OnDemand": {
-                f"{sku}.on-demand": {
-                    "priceDimensions": {
-                        f"{sku}.on-demand.hour": {
-                            "unit": "Hrs",
-                            "beginRange": "0",
-                            "endRange": "Inf",
-                            "pricePerUnit": {"USD": f"{usd:.10f}"},
-                        }
-                    },
-                    "sku": sku,
-                    "effectiveDate": table["as_of"],
-                }
-            }
-        },
-        "publicationDate": table["as_of"],
+        "terms": {"OnDemand": terms},
+        "publicationDate": as_of,
     }

@@ -99,7 +99,7 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
     sagemaker = {"ServiceCode": "sagemaker", "MaxResults": PAGE_SIZE}
     defaults = inquiry.ask(quotas, "list_aws_default_service_quotas", **sagemaker)
     applied = inquiry.ask(quotas, "list_service_quotas", **sagemaker)
-    wanted = price_list.instance_products(region)
+    wanted = price_list.products_request(region)
     products = inquiry.ask(pricing, "get_products", **wanted) if pricing else []
     described = [
         page
@@ -108,7 +108,7 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
     ]
     return Facts(
         read_quotas(defaults, applied),
-        price_list.instance_prices(products),
+        price_list.read_prices(products),
         read_sizes(described),
     )
 

@@ -1,4 +1,4 @@
-"""What training costs, from the AWS Price List API.
+"""What training and serving cost, from the AWS Price List API.
 
 Sources: "Using the AWS Price List Query API" in the Billing user guide (the shape of a product);
 "DescribeTrainingJob" in the SageMaker API reference (billable seconds count for each instance, and
@@ -20,17 +20,22 @@ SERVICE = "AmazonSageMaker"
 # Of the client: a price is worth no long wait at the end of a run.
 SOON = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
-# What an instance is used for: the component of the product -> what its usage type says, as in
-# USE1-Train:ml.m5.large.
-TRAINING, HOSTING = "Training", "Hosting"
-_USES = {TRAINING: "Train", HOSTING: "Host"}
+# What is paid for: the component of the product, or its family -> its usage type, as in
+# USE1-Train:ml.m5.large, whose group is the instance type or the memory.
+TRAINING, HOSTING, SERVERLESS = "Training", "Hosting", "ML Serverless"
+_USAGE_TYPES = {
+    TRAINING: r"(?:.*-)?Train:(ml\.[a-z0-9.-]+)",
+    HOSTING: r"(?:.*-)?Host:(ml\.[a-z0-9.-]+)",
+    SERVERLESS: r"(?:.*-)?ServerlessInf:(Mem-\d+GB)",
+}
+_PER_HOUR = {"hrs": 1, "hours": 1, "second": 3600, "seconds": 3600}  # units of a price
 
 
 @dataclass(frozen=True)
 class Price:
-    """The price of an instance type in one region."""
+    """The price of an instance type, or of serverless requests, in one region."""
 
-    usd_per_hour: float  # of one instance, on demand
+    usd_per_hour: float  # of one instance, or of requests one after the other, on demand
     usage_type: str
     as_of: str  # when AWS published the price list, ISO 8601
 
@@ -48,9 +53,9 @@ def pricing_client(session: boto3.Session, region: str, config: Config | None = 
     return session.client("pricing", region_name=place, config=config)
 
 
-def instance_products(region: str, use: str = TRAINING) -> dict[str, Any]:
-    """Return the GetProducts request for all instances of a region that are for one use."""
-    wanted = {"regionCode": region, "component": use}
+def products_request(region: str, use: str = TRAINING) -> dict[str, Any]:
+    """Return the GetProducts request for what a region has for one use."""
+    wanted = {"regionCode": region, "productFamily" if use == SERVERLESS else "component": use}
     return {
         "ServiceCode": SERVICE,
         "Filters": [
@@ -60,12 +65,12 @@ def instance_products(region: str, use: str = TRAINING) -> dict[str, Any]:
     }
 
 
-def instance_prices(answers: Iterable[dict[str, Any]], use: str = TRAINING) -> dict[str, Price]:
-    """Return the price of each instance type in the pages of GetProducts.
+def read_prices(answers: Iterable[dict[str, Any]], use: str = TRAINING) -> dict[str, Price]:
+    """Return instance type, or memory as in Mem-2GB, -> price, from the pages of GetProducts.
 
-    Other products of SageMaker are left out.
+    What else they list is left out.
     """
-    pattern = re.compile(rf"(?:.*-)?{_USES[use]}:(ml\.[a-z0-9.-]+)")
+    pattern = re.compile(_USAGE_TYPES[use])
     prices = {}
     for product in (json.loads(text) for answer in answers for text in answer["PriceList"]):
         usage_type = product["product"]["attributes"].get("usagetype", "")
@@ -79,19 +84,18 @@ def instance_prices(answers: Iterable[dict[str, Any]], use: str = TRAINING) -> d
 def _usd_per_hour(product: dict[str, Any]) -> float | None:
     for term in product["terms"].get("OnDemand", {}).values():
         for dimension in term["priceDimensions"].values():
-            if dimension["unit"] in ("Hrs", "Hours") and "USD" in dimension["pricePerUnit"]:
-                return float(dimension["pricePerUnit"]["USD"])
+            units = _PER_HOUR.get(dimension["unit"].lower())
+            if units and "USD" in dimension["pricePerUnit"]:
+                return units * float(dimension["pricePerUnit"]["USD"])
     return None
 
 
-def ask_price(
-    pricing: Any | None, region: str, instance_type: str, use: str = TRAINING
-) -> Price | None:
-    """Return None when the list, or the type in it, cannot be read."""
+def ask_price(pricing: Any | None, region: str, name: str, use: str = TRAINING) -> Price | None:
+    """Return the price of an instance type or memory; None when it cannot be read."""
     if pricing is None:
         return None
     try:
-        pages = pricing.get_paginator("get_products").paginate(**instance_products(region, use))
-        return instance_prices(pages, use).get(instance_type)
+        pages = pricing.get_paginator("get_products").paginate(**products_request(region, use))
+        return read_prices(pages, use).get(name)
     except (BotoCoreError, ClientError):
         return None

@@ -1,26 +1,25 @@
-"""What an endpoint costs while nobody asks it, and for a thousand requests."""
+"""What an endpoint costs while idle, and for a thousand requests."""
 
 from pipeline.instances import price_list
+from pipeline.instances.price_list import HOSTING, SERVERLESS
 
 import boto3
 
 
-def idle_cost(session: boto3.Session, instance_type: str | None, memory_mb: int | None) -> str:
-    """Return the cost of an endpoint, as far as the price list says it.
+def describe_cost(session: boto3.Session, instance_type: str | None, memory_mb: int | None) -> str:
+    """Return what an endpoint costs, as far as the price list says it.
 
     An endpoint without `instance_type` is serverless, with `memory_mb`.
     """
-    if instance_type is None:
-        return (
-            "0 USD while idle: serverless is billed for the seconds of requests, "
-            f"with {memory_mb} MB (price unknown here)"
-        )
     region = session.region_name
     pricing = price_list.pricing_client(session, region, price_list.SOON)
-    price = price_list.ask_price(pricing, region, instance_type, price_list.HOSTING)
-    if price is None:
-        return f"{instance_type}: price unknown here, by the hour, also while idle"
-    return (
-        f"{price.usd_per_hour} USD an hour for {instance_type}, also while idle, and nothing for "
-        f"each request (price list of {price.as_of})"
-    )
+    if instance_type:
+        price = price_list.ask_price(pricing, region, instance_type, HOSTING)
+        cost = f"{price.usd_per_hour} USD" if price else "a price unknown here"
+        told = f"{cost} an hour for {instance_type}, also while idle; requests cost nothing"
+    else:
+        memory = f"Mem-{(memory_mb or 0) // 1024}GB"
+        price = price_list.ask_price(pricing, region, memory, SERVERLESS)
+        cost = f"{price.usd_per_hour * 1000 / 3600:.4f} USD" if price else "a price unknown here"
+        told = f"0 USD while idle; {cost} for 1,000 requests of a second with {memory_mb} MB"
+    return f"{told} (price list of {price.as_of[:10]})" if price else told

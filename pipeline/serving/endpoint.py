@@ -17,9 +17,11 @@ from pipeline.serving.versions import Version, describe_version
 from pipeline.settings import Settings
 from pipeline.stack import Stack
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 VARIANT = "approved"
+SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")  # statuses
+NO_ENDPOINT = "NotFound"  # in place of an endpoint's status
 BEFORE = "served-before"  # tag of an endpoint's configuration: the one that it replaced
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 15.0
 
@@ -37,6 +39,7 @@ class Served:
     version: Version
     configuration: str
     status: str
+    since: str  # the endpoint's last change, ISO 8601
 
 
 def endpoint_name(settings: Settings) -> str:
@@ -59,7 +62,20 @@ def find_served(sagemaker: Any, name: str) -> Served | None:
         raise
     configuration = endpoint["EndpointConfigName"]
     version = describe_version(sagemaker, model_package(sagemaker, configuration))
-    return Served(version, configuration, endpoint["EndpointStatus"])
+    since = endpoint["LastModifiedTime"].isoformat(timespec="seconds")
+    return Served(version, configuration, endpoint["EndpointStatus"], since)
+
+
+def read_served(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    """Return what the endpoint serves, as run.json has it; None when that cannot be read."""
+    try:
+        served = find_served(sagemaker, name)
+    except (BotoCoreError, ClientError, LookupError):  # the last: another's model, no version
+        return None
+    if served is None:
+        return {"endpoint": name, "status": NO_ENDPOINT}
+    version = served.version.number
+    return {"endpoint": name, "status": served.status, "version": version, "since": served.since}
 
 
 def model_package(sagemaker: Any, configuration: str) -> str:
