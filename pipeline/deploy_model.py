@@ -81,10 +81,11 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
             deploy(sagemaker, settings, configuration, smoke)
     except NotServed as error:
         still = f"version {served.version.number} is still" if served else "nothing is"
-        diagnosis = diagnose(str(error))
+        problem = f"version {version.number}: {error}"
+        diagnosis = diagnose(problem)
         hint = f"hint: aws logs tail /aws/sagemaker/Endpoints/{name} --region {settings.region}"
         told = diagnosis.filled({"STACK": settings.stack_name}) if diagnosis else hint
-        say(f"error: version {version.number}: {error}\n{still} served\n{told}")
+        say(f"error: {problem}\n{still} served\n{told}")
         return cli.NOT_SUCCEEDED
     if served := find_served(sagemaker, name):
         print(f"endpoint  {name}: version {served.version.number} since {served.since}")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from container.contract import VALIDATION_CHANNEL
-from pipeline import approve, deploy_model, score, upsert_and_start
+from local_aws.faults.injection import NO_CAPACITY, THROTTLING
+from pipeline import approve, cli, deploy_model, score, upsert_and_start
 from pipeline.data import Dataset
 from pipeline.execution.archive import download_artifact
 from pipeline.execution.record import RUNS
@@ -225,6 +226,52 @@ def test_an_answer_that_differs_leaves_the_version_before_serving(
         assert number_served(sagemaker) == before
         assert find_served(sagemaker, CANDIDATE) is None
     assert tried == [CANDIDATE, CANDIDATE, NAME]
+
+
+def test_a_version_that_is_rejected_while_it_is_tried_is_not_served(
+    before: int,
+    versions: list[Version],
+    sagemaker: Any,
+    settings: Settings,
+    local_aws: ProjectAws,
+) -> None:
+    configuration = make_configuration(sagemaker, settings, local_aws.stack, versions[1])
+
+    def reject(_: str) -> None:
+        set_status(sagemaker, versions[1], REJECTED)
+
+    with pytest.raises(NotServed, match="its status is Rejected, not Approved") as error:
+        deploy(sagemaker, settings, configuration, reject)
+    assert says("version-not-approved", explained(f"version 2: {error.value}"))
+    assert number_served(sagemaker) == before
+    assert find_served(sagemaker, CANDIDATE) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "endpoint", "code", "name"),
+    [
+        (THROTTLING, {}, cli.AWS_REFUSED, "throttled"),
+        (NO_CAPACITY, {"instance_type": "ml.m5.large"}, cli.NOT_SUCCEEDED, "no-capacity"),
+    ],
+)
+def test_what_aws_refuses_leaves_the_version_before_serving(
+    fault: str,
+    endpoint: dict[str, str],
+    code: int,
+    name: str,
+    before: int,
+    sagemaker: Any,
+    local_aws: ProjectAws,
+    write_config: WriteConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with local_aws.faults.on(fault):
+        assert deploy_model.main(["--config", str(write_config(endpoint=endpoint))]) == code
+    assert says(name, capsys.readouterr().err)
+    assert number_served(sagemaker) == before
+    assert find_served(sagemaker, CANDIDATE) is None
 
 
 def test_a_server_that_does_not_start_leaves_the_version_before_serving(

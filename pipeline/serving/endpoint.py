@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.serving.versions import Version, describe_version
+from pipeline.serving.versions import APPROVED, Version, describe_version
 from pipeline.settings import Settings
 from pipeline.stack import Stack
 
@@ -162,9 +162,17 @@ def deploy(sagemaker: Any, settings: Settings, configuration: str, smoke: Smoke)
         candidate = candidate_name(settings)
         _create_and_try(sagemaker, settings, candidate, configuration, smoke)
         _delete(sagemaker, candidate)
+        check_approved(sagemaker, configuration)
         move(sagemaker, name, configuration, smoke)
     else:
         _create_and_try(sagemaker, settings, name, configuration, smoke)
+
+
+def check_approved(sagemaker: Any, configuration: str) -> None:
+    """Raise NotServed when the version of a configuration was rejected in the meantime."""
+    version = describe_version(sagemaker, model_package(sagemaker, configuration))
+    if version.status != APPROVED:
+        raise NotServed(f"its status is {version.status}, not {APPROVED}")
 
 
 def move(sagemaker: Any, name: str, configuration: str, smoke: Smoke) -> None:
