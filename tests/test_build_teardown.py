@@ -147,8 +147,8 @@ def test_what_serves_is_deleted_first_and_that_of_other_roles_is_left(
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[:2] == [
-        f"endpoint  {own}: 0 USD while idle: serverless is billed for the seconds of requests, "
-        "with 1024 MB (price unknown here)",
+        f"endpoint  {own}: 0 USD while idle; 0.0200 USD for 1,000 requests of a second with "
+        "1024 MB (price list of 2026-09-01)",
         "serving   1 models, 1 endpoint configurations: bill nothing",
     ]
     assert err.startswith(f"deleted endpoint {own}\n")
