@@ -32,7 +32,7 @@ class Check:
     exit_code: int = cli.SUCCEEDED
 
 
-class Doubt(InputError):
+class CheckWarning(InputError):
     """The run may succeed all the same."""
 
     def __init__(self, message: str, hint: str, detail: str | None = None) -> None:
@@ -63,7 +63,7 @@ def run_check(name: str, function: Function, services: Services, plan: Plan) -> 
         return Check(name, OK, function(services, plan))
     except NotChecked as error:
         return Check(name, NOT_CHECKED, str(error))
-    except Doubt as error:
+    except CheckWarning as error:
         return Check(name, WARNING, error.args[0], error.hint, error.detail)
     except InputError as error:
         code = cli.AWS_REFUSED if isinstance(error, Refused) else cli.WRONG_INPUT

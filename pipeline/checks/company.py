@@ -3,7 +3,7 @@
 from typing import Any
 
 from container.errors import InputError
-from pipeline.checks.check import Doubt
+from pipeline.checks.check import CheckWarning
 from pipeline.checks.plan import Plan, Services, known
 from pipeline.company import stack_parameters
 from pipeline.settings import Settings
@@ -32,7 +32,7 @@ def settings(_: Services, plan: Plan) -> str:
         )
         if any(value not in NOT_SET for name, value in other.items() if name in FAILS_A_RUN):
             raise InputError(finding, DEPLOY)
-        raise Doubt(finding, DEPLOY)
+        raise CheckWarning(finding, DEPLOY)
     used = [name for name, value in asked.items() if value not in NOT_SET]
     return f"the stack has {', '.join(used) or 'none of the optional ones'}; tags are legal"
 
@@ -61,7 +61,7 @@ def vpc(services: Services, plan: Plan) -> str:
             )
         cut_off += [f"{subnet['SubnetId']} to {each}" for each in missing]
     if cut_off:
-        raise Doubt(
+        raise CheckWarning(
             f"vpc: no route from {', '.join(cut_off)}",
             f"give the VPC the endpoints com.amazonaws.{region}.ecr.api and .ecr.dkr, or a NAT",
         )
@@ -132,7 +132,7 @@ def notify(services: Services, plan: Plan) -> str:
         raise InputError(f"notify: {topic} does not exist", DEPLOY) from None
     waiting = [each["Endpoint"] for each in found if not each["SubscriptionArn"].startswith("arn:")]
     if waiting or not found:
-        raise Doubt(
+        raise CheckWarning(
             f"notify: {', '.join(waiting)} has not confirmed the subscription to {topic}"
             if waiting
             else f"notify: nobody has subscribed to {topic}",

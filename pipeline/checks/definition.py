@@ -7,7 +7,7 @@ from typing import Any
 from container.errors import InputError
 from local_aws.definition.validation import problems
 from local_aws.service_model import violations
-from pipeline.checks.check import Doubt, settled
+from pipeline.checks.check import CheckWarning, settled
 from pipeline.checks.plan import Plan, Services, known
 
 from botocore.exceptions import ClientError
@@ -40,7 +40,7 @@ def drift(services: Services, plan: Plan) -> str:
     there = json.loads(deployed["PipelineDefinition"])
     if there == here:
         return f"{name} is deployed as defined here"
-    raise Doubt(
+    raise CheckWarning(
         f"the deployed {name} is another one",
         "python pipeline/upsert_and_start.py makes it the one defined here",
         difference(there, here),

@@ -5,7 +5,7 @@ import urllib.request
 from typing import Any
 
 from container.errors import InputError
-from pipeline.checks.check import Doubt, settled
+from pipeline.checks.check import CheckWarning, settled
 from pipeline.checks.plan import NotChecked, Plan, Services, known
 from pipeline.image import SINGLE
 from pipeline.registry import DIGEST, RegistryError, find_digest
@@ -55,7 +55,7 @@ def platform(services: Services, plan: Plan) -> str:
         )
     entrypoint = config.get("config", {}).get("Entrypoint")
     if not entrypoint:
-        raise Doubt(
+        raise CheckWarning(
             "the image has no ENTRYPOINT: only a program `train` on its PATH could be run",
             'give the Dockerfile one in exec form, as in ENTRYPOINT ["python3", "-m", "container"]',
         )
@@ -74,7 +74,7 @@ def base(services: Services, plan: Plan) -> str:
     except RegistryError as error:
         raise NotChecked(str(error)) from None
     if present != built_on:
-        raise Doubt(
+        raise CheckWarning(
             f"{name} stands for {present} now, the image was built on {built_on}",
             f"set base_image to {name.partition('@')[0]}@{present} in pipeline.yaml, then {PUSH}",
         )
@@ -96,7 +96,7 @@ def scan(services: Services, plan: Plan) -> str:
     counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
     serious = [f"{counts[severity]} {severity}" for severity in SERIOUS if counts.get(severity)]
     if serious:
-        raise Doubt(
+        raise CheckWarning(
             f"{', '.join(serious)} findings in the image",
             f"aws ecr describe-image-scan-findings --repository-name {name} "
             f"--image-id imageDigest={digest} lists them; a newer base_image may mend them",

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from container.errors import InputError
-from pipeline.checks.check import Doubt, settled
+from pipeline.checks.check import CheckWarning, settled
 from pipeline.checks.plan import NotChecked, Plan, Services, known
 from pipeline.execution.record import RUNS, completed_runs
 from pipeline.image import CUDA, NONE
@@ -51,7 +51,7 @@ def quota(services: Services, plan: Plan) -> str:
     found = []
     for each in instance_types:
         if (each, need.purchase) not in quotas:
-            raise Doubt(
+            raise CheckWarning(
                 f"Service Quotas has none for {each} {need.purchase} in {settings.region}: it "
                 "may not be offered",
                 "python pipeline/smallest_instance.py lists what is",
@@ -59,7 +59,7 @@ def quota(services: Services, plan: Plan) -> str:
         most = quotas[each, need.purchase]
         found.append(f"{need.instances} of {most.instances:g} {each} {need.purchase}")
     if settings.warm_pool_seconds and (kept not in quotas or quotas[kept].instances < 1):
-        raise Doubt(
+        raise CheckWarning(
             f"the account may keep no {kept[0]} {WARM_POOL}: a search with warm_pool_seconds fails",
             f"ask Service Quotas for {kept[0]} for training warm pool usage, or leave it out",
         )
@@ -80,7 +80,7 @@ def memory(services: Services, plan: Plan) -> str:
     sizes = {each: _size(services, each) for each in instance_types}
     for each, size in sizes.items():
         if size is None:
-            raise Doubt(
+            raise CheckWarning(
                 f"EC2 does not have {each} in {plan.settings.region}: a job on it is refused, "
                 "or its memory is not known",
                 "python pipeline/smallest_instance.py lists what the region has",
@@ -92,7 +92,9 @@ def memory(services: Services, plan: Plan) -> str:
     if there < held:
         raise InputError(finding, "choose a larger instance_type, or a smaller data_file")
     if there < MEMORY_FACTOR * held:
-        raise Doubt(finding, f"{MEMORY_FACTOR} times that should fit: a larger instance_type")
+        raise CheckWarning(
+            finding, f"{MEMORY_FACTOR} times that should fit: a larger instance_type"
+        )
     return finding
 
 
@@ -111,13 +113,13 @@ def _accelerator(services: Services, instance_type: str, image_for: str) -> str:
     gpus = "no GPU" if not size.gpus else f"{size.gpus} GPU{'s' * (size.gpus > 1)}"
     finding = f"{instance_type} has {gpus}, the image is for {image_for}"
     if size.gpus and image_for == NONE:
-        raise Doubt(
+        raise CheckWarning(
             f"{finding}: what costs most would stand idle",
             f"set accelerator: {CUDA} in pipeline.yaml and run `python build/push_image.py`, or "
             "choose an instance_type without a GPU",
         )
     if size.gpus > 1:
-        raise Doubt(
+        raise CheckWarning(
             f"{finding}: the program uses one on each instance",
             "choose an instance_type with one GPU, and more of them with instance_count",
         )

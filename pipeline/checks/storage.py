@@ -6,7 +6,7 @@ from container.contract import FEW_ROWS, VALIDATION_CHANNEL
 from container.errors import InputError
 from container.schema import LABEL
 from local_aws.partitions import partition_of
-from pipeline.checks.check import Doubt, Refused, settled
+from pipeline.checks.check import CheckWarning, Refused, settled
 from pipeline.checks.permissions import Permission
 from pipeline.checks.plan import Plan, Services, known
 from pipeline.checks.roles import missing
@@ -59,7 +59,7 @@ def encryption(services: Services, plan: Plan) -> str:
     used = Permission(key, ("kms:Decrypt", "kms:GenerateDataKey"))
     refused = missing(services.iam, stack.training_role_arn, used)
     if refused:
-        raise Doubt(
+        raise CheckWarning(
             f"{stack.training_role_arn} may not: {'; '.join(refused)}",
             "allow both to the training role, in the key's policy and in the role's",
         )
@@ -83,7 +83,7 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
 
     Raises:
         InputError: It cannot be trained on.
-        Doubt: The caller may not look.
+        CheckWarning: The caller may not look.
     """
     uri, stack = plan.other_data[channel], known(plan.stack, "stack")
     bucket_name, _ = split_uri(uri)
@@ -109,7 +109,7 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
         if code in ("404", "NoSuchBucket"):
             raise InputError(f"{channel}: there is no bucket {bucket_name}", CORRECT) from None
         if code in ("403", "AccessDenied"):
-            raise Doubt(
+            raise CheckWarning(
                 f"{channel}: {uri} may not be looked at: {error}",
                 f"the training role reads below {DATA} of {stack.bucket}",
             ) from None
@@ -120,7 +120,7 @@ def _size_of(services: Services, plan: Plan, channel: str) -> int:
 def _check_rows(s3: Any, channel: str, uri: str) -> None:
     """Read a channel as the training job will.
 
-    Raises InputError when it cannot be trained on, and Doubt when too few rows validate.
+    Raises InputError when it cannot be trained on, and CheckWarning when too few rows validate.
     """
     labels = read_channel(s3, uri)[LABEL]
     if labels.nunique() < 2:
@@ -129,7 +129,7 @@ def _check_rows(s3: Any, channel: str, uri: str) -> None:
             f"give rows of both classes, {LABEL} 0 and 1",
         )
     if channel == VALIDATION_CHANNEL and len(labels) < FEW_ROWS:
-        raise Doubt(
+        raise CheckWarning(
             f"channel {channel}: {len(labels)} rows of {uri} prove little",
             f"give {FEW_ROWS} rows or more",
         )
