@@ -37,23 +37,19 @@ class Channel:
     @classmethod
     def of_job(cls, opt_ml: OptMl, name: str, cluster: Cluster = SINGLE_HOST) -> "Channel":
         """Return this host's share of a channel. Raises InputError when it holds no file."""
-        channels, folder, sharded = opt_ml.channels, opt_ml.channels / name, opt_ml.is_sharded(name)
+        folder, sharded = opt_ml.channels / name, opt_ml.is_sharded(name)
         if not folder.is_dir():
-            found = sorted(path.name for path in channels.iterdir()) if channels.is_dir() else []
-            raise InputError(
-                f"channel {name}: {folder} is not there"
-                f" (channels found: {', '.join(found) or 'none'})",
-                f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})",
-            )
-        files = data_files(folder)
-        if not files:
-            raise InputError(
-                f"channel {name}: no file in {folder} on {cluster.hosts[cluster.rank]}",
-                "give at least as many objects as instances, or do not shard"
-                if sharded
-                else "check that CSV or Parquet files are under the S3 URI of the channel",
-            )
-        return cls(folder, files, cluster, sharded)
+            found = ", ".join(sorted(path.name for path in opt_ml.channels.glob("*"))) or "none"
+            problem = f"channel {name}: {folder} is not there (channels found: {found})"
+            hint = f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})"
+            raise InputError(problem, hint)
+        if files := data_files(folder):
+            return cls(folder, files, cluster, sharded)
+        hint = "check that CSV or Parquet files are under the S3 URI of the channel"
+        if sharded:
+            hint = "give at least as many objects as instances, or do not shard"
+        host = cluster.hosts[cluster.rank]
+        raise InputError(f"channel {name}: no file in {folder} on {host}", hint)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Yield this host's rows; the first time, log their number.
@@ -84,9 +80,7 @@ class Channel:
             hint = "give rows, at least as many as instances"
             raise InputError(f"{name}: {rows} rows for {self.cluster.size} host(s)", hint)
         if len(set().union(*of_hosts)) < 2:
-            raise InputError(
-                f"{name}: every row has the same label, {LABEL}={labels.pop()}",
-                f"give rows of both classes, {LABEL} 0 and 1",
-            )
+            problem = f"{name}: every row has the same label, {LABEL}={labels.pop()}"
+            raise InputError(problem, f"give rows of both classes, {LABEL} 0 and 1")
         without = f", {empty} of them without rows" if empty else ""
         print(f"{name}: {rows} rows from {len(self.files)} file(s){without}", flush=True)

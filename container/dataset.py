@@ -22,7 +22,7 @@ from container.target_encoding import Tables, TableSums
 import numpy as np
 import pandas as pd
 import xgboost as xgb
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 BUFFER_BYTES = 4 * MIB  # in memory
 PAGE_ROWS = 2**15
@@ -38,41 +38,13 @@ BYTES_PER_ROW = 60
 CACHED_BYTES_PER_CELL = 20
 
 
-def temporary_file() -> BinaryIO:
-    """Open a file that is in memory while it is small, and goes with its last reference."""
-    return cast(BinaryIO, tempfile.SpooledTemporaryFile(BUFFER_BYTES))
-
-
-class RowBuffer:
-    """Records of one numpy dtype, appended once and read often; on disk when they are many."""
-
-    def __init__(self, dtype: DTypeLike) -> None:
-        self.dtype = np.dtype(dtype)
-        self.rows = 0
-        self._file = temporary_file()
-
-    def append(self, records: NDArray[Any]) -> None:
-        """Write records at the end."""
-        self._file.write(np.ascontiguousarray(records).data.cast("B"))
-        self.rows += len(records)
-
-    def pages(self, step: int = 1) -> Iterator[NDArray[Any]]:
-        """Yield all records, or every one in `step`, of up to PAGE_ROWS at a time."""
-        self._file.seek(0)
-        page_rows = max(PAGE_ROWS // step, 1) * step
-        for start in range(0, self.rows, page_rows):
-            page = np.empty(min(page_rows, self.rows - start), self.dtype)
-            self._file.readinto(page.data.cast("B"))  # type: ignore[attr-defined]
-            yield np.ascontiguousarray(page[::step])  # the others go with the page
-
-
 class EncodedDataset:
     """The rows of a channel as `features.encode` left them, and tables if it is learned from."""
 
     def __init__(self, rows: Rows, *, learning: bool) -> None:
         self.tables = TableSums()
         self._categories: dict[str, dict[str, int]] = {}
-        self._pages, self._file = 0, temporary_file()
+        self._pages, self._file = 0, _temporary_file()
         for chunk in chunks(rows):
             encoded, labels = features.encode(chunk), chunk[LABEL].to_numpy()
             if learning:
@@ -90,6 +62,13 @@ class EncodedDataset:
                 columns[name] = pd.Categorical.from_codes(columns[name], list(known))
             yield pd.DataFrame(columns), labels
 
+    def log_unseen(self, tables: Tables) -> None:
+        """Log the categories that training has not seen."""
+        for name, known in self._categories.items():
+            if unseen := known.keys() - {"", *tables[name].index}:
+                shown = ", ".join(map(repr, sorted(unseen)[:5]))
+                print(f"{name}: {len(unseen)} value(s) never seen in training: {shown}", flush=True)
+
     def _codes(self, column: pd.Series) -> NDArray[Any]:
         """Return numbers as they are; of categories, numbers that all chunks share."""
         if not isinstance(column.dtype, pd.CategoricalDtype):
@@ -102,15 +81,12 @@ class EncodedDataset:
 
 
 class Matrix:
-    """The columns that the model sees, with label and weight, as XGBoost reads them."""
+    """The columns that the model sees, then label and weight, as float32; on disk when many."""
 
     def __init__(self, data: EncodedDataset, tables: Tables, *, training: bool) -> None:
-        self.missing = False
-        unseen: dict[str, set[str]] = {}
+        self.rows, self.columns, self._some_are_missing = 0, list[str](), False
+        self._file = _temporary_file()
         for rows, labels in data:
-            for name in [] if training else rows.select_dtypes("category"):
-                found = rows[name].cat.remove_unused_categories().cat.categories
-                unseen.setdefault(name, set()).update(set(found) - set(tables[name].index))
             frame = features.transform(rows, tables, labels if training else None)
             records = np.ones((len(frame), len(frame.columns) + 2), np.float32)
             records[:, :-2], records[:, -2] = frame, labels
@@ -119,21 +95,32 @@ class Matrix:
                 copies = records[frame[hidden].notna().any(axis=1)]
                 copies[:, places], copies[:, -1] = np.nan, HIDDEN_WEIGHT
                 records = np.concatenate([records, copies])
-            if not hasattr(self, "buffer"):
-                self.columns = list(frame)
-                self.buffer = RowBuffer((np.float32, (records.shape[1],)))
-            self.missing |= bool(np.isnan(records).any())
-            self.buffer.append(records)
-        for name, values in unseen.items():
-            if values:
-                shown = ", ".join(map(repr, sorted(values)[:5]))
-                print(f"{name}: {len(values)} value(s) never seen in training: {shown}", flush=True)
+            self.columns, self.rows = list(frame), self.rows + len(records)
+            self._some_are_missing |= bool(np.isnan(records).any())
+            self._file.write(records.data.cast("B"))
+        if not training:
+            data.log_unseen(tables)
+
+    def pages(self, step: int = 1) -> Iterator[NDArray[np.float32]]:
+        """Yield all records, or every one in `step`, of up to PAGE_ROWS at a time."""
+        self._file.seek(0)
+        page_rows = max(PAGE_ROWS // step, 1) * step
+        for start in range(0, self.rows, page_rows):
+            shape = min(page_rows, self.rows - start), len(self.columns) + 2
+            page = np.empty(shape, np.float32)
+            self._file.readinto(page.data.cast("B"))  # type: ignore[attr-defined]
+            yield np.ascontiguousarray(page[::step])  # the others go with the page
 
     @property
     def mib(self) -> int:
         """Return what XGBoost takes to hold it in memory."""
-        cell = BYTES_PER_CELL_IF_SOME_ARE_MISSING if self.missing else BYTES_PER_CELL
-        return self.buffer.rows * (len(self.columns) * cell + BYTES_PER_ROW) // MIB
+        cell = BYTES_PER_CELL_IF_SOME_ARE_MISSING if self._some_are_missing else BYTES_PER_CELL
+        return self.rows * (len(self.columns) * cell + BYTES_PER_ROW) // MIB
+
+
+def _temporary_file() -> BinaryIO:
+    """Open a file that is in memory while it is small, and goes with its last reference."""
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(BUFFER_BYTES))
 
 
 class _Pages(xgb.DataIter):
@@ -144,7 +131,7 @@ class _Pages(xgb.DataIter):
         self._matrix, self._cache, self._step = matrix, cache, step
 
     def reset(self) -> None:
-        self._pages = self._matrix.buffer.pages(self._step)
+        self._pages = self._matrix.pages(self._step)
 
     def next(self, input_data: Any) -> bool:
         for page in self._pages:
@@ -172,8 +159,8 @@ def quantile_matrices(
     place = "in memory" if in_memory else "on disk"
     print(f"data {place}: about {needed} of {limit.mib} MiB ({limit.source})", flush=True)
     kind = xgb.QuantileDMatrix if in_memory else xgb.ExtMemQuantileDMatrix
-    threads = 1 if train.buffer.rows < ROWS_FOR_THREADS else None
-    step = max(cluster.allgather(train.buffer.rows)) // SAMPLE_ROWS
+    threads = 1 if train.rows < ROWS_FOR_THREADS else None
+    step = max(cluster.allgather(train.rows)) // SAMPLE_ROWS
     # Of many rows a sample says where the bins end: XGBoost then reads the rows half as often.
     reference: Any = xgb.QuantileDMatrix(_Pages(train, step=step)) if step > 1 else None
     with tempfile.TemporaryDirectory() as folder:

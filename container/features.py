@@ -1,9 +1,8 @@
 """The features of a passenger, in plain pandas; the same code trains and scores one row.
 
-With `schema.py`, this is the module to replace for other data. The program calls four functions:
-`encode` turns rows into numbers, categories and keys, each row by itself; `statistics` sums up
-what is learned of them; `transform` makes the columns that the model sees; `hidden_in_copy` says
-which of them a row may lack. The docstrings of the others make the glossary (docs/features.md).
+With `schema.py`, the module to replace for other data. The program calls `encode` (each row by
+itself: numbers, categories, keys), `statistics` (what is learned of them), `transform` (the columns
+that the model sees) and `hidden_in_copy`. The others' docstrings make docs/features.md.
 """
 
 from typing import Any, TypeAlias
@@ -14,6 +13,7 @@ from container.target_encoding import (
     categories,
     hash_keys,
     look_up,
+    mean_target,
     sums_by_key,
     target_rates,
 )
@@ -34,16 +34,16 @@ EMPTY = sums_by_key([], [])
 
 def encode(rows: pd.DataFrame) -> pd.DataFrame:
     """Return what a row says by itself: numbers (float32), categories, group keys (uint64)."""
-    names = rows["name"].tolist()
+    names, tickets = rows["name"].tolist(), rows["ticket"].tolist()
     columns: Any = {name: rows[name].astype(np.float32) for name in NUMBERS}
     columns["sex"] = categories(rows["sex"])
     columns["title"] = categories(pd.Series([title(name) for name in names], dtype=object))
     columns["deck"] = categories(rows["cabin"], lambda cabin: cabin[:1].upper())
     columns["embarked"] = categories(rows["embarked"], lambda port: port[:1].upper())
-    tickets = pd.Series([ticket.upper() for ticket in rows["ticket"].tolist()], rows.index, object)
+    columns["ticket"] = hash_keys(pd.Series([ticket.upper() for ticket in tickets], dtype=object))
     surnames = [name.partition(",")[0].strip().upper() for name in names]
     families = pd.Series(surnames, rows.index, object)
-    columns |= {"ticket": hash_keys(tickets), "family": hash_keys(families, rows["fare"])}
+    columns["family"] = hash_keys(families, rows["fare"])
     return pd.DataFrame(columns)
 
 
@@ -106,10 +106,7 @@ def woman_or_boy(rows: pd.DataFrame) -> NDArray[np.bool_]:
 
 def impute(rows: pd.DataFrame, tables: Tables) -> Columns:
     """Fill unknown numbers with the mean; an unknown age with the mean of those of that title."""
-    fill: dict[str, Any] = {}
-    for name in NUMBERS:
-        total = tables.get(f"mean {name}", EMPTY).sum()
-        fill[name] = total["sum"] / max(total["count"], 1)
+    fill: dict[str, Any] = {n: mean_target(tables.get(f"mean {n}", EMPTY)) for n in NUMBERS}
     by_title = tables.get(AGE, EMPTY)[lambda table: table["count"] >= MIN_COUNT]
     fill["age"] = look_up(rows["title"], by_title["sum"] / by_title["count"], fill["age"])
     return {name: np.where(rows[name].isna(), fill[name], rows[name]) for name in NUMBERS}
@@ -135,8 +132,7 @@ def target_encoded_categories(rows: pd.DataFrame, tables: Tables) -> Columns:
 
     A value that is rare or unknown has the share of all.
     """
-    total = tables[ALL].sum()
-    prior = total["sum"] / total["count"]
+    prior = mean_target(tables[ALL])
     rates = {name: target_rates(tables.get(name, EMPTY), prior, MIN_COUNT) for name in CATEGORIES}
     return {name: look_up(rows[name], rates[name], prior) for name in CATEGORIES}
 
@@ -187,10 +183,9 @@ def group_survival(groups: Columns, tables: Tables, woman: NDArray[Any]) -> Colu
     totals = tables[ALL].reindex(["women", "men"], fill_value=0)
     columns: Columns = {}
     for name, own in {"women": ["women"], "men": ["men"], "group": ["women", "men"]}.items():
-        total = totals.loc[own].sum()
         count = np.sum([groups[each] for each in own], axis=0)
         survived = np.sum([groups[f"{each}_survived"] for each in own], axis=0)
-        prior = total["sum"] / max(total["count"], 1)
+        prior = mean_target(totals.loc[own])
         rate = np.where(count > 0, (survived + prior) / (count + 1), np.nan)
         columns[f"{name}_survival_rate"] = rate
         columns[f"{name}_survival_rate_of_woman_or_boy"] = np.where(woman, rate, np.nan)

@@ -37,24 +37,20 @@ def memory_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory:
 
     Both versions of cgroups are understood (cgroups(7)); a container sees its own as the root.
     """
-    machine = _mib(proc / "meminfo", "MemTotal")
-    limits = [Memory(machine, "the machine")] if machine else []
+    machine = _mib(proc / "meminfo", "MemTotal") or sys.maxsize
+    limits = [Memory(machine, "the machine")]
     path = proc / "self" / "cgroup"
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         _, controllers, inside = line.split(":", 2)
-        roots = {cgroups: "memory.max", cgroups / "unified": "memory.max"}
+        root, name, source = cgroups, "memory.max", "cgroup v2"
         if controllers:
-            is_memory = "memory" in controllers.split(",")
-            roots = {cgroups / "memory": "memory.limit_in_bytes"} if is_memory else {}
-        for root, name in roots.items():
-            own = root / inside.lstrip("/")
-            for file in (folder / name for folder in (own, *own.parents)):
-                if file.is_relative_to(root) and file.is_file():
-                    text = file.read_text(encoding="ascii").strip()
-                    if text.isdigit():  # "max" is none
-                        version = "cgroup v1" if controllers else "cgroup v2"
-                        limits.append(Memory(int(text) // MIB, version))
-    return min(limits, key=lambda each: each.mib, default=Memory(sys.maxsize, "nothing"))
+            root, name, source = cgroups / "memory", "memory.limit_in_bytes", "cgroup v1"
+        own = root / inside.lstrip("/")
+        for folder in (own, *own.parents):
+            text = (folder / name).read_text() if (folder / name).is_file() else "max"
+            if text.strip().isdigit():  # "max" is none
+                limits.append(Memory(int(text) // MIB, source))
+    return min(limits, key=lambda each: each.mib)
 
 
 def ensure_free_space(folder: Path, size: int) -> None:
@@ -66,8 +62,8 @@ def ensure_free_space(folder: Path, size: int) -> None:
 def find_device(devices: Path = Path("/dev"), for_gpu: bool | None = None) -> str:
     """Return CPU, or GPU when there is one that XGBoost can train on; log why one is not used.
 
-    To be called before the host joins others: training on the GPU is tried. That there is one say
-    the device files of NVIDIA's driver; SageMaker's own files name the instance type only.
+    Call it before the host joins others, as it trains on the GPU. NVIDIA's driver makes the device
+    files; SageMaker's own files name the instance type only.
     """
     import xgboost as xgb
 

@@ -39,9 +39,9 @@ def read_rows(source: Path | bytes, name: str = "", *, labelled: bool) -> pd.Dat
     InputError, which names the row that cannot be used, or says that there is none.
     """
     chunks = list(read_chunks(source, name, labelled=labelled))
-    if chunks:
-        return pd.concat(chunks, ignore_index=True)
-    raise InputError(f"{name or str(source)}: no rows", "give a header and at least one row")
+    if not chunks:
+        raise InputError(f"{name or source!s}: no rows", "give a header and at least one row")
+    return pd.concat(chunks, ignore_index=True)
 
 
 def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iterator[pd.DataFrame]:
@@ -115,7 +115,7 @@ def _parse_ahead(blocks: Iterator[bytes], width: int, columns: dict[str, int]) -
         following: deque[Future[Parsed]] = deque()
         for block in blocks:
             following.append(threads.submit(_parse, block, width, columns))
-            if len(following) > THREADS:
+            if len(following) == THREADS:
                 yield following.popleft().result()
         while following:
             yield following.popleft().result()
@@ -130,9 +130,8 @@ def _parse(block: bytes, width: int, columns: dict[str, int]) -> Parsed:
     cells = _count_cells(block)
     if not len(cells) or (cells != width).any():
         return cells, pd.DataFrame()
-    at = {place: name for name, place in columns.items()}
-    names = [at.get(place, str(place)) for place in range(width)]
-    options: Any = {"header": None, "names": names, "usecols": list(columns)}
+    places = dict(sorted((place, name) for name, place in columns.items()))
+    options: Any = {"header": None, "names": [*places.values()], "usecols": [*places]}
     types = {name: float if name in NUMBERS else object for name in columns}
     filled: Any = {"keep_default_na": False, "na_values": NA_VALUES, "low_memory": False}
     try:

@@ -63,33 +63,34 @@ class TableSums:
     def add(self, tables: Tables) -> None:
         """Add the tables of a chunk, or of a host."""
         for name, table in tables.items():
-            parts = self._parts.setdefault(name, [table.iloc[:0]])
-            if name not in self._full:
-                parts.append(table)
-                if sum(map(len, parts[1:])) > MAX_KEYS // 2 + len(parts[0]):
-                    self._merge(name)
+            parts = self._parts.setdefault(name, [])
+            parts.append(table.iloc[:0] if name in self._full else table)
+            if sum(map(len, parts)) > MAX_KEYS // 2 + 2 * len(parts[0]):
+                self._merge(name)
 
     def total(self, cluster: Cluster = SINGLE_HOST) -> dict[str, pd.DataFrame]:
         """Return the tables of all chunks of all hosts; those with too many keys are empty."""
+        own = {name: self._merge(name) for name in self._parts}
         of_hosts = TableSums()
-        for tables, full in cluster.allgather((self._merged(), self._full)):
+        for tables, full in cluster.allgather((own, self._full)):
             of_hosts._full |= full
             of_hosts.add(tables)
-        tables = of_hosts._merged()
+        merged = {name: of_hosts._merge(name) for name in of_hosts._parts}
         for name in sorted(of_hosts._full):
             print(f"{name}: more than {MAX_KEYS} keys, left out", flush=True)
-        return tables
+        return merged
 
-    def _merged(self) -> dict[str, pd.DataFrame]:
-        for name in self._parts:
-            self._merge(name)
-        return {name: parts[0] for name, parts in self._parts.items()}
-
-    def _merge(self, name: str) -> None:
+    def _merge(self, name: str) -> pd.DataFrame:
         merged = pd.concat(self._parts[name]).groupby(level=0).sum()
         if len(merged) > MAX_KEYS:
             self._full.add(name)
         self._parts[name] = [merged.iloc[:0] if name in self._full else merged]
+        return self._parts[name][0]
+
+
+def mean_target(table: pd.DataFrame) -> np.float64:
+    """Return the mean target of all rows, 0 when there are none."""
+    return np.float64(table["sum"].sum() / max(table["count"].sum(), 1))
 
 
 def target_rates(table: pd.DataFrame, prior: float, min_count: int = 1) -> pd.Series:

@@ -107,8 +107,8 @@ def fit(
     tables = train_data.tables.total(cluster)
     train_matrix = Matrix(train_data, tables, training=True)
     validation_matrix = Matrix(validation_data, tables, training=False)
-    rows = max(cluster.allgather(train_matrix.buffer.rows))
-    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // LINEAR_ROWS))])
+    rows = max(cluster.allgather(train_matrix.rows))
+    sample = np.concatenate([*train_matrix.pages(max(1, rows // LINEAR_ROWS))])
     linear = train_linear(np.concatenate(cluster.allgather(sample)))
     with quantile_matrices(train_matrix, validation_matrix, cluster=cluster) as matrices:
         # A GPU does not train on data that the CPU put on disk.

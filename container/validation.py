@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MISSING = frozenset({"", "?", "na", "n/a", "<na>", "nan", "null", "none"})  # compared in lower case
+MISSING = {"", "?", "na", "n/a", "<na>", "nan", "null", "none"}  # compared in lower case
 LONGEST_MISSING = max(map(len, MISSING))
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}  # pandas writes integers as floats beside a NaN
 SHOWN_CHARACTERS = 60
@@ -24,11 +24,10 @@ LABEL_HINT = "give 0 or 1 in every row, or leave the row out"
 
 def clean(cell: object) -> str:
     """Return a cell as text with single blanks, "" when it is missing."""
+    if isinstance(cell, bytes):
+        cell = cell.decode()
     if not isinstance(cell, str):
-        if isinstance(cell, bytes):
-            cell = cell.decode()
-        else:
-            cell = f"{cell:.15g}" if isinstance(cell, float) else str(cell)
+        cell = f"{cell:.15g}" if isinstance(cell, float) else str(cell)
     text = " ".join(cell.split())
     return "" if len(text) <= LONGEST_MISSING and text.lower() in MISSING else text
 
@@ -62,13 +61,11 @@ def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFram
         if not bad.any():
             return
         rows = np.flatnonzero(bad)
-        shown = dict.fromkeys(repr(clean(c)[:SHOWN_CHARACTERS]) for c in cells[name].iloc[rows])
-        more = ", ..." if len(shown) > SHOWN_VALUES else ""
-        where = f"row {before + rows[0] + 1}"
-        if len(rows) > 1:
-            where = f"{len(rows)} rows, the first is {where}"
-        found = ", ".join(list(shown)[:SHOWN_VALUES])
-        raise InputError(f"{source}: {name} is {found}{more} ({where}); allowed: {allowed}", hint)
+        met = dict.fromkeys(repr(clean(c)[:SHOWN_CHARACTERS]) for c in cells[name].iloc[rows])
+        shown = ", ".join(list(met)[:SHOWN_VALUES]) + (", ..." if len(met) > SHOWN_VALUES else "")
+        many = f"{len(rows)} rows, the first is " if len(rows) > 1 else ""
+        where = f"{many}row {before + rows[0] + 1}"
+        raise InputError(f"{source}: {name} is {shown} ({where}); allowed: {allowed}", hint)
 
     if LABEL in cells:
         labels = _convert(cells[LABEL], lambda cell: LABELS.get(clean(cell), -1), int)

@@ -28,36 +28,8 @@ def matrix(rows: Any, tables: Tables, *, training: bool = True) -> Any:
     return dataset.Matrix(dataset.EncodedDataset(rows, learning=False), tables, training=training)
 
 
-def records(of: Any) -> np.ndarray:
-    return np.concatenate([page.copy() for page in of.buffer.pages()])
-
-
-@given(st.lists(st.integers(1, 400), max_size=5), st.integers(1, 7))
-def test_a_buffer_gives_back_what_was_appended_or_every_nth_record(
-    sizes: list[int], step: int
-) -> None:
-    parts = [np.random.default_rng(size).normal(size=(size, 3)) for size in sizes]
-    buffer = dataset.RowBuffer((np.float64, (3,)))
-    for part in parts:
-        buffer.append(part)
-    for each in (step, 1):
-        read = [page.copy() for page in buffer.pages(each)]
-        np.testing.assert_array_equal(
-            np.concatenate([np.empty((0, 3)), *read]),
-            np.concatenate([np.empty((0, 3)), *parts])[::each],
-        )
-
-
-def test_a_buffer_of_many_records_is_read_in_pages_from_disk() -> None:
-    buffer = dataset.RowBuffer(np.int64)
-    for start in range(0, 2_000_000, 100_000):
-        buffer.append(np.arange(start, start + 100_000))
-    assert buffer.rows * 8 > dataset.BUFFER_BYTES
-    for step in (1, 13):
-        pages = [page.copy() for page in buffer.pages(step)]
-        # However few are asked for, no more than PAGE_ROWS are in memory.
-        assert max(map(len, pages)) == dataset.PAGE_ROWS // step
-        np.testing.assert_array_equal(np.concatenate(pages), np.arange(2_000_000)[::step])
+def records(of: Any, step: int = 1) -> np.ndarray:
+    return np.concatenate([*of.pages(step)])
 
 
 @given(st.lists(st.integers(1, 300), max_size=6))
@@ -88,7 +60,7 @@ def test_a_training_row_has_its_columns_label_and_weight() -> None:
         np.testing.assert_array_equal(own[:, :-2], columns.to_numpy(np.float32))
         np.testing.assert_array_equal(own[:, -2], labels)
         assert (own[:, -1] == 1).all()
-        assert training or made.buffer.rows == 200
+        assert training or made.rows == 200
 
 
 def test_rows_with_hidden_columns_come_once_more_without_them() -> None:
@@ -151,6 +123,16 @@ def many() -> tuple[Any, Any]:
     """Training rows of which a sample says where the bins end, in several pages."""
     rows = make_rows(2 * dataset.SAMPLE_ROWS)
     return matrix(rows, learn(rows)), matrix(make_rows(20_000, 1), learn(rows), training=False)
+
+
+@pytest.mark.parametrize("step", [2, 13, 10**6])
+def test_every_nth_record_is_read_with_no_more_than_a_page_in_memory(
+    many: tuple[Any, Any], step: int
+) -> None:
+    data = many[0]
+    assert records(data).nbytes > dataset.BUFFER_BYTES  # so it is on disk
+    np.testing.assert_array_equal(records(data, step), records(data)[::step])
+    assert max(map(len, data.pages(step))) == max(dataset.PAGE_ROWS // step, 1)
 
 
 def test_data_on_disk_give_the_trees_of_data_in_memory(

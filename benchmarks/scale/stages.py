@@ -58,8 +58,8 @@ def run(channels: Path, trees: int, depth: int) -> str:
     train_matrix = Matrix(train_data, tables, training=True)
     validation_matrix = Matrix(validation_data, tables, training=False)
     stages.end("columns")
-    rows = train_matrix.buffer.rows
-    sample = np.concatenate([*train_matrix.buffer.pages(max(1, rows // LINEAR_ROWS))])
+    rows = train_matrix.rows
+    sample = np.concatenate([*train_matrix.pages(max(1, rows // LINEAR_ROWS))])
     linear = train_linear(sample)
     stages.end("linear booster")
     with quantile_matrices(train_matrix, validation_matrix) as matrices:
@@ -68,7 +68,7 @@ def run(channels: Path, trees: int, depth: int) -> str:
         stages.end(f"{trees} trees")
     measure(Artifact(booster, linear, tables), validation)
     stages.end("evaluation")
-    return stages.table(rows + validation_matrix.buffer.rows)
+    return stages.table(rows + validation_matrix.rows)
 
 
 def main() -> None:
