@@ -39,6 +39,7 @@ class CertificateAuthority:
         certificate = builder.add_extension(usage, True).sign(self._key, hashes.SHA256())
         self.bundle = folder / "ca.pem"
         self.bundle.write_bytes(certificate.public_bytes(Encoding.PEM))
+        self.bundle.chmod(0o644)  # whatever the umask: containers have other users
         self._host_key = ec.generate_private_key(ec.SECP256R1())  # one for all hosts
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
 """The AWS settings in the environment of this process, replaced for a while."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,15 +33,16 @@ def aws_environment(settings: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def proxy_environment(proxy: str, bundle: Path) -> dict[str, str]:
+def proxy_environment(proxy: str, bundle: Path, direct: Iterable[str] = ()) -> dict[str, str]:
     """Return what makes a program send all its HTTP requests to `proxy`, except loopback's.
 
     Args:
         proxy: URL of the proxy.
         bundle: Certificate of the authority whose certificates the proxy answers with.
+        direct: Other names that are called without the proxy.
     """
     return {
         **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy),
         **dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(bundle)),
-        **dict.fromkeys(("NO_PROXY", "no_proxy"), LOOPBACK_NAMES),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join([LOOPBACK_NAMES, *direct])),
     }

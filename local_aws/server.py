@@ -4,12 +4,11 @@ import difflib
 import logging
 import secrets
 import shutil
-import socket
-import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -34,8 +33,9 @@ from local_aws.iam.api import LocalIam
 from local_aws.iam.authorization import Authorization
 from local_aws.iam.keys import make_key, secrets_of
 from local_aws.iam.signature import SecretOf
+from local_aws.listener import check_free, listening
 from local_aws.partitions import partition_of, sagemaker_regions
-from local_aws.proxy import ProxyRequestHandler
+from local_aws.runners.gateway import Gateway, open_gateway
 from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import Runner
 from local_aws.runners.table import RunnerTable
@@ -57,7 +57,6 @@ from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     create_backend_app,
 )
-from werkzeug.serving import make_server
 
 SDK_CONFIG = Path(__file__).parent / "sagemaker" / "sdk_config.yaml"  # no usage reports
 
@@ -66,8 +65,7 @@ SDK_CONFIG = Path(__file__).parent / "sagemaker" / "sdk_config.yaml"  # no usage
 # message is sent.
 LEFT_OUT = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::Scheduler::Schedule")
 
-
-SHUTDOWN_POLL_SECONDS = 0.05  # how soon the server sees that it is to end
+OpenGateway = Callable[[Any], AbstractContextManager[Gateway | None]]  # takes the engine
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def start(config: Config) -> Iterator[LocalAws]:
         UserError: The port is taken, what containers need is missing, or the stack is refused.
     """
     _check_region(config.region)
-    _check_free(config.port)
+    check_free(LOOPBACK, config.port)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
     _expect_left_out()
     moto_patches.apply()
@@ -104,7 +102,11 @@ def start(config: Config) -> Iterator[LocalAws]:
     with ExitStack() as ending:
         workspace = ending.enter_context(open_workspace(_remove_containers))
         authority = CertificateAuthority(ending.enter_context(workspace.folder()))
-        endpoint = ending.enter_context(_listening(config.port, secret_of, authority))
+        guard = _guard(secret_of)
+        port = ending.enter_context(listening(LOOPBACK, config.port, guard, authority))
+        guard.endpoint = f"{LOOPBACK}:{port}"
+        guard.hosts = {guard.endpoint, f"localhost:{port}"}
+        endpoint = f"http://{guard.endpoint}"
         settings = {
             **NO_CREDENTIALS,
             "SAGEMAKER_USER_CONFIG_OVERRIDE": str(SDK_CONFIG),
@@ -113,7 +115,9 @@ def start(config: Config) -> Iterator[LocalAws]:
         clients = Clients(endpoint, config.region, own.id, own.secret, settings=settings)
         environment = clients.program_environment()
         ending.enter_context(aws_environment(environment))
-        runner = _runner(config, clients, workspace, ending)
+        runner = _runner(
+            config, clients, workspace, partial(open_gateway, guard, authority), ending
+        )
         quotas = account_api.LocalServiceQuotas.account = Account(config.account, config.quotas)
         faults = Faults(config.faults)
         LocalSageMaker.state = BackendState(clients, runner, quotas, faults, workspace)
@@ -158,35 +162,25 @@ def _route(enforce_iam: bool) -> Authorization:
     return authorization
 
 
-@contextmanager
-def _listening(port: int, secret_of: SecretOf, authority: CertificateAuthority) -> Iterator[str]:
-    """Answer requests on a port of loopback, and yield the endpoint. It is a proxy, too."""
+def _guard(secret_of: SecretOf) -> Guard:
+    """Return what answers the requests: moto, behind the checks of who asks."""
     guard = Guard(DomainDispatcherApplication(create_backend_app), secret_of)
     guard.open_routes[LocalEcr.layer_path] = serve_layer
     guard.signed_routes[interrupt.PATH] = interrupt.answer
-    ProxyRequestHandler.authority = authority
-    server = make_server(LOOPBACK, port, guard, threaded=True, request_handler=ProxyRequestHandler)
-    guard.endpoint = f"{LOOPBACK}:{server.server_port}"
-    guard.hosts = {guard.endpoint, f"localhost:{server.server_port}"}
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": SHUTDOWN_POLL_SECONDS}, daemon=True
-    )
-    thread.start()
-    try:
-        yield f"http://{guard.endpoint}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return guard
 
 
 def _runner(
-    config: Config, clients: Clients, workspace: Workspace, ending: ExitStack
+    config: Config,
+    clients: Clients,
+    workspace: Workspace,
+    gateway_of: OpenGateway,
+    ending: ExitStack,
 ) -> RunnerTable:
     images = (Image("*", docker=True),) if config.containers else config.images
     runners: dict[bool, Runner] = {}
     if any(image.docker for image in images):
-        runners[True] = _container_runner(config.containers, clients, workspace, ending)
+        runners[True] = _container_runner(config.containers, clients, workspace, gateway_of, ending)
     if any(not image.docker for image in images):
         runners[False] = ProcessRunner(clients, workspace)
     folder = ending.enter_context(workspace.folder())
@@ -195,7 +189,11 @@ def _runner(
 
 
 def _container_runner(
-    with_registry: bool, clients: Clients, workspace: Workspace, ending: ExitStack
+    with_registry: bool,
+    clients: Clients,
+    workspace: Workspace,
+    gateway_of: OpenGateway,
+    ending: ExitStack,
 ) -> Runner:
     try:
         from local_aws.runners import docker
@@ -209,7 +207,8 @@ def _container_runner(
     if with_registry:
         host = ending.enter_context(registry.start(clients, workspace))
         ending.enter_context(_repositories_at(host))
-    return docker.ContainerRunner(engine, clients, workspace, host)
+    gateway = ending.enter_context(gateway_of(engine))
+    return docker.ContainerRunner(engine, clients, workspace, host, gateway)
 
 
 def _remove_containers(workspace: str) -> None:
@@ -294,18 +293,6 @@ def _check_region(region: str) -> None:
     if region not in known:
         near = ", ".join(difflib.get_close_matches(region, known)) or "us-east-1, for example"
         raise UserError(f"region {region!r} is not a region of SageMaker", f"give {near}")
-
-
-def _check_free(port: int) -> None:
-    """Raise UserError for a port that another process has: moto would wait for ever."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except (OSError, OverflowError) as error:
-            raise UserError(
-                f"port {port} of {LOOPBACK}: {error}", "give another one with --port"
-            ) from None
 
 
 def _expect_left_out() -> None:

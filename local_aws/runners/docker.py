@@ -10,6 +10,7 @@ from local_aws.clients import Clients
 from local_aws.config import LOOPBACK, Image
 from local_aws.ecr import registry
 from local_aws.errors import JobFailed, UserError
+from local_aws.runners.gateway import Gateway
 from local_aws.runners.runner import ContainerSpec, Started
 from local_aws.sagemaker import image_failures
 from local_aws.workspace import CONTAINER_LABEL, Workspace
@@ -63,17 +64,29 @@ class ContainerRunner:
     single isolated host has no network.
     """
 
-    description = "jobs run in their image, in the container engine"
     most_instances = MOST_INSTANCES
 
     def __init__(
-        self, engine: docker.DockerClient, clients: Clients, workspace: Workspace, host: str
+        self,
+        engine: docker.DockerClient,
+        clients: Clients,
+        workspace: Workspace,
+        host: str,
+        gateway: Gateway | None,
     ) -> None:
         workspace.expect_containers()
         self._workspace = workspace
         self._engine = engine
         self._clients = clients
         self._registry = host  # of local AWS; empty when it has none
+        self._gateway = gateway
+
+    @property
+    def description(self) -> str:
+        """How jobs are run, for the user."""
+        said = "jobs run in their image, in the container engine"
+        where = "" if self._gateway else ", which is not on this machine: they cannot call AWS"
+        return said + where
 
     def has(self, image: str) -> bool:
         """Return whether the engine has the image."""
@@ -92,7 +105,7 @@ class ContainerRunner:
         if spec.memory_mib:
             memory = spec.memory_mib * 2**20
         options = {
-            "environment": {**image.environment, **spec.environment},
+            "environment": {**self._access(spec), **image.environment, **spec.environment},
             "mem_limit": memory,
             "memswap_limit": memory,
             "nano_cpus": int(min(cpus, self._engine.info()["NCPU"]) * 1e9),
@@ -126,6 +139,12 @@ class ContainerRunner:
             }
             return Started(processes, undo.pop_all().close, addresses)
 
+    def _access(self, spec: ContainerSpec) -> dict[str, str]:
+        """Return what lets the program call AWS as the role of the job."""
+        if spec.isolated or not self._gateway:
+            return {}
+        return self._gateway.environment(self._clients.as_role(spec.role_arn), spec.roots)
+
     def _pull(self, spec: ContainerSpec) -> None:
         """Pull an image, and say why where it fails: the Docker SDK's own pull leaves that out."""
         if not self._registry or not spec.image.startswith(f"{self._registry}/"):
@@ -148,6 +167,9 @@ class ContainerRunner:
             f"{spec.job}-{secrets.token_hex(4)}", internal=spec.isolated, labels=self._labels(spec)
         )
         undo.callback(network.remove)
+        if self._gateway:
+            network.reload()
+            undo.enter_context(self._gateway.admitting(network))
         endpoint = self._engine.api.create_endpoint_config
         return {
             host: {
@@ -170,7 +192,7 @@ class ContainerRunner:
                 "mode": "ro" if folder.name in spec.read_only else "rw",
             }
             for folder in spec.roots[host].iterdir()
-        }
+        } | (self._gateway.volumes if self._gateway else {})
         container = self._engine.containers.create(
             spec.image, list(spec.arguments), hostname=host, volumes=volumes, **options
         )

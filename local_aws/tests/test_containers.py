@@ -1,12 +1,14 @@
 """Jobs in containers and as child processes, of one server."""
 
+import contextlib
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.jobs import CONFIG, Jobs
-from local_aws.tests.test_processing import IN, OUT, Processing
+from local_aws.tests.test_processing import GROUP, IN, OUT, Processing
 
 import pytest
 import yaml
@@ -92,3 +94,75 @@ def test_an_image_that_the_engine_lacks_says_what_to_do(processing: Processing) 
     job = processing.wait(request["ProcessingJobName"])
     assert job["FailureReason"].startswith("ClientError: Cannot pull algorithm container. ")
     assert f"docker pull {ABSENT}" in job["FailureReason"]
+
+
+CALLS = """
+import datetime, hashlib, hmac, os, sys, urllib.error, urllib.request
+def sign(key, text):
+    return hmac.new(key, text.encode(), "sha256").digest()
+time = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
+key_id, secret, token, region = (os.environ[name] for name in names)
+scope = "/".join((time[:8], region, "sts", "aws4_request"))
+host, body = "sts." + region + ".amazonaws.com", b"Action=GetCallerIdentity&Version=2011-06-15"
+headers = {"host": host, "x-amz-date": time, "x-amz-security-token": token}
+signed = ";".join(headers)
+lines = [name + ":" + value for name, value in headers.items()]
+request = ["POST", "/", "", *lines, "", signed, hashlib.sha256(body).hexdigest()]
+digest = hashlib.sha256("\\n".join(request).encode()).hexdigest()
+key = ("AWS4" + secret).encode()
+for part in scope.split("/"):
+    key = sign(key, part)
+signature = sign(key, "\\n".join(("AWS4-HMAC-SHA256", time, scope, digest))).hex()
+credential = "Credential=" + key_id + "/" + scope
+headers["Authorization"] = "AWS4-HMAC-SHA256 " + ", ".join(
+    (credential, "SignedHeaders=" + signed, "Signature=" + signature)
+)
+def ask(url, **parts):
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, **parts), timeout=60).read()
+    except urllib.error.URLError as error:
+        return str(error).encode()
+print(ask("https://" + host, data=body, headers=headers).decode())
+print(ask("https://" + host, data=body).decode())
+print(ask("https://example.com").decode())
+print(ask(os.environ["HTTPS_PROXY"]).decode())
+"""
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_a_program_in_a_container_calls_aws_as_the_role_of_its_job(
+    hosts: int, processing: Processing
+) -> None:
+    """It is told the proxy, its authority and a key; two hosts have a network of their own."""
+    jobs = processing.jobs
+    jobs.s3.put_object(Bucket=jobs.bucket, Key="calls/run.py", Body=CALLS.encode())
+    request = processing.request(
+        f"exec(open('{IN}/code/run.py').read())",
+        ProcessingInputs=[processing.input("code", "calls/")],
+    )
+    request["AppSpecification"]["ImageUri"] = IMAGE
+    request["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = hosts
+    processing.sagemaker.create_processing_job(**request)
+    job = processing.wait(request["ProcessingJobName"])
+    log = jobs.log(request["ProcessingJobName"], GROUP)
+    assert job["ProcessingJobStatus"] == "Completed", (job, log)
+    role = jobs.role.rpartition("/")[2]
+    assert sum(f":assumed-role/{role}/SageMaker" in line for line in log) == hosts, log
+    assert log.count("HTTP Error 403: Refused") == 2 * hosts, "not signed; no host of AWS"
+    assert sum("example.com is not a host of AWS" in line for line in log) == hosts, log
+
+
+def test_who_is_on_no_network_of_a_job_is_not_answered_at_the_bridge(
+    processing: Processing,
+) -> None:
+    request = processing.request("import os; print(os.environ['HTTPS_PROXY'])")
+    request["AppSpecification"]["ImageUri"] = IMAGE
+    processing.sagemaker.create_processing_job(**request)
+    processing.wait(request["ProcessingJobName"])
+    (line,) = processing.jobs.log(request["ProcessingJobName"], GROUP)
+    address, port = line.removeprefix("http://").split(":")
+    with socket.create_connection((address, int(port)), 60, ("127.0.0.1", 0)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""

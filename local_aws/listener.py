@@ -1,0 +1,59 @@
+"""Where local AWS listens: a port of loopback, and another one for the containers of its jobs."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from local_aws.certificates import CertificateAuthority
+from local_aws.errors import UserError
+from local_aws.guard import Guard
+from local_aws.proxy import ProxyRequestHandler
+
+from werkzeug.serving import make_server
+
+SHUTDOWN_POLL_SECONDS = 0.05  # how soon the server sees that it is to end
+
+
+@contextmanager
+def listening(
+    address: str,
+    port: int,
+    guard: Guard,
+    authority: CertificateAuthority,
+    admits: Callable[[str], bool] = lambda _peer: True,
+) -> Iterator[int]:
+    """Answer requests, also as a proxy, and yield the port.
+
+    Args:
+        address: An address of this machine.
+        port: 0 for any free one.
+        guard: The application that answers.
+        authority: Signs the certificates of the hosts that the proxy stands for.
+        admits: Returns whether a client with this address is answered at all.
+    """
+    handler = type("Handler", (ProxyRequestHandler,), {"authority": authority})
+    server = make_server(address, port, guard, threaded=True, request_handler=handler)
+    server.verify_request = lambda _request, client: admits(client[0])  # type: ignore[method-assign, assignment]
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": SHUTDOWN_POLL_SECONDS}, daemon=True
+    )
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def check_free(address: str, port: int) -> None:
+    """Raise UserError for a port that another process has: moto's server would wait for ever."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"port {port} of {address}: {error}", "give another one with --port"
+            ) from None
