@@ -26,6 +26,7 @@ import pandas as pd
 import pytest
 import yaml
 from container_engine import NEEDS_ENGINE, Image
+from interruption import Program
 from model_server import ModelServer
 from program import ENVIRONMENT
 from xdist.scheduler import LoadScopeScheduling
@@ -198,16 +199,27 @@ def opt_ml(tmp_path: Path, dataset: Dataset) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def program() -> Iterator[Program]:
+    """The training program, ready to run jobs."""
+    program = Program()
+    yield program
+    program.end()
+
+
 @pytest.fixture
-def run_job() -> RunJob:
-    """Runs the training program over a root, as the image does, and waits for its end."""
+def run_job(program: Program) -> RunJob:
+    """Runs the training program over a root, and waits for its end; in an environment that is
+    given, as a process that the image would start."""
 
     def run(
         root: Path, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
+        if environment is None:
+            return program.run(root, *arguments)
         return subprocess.run(
             [sys.executable, "-m", "container", *arguments],
-            env={**ENVIRONMENT, "SAGEMAKER_BASE_DIR": str(root), **(environment or {})},
+            env={**ENVIRONMENT, "SAGEMAKER_BASE_DIR": str(root), **environment},
             capture_output=True,
             text=True,
             check=False,

@@ -15,6 +15,8 @@ from typing import Any
 
 from program import ENVIRONMENT
 
+OUTPUTS = (".stdout", ".stderr")
+
 
 @dataclass(frozen=True)
 class Interruption:
@@ -29,7 +31,7 @@ class Interruption:
 
 
 class Program:
-    """Runs jobs."""
+    """Runs jobs, each in a process that need not import anything."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -40,21 +42,21 @@ class Program:
             text=True,
         )
 
-    def run(self, root: Path, interruption: Interruption | None = None) -> tuple[int, str]:
-        """Return the exit code of one job, negative for a signal, and its log."""
+    def run(
+        self, root: Path, *arguments: str, interruption: Interruption | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one job; its exit code is negative for a signal."""
         number, moment = (interruption.signal, interruption.moment) if interruption else (0, 0)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([str(root), number, moment]), file=self._process.stdin, flush=True)
+        job = json.dumps([str(root), arguments, number, moment])
+        print(job, file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
-        return code, _log_of(root).read_text(encoding="utf-8")
+        texts = [root.with_suffix(suffix).read_text("utf-8") for suffix in OUTPUTS]
+        return subprocess.CompletedProcess(arguments, code, *texts)
 
     def end(self) -> None:
         self._process.communicate(timeout=60)
-
-
-def _log_of(root: Path) -> Path:
-    return root.with_suffix(".log")
 
 
 def _run_jobs() -> None:
@@ -67,14 +69,14 @@ def _run_jobs() -> None:
     import xgboost as xgb
 
     for line in sys.stdin:
-        root, number, moment = json.loads(line)
+        root, arguments, number, moment = json.loads(line)
         child = os.fork()
         if child:
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
             continue
-        with _log_of(Path(root)).open("w", encoding="utf-8") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
+        for stream, suffix in enumerate(OUTPUTS, start=1):
+            with Path(root).with_suffix(suffix).open("w", encoding="utf-8") as file:
+                os.dup2(file.fileno(), stream)
         if number:
             moments = iter(range(10**9))
             for owner, name in (
@@ -85,7 +87,7 @@ def _run_jobs() -> None:
             ):
                 wrapped = _interrupted(getattr(owner, name), number, moment, moments)
                 setattr(owner, name, wrapped)
-        code = main([], Path(root))
+        code = main(arguments, Path(root))
         sys.stdout.flush()
         os._exit(code)
 

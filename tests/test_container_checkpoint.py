@@ -3,7 +3,7 @@
 import json
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from container import contract
@@ -16,13 +16,6 @@ from hypothesis import strategies as st
 from interruption import Interruption, Program
 
 ROUNDS = 60
-
-
-@pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    program = Program()
-    yield program
-    program.end()
 
 
 @pytest.fixture
@@ -51,9 +44,15 @@ def take_artifact(root: Path) -> dict[str, bytes]:
     return files
 
 
-def run(program: Program, job: Path) -> str:
+def run(program: Program, job: Path, interruption: Interruption | None = None) -> tuple[int, str]:
+    """Return the exit code and the log of a job."""
+    done = program.run(job, interruption=interruption)
+    return done.returncode, done.stdout + done.stderr
+
+
+def finish(program: Program, job: Path) -> str:
     """Return the log of a job that succeeds."""
-    code, log = program.run(job)
+    code, log = run(program, job)
     assert code == 0, log
     return log
 
@@ -61,7 +60,7 @@ def run(program: Program, job: Path) -> str:
 @pytest.fixture
 def artifact(job: Path, program: Program) -> dict[str, bytes]:
     """What a job leaves that is never interrupted."""
-    run(program, job)
+    finish(program, job)
     assert not list((job / "checkpoints").iterdir()), "a finished job needs none"
     return take_artifact(job)
 
@@ -87,7 +86,7 @@ def test_whenever_it_is_interrupted_the_resumed_job_ends_with_the_same_bytes(
     interruptions: list[Interruption],
 ) -> None:
     for interruption in interruptions:
-        code, log = program.run(job, interruption)
+        code, log = run(program, job, interruption)
         if code == 0:  # it was done before
             break
         assert code in (-signal.SIGKILL, 143), log
@@ -95,14 +94,14 @@ def test_whenever_it_is_interrupted_the_resumed_job_ends_with_the_same_bytes(
         assert contract.MODEL_FILE not in left or left >= artifact.keys(), "a half one looks whole"
         shutil.rmtree(job / "model", ignore_errors=True)  # the next instance is a new one
     else:
-        run(program, job)
+        finish(program, job)
     assert take_artifact(job) == artifact
     assert not list((job / "checkpoints").iterdir())
 
 
 def checkpoints_of(program: Program, job: Path, number: signal.Signals) -> list[Path]:
     """Interrupt a job in its later rounds, and return its two checkpoints, the newest last."""
-    code, log = program.run(job, Interruption(number, 2 * ROUNDS - 20))
+    code, log = run(program, job, Interruption(number, 2 * ROUNDS - 20))
     assert code, log
     older, newest = sorted((job / "checkpoints").glob("*/[0-9]*"))
     return [older, newest]
@@ -113,7 +112,7 @@ def test_sigterm_is_told_in_the_failure_file_and_the_next_try_goes_on(
 ) -> None:
     newest = checkpoints_of(program, job, signal.SIGTERM)[-1]
     assert "stopped by SIGTERM" in (job / "output" / "failure").read_text()
-    assert f"checkpoint: goes on after round {int(newest.name[:6])}\n" in run(program, job)
+    assert f"checkpoint: goes on after round {int(newest.name[:6])}\n" in finish(program, job)
     assert take_artifact(job) == artifact
 
 
@@ -123,7 +122,7 @@ def test_a_checkpoint_cut_short_is_skipped_with_a_warning(
 ) -> None:
     older, newest = checkpoints_of(program, job, signal.SIGKILL)
     newest.write_bytes(newest.read_bytes()[:keep])
-    log = run(program, job)
+    log = finish(program, job)
     assert f"warning: checkpoints: {newest.name} is skipped: it is not whole\n" in log
     assert f"goes on after round {int(older.name[:6])}\n" in log
     assert take_artifact(job) == artifact
@@ -134,7 +133,7 @@ def test_no_whole_checkpoint_means_to_begin_anew(
 ) -> None:
     for path in checkpoints_of(program, job, signal.SIGKILL):
         path.write_bytes(b"")
-    log = run(program, job)
+    log = finish(program, job)
     assert log.count("is skipped") == 2
     assert "goes on" not in log
     assert take_artifact(job) == artifact
@@ -162,7 +161,7 @@ def test_checkpoints_of_another_training_are_left_alone_with_a_warning(
 ) -> None:
     others = checkpoints_of(program, job, signal.SIGKILL)
     change(job)
-    log = run(program, job)
+    log = finish(program, job)
     assert "warning: checkpoints: those found are of other data, hyperparameters or" in log
     assert "goes on" not in log
     assert all(path.exists() for path in others), "its job may still want them"
@@ -205,7 +204,7 @@ def test_a_job_whose_checkpoints_cannot_be_written_is_trained_all_the_same(
 ) -> None:
     shutil.rmtree(job / "checkpoints")
     (job / "checkpoints").symlink_to("/proc/self")  # where nobody can make a folder
-    log = run(program, job)
+    log = finish(program, job)
     assert log.count("cannot be written to") == 1
     assert take_artifact(job) == artifact
 
@@ -215,14 +214,14 @@ def test_a_disk_too_small_for_the_artifact_keeps_no_part_of_it(
 ) -> None:
     """There is a failure file, and there are the checkpoints for another try."""
     with small_file_system(job / "model", "8k") as model:
-        code, _ = program.run(job)
+        code, _ = run(program, job)
         assert code == 1
         assert not list(model.iterdir())
     failure = (job / "output" / "failure").read_text()
     assert failure.startswith(f"{job}/model/")
     assert ": No space left on device\nhint: train with a larger volume" in failure
     shutil.rmtree(job / "model")
-    assert "checkpoint: goes on after round" in run(program, job)
+    assert "checkpoint: goes on after round" in finish(program, job)
     assert take_artifact(job) == artifact
 
 

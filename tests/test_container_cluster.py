@@ -29,17 +29,19 @@ LONG = {"num_round": "10000", "early_stopping_rounds": "1000", "eta": "0.0001"}
 LOST = "the connection to another host is lost"
 LOST_SECONDS = 60  # for the others to end; mostly it takes less than one
 STUCK = """
-import contextlib, ctypes, os, pathlib, socket, struct, sys
+import contextlib, ctypes, os, pathlib, socket, struct, sys, time
 from container import cluster, opt_ml
 job = opt_ml.OptMl(pathlib.Path(sys.argv[1]))
+refuse_all = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # "return 0"
+drop = struct.pack("HL", 1, ctypes.addressof(refuse_all))
 with cluster.join(*job.hosts(), job.write_failure) as joined:
-    silent = job.root.with_name("silent")
-    if joined.rank == 1 and silent.exists():
-        refuse_all = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # "return 0"
-        of_one = struct.pack("HL", 1, ctypes.addressof(refuse_all))
+    while joined.rank == 1 and job.root.with_name("silent").exists():
         for number in range(3, 100):
             with contextlib.suppress(OSError):
-                socket.socket(fileno=os.dup(number)).setsockopt(socket.SOL_SOCKET, 26, of_one)
+                connection = socket.socket(fileno=os.dup(number))
+                connection.setsockopt(socket.SOL_SOCKET, 26, drop)  # SO_ATTACH_FILTER
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+        time.sleep(1)
     ctypes.CDLL(None).pause()
 """
 

@@ -182,7 +182,7 @@ def test_memory_does_not_grow_with_the_rows(opt_ml: Path, run_job: RunJob) -> No
     peaks = []
     for copies in (10, 60):
         path.write_text("\n".join([header, *lines * copies]), encoding="utf-8")
-        assert run_job(opt_ml, "train", "--num_round", "1").returncode == 0
+        assert run_job(opt_ml, "train", "--num_round", "1", environment={}).returncode == 0
         resources = (opt_ml / "output" / "data" / "resources.json").read_text(encoding="utf-8")
         peaks.append(json.loads(resources)["peak_memory_mib"])
     more_rows = 2 * 50 * len(lines)  # each comes once more with hidden columns
