@@ -77,13 +77,13 @@ def test_hidden_files_and_folders_are_no_data(folder: Path) -> None:
 
 def test_many_small_files_are_read_once_each(folder: Path) -> None:
     size = 0
-    for number in range(2000):
+    for number in range(300):
         text = f"{HEADER}\n{number % 2},{number},1,a,\n"
         (folder / f"{number:05}.csv").write_text(text)
         size += len(text)
     rows = channel.Channel.of_job(OptMl(folder.parents[2]), folder.name)
     before = bytes_read()
-    assert sum(map(len, rows)) == 2000
+    assert sum(map(len, rows)) == 300
     assert bytes_read() - before < 2 * size
 
 
@@ -95,11 +95,7 @@ def test_many_small_files_are_read_once_each(folder: Path) -> None:
         ({"_SUCCESS": ""}, False, "channel train: no file"),
         ({}, True, "channel train: no file .*\nhint: give at least as many objects as instances"),
         ({"rows.csv": HEADER}, False, "channel train: 0 rows"),
-        (
-            {"rows.csv": f"{HEADER}\n1,,,,\n1,,,,\n"},
-            False,
-            "same label, bought=1\nhint: .* 0 and 1",
-        ),
+        ({"a.csv": f"{HEADER}\n1,,,,\n1,,,,\n"}, False, "label, bought=1\nhint: .* 0 and 1"),
         ({"rows.csv": "x,y\n1,2\n"}, False, r"train/rows\.csv: no header"),
         ({"a.csv": f"{HEADER}\n1,,,,\n", "b.csv": f"{HEADER}\n2,,,,\n"}, False, r"/b\.csv: bought"),
     ],

@@ -66,16 +66,16 @@ def test_so_they_are_for_many_rows() -> None:
     assert_as_scikit_learn((random.random(300_000) < p).astype(np.int8), p)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_scores_that_are_no_numbers_are_an_error(value: float) -> None:
-    with pytest.raises(InputError, match="no numbers"):
-        evaluate(np.array([0, 1]), np.array([0.5, value], np.float32))
-
-
-def test_rows_of_one_class_are_an_error() -> None:
-    for labels in (np.zeros(3, int), np.ones(3, int)):
-        with pytest.raises(InputError, match="3 rows of one class"):
-            evaluate(labels, np.array([0.1, 0.5, 0.9]))
+@pytest.mark.parametrize(
+    ("labels", "last", "message"),
+    [
+        *(([0, 1, 1], value, "no numbers") for value in (np.nan, np.inf, -np.inf)),
+        *(([label] * 3, 0.9, "3 rows of one class") for label in (0, 1)),
+    ],
+)
+def test_what_has_no_metrics_is_an_error(labels: list[int], last: float, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate(np.array(labels), np.array([0.1, 0.5, last], np.float32))
 
 
 @given(st.lists(st.sampled_from([0, 1]), min_size=6, max_size=80), st.integers(3, 6))

@@ -87,14 +87,8 @@ def test_the_label_is_read_only_when_it_is_asked_for() -> None:
         (f'{HEADER}\n1,2,3,a,"x"y\n', "a quote inside a cell"),
         (f"{HEADER}\r{ROW}\r", "not CSV (after row 0): new-line"),
         (f"{HEADER}\n{ROW}\r{ROW}\n", "has 9 cells"),
-        (
-            f"{HEADER}\n{ROW}\n".encode() + b"1,2,3,a,\xff\n",
-            "not in UTF-8, or not CSV (after row 0): 'utf-8' codec",
-        ),
-        (
-            f"{HEADER}\n{ROW}\n".encode("utf-16"),
-            "not in UTF-8, or not CSV (after row 0): 'utf-8' codec",
-        ),
+        (f"{HEADER}\n{ROW}\n1,2,3,a,".encode() + b"\xff\n", "not CSV (after row 0): 'utf-8'"),
+        (f"{HEADER}\n{ROW}\n".encode("utf-16"), "not in UTF-8, or not CSV (after row 0): 'utf-8'"),
         (b"\0" * 2**22, "not CSV (after row 0): field larger"),
         (b"x" * 2**22, "not CSV (after row 0): field larger"),
         (b"PAR1 and so on", "not a whole Parquet file"),
@@ -124,21 +118,7 @@ numbers = (
 )
 counts = st.sampled_from(["0", "9", "3.0", "", "0.5e1", "?"])
 odd_numbers = st.sampled_from(
-    [
-        "inf",
-        "-101",
-        "1_0",
-        "0x10",
-        "old",
-        "1e400",
-        "\uff12",
-        "\u0665",
-        "2e9",
-        "1e",
-        "1 0",
-        ".",
-        "TRUE",
-    ]
+    ["inf", "-101", "1_0", "0x10", "old", "1e400", "\uff12", "\u0665", "2e9", "1e", "1 0", "TRUE"]
 )
 kinds = st.sampled_from(["a", "A", "alpha", " B ", "", "n/a"])
 texts = st.text(
@@ -259,51 +239,34 @@ def test_a_short_or_long_row_is_found_wherever_it_is(odd: str, cells: int) -> No
     length = len(odd) + 1
     block = reading.BLOCK_BYTES
     ends_first, begins_second, spans = block - length, block, block - length // 2
-    for pad in (
-        [],
-        [row],
-        [row] * 200,
-        *(padding(names, n, "\n") for n in (ends_first, begins_second, spans)),
-    ):
+    long = [padding(names, size, "\n") for size in (ends_first, begins_second, spans)]
+    for pad in ([], [row], [row] * 200, *long):
         text = "\n".join([",".join(names), *pad, odd, row])
         assert f"row {len(pad) + 1} has {cells} cells, the header has 6" in refusal(text)
 
 
-LETTERS = [
-    "Müller",
-    "Ünver",
-    "Łódź",
-    "Жанна",
-    "Ελένη",
-    "김철수",
-    "王秀英",
-    "さくら",
-    "עדנה",
-    "مريم",
-    "हिन्दी",
-    "ไทย",
-    "Ṣọlá",
-    "🚢 É12",
-    "\u202eRTL",
-    "e\u0301",
-]
+LETTERS = (
+    "Müller|Ünver|Łódź|Жанна|Ελένη|김철수|王秀英|さくら|עדנה|مريم|हिन्दी|ไทย|"
+    "Ṣọlá|🚢 É12|e\u0301|\u202e"
+)
 
 
-@pytest.mark.parametrize("count", [len(LETTERS), 100_000])
-@pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_letters_of_every_script_are_read_from_small_and_large_files(
+@pytest.mark.parametrize("count", [16, 100_000])
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet"])
+def test_letters_of_every_script_are_read_and_large_files_in_chunks_of_a_few_mib(
     count: int, form: str, tmp_path: Path
 ) -> None:
-    notes = [f'{LETTERS[n % len(LETTERS)]} "{n}", {"é" * 20}' for n in range(count)]
+    letters = LETTERS.split("|")
+    notes = [f'{letters[n % len(letters)]} "{n}", {"é" * 20}' for n in range(count)]
     rows = make_rows(count).assign(note=pd.Series(notes, dtype=object))
-    path = tmp_path / "rows"
-    if form == "csv":
-        rows.to_csv(path, index=False)
-    else:
+    path = tmp_path / f"rows.{form}"
+    if form == "parquet":
         write_parquet(path, rows)
-    if count > 1000:
-        assert path.stat().st_size > 2**20
-    assert_frame_equal(reading.read_rows(path, labelled=True), rows)
+    else:
+        rows.to_csv(path, index=False, compression={"method": "infer", "compresslevel": 1})
+    chunks = list(reading.read_chunks(path, labelled=True))
+    assert (len(chunks) > 1) == (count > 16)
+    assert_frame_equal(pd.concat(chunks, ignore_index=True), rows)
 
 
 def write_parquet(path: Path, rows: pd.DataFrame, **changes: arrow.Array) -> None:
@@ -314,17 +277,6 @@ def write_parquet(path: Path, rows: pd.DataFrame, **changes: arrow.Array) -> Non
         columns[str(name)] = arrow.Array(cells, kind or arrow.DataType.string())
     batch = arrow.RecordBatch.from_pydict(columns | changes)
     arro3.io.write_parquet(batch, path, max_row_group_size=7000)
-
-
-def test_a_file_is_read_in_chunks_of_a_few_mib(tmp_path: Path) -> None:
-    rows = make_rows(200_000)
-    rows.to_csv(tmp_path / "rows.csv", index=False)
-    packed = gzip.compress((tmp_path / "rows.csv").read_bytes(), 1)
-    (tmp_path / "rows.csv.gz").write_bytes(packed)
-    for path in tmp_path.iterdir():
-        chunks = list(reading.read_chunks(path, labelled=True))
-        assert len(chunks) > 1
-        assert_frame_equal(pd.concat(chunks, ignore_index=True), rows)
 
 
 @pytest.mark.parametrize("content", [b"", HEADER.encode(), f"\ufeff{HEADER}\r\n\r\n".encode()])
@@ -381,49 +333,41 @@ def parquet(tmp_path: Path, **changes: arrow.Array) -> Path:
 
 
 @pytest.mark.parametrize(
-    "column",
+    ("name", "column", "cells"),
     [
-        strings("29", " NA "),
-        arrow.Array([29, None], INT),
-        arrow.Array([29, None], arrow.DataType.float32()),
-        arrow.Array([29.0, math.nan], arrow.DataType.float64()),
-        strings("29.0", None).cast(arrow.DataType.large_string()),
-        strings("29", None).cast(arrow.DataType.string_view()),
-        strings("29", "").cast(DICTIONARY),
-        arrow.Array([29, None], INT).cast(arrow.DataType.decimal128(9, 2)),
+        *(
+            ("size", column, [29, math.nan])
+            for column in (
+                strings("29", " NA "),
+                arrow.Array([29, None], INT),
+                arrow.Array([29, None], arrow.DataType.float32()),
+                arrow.Array([29.0, math.nan], arrow.DataType.float64()),
+                strings("29.0", None).cast(arrow.DataType.large_string()),
+                strings("29", None).cast(arrow.DataType.string_view()),
+                strings("29", "").cast(DICTIONARY),
+                arrow.Array([29, None], INT).cast(arrow.DataType.decimal128(9, 2)),
+            )
+        ),
+        ("note", strings("é", None), ["é", ""]),
+        ("note", strings("é", None).cast(DICTIONARY), ["é", ""]),
+        ("note", strings("é", None).cast(arrow.DataType.large_string()), ["é", ""]),
+        ("note", arrow.Array(["é".encode(), None], arrow.DataType.binary()), ["é", ""]),
+        ("note", arrow.Array([7, None], INT), ["7", ""]),
+        ("note", arrow.Array([7.0, None], arrow.DataType.float64()), ["7", ""]),
     ],
 )
-def test_numbers_may_have_any_type_in_parquet(column: arrow.Array, tmp_path: Path) -> None:
-    path = parquet(tmp_path, size=column)
-    np.testing.assert_equal(reading.read_rows(path, labelled=True)["size"].tolist(), [29, math.nan])
-
-
-@pytest.mark.parametrize(
-    ("column", "texts"),
-    [
-        (strings("é", None), ["é", ""]),
-        (strings("é", None).cast(DICTIONARY), ["é", ""]),
-        (strings("é", None).cast(arrow.DataType.large_string()), ["é", ""]),
-        (arrow.Array(["é".encode(), None], arrow.DataType.binary()), ["é", ""]),
-        (arrow.Array([7, None], INT), ["7", ""]),
-        (arrow.Array([7.0, None], arrow.DataType.float64()), ["7", ""]),
-    ],
-)
-def test_texts_may_have_any_type_in_parquet(
-    column: arrow.Array, texts: list[str], tmp_path: Path
+def test_numbers_and_texts_may_have_any_type_in_parquet(
+    name: str, column: arrow.Array, cells: list[Any], tmp_path: Path
 ) -> None:
-    path = parquet(tmp_path, note=column)
-    assert reading.read_rows(path, labelled=True)["note"].tolist() == texts
+    rows = reading.read_rows(parquet(tmp_path, **{name: column}), labelled=True)
+    np.testing.assert_equal(rows[name].tolist(), cells)
 
 
 @pytest.mark.parametrize(
     ("column", "message"),
     [
         ({"size": strings("29", "old")}, "size is 'old' (row 2)"),
-        ({"size": arrow.Array([1, -999], INT)}, "size is '-999' (row 2)"),
         ({"size": arrow.Array([1, math.inf], arrow.DataType.float64())}, "size is 'inf' (row 2)"),
-        ({"count": arrow.Array([1, 2.5], arrow.DataType.float64())}, "count is '2.5' (row 2)"),
-        ({"kind": strings("a", "c")}, "kind is 'c' (row 2); allowed: a, alpha, b"),
         ({"bought": strings("1", None)}, "bought is '' (row 2); allowed: 0 or 1"),
         ({"bought": arrow.Array([1, 2], INT)}, "bought is '2' (row 2)"),
         ({"note": arrow.Array([b"\xff", b"x"], arrow.DataType.binary())}, "not in UTF-8"),

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from container.errors import InputError
-from container.reading import BLOCK_BYTES, read_rows
+from container.reading import read_rows
 from container.schema import NUMBERS, TEXTS
 
 import pandas as pd
@@ -46,18 +46,6 @@ def test_files_that_say_the_same_are_the_same_rows(one: str, other: str) -> None
     rows = read(one)
     assert len(rows) == 100
     assert_frame_equal(rows, read(other))
-
-
-def test_letters_outside_of_ascii_are_read_from_large_files_too(tmp_path: Path) -> None:
-    header, *lines = (CASES / "letters.csv").read_text(encoding="utf-8").splitlines()
-    rows = read("letters.csv")
-    assert not all(map(str.isascii, rows["name"]))
-    for size in (3 * 2**20, BLOCK_BYTES + 2**20):
-        copies = size // len("\n".join(lines).encode())
-        path = tmp_path / "letters.csv"
-        path.write_text("\n".join([header, *lines * copies]), encoding="utf-8")
-        repeated = pd.concat([rows] * copies, ignore_index=True)
-        assert_frame_equal(read_rows(path, labelled=True), repeated)
 
 
 @pytest.mark.parametrize(
