@@ -23,7 +23,7 @@ class EndpointsApi(TransformApi):
         models = self._models_of(request["ProductionVariants"])
         self._refuse(config_problems(request, models))
         name = request["EndpointConfigName"]
-        arn = self._resource_arn("endpoint-config", name)
+        arn = self._arn_of(f"endpoint-config/{name}")
         if name in self.state.endpoint_configs:
             raise AWSValidationException(
                 f'Cannot create already existing endpoint configuration "{arn}".'
@@ -54,7 +54,7 @@ class EndpointsApi(TransformApi):
         self._refuse(unsupported("CreateEndpoint", request))
         config, name = self._config(), request["EndpointName"]
         models = self._models_of(config.variants)
-        arn = self._resource_arn("endpoint", name)
+        arn = self._arn_of(f"endpoint/{name}")
         if name in self.state.endpoints:
             raise AWSValidationException(f'Cannot create already existing endpoint "{arn}".')
         self._check_room(config)
@@ -114,24 +114,20 @@ class EndpointsApi(TransformApi):
         for wanted in config.usage:
             self._check_instances(wanted)
 
-    def _refuse(self, problems: list[str]) -> None:
-        if problems:
-            raise AWSValidationException("; ".join(problems))
-
     def _models_of(self, variants: list[dict[str, Any]]) -> dict[str, Model]:
         return {variant["ModelName"]: self._model(variant["ModelName"]) for variant in variants}
 
     def _config(self) -> EndpointConfig:
         name = self._get_param("EndpointConfigName")
         if name not in self.state.endpoint_configs:
-            arn = self._resource_arn("endpoint-config", name)
+            arn = self._arn_of(f"endpoint-config/{name}")
             raise AWSValidationException(f'Could not find endpoint configuration "{arn}".')
         return self.state.endpoint_configs[name]
 
     def _endpoint(self) -> Endpoint:
         name = self._get_param("EndpointName")
         if name not in self.state.endpoints:
-            arn = self._resource_arn("endpoint", name)
+            arn = self._arn_of(f"endpoint/{name}")
             raise AWSValidationException(f'Could not find endpoint "{arn}".')
         return self.state.endpoints[name]
 

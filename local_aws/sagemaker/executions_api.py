@@ -90,8 +90,7 @@ class ExecutionsApi(PipelinesApi):
         selected = {each["StepName"] for each in config["SelectedSteps"]}
         available = source.succeeded() if source else set()
         found = selection_problems(definition["Steps"], selected, available)
-        if found:
-            raise AWSValidationException("; ".join(found))
+        self._refuse(found)
         return source
 
     def retry_pipeline_execution(self) -> ActionResult:

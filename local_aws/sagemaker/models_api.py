@@ -19,7 +19,7 @@ class ModelsApi(ResourceChecks):
         request = self._request()
         container = self._container(request)
         name = request["ModelName"]
-        arn = self._resource_arn("model", name)
+        arn = self._arn_of(f"model/{name}")
         if name in self.state.models:
             raise AWSValidationException(f'Cannot create already existing model "{arn}".')
         role = request["ExecutionRoleArn"]
@@ -49,14 +49,9 @@ class ModelsApi(ResourceChecks):
         models = [model.describe() for model in self.state.models.values()]
         return self._page("Models", listed(models, "Model", self._request()))
 
-    def _resource_arn(self, kind: str, name: str) -> str:
-        return self._arn_of(f"{kind}/{name}")
-
     def _model(self, name: str) -> Model:
         if name not in self.state.models:
-            raise AWSValidationException(
-                f'Could not find model "{self._resource_arn("model", name)}".'
-            )
+            raise AWSValidationException(f'Could not find model "{self._arn_of(f"model/{name}")}".')
         return self.state.models[name]
 
     def _container(self, request: dict[str, Any]) -> ServedContainer:
@@ -70,8 +65,7 @@ class ModelsApi(ResourceChecks):
             refused.append("Exactly one of Image and ModelPackageName must be given")
         if "ExecutionRoleArn" not in request:
             refused.append("ExecutionRoleArn is missing")
-        if refused:
-            raise AWSValidationException("; ".join(refused))
+        self._refuse(refused)
         (definition,) = given
         if "Image" in definition:
             return ServedContainer.of(definition)

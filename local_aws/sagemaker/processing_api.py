@@ -6,17 +6,19 @@ from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.processing import ProcessingJob, instances
 from local_aws.sagemaker.resource_checks import ResourceChecks
 from local_aws.sagemaker.supported import (
-    processing_contradictions,
+    given_twice,
+    null_characters,
     unsupported,
     wrong_instance_count,
 )
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import (
-    AWSValidationException,
     ResourceInUseException,
     ResourceNotFound,
 )
+
+PROCESSING_PATH = "/opt/ml/processing/"
 
 
 class ProcessingApi(ResourceChecks):
@@ -51,9 +53,8 @@ class ProcessingApi(ResourceChecks):
         most = self.state.runner.most_instances(image)
         refused = unsupported("CreateProcessingJob", request)
         refused += wrong_instance_count("CreateProcessingJob", wanted.count, most)
-        refused += processing_contradictions(request) if not refused else []
-        if refused:
-            raise AWSValidationException("; ".join(refused))
+        refused += contradictions(request) if not refused else []
+        self._refuse(refused)
         self._check_role(request["RoleArn"], f"processing-job/{name}")
         self._check_image(image)
         if name in self.state.processing_jobs:
@@ -73,3 +74,20 @@ class ProcessingApi(ResourceChecks):
         if name not in self.state.processing_jobs:
             raise ResourceNotFound(f"Could not find requested job with name: {name}")
         return self.state.processing_jobs[name]
+
+
+def contradictions(request: dict[str, Any]) -> list[str]:
+    """Return what CreateProcessingJob refuses beyond its model, one line each."""
+    inputs = request.get("ProcessingInputs", [])
+    outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    named = [each["InputName"] for each in inputs]
+    found = [f"the input {name} is given twice" for name in given_twice(named)]
+    named = [each["OutputName"] for each in outputs]
+    found += [f"the output {name} is given twice" for name in given_twice(named)]
+    for path in [each.get("S3Input", {}).get("LocalPath") for each in inputs] + [
+        each.get("S3Output", {}).get("LocalPath") for each in outputs
+    ]:
+        parts = (path or "").removeprefix(PROCESSING_PATH).split("/")
+        if not (path or "").startswith(PROCESSING_PATH) or ".." in parts:
+            found.append(f"LocalPath {path!r} must be a folder below {PROCESSING_PATH}")
+    return found + null_characters(request.get("Environment", {}))

@@ -37,8 +37,7 @@ class ModelRegistryApi(SageMakerRequests):
     def create_model_package(self) -> ActionResult:
         """Create a version, and publish its approval status as an event."""
         refused = unsupported("CreateModelPackage", self._request())
-        if refused:
-            raise AWSValidationException("; ".join(refused))
+        self._refuse(refused)
         answer: Any = super().create_model_package()
         package = self.sagemaker_backend.model_packages[answer.result["ModelPackageArn"]]
         package.created_by = None  # type: ignore[assignment] # moto's is a user that nobody made

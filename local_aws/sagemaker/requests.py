@@ -20,6 +20,10 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
     state: ClassVar[BackendState]
     invalid = "ValidationException"
 
+    def _refuse(self, problems: list[str]) -> None:
+        if problems:
+            raise AWSValidationException("; ".join(problems))
+
     def _refuse_all_but(self, *members: str) -> None:
         for name in self._request().keys() - set(members):
             raise AWSValidationException(f"local AWS does not support {name} here")

@@ -1,7 +1,6 @@
 """What runs, and what has run, since this local AWS was started."""
 
 import threading
-from typing import Any
 
 from local_aws.account.account import Account, Usage
 from local_aws.clients import Clients
@@ -50,10 +49,6 @@ class BackendState:
         self.tokens: dict[tuple[str, str], str] = {}  # operation and ClientRequestToken -> its ARN
         self.tags: dict[str, dict[str, str]] = {}  # of each ARN
         self.lock = threading.RLock()  # of what one request may do once only
-
-    def make_training_job(self, request: dict[str, Any], arn: str) -> TrainingJob:
-        """Return a job that is not started yet."""
-        return TrainingJob(request, arn, self.services)
 
     def usage(self) -> list[Usage]:
         """Return the instances of all jobs that run and of all endpoints."""

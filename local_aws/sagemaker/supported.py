@@ -6,11 +6,9 @@ from typing import Any
 from local_aws.definition.expressions import Reference, resolve
 from local_aws.definition.step_types import STEP_TYPES
 from local_aws.definition.steps import all_steps
-from local_aws.sagemaker.metrics import metric_problems
-from local_aws.sagemaker.request_members import NAMED, REFUSED, REQUESTS, Only, Table, Treatment
+from local_aws.sagemaker.request_members import REQUESTS
+from local_aws.sagemaker.request_members.treatments import NAMED, REFUSED, Only, Table, Treatment
 from local_aws.service_model import UNKNOWN
-
-PROCESSING_PATH = "/opt/ml/processing/"
 
 
 def unsupported(operation: str, request: dict[str, Any]) -> list[str]:
@@ -82,44 +80,6 @@ def _members(
                 yield f"{path}.{name}", member, treatment
 
 
-def missing_members(request: dict[str, Any]) -> list[str]:
-    """Return what CreateTrainingJob lacks that its model lets it leave out, one line each."""
-    found = [
-        f"CreateTrainingJob: {name} is missing"
-        for name in ("AlgorithmSpecification", "ResourceConfig")
-        if name not in request
-    ]
-    if not found and "TrainingImage" not in request["AlgorithmSpecification"]:
-        found.append("CreateTrainingJob.AlgorithmSpecification: TrainingImage is missing")
-    return found
-
-
-def contradictions(request: dict[str, Any]) -> list[str]:
-    """Return what CreateTrainingJob refuses beyond its model, one line each."""
-    channels = [each["ChannelName"] for each in request.get("InputDataConfig", [])]
-    found = [f"the channel {name} is given twice" for name in _twice(channels)]
-    found += null_characters(request.get("Environment", {}))
-    definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
-    return found + metric_problems(definitions) + spot_problems(request)
-
-
-def processing_contradictions(request: dict[str, Any]) -> list[str]:
-    """Return what CreateProcessingJob refuses beyond its model, one line each."""
-    inputs = request.get("ProcessingInputs", [])
-    outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", [])
-    named = [each["InputName"] for each in inputs]
-    found = [f"the input {name} is given twice" for name in _twice(named)]
-    named = [each["OutputName"] for each in outputs]
-    found += [f"the output {name} is given twice" for name in _twice(named)]
-    for path in [each.get("S3Input", {}).get("LocalPath") for each in inputs] + [
-        each.get("S3Output", {}).get("LocalPath") for each in outputs
-    ]:
-        parts = (path or "").removeprefix(PROCESSING_PATH).split("/")
-        if not (path or "").startswith(PROCESSING_PATH) or ".." in parts:
-            found.append(f"LocalPath {path!r} must be a folder below {PROCESSING_PATH}")
-    return found + null_characters(request.get("Environment", {}))
-
-
 def null_characters(environment: dict[str, str]) -> list[str]:
     """Return a line for each variable that no program can be given."""
     return [
@@ -129,20 +89,6 @@ def null_characters(environment: dict[str, str]) -> list[str]:
     ]
 
 
-def _twice(names: list[str]) -> list[str]:
+def given_twice(names: list[str]) -> list[str]:
+    """Return the names that stand more than once in a list, in order."""
     return sorted({name for name in names if names.count(name) > 1})
-
-
-def spot_problems(request: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a longest wait without spot, or with spot without one."""
-    stopping = request.get("StoppingCondition", {})
-    spot = request.get("EnableManagedSpotTraining", False)
-    wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds", 86_400)
-    if spot and (wait is None or wait < run):
-        return ["MaxWaitTimeInSeconds must be at least MaxRuntimeInSeconds with spot"]
-    if wait is not None and not spot:
-        return [
-            "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is "
-            "set to true"
-        ]
-    return []

@@ -15,17 +15,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from local_aws.account.account import SPOT_TRAINING, TRAINING, Usage
+from local_aws.account.account import Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRUPTION
 from local_aws.log_writer import LogWriter
-from local_aws.runners.runner import ContainerSpec
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.built_in_metrics import metric_definitions
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, HostFailed
-from local_aws.sagemaker.instances import selected, with_selection
+from local_aws.sagemaker.instances import with_selection
 from local_aws.sagemaker.job import Job, JobServices, JobStopped
 from local_aws.sagemaker.metrics import MetricPatterns
 from local_aws.sagemaker.opt_ml_tree import (
@@ -37,12 +36,11 @@ from local_aws.sagemaker.opt_ml_tree import (
     upload_files,
     write_config,
 )
-
-DEFAULT_STOPPING = {"MaxRuntimeInSeconds": 86_400}
-SWITCHES = (  # of the request, off unless given
-    "EnableNetworkIsolation",
-    "EnableInterContainerTrafficEncryption",
-    "EnableManagedSpotTraining",
+from local_aws.sagemaker.training_request import (
+    SWITCHES,
+    container,
+    instances,
+    stopping_condition,
 )
 
 
@@ -78,7 +76,7 @@ class TrainingJob(Job):
                 **dict.fromkeys(SWITCHES, False),
                 **super().describe(),
                 "ResourceConfig": with_selection(self._request["ResourceConfig"]),
-                "StoppingCondition": self._stopping,
+                "StoppingCondition": stopping_condition(self._request),
                 "OutputDataConfig": {"KmsKeyId": "", **self._request["OutputDataConfig"]},
                 "SecondaryStatusTransitions": transitions,
                 "FinalMetricDataList": list(self._metrics.values()),
@@ -205,11 +203,7 @@ class TrainingJob(Job):
             spent: float = (now() - self._state["CreationTime"]).total_seconds()
         else:
             spent = self._seconds_on_instances
-        return max(0.0, float(self._stopping[limit]) - spent)
-
-    @property
-    def _stopping(self) -> dict[str, int]:
-        return {**DEFAULT_STOPPING, **self._request.get("StoppingCondition", {})}
+        return max(0.0, float(stopping_condition(self._request)[limit]) - spent)
 
     def _train(self, roots: dict[str, Path]) -> str | None:
         """Run the program on every host to its end.
@@ -223,32 +217,12 @@ class TrainingJob(Job):
             limits["MaxWaitTimeExceeded"] = "MaxWaitTimeInSeconds"
         try:
             return self._execute(
-                self._container(roots),
+                container(self._request, self.arn, roots),
                 {status: self._left(limit) for status, limit in limits.items()},
             )
         except HostFailed as error:
             reason = failure(roots[error.host])
             raise JobFailed(f"AlgorithmError: {reason}, exit code: {error.exit_code}") from None
-
-    def _container(self, roots: dict[str, Path]) -> ContainerSpec:
-        algorithm = self._request["AlgorithmSpecification"]
-        return ContainerSpec(
-            job=self.name,
-            image=algorithm["TrainingImage"],
-            role_arn=self._request["RoleArn"],
-            instance_type=selected(self._request["ResourceConfig"])[0],
-            roots=roots,
-            environment={
-                **self._request.get("Environment", {}),
-                "TRAINING_JOB_NAME": self.name,
-                "TRAINING_JOB_ARN": self.arn,
-            },
-            entrypoint=tuple(algorithm.get("ContainerEntrypoint", ())),
-            arguments=tuple(algorithm.get("ContainerArguments", ("train",))),
-            # Version 3 of the SDK makes the script in a channel executable there.
-            read_only=() if "ContainerEntrypoint" in algorithm else ("input",),
-            isolated=self._request.get("EnableNetworkIsolation", False),
-        )
 
     def _take(self, line: str, log: LogWriter) -> None:
         super()._take(line, log)
@@ -293,9 +267,3 @@ class TrainingJob(Job):
             if status == "Failed":
                 self._state["FailureReason"] = message
             self._state["TrainingJobStatus"] = status
-
-
-def instances(request: dict[str, Any]) -> Usage:
-    """Return the instances that a CreateTrainingJob request asks for."""
-    purpose = SPOT_TRAINING if request.get("EnableManagedSpotTraining") else TRAINING
-    return Usage(purpose, *selected(request["ResourceConfig"]))

@@ -3,16 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from local_aws.sagemaker.instances import selected
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.resource_checks import ResourceChecks
-from local_aws.sagemaker.supported import (
-    contradictions,
-    missing_members,
-    unsupported,
-    wrong_instance_count,
-)
-from local_aws.sagemaker.training import TrainingJob, instances
+from local_aws.sagemaker.supported import unsupported, wrong_instance_count
+from local_aws.sagemaker.training import TrainingJob
+from local_aws.sagemaker.training_request import contradictions, instances, missing_members
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
@@ -51,25 +46,23 @@ class TrainingApi(ResourceChecks):
     def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
         """Raise what CreateTrainingJob answers when so many such jobs cannot be started now."""
         refused = unsupported("CreateTrainingJob", request) + missing_members(request)
-        if refused:
-            raise AWSValidationException("; ".join(refused))
+        self._refuse(refused)
         image = request["AlgorithmSpecification"]["TrainingImage"]
-        _, count = selected(request["ResourceConfig"])
+        wanted = instances(request)
         most = self.state.runner.most_instances(image)
-        refused = wrong_instance_count("CreateTrainingJob", count, most) + contradictions(request)
-        if refused:
-            raise AWSValidationException("; ".join(refused))
+        refused = wrong_instance_count("CreateTrainingJob", wanted.count, most)
+        refused += contradictions(request)
+        self._refuse(refused)
         name = request["TrainingJobName"]
         self._check_role(request["RoleArn"], f"training-job/{name}")
         self._check_image(image)
         if name in self.state.jobs:
             raise ResourceInUseException(f"Training job {name} already exists")
-        wanted = instances(request)
         self._check_instances(replace(wanted, count=jobs * wanted.count))
 
     def _start_training_job(self, request: dict[str, Any]) -> TrainingJob:
         name = request["TrainingJobName"]
         arn = self._arn_of(f"training-job/{name}")
-        job = self.state.jobs[name] = self.state.make_training_job(request, arn)
+        job = self.state.jobs[name] = TrainingJob(request, arn, self.state.services)
         job.start()
         return job

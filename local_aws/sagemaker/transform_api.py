@@ -23,11 +23,10 @@ class TransformApi(ModelsApi):
         request = self._request()
         self._check_throttling()
         refused = unsupported("CreateTransformJob", request) + transform_problems(request)
-        if refused:
-            raise AWSValidationException("; ".join(refused))
+        self._refuse(refused)
         model = self._model(request["ModelName"])
         name = request["TransformJobName"]
-        arn = self._resource_arn("transform-job", name)
+        arn = self._arn_of(f"transform-job/{name}")
         if name in self.state.transform_jobs:
             raise ResourceInUseException(
                 "Job name must be unique within an AWS account and region, and a job with this "

@@ -10,7 +10,6 @@ from local_aws.sagemaker.tuning_request import problems, training_request
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import (
-    AWSValidationException,
     ResourceInUseException,
     ResourceNotFound,
 )
@@ -34,8 +33,7 @@ class TuningApi(TrainingApi):
         """Start a tuning job; its first training job is checked beforehand."""
         request = self._request()
         found = problems(request, self.current_account)
-        if found:
-            raise AWSValidationException("; ".join(found))
+        self._refuse(found)
         name = request["HyperParameterTuningJobName"]
         if name in self.state.tuning_jobs:
             raise ResourceInUseException(f"Tuning job {name} already exists")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from local_aws.sagemaker.request_members import DONE, REQUESTS, Table
+from local_aws.sagemaker.request_members import REQUESTS
+from local_aws.sagemaker.request_members.treatments import DONE, Table
 from local_aws.sagemaker.supported import not_carried_out, unsupported
 from local_aws.service_model import sagemaker_model
 
