@@ -64,9 +64,15 @@ def glossary(rows: pd.DataFrame, data_file: str) -> str:
     parts = [HEAD.format(data_file=data_file)]
     for function, columns in columns_by_function(rows).items():
         names = ", ".join(f"`{column}`" for column in columns)
-        text = inspect.getdoc(getattr(features, function)) or "No docstring."
-        parts.append(f"## {function}\n\n{names}\n\n{text}\n")
+        parts.append(f"## {function}\n\n{names}\n\n{meaning(function)}\n")
     return "\n".join(parts)
+
+
+def meaning(function: str) -> str:
+    """Return the docstring of a function of `features`, as what its columns are."""
+    text = inspect.getdoc(getattr(features, function)) or "No docstring."
+    text = text.removeprefix("Return ")
+    return text[0].upper() + text[1:]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,16 +1,14 @@
 """What the columns of the model mean, for a table."""
 
-import inspect
 from collections.abc import Iterable
 
-from container import features
-from pipeline.glossary import columns_by_function
+from pipeline.glossary import columns_by_function, meaning
 
 import pandas as pd
 
 
 def meanings(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """Return what the docstring of the function that makes each column says in its first line."""
+    """Return the first sentence of the glossary on each column."""
     made_by = {
         column: function for function, made in columns_by_function(rows).items() for column in made
     }
@@ -18,6 +16,5 @@ def meanings(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
 
 
 def _sentence(function: str) -> str:
-    text = inspect.getdoc(getattr(features, function)) or ""
-    first = " ".join(text.partition("\n\n")[0].split()).removeprefix("Return ")
-    return first[:1].upper() + first[1:]
+    """Return plain text: a table of pandas shows no Markdown."""
+    return " ".join(meaning(function).partition("\n\n")[0].replace("`", "").split())
