@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.text import Text
@@ -23,6 +24,9 @@ STYLES = (
 TO_COPY = re.compile(r"\s*(check|docs|hint|error):")  # lines whose words must stay whole
 DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 LONG_NAME = re.compile(r"arn:|s3://|.*@sha256:")
+
+# The console with a spinner: only what is printed through it does not go on in the spinner's line.
+_with_spinner: ContextVar[Console | None] = ContextVar("with_spinner", default=None)
 
 
 class _Console(Console):
@@ -41,11 +45,11 @@ def say(text: str, console: Console | None = None, indent: int = 2, *, whole: bo
 
     Args:
         text: One line or several.
-        console: Where to; standard error by default.
+        console: Where to; by default that of the spinner, or standard error.
         indent: Where a line goes on that is wider than the terminal.
         whole: Do not shorten long names.
     """
-    console = console or make_console()
+    console = console or _with_spinner.get() or make_console()
     for line in text.split("\n"):
         fitted = fit(line, console.width, indent, whole=whole) if console.is_terminal else line
         styled = Text(fitted)
@@ -93,7 +97,9 @@ def stages(console: Console) -> Iterator[Stage]:
             spinner.update(f"{stage} ...")
             spinner.start()
 
+    before = _with_spinner.set(console)
     try:
         yield show
     finally:
         spinner.stop()
+        _with_spinner.reset(before)

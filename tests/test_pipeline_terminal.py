@@ -4,7 +4,7 @@ import io
 import sys
 
 from pipeline import tune
-from pipeline.terminal import fit, say
+from pipeline.terminal import fit, say, stages
 
 import pytest
 from rich.console import Console
@@ -48,6 +48,16 @@ def test_what_is_to_be_copied_stays_whole() -> None:
 def test_into_a_pipe_a_line_goes_as_it_is() -> None:
     line = f"error: execution {ARN} Failed: {'word ' * 40}end"
     assert printed(line, terminal=False) == f"{line}\n"
+
+
+def test_a_line_said_beside_a_spinner_does_not_go_on_in_its_line() -> None:
+    """It is printed by the console that knows of the spinner."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80)
+    with stages(console) as stage:
+        stage("starting")
+        say("local AWS: ready")
+    assert "local AWS: ready\n" in stream.getvalue()
 
 
 def test_colours_are_for_a_terminal_and_not_with_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
