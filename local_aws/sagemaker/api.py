@@ -2,6 +2,7 @@
 
 from local_aws.sagemaker.endpoints_api import EndpointsApi
 from local_aws.sagemaker.executions_api import ExecutionsApi
+from local_aws.sagemaker.images_api import ImagesApi
 from local_aws.sagemaker.processing_api import ProcessingApi
 from local_aws.sagemaker.registry import ModelRegistryApi
 from local_aws.sagemaker.tags_api import TagsApi
@@ -17,6 +18,7 @@ class LocalSageMaker(
     ProcessingApi,
     TuningApi,
     EndpointsApi,
+    ImagesApi,
     ModelRegistryApi,
 ):
     """Made anew for each request; `state` is set once, when the server starts."""

@@ -130,3 +130,14 @@ def test_what_moto_stumbles_over_is_one_line(
     status, answer = post(service, target, body)
     assert (status, answer["__type"]) == (400, "ValidationException")
     assert "\n" not in answer["message"]
+
+
+def test_an_image_of_sagemaker_is_not_there_and_cannot_be_made(jobs: Jobs) -> None:
+    """A program may then take an image of AWS's instead, as AWS's project templates do."""
+    sagemaker = jobs.sagemaker
+    for ask in (sagemaker.describe_image, sagemaker.describe_image_version):
+        with pytest.raises(sagemaker.exceptions.ResourceNotFound, match="with the name mine"):
+            ask(ImageName="mine")
+    assert sagemaker.list_images()["Images"] == []
+    with pytest.raises(ClientError, match="local AWS does not support CreateImage of sagemaker"):
+        sagemaker.create_image(ImageName="mine", RoleArn=jobs.role)
