@@ -15,17 +15,13 @@ from pipeline.diagnosis import diagnose
 from pipeline.evidence.scoring import load_artifact
 from pipeline.execution.archive import download_artifact
 from pipeline.rehearsal import with_approved_version
-from pipeline.serving.cost import describe_cost
-from pipeline.serving.endpoint import (
-    NotServed,
+from pipeline.serving.configuration import (
     configuration_before,
-    deploy,
-    endpoint_name,
-    find_served,
     make_configuration,
     model_package,
-    move,
 )
+from pipeline.serving.cost import describe_cost
+from pipeline.serving.endpoint import NotServed, deploy, endpoint_name, find_served, move
 from pipeline.serving.smoke import known_rows, make_smoke_test
 from pipeline.serving.versions import describe_version, find_approved
 from pipeline.settings import Settings, load_settings
@@ -92,8 +88,8 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
     endpoint = settings.endpoint
     print(f"cost      {describe_cost(session, endpoint.instance_type, endpoint.memory_mb)}")
     if not arguments.local:
-        clean = "build/teardown.py, to remove everything"
-        say(f"next: python {clean if arguments.rollback else 'pipeline/score.py FILE'}")
+        following = "pipeline/deploy_model.py --rollback" if before else "pipeline/score.py FILE"
+        say(f"next: python {'build/teardown.py' if arguments.rollback else following}")
     return cli.SUCCEEDED
 
 

@@ -18,7 +18,7 @@ from pipeline.data import split_uri
 from pipeline.execution.control import follow, start_execution
 from pipeline.execution.progress import Follower, list_steps
 from pipeline.rehearsal import with_approved_version
-from pipeline.serving.endpoint import make_model
+from pipeline.serving.configuration import make_model
 from pipeline.serving.versions import find_approved
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
@@ -90,7 +90,7 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
         written = batch.write_scored(rows, scores, target)
     print(f"{target}: {written} of {count} rows, scored by version {version.number}")
     if not arguments.local:
-        say("next: python pipeline/deploy_model.py --rollback, to go back")
+        say("next: python pipeline/upsert_and_start.py, for another version")
     return cli.SUCCEEDED
 
 

@@ -18,13 +18,13 @@ from pipeline.execution.archive import download_artifact
 from pipeline.execution.record import RUNS
 from pipeline.local import ProjectAws
 from pipeline.serving import batch
+from pipeline.serving.configuration import make_configuration
 from pipeline.serving.endpoint import (
     NotServed,
     candidate_name,
     deploy,
     endpoint_name,
     find_served,
-    make_configuration,
 )
 from pipeline.serving.versions import APPROVED, REJECTED, Version, find_approved, find_version
 from pipeline.settings import Settings

@@ -6,23 +6,20 @@ are not for serverless endpoints: "Serverless Inference" in the developer guide,
 exclusions".) Whatever fails leaves the version before serving.
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.serving.configuration import model_package
 from pipeline.serving.versions import APPROVED, Version, describe_version
 from pipeline.settings import Settings
-from pipeline.stack import Stack
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-VARIANT = "approved"
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")  # statuses
+CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 NO_ENDPOINT = "NotFound"  # in place of an endpoint's status
-BEFORE = "served-before"  # tag of an endpoint's configuration: the one that it replaced
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 15.0
 
 Smoke = Callable[[str], None]  # raises NotServed when the endpoint of that name answers wrongly
@@ -54,12 +51,9 @@ def candidate_name(settings: Settings) -> str:
 
 def find_served(sagemaker: Any, name: str) -> Served | None:
     """Return what the endpoint serves; None when there is no endpoint."""
-    try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        if "Could not find" in str(error):
-            return None
-        raise
+    endpoint = _describe(sagemaker, name)
+    if endpoint is None:
+        return None
     configuration = endpoint["EndpointConfigName"]
     version = describe_version(sagemaker, model_package(sagemaker, configuration))
     since = endpoint["LastModifiedTime"].isoformat(timespec="seconds")
@@ -76,77 +70,6 @@ def read_served(sagemaker: Any, name: str) -> dict[str, Any] | None:
         return {"endpoint": name, "status": NO_ENDPOINT}
     version = served.version.number
     return {"endpoint": name, "status": served.status, "version": version, "since": served.since}
-
-
-def model_package(sagemaker: Any, configuration: str) -> str:
-    """Return the ARN of the version that a configuration serves."""
-    variants = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)
-    model = sagemaker.describe_model(ModelName=variants["ProductionVariants"][0]["ModelName"])
-    return str((model.get("Containers") or [model["PrimaryContainer"]])[0]["ModelPackageName"])
-
-
-def make_configuration(
-    sagemaker: Any, settings: Settings, stack: Stack, version: Version, before: str = ""
-) -> str:
-    """Create the model and the configuration of an endpoint, where missing; return its name."""
-    endpoint = settings.endpoint
-    serverless = endpoint.instance_type is None
-    model = make_model(sagemaker, settings, stack, version, isolated=not serverless)
-    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": model}
-    configuration: dict[str, Any] = {"ProductionVariants": [variant]}
-    if serverless:
-        variant["ServerlessConfig"] = {
-            "MemorySizeInMB": endpoint.memory_mb,
-            "MaxConcurrency": endpoint.max_concurrency,
-        }
-    else:
-        variant |= {"InstanceType": endpoint.instance_type, "InitialInstanceCount": 1}
-        if settings.kms_key:
-            configuration["KmsKeyId"] = settings.kms_key
-    if endpoint.data_capture:
-        configuration["DataCaptureConfig"] = {
-            "EnableCapture": True,
-            "InitialSamplingPercentage": 100,
-            "DestinationS3Uri": f"s3://{stack.bucket}/capture/{settings.prefix}",
-            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        }
-    name = _name(settings, version, configuration | {BEFORE: before})
-    own = [{"Key": BEFORE, "Value": before}] if before else []
-    _create(
-        sagemaker.create_endpoint_config,
-        EndpointConfigName=name,
-        Tags=[*(settings.aws_tags or []), *own],
-        **configuration,
-    )
-    return name
-
-
-def make_model(
-    sagemaker: Any, settings: Settings, stack: Stack, version: Version, *, isolated: bool = True
-) -> str:
-    """Create the model of a version, where it is missing, and return its name.
-
-    Isolated, its container reaches no network; serverless endpoints do not offer that.
-    """
-    request: dict[str, Any] = {
-        "Containers": [{"ModelPackageName": version.arn}],
-        "ExecutionRoleArn": stack.model_role_arn,
-        "EnableNetworkIsolation": isolated,
-    }
-    if settings.vpc and isolated:
-        request["VpcConfig"] = {
-            "Subnets": list(settings.vpc.subnets),
-            "SecurityGroupIds": list(settings.vpc.security_groups),
-        }
-    name = _name(settings, version, request)
-    _create(sagemaker.create_model, ModelName=name, Tags=settings.aws_tags or [], **request)
-    return name
-
-
-def _name(settings: Settings, version: Version, request: Mapping[str, Any]) -> str:
-    """Return a name with a digest of the request, so that an equal resource is used again."""
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{settings.stack_name}-v{version.number}-{digest}"
 
 
 def deploy(sagemaker: Any, settings: Settings, configuration: str, smoke: Smoke) -> None:
@@ -180,7 +103,7 @@ def move(sagemaker: Any, name: str, configuration: str, smoke: Smoke) -> None:
     before = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
     sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=configuration)
     endpoint = wait(sagemaker, name)
-    if endpoint["EndpointConfigName"] != configuration:
+    if endpoint.get("EndpointConfigName") != configuration:
         raise NotServed(f"{name}: {endpoint.get('FailureReason', 'it was not updated')}")
     try:
         smoke(name)
@@ -190,22 +113,28 @@ def move(sagemaker: Any, name: str, configuration: str, smoke: Smoke) -> None:
         raise
 
 
-def configuration_before(sagemaker: Any, configuration: str) -> str:
-    """Return the configuration that this one replaced, "" when it was the first."""
-    arn = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)["EndpointConfigArn"]
-    tags = sagemaker.list_tags(ResourceArn=arn)["Tags"]
-    return next((tag["Value"] for tag in tags if tag["Key"] == BEFORE), "")
+def wait(sagemaker: Any, name: str) -> dict[str, Any]:
+    """Return the description of an endpoint once it does not change any more.
 
-
-def wait(sagemaker: Any, name: str, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
-    """Return the description of an endpoint once it neither is created nor updated any more."""
+    One that is deleted has the status NO_ENDPOINT.
+    """
     pause = FIRST_POLL_SECONDS
     while True:
-        endpoint: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
-        if endpoint["EndpointStatus"] not in ("Creating", "Updating", "SystemUpdating"):
+        endpoint = _describe(sagemaker, name) or {"EndpointStatus": NO_ENDPOINT}
+        if endpoint["EndpointStatus"] not in CHANGING:
             return endpoint
-        sleep(pause)
+        time.sleep(pause)
         pause = min(pause * 2, LONGEST_POLL_SECONDS)
+
+
+def _describe(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    try:
+        endpoint: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return None
+        raise
+    return endpoint
 
 
 def _create_and_try(
@@ -228,27 +157,6 @@ def _create_and_try(
         raise
 
 
-def _create(operation: Callable[..., Any], **request: Any) -> None:
-    try:
-        operation(**request)
-    except ClientError as error:
-        if "already exist" not in str(error):
-            raise
-
-
 def _delete(sagemaker: Any, name: str) -> None:
     sagemaker.delete_endpoint(EndpointName=name)
-    pause = FIRST_POLL_SECONDS
-    while _exists(sagemaker, name):
-        time.sleep(pause)
-        pause = min(pause * 2, LONGEST_POLL_SECONDS)
-
-
-def _exists(sagemaker: Any, name: str) -> bool:
-    try:
-        sagemaker.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        if "Could not find" in str(error):
-            return False
-        raise
-    return True
+    wait(sagemaker, name)
