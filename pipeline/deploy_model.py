@@ -88,9 +88,21 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
     endpoint = settings.endpoint
     print(f"cost      {describe_cost(session, endpoint.instance_type, endpoint.memory_mb)}")
     if not arguments.local:
-        following = "pipeline/deploy_model.py --rollback" if before else "pipeline/score.py FILE"
-        say(f"next: python {'build/teardown.py' if arguments.rollback else following}")
+        say(_next(name, before, rolled_back=arguments.rollback))
     return cli.SUCCEEDED
+
+
+def _next(name: str, before: str, *, rolled_back: bool) -> str:
+    """Return the command that follows; `before` is the configuration that was replaced, if any."""
+    if rolled_back:
+        return "next: python build/teardown.py"
+    if before:
+        return "next: python pipeline/deploy_model.py --rollback"
+    return (
+        f"next: aws sagemaker-runtime invoke-endpoint --endpoint-name {name} "
+        "--content-type text/csv --body fileb://FILE predictions.csv\n"
+        "      python pipeline/score.py FILE, for a batch of rows"
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, WriteConfig
 from explained import explained, says
+from generated import assert_sample_current
 from program import ENVIRONMENT
 
 NAME, CANDIDATE = "titanic-pipeline-endpoint", "titanic-pipeline-candidate"
@@ -91,6 +92,7 @@ def predicted(s3: Any, version: Version, rows: bytes, folder: Path) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.generated
 def test_only_approved_versions_are_served_and_a_rollback_goes_back(
     versions: list[Version],
     sagemaker: Any,
@@ -113,7 +115,8 @@ def test_only_approved_versions_are_served_and_a_rollback_goes_back(
     assert deploy_model.main([]) == 0
     told = capsys.readouterr().out
     assert f"endpoint  {NAME}: version {first} since " in told
-    assert "0 USD while idle; 0.0400 USD for 1,000 requests of a second with 2048 MB" in told
+    sample = told[told.index("endpoint  ") :].strip()
+    assert_sample_current(ROOT / "docs" / "serving.md", "deploy", sample)
     answer = local_aws.clients.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=NAME, ContentType="text/csv", Body=rows
     )
