@@ -74,7 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     def group(nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         source = (config.rootpath / file).read_text(encoding="utf-8")
-        needs_engine = "NEEDS_ENGINE" in source or "container_engine" in source
+        needs_engine = "= NEEDS_ENGINE" in source or "mark.container_engine" in source
         return "engine" if needs_engine or "[image" in nodeid else file
 
     scheduler = LoadScopeScheduling(config, log)
@@ -184,7 +184,7 @@ def serving(
         yield environment
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def run_job(program: Program) -> RunJob:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=240,
         )
 
     return run

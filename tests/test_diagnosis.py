@@ -1,7 +1,9 @@
 """Failures, really produced on local AWS, and what the commands say of them. Those that need a
 container are in test_diagnosis_containers.py."""
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import unittest.mock
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,7 @@ NOBODY = "http://127.0.0.1:9"
 
 Start = Callable[..., tuple[int, str]]
 Look = Callable[..., str]
+Command = Callable[[list[str]], int]
 
 
 # The catalogue itself.
@@ -90,13 +94,31 @@ def test_the_page_is_that_of_the_catalogue() -> None:
 # Before anything is reached: credentials and network.
 
 
-def run(home: Path, environment: dict[str, str], script: Path = SCRIPT) -> str:
+def alone(home: Path, environment: dict[str, str]) -> dict[str, str]:
+    """The whole environment of a user who has set these variables."""
+    quick = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1"}
+    return {"PATH": os.defpath, "HOME": str(home)} | quick | environment
+
+
+def call(home: Path, environment: dict[str, str], command: Command) -> str:
+    """What the command says, in this process."""
+    said = io.StringIO()
+    with (
+        unittest.mock.patch.dict(os.environ, alone(home, environment), clear=True),
+        contextlib.chdir(home),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        code = command([])
+    assert code in (cli.WRONG_INPUT, cli.AWS_REFUSED)
+    return said.getvalue()
+
+
+def run(home: Path, environment: dict[str, str], script: Path) -> str:
     """What the command says that a user has just called."""
     done = subprocess.run(
         [sys.executable, str(script)],
-        env={"PATH": os.defpath, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
-        | {"AWS_MAX_ATTEMPTS": "1"}
-        | environment,
+        env=alone(home, environment),
         cwd=home,
         capture_output=True,
         text=True,
@@ -108,7 +130,14 @@ def run(home: Path, environment: dict[str, str], script: Path = SCRIPT) -> str:
 
 def explained_and_foreseen(name: str, home: Path, environment: dict[str, str]) -> bool:
     """By the command that starts a run, and by the preflight."""
-    started = run(home, environment)
+    started = call(home, environment, main)
+    assert started.startswith("error: ")
+    return says(name, started) and foreseen(name, call(home, environment, preflight.main))
+
+
+def explained_by_programs(name: str, home: Path, environment: dict[str, str]) -> bool:
+    """The same, where something is read when the programs import it."""
+    started = run(home, environment, SCRIPT)
     assert started.startswith("error: ")
     return says(name, started) and foreseen(name, run(home, environment, PREFLIGHT))
 
@@ -160,7 +189,7 @@ def test_a_configuration_of_aws_that_is_broken(tmp_path: Path) -> None:
 
 def test_a_login_that_nobody_has_made(tmp_path: Path) -> None:
     write_aws_config(tmp_path, SSO)
-    assert explained_and_foreseen("no-sso-login", tmp_path, {})
+    assert explained_by_programs("no-sso-login", tmp_path, {})
 
 
 def test_a_login_whose_time_is_over(tmp_path: Path) -> None:
@@ -169,7 +198,7 @@ def test_a_login_whose_time_is_over(tmp_path: Path) -> None:
     cache = config.parent / "sso" / "cache" / f"{hashlib.sha1(b'work').hexdigest()}.json"
     cache.parent.mkdir(parents=True)
     cache.write_text(json.dumps(token))
-    assert explained_and_foreseen("expired-credentials", tmp_path, {})
+    assert explained_by_programs("expired-credentials", tmp_path, {})
 
 
 def test_a_refusal_that_nobody_knows_says_how_to_go_on(
@@ -301,7 +330,7 @@ datetime.datetime = Wrong
 def test_a_clock_that_is_wrong(hours: int, rehearsal: Rehearsal, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(CLOCK.format(hours=hours))
     environment = rehearsal.environment | {"PYTHONPATH": str(tmp_path)}
-    assert explained_and_foreseen("wrong-clock", tmp_path, environment)
+    assert explained_by_programs("wrong-clock", tmp_path, environment)
 
 
 def test_a_key_of_the_bucket_that_the_roles_may_not_use(

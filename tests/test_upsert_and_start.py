@@ -432,38 +432,17 @@ def test_ctrl_c_stops_the_execution_and_says_so(here: Path, write_config: WriteC
     assert record_of(here)["status"] == "Stopped"
 
 
-@pytest.mark.parametrize(
-    ("environment", "problem"),
-    [
-        ({}, "error: Unable to locate credentials\ncause: there are no AWS credentials"),
-        (
-            {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
-            | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-            'error: Could not connect to the endpoint URL: "http://127.0.0.1:9/"\ncause: nobody',
-        ),
-        (
-            {"AWS_ENDPOINT_URL": "localhost:9"},
-            "error: Invalid endpoint: localhost:9\ncause: AWS_ENDPOINT_URL is localhost:9",
-        ),
-        (
-            {"AWS_PROFILE": "nobody"},
-            "error: The config profile (nobody) could not be found\ncause: ",
-        ),
-    ],
-)
-def test_without_credentials_or_network_it_is_one_line_and_its_cause(
-    environment: dict[str, str], problem: str, here: Path
-) -> None:
+def test_without_credentials_it_is_one_line_and_its_cause(here: Path) -> None:
     job = subprocess.run(
         [sys.executable, str(SCRIPT)],
-        env={"PATH": os.defpath, "HOME": str(here), "AWS_EC2_METADATA_DISABLED": "true"}
-        | environment,
+        env={"PATH": os.defpath, "HOME": str(here), "AWS_EC2_METADATA_DISABLED": "true"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert job.returncode in (2, 3)
-    assert problem in job.stderr
+    assert job.returncode == 3
+    begin = "error: Unable to locate credentials\ncause: there are no AWS credentials"
+    assert job.stderr.startswith(begin)
     assert "Traceback" not in job.stderr
     assert not (here / "runs").exists()
 

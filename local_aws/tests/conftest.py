@@ -49,7 +49,7 @@ def serving(folder: Path, *arguments: str, code: int = 0) -> Iterator[dict[str, 
             yield environment
         finally:
             process.send_signal(signal.SIGTERM)
-            ended = process.wait(timeout=30)
+            ended = process.wait(timeout=60)
         assert ended == code
 
 
@@ -107,7 +107,7 @@ def send(environment: dict[str, str]) -> Send:
     def request(
         method: str, path: str, body: bytes = b"", **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(host, timeout=10)
+        connection = http.client.HTTPConnection(host, timeout=60)
         connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         answer = connection.getresponse()
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
