@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -164,10 +164,21 @@ def _route(enforce_iam: bool) -> Authorization:
 
 def _guard(secret_of: SecretOf) -> Guard:
     """Return what answers the requests: moto, behind the checks of who asks."""
-    guard = Guard(DomainDispatcherApplication(create_backend_app), secret_of)
+    guard = Guard(_dispatcher(), secret_of)
     guard.open_routes[LocalEcr.layer_path] = serve_layer
     guard.signed_routes[interrupt.PATH] = interrupt.answer
     return guard
+
+
+def _dispatcher() -> Any:
+    """Return moto's application, which finds the backend of a host only once.
+
+    For each request moto lists its own folders and tries hundreds of patterns, one request at a
+    time: half of what the server does.
+    """
+    dispatcher: Any = DomainDispatcherApplication(create_backend_app)
+    dispatcher.get_backend_for_host = lru_cache(dispatcher.get_backend_for_host)
+    return dispatcher
 
 
 def _runner(
