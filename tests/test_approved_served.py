@@ -1,6 +1,7 @@
 """From the registry to predictions, by the commands, with the image's own server on local AWS."""
 
 import csv
+import dataclasses
 import io
 import json
 import shutil
@@ -18,7 +19,7 @@ from pipeline.execution.archive import download_artifact
 from pipeline.execution.record import RUNS
 from pipeline.local import ProjectAws
 from pipeline.serving import batch
-from pipeline.serving.configuration import make_configuration
+from pipeline.serving.configuration import make_configuration, make_model
 from pipeline.serving.endpoint import (
     NotServed,
     candidate_name,
@@ -302,6 +303,18 @@ def test_a_server_that_does_not_start_leaves_the_version_before_serving(
     assert says("endpoint-health", told)
     assert number_served(sagemaker) == before
     sagemaker.delete_model_package(ModelPackageName=created["ModelPackageArn"])
+
+
+def test_a_number_that_is_given_again_is_another_model(
+    versions: list[Version], sagemaker: Any, settings: Settings, local_aws: ProjectAws
+) -> None:
+    """As here, where the number of a deleted version is that of the next one."""
+    other = dataclasses.replace(versions[1], model_uri=versions[0].model_uri)
+    one, again, another = (
+        make_model(sagemaker, settings, local_aws.stack, version)
+        for version in (versions[1], versions[1], other)
+    )
+    assert one == again != another
 
 
 def test_a_difference_is_explained() -> None:
