@@ -227,7 +227,7 @@ def test_hosts_that_start_late_are_waited_for_in_silence(
 ) -> None:
     hosts = make_hosts(3, num_round="5")
     for rank in order:
-        time.sleep(5 * bool(hosts.processes))
+        time.sleep(2 * bool(hosts.processes))
         hosts.start(rank)
     assert set(hosts.wait()) == {0}
     for rank in hosts.ranks:
