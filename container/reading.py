@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 Parsed: TypeAlias = tuple[NDArray[np.intp], pd.DataFrame]
 
 BLOCK_BYTES = 2 * 2**20  # of CSV are parsed at once: more take more memory and no less time
-BATCH_ROWS = 16_384  # of Parquet
 MAX_RECORD_BYTES = 2**20
 THREADS = 2  # parse CSV, mostly outside of Python's lock
 COMMA, QUOTE, LINE_FEED, CARRIAGE_RETURN = b',"\n\r'
@@ -117,15 +116,13 @@ def _parse_ahead(blocks: Iterator[bytes], width: int, columns: dict[str, int]) -
             following.append(threads.submit(_parse, block, width, columns))
             if len(following) == THREADS:
                 yield following.popleft().result()
-        while following:
-            yield following.popleft().result()
+        yield from (parsed.result() for parsed in following)
 
 
 def _parse(block: bytes, width: int, columns: dict[str, int]) -> Parsed:
-    """Return the number of cells of each record, and the columns if all have as many as the header.
+    """Return the number of cells of each record, and the columns if no record is short or long.
 
-    pandas fills short records up and cuts long ones silently, hence the count. Numbers that pandas
-    does not take as such stay texts.
+    pandas would fill those up or cut them silently. What it does not take as numbers stays text.
     """
     cells = _count_cells(block)
     if not len(cells) or (cells != width).any():
@@ -175,7 +172,7 @@ def _read_parquet(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd
         if content.read() != b"PAR1":
             raise EOFError("its end is missing")
         content.seek(0)
-        for batch in arro3.io.read_parquet(content, batch_size=BATCH_ROWS):
+        for batch in arro3.io.read_parquet(content, batch_size=2**14):
             columns = match_columns(batch.column_names, source, labelled)
             cells = {n: _cells(batch.column(at), n, source) for n, at in columns.items()}
             yield pd.DataFrame(cells)
