@@ -42,21 +42,23 @@ def train_trees(
         losses = json.loads(start.attr(LOSSES) or "[]")
         start.set_attr(**{LOSSES: None})
         print(f"checkpoint: goes on after round {len(losses)}", flush=True)
-    resumable = _Resumable(params["seed"], early_stopping_rounds, losses, checkpoints)
+    resumable = _Resumable(params["seed"], early_stopping_rounds, losses, checkpoints, matrices)
     try:
         booster = xgb.train(
             {**params, **OBJECTIVE},
             matrices["train"],
             num_round - len(losses),
-            evals=[(matrix, name) for name, matrix in matrices.items()],
+            evals=[(matrices["validation"], "validation")],  # the training rows take time
             verbose_eval=False,
             xgb_model=start,
-            callbacks=[resumable, _Monitor(period=LOG_ROUNDS)],
+            callbacks=[resumable],
         )
     except BaseException:
         with contextlib.suppress(Exception):  # the error that ended the training comes first
             resumable.save()
         raise
+    if (len(losses) - 1) % LOG_ROUNDS:
+        _log_losses(booster, matrices)
     return booster[: losses.index(min(losses)) + 1] if early_stopping_rounds else booster
 
 
@@ -69,11 +71,16 @@ class _Resumable(xgb.callback.TrainingCallback):
     """
 
     def __init__(
-        self, seed: int, early_stopping_rounds: int, losses: list[float], checkpoints: Checkpoints
+        self,
+        seed: int,
+        early_stopping_rounds: int,
+        losses: list[float],
+        checkpoints: Checkpoints,
+        matrices: Mapping[str, xgb.DMatrix],
     ) -> None:
         super().__init__()
         self._seed, self._patience = seed, early_stopping_rounds
-        self._losses, self._checkpoints = losses, checkpoints
+        self._losses, self._checkpoints, self._matrices = losses, checkpoints, matrices
         self._saved = len(losses)
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
@@ -91,9 +98,11 @@ class _Resumable(xgb.callback.TrainingCallback):
         before = self._losses[: -self._patience] if self._patience else []
         return bool(before) and min(self._losses[-self._patience :]) >= min(before)
 
-    def after_iteration(self, _model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
-        """Keep the validation log loss."""
+    def after_iteration(self, model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
+        """Keep the validation log loss; log it every LOG_ROUNDS rounds."""
         self._losses.append(evals_log["validation"]["logloss"][-1])
+        if (len(self._losses) - 1) % LOG_ROUNDS == 0:
+            _log_losses(model, self._matrices)
         return False
 
     def save(self) -> None:
@@ -106,11 +115,13 @@ class _Resumable(xgb.callback.TrainingCallback):
             self._saved = rounds
 
 
-class _Monitor(xgb.callback.EvaluationMonitor):
-    """Logs the losses under the number of the round, which `xgb.train` counts anew on a resume."""
-
-    def after_iteration(self, model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
-        return super().after_iteration(model, model.num_boosted_rounds() - 1, evals_log)
+def _log_losses(model: xgb.Booster, matrices: Mapping[str, xgb.DMatrix]) -> None:
+    """Log the log loss on each matrix, under the number of the last round."""
+    evals = [(matrix, name) for name, matrix in matrices.items()]
+    number, *losses = model.eval_set(evals, model.num_boosted_rounds() - 1).split("\t")
+    shown = [f"{name}:{float(loss):.5f}" for name, loss in (each.split(":") for each in losses)]
+    if xgb.collective.get_rank() == 0:
+        print("\t".join([number, *shown]), flush=True)
 
 
 @dataclass(frozen=True)
