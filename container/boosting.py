@@ -142,7 +142,9 @@ class LinearModel:
     def standardise(self, matrix: NDArray[Any]) -> NDArray[Any]:
         """Return the columns and their indicators, each with mean 0, shape (rows, 2 * columns)."""
         known = np.clip(_with_indicators(matrix), self.lowest, self.highest)
-        return np.asarray(np.nan_to_num((known - self.mean) / self.deviation))
+        known -= self.mean
+        known /= self.deviation
+        return np.asarray(np.nan_to_num(known, copy=False))
 
     def contributions(self, matrix: NDArray[np.float32]) -> NDArray[Any]:
         """Return what each column adds to the log odds, shape (rows, columns)."""
@@ -169,12 +171,9 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
     """Train the linear booster on records: the columns, then label and weight."""
     records = records.astype(float)  # as what is saved and read again
     matrix, labels, weights = records[:, :-2], records[:, -2], records[:, -1]
-    known: Any = np.ma.masked_invalid(_with_indicators(matrix))
-    mean = np.ma.filled(np.ma.average(known, axis=0, weights=weights), 0)
-    variance = np.ma.filled(np.ma.average((known - mean) ** 2, axis=0, weights=weights), 0)
-    variance[matrix.shape[1] :] = 1  # of the indicators
-    deviation = np.sqrt(np.where(variance > 0, variance, 1))
-    lowest, highest = known.min(axis=0).filled(0), known.max(axis=0).filled(0)
+    moments = [_moments(column, weights) for column in _with_indicators(matrix).T]
+    mean, deviation, lowest, highest = np.array(moments).T
+    deviation[matrix.shape[1] :] = 1  # of the indicators
     zero = np.zeros(len(mean))
     model = LinearModel(np.array(0.0), zero, mean, deviation, lowest, highest)
     params = {
@@ -197,3 +196,14 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
 
 def _with_indicators(matrix: NDArray[Any]) -> NDArray[Any]:
     return np.hstack([matrix, np.isnan(matrix)])
+
+
+def _moments(column: NDArray[Any], weights: NDArray[Any]) -> tuple[float, float, float, float]:
+    """Return mean, standard deviation (1 of a constant), least and greatest of the known values."""
+    known = ~np.isnan(column)
+    if not known.any():
+        return 0, 1, 0, 0
+    values, weights = column[known], weights[known]
+    mean = np.average(values, weights=weights)
+    deviation = np.sqrt(np.average((values - mean) ** 2, weights=weights)) or 1
+    return mean, deviation, values.min(), values.max()

@@ -119,34 +119,29 @@ HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
 # With it, a job compares hyperparameters by cross-validation inside the training channel; it makes
 # no model, and asks for no validation channel.
 FOLDS = "cv_folds"
-_FOLDS = Hyperparameter(int, 0, 3, 20, "cross-validate with so many folds, and make no model")
+FOLDS_RANGE = Hyperparameter(int, 0, 3, 20, "cross-validate with so many folds, and make no model")
+OF_JOB = {**HYPERPARAMETERS, FOLDS: FOLDS_RANGE}
 
 
-def parse_folds(value: object) -> int:
-    """Return the value of FOLDS. Raises InputError when it is not allowed."""
-    try:
-        return int(_FOLDS.parse(value))
-    except ValueError as error:
-        raise InputError(f"hyperparameters: {FOLDS}: {error}", f"leave {FOLDS} out") from None
-
-
-def parse_hyperparameters(given: Mapping[str, object]) -> dict[str, int | float]:
+def parse_hyperparameters(
+    given: Mapping[str, object], declared: Mapping[str, Hyperparameter] = HYPERPARAMETERS
+) -> dict[str, int | float]:
     """Return every declared hyperparameter, from `given` or by default.
 
     Raises InputError naming all unknown names and bad values together.
     """
-    values: dict[str, int | float] = {name: spec.default for name, spec in HYPERPARAMETERS.items()}
+    values: dict[str, int | float] = {name: spec.default for name, spec in declared.items()}
     problems = []
     for name, value in sorted(given.items()):
         try:
-            values[name] = HYPERPARAMETERS[name].parse(value)
+            values[name] = declared[name].parse(value)
         except KeyError:
-            nearest = did_you_mean(name, HYPERPARAMETERS)
+            nearest = did_you_mean(name, declared)
             problems.append(f"unknown hyperparameter {name}{nearest}")
         except ValueError as error:
             problems.append(f"{name}: {error}")
     if problems:
-        hint = f"the known ones are {', '.join(HYPERPARAMETERS)}"
+        hint = f"the known ones are {', '.join(declared)}"
         raise InputError(f"hyperparameters: {'; '.join(problems)}", hint)
     return values
 
@@ -163,7 +158,7 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, str]:
         allow_abbrev=False,
         exit_on_error=False,
     )
-    for name, spec in {**HYPERPARAMETERS, FOLDS: _FOLDS}.items():
+    for name, spec in OF_JOB.items():
         text = f"{spec.help}; {spec.allowed} (default: {spec.default})"
         parser.add_argument(f"--{name}", metavar="N", help=text.replace("%", "%%"))
     try:

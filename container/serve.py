@@ -37,11 +37,11 @@ METHODS = {"/ping": "GET", "/invocations": "POST"}
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?(?!utf-?8|us-ascii)([^\s;"]+)', re.IGNORECASE)
 
 
-class Refusal(Exception):
-    """A request that is not answered: the status, and the reason as one line with a hint."""
+class Refusal(InputError):
+    """A request that has another status than that of a body that is not usable (400)."""
 
     def __init__(self, status: int, message: str, hint: str) -> None:
-        super().__init__(f"{message}\nhint: {hint}\n")
+        super().__init__(message, hint)
         self.status = HTTPStatus(status)
 
 
@@ -52,8 +52,9 @@ def respond(
     status, headers = HTTPStatus.OK, []
     try:
         media_type, text = _answer(artifact, environ)
-    except Refusal as refusal:
-        status, media_type, text = refusal.status, "text/plain; charset=utf-8", str(refusal)
+    except InputError as error:
+        status = error.status if isinstance(error, Refusal) else HTTPStatus.BAD_REQUEST
+        media_type, text = "text/plain; charset=utf-8", f"{error}\n"
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers.append(("Allow", METHODS[environ["PATH_INFO"]]))
     content = text.encode("utf-8", "backslashreplace")
@@ -63,7 +64,7 @@ def respond(
 
 
 def _answer(artifact: Artifact, environ: WSGIEnvironment) -> tuple[str, str]:
-    """Return the media type and the text of an answer. Raises Refusal."""
+    """Return the media type and the text of an answer. Raises InputError."""
     path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
     if path not in METHODS:
         raise Refusal(404, f"no path {path[:60]!r}", f"ask for {' or '.join(METHODS)}")
@@ -75,12 +76,8 @@ def _answer(artifact: Artifact, environ: WSGIEnvironment) -> tuple[str, str]:
     wanted = _accepted(environ.get("HTTP_ACCEPT", ""), given)
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     if not body:
-        raise Refusal(400, "body: empty", "send at least one row")
-    try:
-        probabilities = artifact.score(READERS[given](body))
-    except InputError as error:
-        raise Refusal(400, error.args[0], error.hint) from None
-    return wanted, WRITERS[wanted](probabilities.tolist())
+        raise InputError("body: empty", "send at least one row")
+    return wanted, WRITERS[wanted](artifact.score(READERS[given](body)).tolist())
 
 
 def _content_type(environ: WSGIEnvironment) -> str:

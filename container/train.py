@@ -37,8 +37,8 @@ def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
     user can mend.
     """
     given = opt_ml.hyperparameters() | contract.parse_arguments(arguments)
-    folds = contract.parse_folds(given.pop(contract.FOLDS)) if contract.FOLDS in given else 0
-    hyperparameters = contract.parse_hyperparameters(given)
+    hyperparameters = contract.parse_hyperparameters(given, contract.OF_JOB)
+    folds = int(hyperparameters.pop(contract.FOLDS))
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
     device = find_device()
@@ -142,8 +142,8 @@ def compare(
         done.append(metrics)
         shown = " ".join(f"{name}={value:.6f}" for name, value in metrics.items())
         print(f"fold {len(done)} of {folds}: {shown}", flush=True)
-    means = {name: float(np.mean([fold[name] for fold in done])) for name in contract.METRICS}
-    means[contract.SPREAD] = float(np.std([fold["auc"] for fold in done], ddof=1))
+    measured = pd.DataFrame(done)
+    means = {**measured.mean(), contract.SPREAD: measured["auc"].std()}
     _write_json(opt_ml.output_data / contract.CROSS_VALIDATION_FILE, means | {"folds": done})
     for name, value in means.items():
         print(contract.metric_line(name, value, contract.CROSS_VALIDATION), flush=True)

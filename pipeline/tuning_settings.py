@@ -3,8 +3,8 @@
 import math
 from typing import Annotated, Any, Literal, Self
 
-from container.contract import FOLDS, HYPERPARAMETERS, Hyperparameter, parse_folds, parse_number
-from container.errors import InputError, did_you_mean
+from container.contract import FOLDS_RANGE, HYPERPARAMETERS, Hyperparameter, parse_number
+from container.errors import did_you_mean
 
 from pydantic import (
     BaseModel,
@@ -55,10 +55,7 @@ class Tuning(BaseModel):
     @field_validator("folds")
     @classmethod
     def _allowed_folds(cls, value: int) -> int:
-        try:
-            return parse_folds(value)
-        except InputError as error:
-            raise ValueError(error.args[0].removeprefix(f"hyperparameters: {FOLDS}: ")) from None
+        return int(FOLDS_RANGE.parse(value))
 
     @field_validator("ranges", mode="before")
     @classmethod
