@@ -27,6 +27,7 @@ import pandas as pd
 
 HASH_CHARACTERS = 16
 DATA = "data/"  # all data is below it; build/infrastructure.yml names it in the policies
+URI_KEY = "{channel}_data_uri"  # under which a model version keeps where its data are
 MIN_VALIDATION_ROWS = 10
 READ_BYTES = 16 * 2**20  # the most of a channel in S3 that is read to check or to compare
 

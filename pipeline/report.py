@@ -18,15 +18,9 @@ from pipeline.endpoint import is_aws
 from pipeline.evidence.pages import LANGUAGES, write_pages
 from pipeline.execution.failure import diagnose_run
 from pipeline.execution.progress import ENDED
-from pipeline.execution.record import (
-    RUNS,
-    collect,
-    make_folder,
-    recorded_runs,
-    run_folder,
-    save,
-)
+from pipeline.execution.record import collect, save
 from pipeline.instances import price_list
+from pipeline.runs import RUNS, make_folder, recorded_runs, run_folder
 from pipeline.serving.endpoint import endpoint_name
 from pipeline.settings import Settings, load_settings
 

@@ -18,9 +18,9 @@ from pipeline.diagnosis import diagnose
 from pipeline.endpoint import is_aws
 from pipeline.execution.control import follow, start_execution
 from pipeline.execution.cost import check_ceiling
-from pipeline.execution.record import RUNS, make_folder
 from pipeline.image import source_tag
 from pipeline.instances import price_list
+from pipeline.runs import RUNS, make_folder
 from pipeline.settings import Settings, check_change, load_settings
 from pipeline.terminal import make_console, say
 from pipeline.tuning.trials import TrialFollower, best, block, collect, save, table, verdict

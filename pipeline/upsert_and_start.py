@@ -22,11 +22,12 @@ from pipeline.execution.control import follow, start_execution
 from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
 from pipeline.execution.progress import Follower
-from pipeline.execution.record import RUNS, collect, make_folder, save
+from pipeline.execution.record import collect, save
 from pipeline.execution.summary import INDENT, summary
 from pipeline.image import source_tag
 from pipeline.instances import price_list
 from pipeline.instances.survey import EVIDENCE, keep_survey
+from pipeline.runs import RUNS, make_folder
 from pipeline.serving.endpoint import endpoint_name
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
 from pipeline.terminal import Stage, make_console, say, stages

@@ -16,8 +16,8 @@ from local_aws.faults.injection import NO_CAPACITY, THROTTLING
 from pipeline import approve, cli, deploy_model, score, upsert_and_start
 from pipeline.data import Dataset
 from pipeline.execution.archive import download_artifact
-from pipeline.execution.record import RUNS
 from pipeline.local import ProjectAws
+from pipeline.runs import RUNS
 from pipeline.serving import batch
 from pipeline.serving.configuration import make_configuration, make_model
 from pipeline.serving.endpoint import (

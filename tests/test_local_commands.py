@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import report
 from pipeline.data import prepare
-from pipeline.execution.record import RUNS
+from pipeline.runs import RUNS
 from pipeline.settings import Settings
 
 import pytest

@@ -6,7 +6,6 @@ from typing import Any
 from container.errors import InputError
 from pipeline.checks.check import CheckWarning, settled
 from pipeline.checks.plan import NotChecked, Plan, Services, known
-from pipeline.execution.record import RUNS, completed_runs
 from pipeline.image import CUDA, NONE
 from pipeline.instances.choice import MEMORY_FACTOR, Need, quota_request
 from pipeline.instances.inquiry import (
@@ -20,6 +19,7 @@ from pipeline.instances.inquiry import (
     read_sizes,
 )
 from pipeline.instances.survey import job_need
+from pipeline.runs import RUNS, completed_runs
 from pipeline.settings import listed_types
 
 MIB = 1024**2

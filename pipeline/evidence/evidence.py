@@ -13,13 +13,14 @@ from pipeline.endpoint import is_aws
 from pipeline.evidence.scoring import Scoring, score_again
 from pipeline.evidence.snippets import ROOT, Commit, present_commit
 from pipeline.execution.progress import list_steps
-from pipeline.execution.record import RUNS, Record, read_definition, recorded_runs
+from pipeline.execution.record import read_definition
 from pipeline.execution.training_job import JobLog
 from pipeline.image import image_tag
 from pipeline.instances.choice import Candidate, Need
 from pipeline.instances.inquiry import Quota, Size
 from pipeline.instances.price_list import Price
 from pipeline.instances.survey import EVIDENCE
+from pipeline.runs import RUNS, Record, recorded_runs
 from pipeline.settings import Settings
 from pipeline.source_image import is_built
 from pipeline.stack import Stack, read_stack

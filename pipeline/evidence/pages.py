@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.execution.record import Record
+from pipeline.runs import Record
 from pipeline.settings import DEFAULT_CONFIG, Settings
 
 import boto3

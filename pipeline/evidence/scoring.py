@@ -22,7 +22,7 @@ from container.schema import LABEL
 from pipeline.data import READ_BYTES, list_channel, read_channel, to_csv
 from pipeline.evidence.metrics import Intervals, baselines, cross_validate, evaluate, intervals
 from pipeline.execution.archive import download_artifact, load_json
-from pipeline.execution.record import Record
+from pipeline.runs import Record
 
 import numpy as np
 import pandas as pd

@@ -18,15 +18,13 @@ from pipeline.execution import archive, cost
 from pipeline.execution.image_build import image_build
 from pipeline.execution.progress import list_steps, model_package_arn, training_job_name
 from pipeline.execution.training_job import phase_seconds
+from pipeline.runs import Record, run_folder
 from pipeline.serving.endpoint import read_served
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-RUNS = Path("runs")  # below the folder in which a command is given
 ARTIFACT_FILE = "model.tar.gz"
 OUTPUT_FILE = "output.tar.gz"  # the output data; SageMaker puts it beside the artifact
-
-Record = dict[str, Any]
 
 
 def collect(
@@ -101,23 +99,6 @@ def read_definition(sagemaker: Any, execution_arn: str) -> str | None:
     return str(answer["PipelineDefinition"])
 
 
-def make_folder(runs: Path) -> None:
-    """Raise InputError when it cannot be made or written to: before anything is billed."""
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=runs).close()
-    except OSError as error:
-        raise InputError(
-            f"{runs.absolute()}: cannot be written to: {error.strerror}",
-            "the record of the run is kept there: start in a folder that can be written to",
-        ) from None
-
-
-def run_folder(execution_arn: str, runs: Path) -> Path:
-    """Return the folder of an execution, `<runs>/<execution id>`; it need not exist."""
-    return runs / execution_arn.rpartition("/")[2]
-
-
 def save(s3: Any, record: Record, runs: Path) -> Path:
     """Write run.json, and where there is an artifact model.tar.gz and its metrics.json.
 
@@ -161,31 +142,6 @@ def _save_artifact(s3: Any, artifact: Mapping[str, Any] | None, folder: Path) ->
             f"{path.name}: {error.strerror or error}",
             f"make room there; the artifact is {artifact['uri']}",
         ) from None
-
-
-def recorded_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
-    """Return the records in `runs` of executions of this pipeline, newest first.
-
-    Raises InputError for a record that cannot be read.
-    """
-    records = []
-    for path in runs.glob("*/run.json"):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if (record["region"], record["pipeline_arn"].rpartition("/")[2]) == (
-                region,
-                pipeline_name,
-            ):
-                records.append((record["ended_at"], record))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: not the record of a run: {error}", "remove it") from None
-    return [record for _, record in sorted(records, key=lambda each: each[0], reverse=True)]
-
-
-def completed_runs(runs: Path, region: str, pipeline_name: str) -> list[Record]:
-    """Return those of `recorded_runs` whose training job completed."""
-    found = recorded_runs(runs, region, pipeline_name)
-    return [record for record in found if record.get("training_job_status") == "Completed"]
 
 
 def _sha256(text: str | None) -> str | None:

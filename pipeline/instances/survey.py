@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from container.errors import InputError
-from pipeline.execution.record import RUNS, Record, completed_runs
 from pipeline.instances.choice import Candidate, Need, choose_smallest, judge
 from pipeline.instances.inquiry import Inquiry, ask_about_instance_types
+from pipeline.runs import RUNS, Record, completed_runs
 from pipeline.settings import Settings
 
 import boto3

@@ -4,11 +4,11 @@ from typing import Any
 
 from container.contract import METRICS, VALIDATION_CHANNEL
 from container.schema import LABEL
-from pipeline.data import read_channel
+from pipeline.data import URI_KEY, read_channel
 from pipeline.evidence.metrics import evaluate
 from pipeline.evidence.scoring import load_artifact
 from pipeline.execution.archive import download_artifact
-from pipeline.serving.versions import DATA, Version
+from pipeline.serving.versions import Version
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ SEED = 0
 
 def compare(s3: Any, version: Version, served: Version | None) -> str:
     """Return a table of METRICS on the validation rows of `version`, beside those of `served`."""
-    rows = read_channel(s3, version.properties[DATA.format(channel=VALIDATION_CHANNEL)])
+    rows = read_channel(s3, version.properties[URI_KEY.format(channel=VALIDATION_CHANNEL)])
     labels = rows[LABEL].to_numpy()
     scores = {
         f"version {each.number}": load_artifact(download_artifact(s3, each.model_uri)).score(rows)

@@ -7,7 +7,6 @@ from typing import Any
 from container.errors import InputError
 
 APPROVED, REJECTED = "Approved", "Rejected"
-DATA = "{channel}_data_uri"  # key of what a version says of itself: the data, with their hash
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from container.contract import CROSS_VALIDATION, HYPERPARAMETERS, SPREAD, metric_name
 from container.errors import InputError
 from pipeline.execution.progress import Follower, list_steps, training_job_name
-from pipeline.execution.record import run_folder
+from pipeline.runs import run_folder
 
 RECORD_FILE = "tuning.json"
 OBJECTIVE = metric_name("auc", CROSS_VALIDATION)

@@ -10,7 +10,7 @@ from typing import Any
 import pipeline.sdk  # noqa: F401 - first: importing the SDK is made hermetic there
 from container import contract
 from container.schema import LABEL
-from pipeline.serving.versions import DATA
+from pipeline.data import URI_KEY
 from pipeline.stack import Stack
 
 from sagemaker.model import Model
@@ -68,7 +68,7 @@ def register_model(
             IMAGE: image_uri,  # with the digest
             SOURCE_REVISION: source_revision,
             # With the hash of the content.
-            **{DATA.format(channel=channel): uri for channel, uri in data_uris.items()},
+            **{URI_KEY.format(channel=channel): uri for channel, uri in data_uris.items()},
             **metrics,
         },
     )
