@@ -4,16 +4,12 @@ import hashlib
 import io
 import json
 import tarfile
-import time
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.clients import Clients
-from pipeline.execution.log_stream import TRAINING_LOG_GROUP
-from pipeline.stack import Stack
+from local_aws.tests.jobs import TrainingJobs, training_request
+from local_aws.tests.waiting import wait_for
 
 from container_engine import ROOT, Terminal, base_image, docker, remove_images
 
@@ -21,14 +17,15 @@ REPOSITORY = "hosts"
 PROGRAM = 'COPY host_program.py /\nENTRYPOINT ["python3", "/host_program.py"]\n'
 
 
-@dataclass
-class Jobs:
-    """Requests with working defaults, and the answers to them."""
+class Jobs(TrainingJobs):
+    """Jobs in containers, with a repository of their own for the images."""
 
-    terminal: Terminal
-    clients: Clients
-    stack: Stack
-    repository_uri: str
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__(terminal.clients())
+        self.terminal, self.stack = terminal, terminal.stack()
+        ecr = self.clients.client("ecr")
+        made = ecr.create_repository(repositoryName=REPOSITORY)["repository"]
+        self.repository_uri: str = made["repositoryUri"]
 
     def push(self, dockerfile: str, folder: Path, tag: str) -> str:
         """The image of some lines after `FROM`, by its digest."""
@@ -51,66 +48,21 @@ class Jobs:
         return f"{self.repository_uri}@{image['imageDigest']}"
 
     def start(self, image: str, instance_count: int = 1, **changes: Any) -> str:
-        request: dict[str, Any] = {
-            "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
-            "RoleArn": self.stack.training_role_arn,
-            "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self.stack.bucket}/hosts/models"},
-            "ResourceConfig": {
-                "InstanceType": "ml.t3.medium",
-                "InstanceCount": instance_count,
-                "VolumeSizeInGB": 1,
-            },
+        output = f"s3://{self.stack.bucket}/hosts/models"
+        request = training_request(self.stack.training_role_arn, image, output)
+        request["ResourceConfig"] |= {
+            "InstanceType": "ml.t3.medium",
+            "InstanceCount": instance_count,
+        }
+        request |= {
             "StoppingCondition": {"MaxRuntimeInSeconds": 300},
             "EnableNetworkIsolation": True,
         }
-        self.clients.client("sagemaker").create_training_job(**request | changes)
-        name: str = request["TrainingJobName"]
-        return name
-
-    def describe(self, name: str) -> dict[str, Any]:
-        sagemaker = self.clients.client("sagemaker")
-        answer: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
-        return answer
-
-    def wait(self, name: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            job = self.describe(name)
-            if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return job
-            time.sleep(0.1)
-        raise AssertionError(f"still {job['SecondaryStatus']}")
-
-    def logs(self, name: str) -> dict[str, list[str]]:
-        """The log of each host that has one."""
-        logs = self.clients.client("logs")
-        streams = logs.describe_log_streams(
-            logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=f"{name}/"
-        )["logStreams"]
-        found = {}
-        for stream in streams:
-            place = {
-                "logGroupName": TRAINING_LOG_GROUP,
-                "logStreamName": stream["logStreamName"],
-            }
-            host = stream["logStreamName"].partition("/")[2].rpartition("-")[0]
-            found[host] = [event["message"] for event in logs.get_log_events(**place)["events"]]
-        return found
+        return self.create(request | changes)
 
     def wait_for_log(self, name: str, line: str, hosts: int) -> None:
         """Until so many hosts have written the line."""
-        deadline = time.monotonic() + 60
-        while sum(line in lines for lines in self.logs(name).values()) < hosts:
-            assert time.monotonic() < deadline, self.logs(name)
-            time.sleep(0.1)
-
-
-def jobs_of(terminal: Terminal) -> Jobs:
-    clients = terminal.clients()
-    ecr = clients.client("ecr")
-    uri = ecr.create_repository(repositoryName=REPOSITORY)["repository"]["repositoryUri"]
-    return Jobs(terminal, clients, terminal.stack(), uri)
+        wait_for(lambda: sum(line in lines for lines in self.logs(name).values()) == hosts)
 
 
 def end(jobs: Jobs) -> None:

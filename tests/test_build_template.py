@@ -1,12 +1,12 @@
 import json
 import re
-import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+from local_aws.tests.waiting import wait_for
 from pipeline.data import Dataset
 from pipeline.definition import FAIL_STEP
 from pipeline.settings import Settings
@@ -495,11 +495,9 @@ def test_a_buildspec_in_the_archive_is_not_carried_out(tmp_path: Path) -> None:
         build = codebuild.start_build(
             projectName=project, sourceLocationOverride=f"{bucket['Name']}/{key}"
         )["build"]
-        deadline = time.monotonic() + 60
-        while not build["buildComplete"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-            (build,) = codebuild.batch_get_builds(ids=[build["id"]])["builds"]
+        ids = [build["id"]]
+        wait_for(lambda: codebuild.batch_get_builds(ids=ids)["builds"][0]["buildComplete"])
+        (build,) = codebuild.batch_get_builds(ids=ids)["builds"]
     assert build["buildStatus"] == "FAILED"
     assert "PRE_BUILD" in [each["phaseType"] for each in build["phases"]], "it began"
     assert not mark.exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from container import contract
 from container.cluster import SINGLE_HOST
+from local_aws.tests.waiting import wait_for
 
 import pytest
 import xgboost as xgb
@@ -117,10 +118,7 @@ class Hosts:
         return self.roots[rank].with_suffix(".log").read_text(encoding="utf-8")
 
     def wait_for_log(self, rank: int, text: str) -> None:
-        deadline = time.monotonic() + 60
-        while text not in self.log(rank):
-            assert time.monotonic() < deadline, self.log(rank)
-            time.sleep(0.05)
+        wait_for(lambda: text in self.log(rank))
 
     def failure(self, rank: int) -> str:
         return (self.roots[rank] / "output" / "failure").read_text(encoding="utf-8")

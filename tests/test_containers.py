@@ -17,14 +17,14 @@ from container_engine import (
     docker,
     leftovers,
 )
-from container_jobs import PROGRAM, Jobs, channel, end, image_archive, jobs_of
+from container_jobs import PROGRAM, Jobs, channel, end, image_archive
 
 pytestmark = NEEDS_ENGINE
 
 
 @pytest.fixture(scope="module")
 def jobs(image: Image) -> Iterator[Jobs]:
-    jobs = jobs_of(image)
+    jobs = Jobs(image)
     yield jobs
     end(jobs)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local_aws.runners.docker import LABEL
+from local_aws.tests.waiting import wait_for
 from pipeline.stack import Stack
 
 import pytest
@@ -26,7 +27,7 @@ from container_engine import (
     serve,
     write_settings,
 )
-from container_jobs import PROGRAM, channel, image_archive, jobs_of
+from container_jobs import PROGRAM, Jobs, channel, image_archive
 from explained import says
 
 pytestmark = NEEDS_ENGINE
@@ -132,7 +133,7 @@ def test_an_image_that_does_not_train_is_not_pushed(
 def test_a_registry_that_ends_is_named_by_the_build_and_by_the_job(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     with serve(tmp_path / "home") as terminal:
-        jobs = jobs_of(terminal)
+        jobs = Jobs(terminal)
         archive = tmp_path / "image.tar"
         archive.write_bytes(image_archive(f"{jobs.repository_uri}:any", "amd64"))
         docker("load", f"--input={archive}")
@@ -165,13 +166,10 @@ def test_what_a_killed_local_aws_left_is_gone_after_the_next_start(tmp_path: Pat
     (tmp_path / "tmp").mkdir()
     environment = {"TMPDIR": str(tmp_path / "tmp")}
     with serve(tmp_path / "home", environment=environment, code=-signal.SIGKILL) as terminal:
-        jobs = jobs_of(terminal)
+        jobs = Jobs(terminal)
         sleeping = 'ENTRYPOINT ["sh", "-c", "sleep 600"]\n'
         jobs.start(jobs.push(sleeping, tmp_path / "program", "sleeping"))
-        deadline = time.monotonic() + 60
-        while not docker("ps", "--quiet", "--filter", f"label={LABEL}"):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for(lambda: docker("ps", "--quiet", "--filter", f"label={LABEL}"))
         registry = registry_of(terminal)
         terminal.server.kill()
     assert len(leftovers()) == 1
@@ -227,7 +225,7 @@ def test_a_full_disk_is_named_by_push_and_job_with_its_place(
     """The disk of the registry and of the jobs, which a job's program fills, or something else."""
     (tmp_path / "home").mkdir()
     with serve(tmp_path / "home", environment={"TMPDIR": str(small_disk)}) as terminal:
-        jobs = jobs_of(terminal)
+        jobs = Jobs(terminal)
         program = jobs.push(PROGRAM, tmp_path / "program", "program")
         big = jobs.stack.bucket, "big/object"
         terminal.clients().client("s3").put_object(

@@ -3,18 +3,17 @@ their own."""
 
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from container import contract
 from local_aws.runners.docker import LABEL
+from local_aws.tests.waiting import wait_for
 
 import pytest
 from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, Image, docker, leftovers
-from container_jobs import Jobs, channel, end, jobs_of
+from container_jobs import Jobs, channel, end
 
 pytestmark = NEEDS_ENGINE
 
@@ -28,12 +27,15 @@ SPOT = {
 }
 
 
-@dataclass
 class Trainings(Jobs):
     """Jobs of the project's own image on its own data."""
 
-    image: str
-    uris: dict[str, str]
+    def __init__(self, image: Image) -> None:
+        super().__init__(image)
+        self.image = image.uri
+        uris = image.python("pipeline/data.py", "--config", "good.yaml").stdout.split()
+        channels = (contract.TRAIN_CHANNEL, contract.VALIDATION_CHANNEL)
+        self.uris = dict(zip(channels, uris, strict=True))
 
     def train(self, instance_count: int, hyperparameters: dict[str, str], **changes: Any) -> str:
         return self.start(
@@ -71,11 +73,7 @@ class Trainings(Jobs):
 
 @pytest.fixture(scope="module")
 def trainings(image: Image) -> Iterator[Trainings]:
-    uris = image.python("pipeline/data.py", "--config", "good.yaml").stdout.split()
-    of_channels = dict(
-        zip((contract.TRAIN_CHANNEL, contract.VALIDATION_CHANNEL), uris, strict=True)
-    )
-    jobs = Trainings(**vars(jobs_of(image)), image=image.uri, uris=of_channels)
+    jobs = Trainings(image)
     yield jobs
     end(jobs)
 
@@ -85,13 +83,6 @@ def container_of(job: str, host: str) -> str:
     running = docker("ps", "--quiet", "--filter", f"label={LABEL}={job}").split()
     (found,) = (c for c in running if docker("inspect", "-f", "{{.Config.Hostname}}", c) == host)
     return found
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -115,7 +106,7 @@ def test_containers_train_one_model_and_leave_one_artifact(
 
 def test_a_container_that_is_killed_fails_the_job(trainings: Trainings) -> None:
     name = trainings.train(4, LONG)
-    wait_until(lambda: trainings.said(name, r"\[50\]").get("algo-1"))
+    wait_for(lambda: trainings.said(name, r"\[50\]").get("algo-1"))
     docker("kill", container_of(name, "algo-3"))
     job = trainings.wait(name)
     assert job["TrainingJobStatus"] == "Failed"
@@ -131,7 +122,7 @@ def test_interrupted_containers_end_with_the_artifact_of_those_that_never_were(
     hyperparameters = SOME_SECONDS | {"num_round": ROUNDS[count]}
     whole = trainings.wait(trainings.train(count, hyperparameters))
     name = trainings.spot(count)
-    wait_until(trainings.checkpoints)
+    wait_for(trainings.checkpoints)
     interrupt = ("-m", "local_aws", "interrupt", name, "--grace", grace)
     done = trainings.terminal.run(sys.executable, *interrupt)
     assert done.returncode == 0, done.stderr

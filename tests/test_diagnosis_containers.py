@@ -29,7 +29,7 @@ from container_engine import (
     serve,
     write_settings,
 )
-from container_jobs import Jobs, end, image_archive, jobs_of
+from container_jobs import Jobs, end, image_archive
 from explained import entry_of, explained, foreseen, says
 from least_privilege import BUILD, TRAINING, Permission, Rehearsal
 from rich.console import Console
@@ -50,7 +50,7 @@ def jobs(image: Image) -> Iterator[Jobs]:
     settings = yaml.safe_load((image.folder / "good.yaml").read_text("utf-8"))
     settings["max_cost_usd"] = None  # not every type has a price
     (image.folder / "unlimited.yaml").write_text(yaml.safe_dump(settings))
-    jobs = jobs_of(image)
+    jobs = Jobs(image)
     yield jobs
     end(jobs)
 

@@ -10,12 +10,12 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from container import contract
 from container.reading import read_rows
 from local_aws.runners.docker import LABEL
+from local_aws.tests.waiting import wait_for
 from pipeline.image import NONE, image_tag
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 
@@ -130,10 +130,7 @@ def test_a_job_has_what_its_instance_has_and_no_network(image: Image) -> None:
     script = "pipeline/upsert_and_start.py"
     started = image.python(script, "--config", "good.yaml", "--no-wait", *values)
     assert started.returncode == 0, started.stderr
-    deadline = time.monotonic() + 60
-    while not (name := docker("ps", "--quiet", "--filter", f"label={LABEL}")):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    name = wait_for(lambda: docker("ps", "--quiet", "--filter", f"label={LABEL}"))
     host = json.loads(docker("inspect", name))[0]["HostConfig"]
     assert host["Memory"] == host["MemorySwap"] == 8 * 2**30, "ml.m5.large has 8 GiB"
     assert host["NanoCpus"] == min(2, os.cpu_count() or 1) * 10**9
@@ -147,9 +144,7 @@ def test_a_job_has_what_its_instance_has_and_no_network(image: Image) -> None:
         "--pipeline-execution-arn",
         started.stdout.strip(),
     )
-    while docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}"):
-        assert time.monotonic() < deadline + 60
-        time.sleep(0.2)
+    wait_for(lambda: not docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}"))
 
 
 @pytest.fixture
@@ -208,10 +203,7 @@ def test_sigterm_reaches_the_program_in_the_container(local_image: str, opt_ml: 
     config.write_text(json.dumps({name: str(value) for name, value in SLOW.items()}))
     name = docker("run", "--detach", f"--volume={opt_ml}:/opt/ml", local_image, "train")
     try:
-        deadline = time.monotonic() + 60
-        while "[50]" not in docker("logs", name):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for(lambda: "[50]" in docker("logs", name))
         docker("kill", "--signal=TERM", name)
         assert docker("wait", name) == "143"
     finally:

@@ -2,8 +2,7 @@
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from container import contract
 from local_aws import cli
 from local_aws.errors import JobFailed
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
+from local_aws.tests.waiting import wait_for
 from pipeline.data import Dataset
 from pipeline.definition import build_estimator
 from pipeline.local import ProjectAws
@@ -53,13 +53,6 @@ def stored(jobs: Jobs) -> list[str]:
     """The checkpoints in S3."""
     found = jobs.s3.list_objects_v2(Bucket=jobs.stack.bucket, Prefix="spot-tests/checkpoints/")
     return [item["Key"] for item in found.get("Contents", [])]
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def statuses(job: dict[str, Any]) -> list[str]:

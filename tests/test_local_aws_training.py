@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,10 @@ from container import contract
 from local_aws.account.account import Account
 from local_aws.sagemaker import opt_ml_tree
 from local_aws.service_model import violations
+from local_aws.tests.jobs import TrainingJobs, training_request
+from local_aws.tests.waiting import wait_for, wait_for_status
 from pipeline.data import Dataset, split_uri, upload
 from pipeline.definition import build_estimator
-from pipeline.execution.log_stream import TRAINING_LOG_GROUP
 from pipeline.image import resolve_image
 from pipeline.local import ProjectAws
 from pipeline.settings import Settings
@@ -33,13 +32,11 @@ from sagemaker.session import Session
 PREFIX = "training-tests"
 
 
-class Jobs:
-    """Requests with working defaults, and the answers to them."""
+class Jobs(TrainingJobs):
+    """Jobs of the project's program on its data."""
 
     def __init__(self, local_aws: ProjectAws, dataset: Dataset) -> None:
-        self.sagemaker = local_aws.clients.client("sagemaker")
-        self.s3 = local_aws.clients.client("s3")
-        self.logs = local_aws.clients.client("logs")
+        super().__init__(local_aws.clients)
         self.stack = local_aws.stack
         ecr = local_aws.clients.client("ecr")
         self.image = resolve_image(ecr, self.stack.repository_uri, TAG)
@@ -47,59 +44,22 @@ class Jobs:
         self.uris = dataset.uris(self.stack.bucket, PREFIX)
 
     def request(self, **changes: Any) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
-            "RoleArn": self.stack.training_role_arn,
-            "AlgorithmSpecification": {
-                "TrainingImage": self.image,
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [
-                    {"Name": contract.metric_name(m), "Regex": contract.metric_regex(m)}
-                    for m in contract.METRICS
-                ],
-            },
-            "InputDataConfig": [channel(name, uri) for name, uri in self.uris.items()],
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self.stack.bucket}/{PREFIX}/models"},
-            "ResourceConfig": {
-                "InstanceType": "ml.m5.large",
-                "InstanceCount": 1,
-                "VolumeSizeInGB": 1,
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-            "HyperParameters": {"num_round": "30"},
-        }
+        request = training_request(
+            self.stack.training_role_arn,
+            self.image,
+            f"s3://{self.stack.bucket}/{PREFIX}/models",
+            InputDataConfig=[channel(name, uri) for name, uri in self.uris.items()],
+            StoppingCondition={"MaxRuntimeInSeconds": 600},
+            HyperParameters={"num_round": "30"},
+        )
+        request["AlgorithmSpecification"]["MetricDefinitions"] = [
+            {"Name": contract.metric_name(m), "Regex": contract.metric_regex(m)}
+            for m in contract.METRICS
+        ]
         return request | changes
 
     def start(self, **changes: Any) -> str:
-        request = self.request(**changes)
-        self.sagemaker.create_training_job(**request)
-        name: str = request["TrainingJobName"]
-        return name
-
-    def describe(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
-        return answer
-
-    def wait(self, name: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            job = self.describe(name)
-            if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"still {job['SecondaryStatus']}")
-
-    def log(self, name: str) -> list[str]:
-        streams = self.logs.describe_log_streams(
-            logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=f"{name}/"
-        )["logStreams"]
-        events = [
-            self.logs.get_log_events(
-                logGroupName=TRAINING_LOG_GROUP, logStreamName=s["logStreamName"]
-            )
-            for s in streams
-        ]
-        return [event["message"] for answer in events for event in answer["events"]]
+        return self.create(self.request(**changes))
 
     def archive(self, uri: str) -> dict[str, bytes]:
         """The files of a tar.gz in S3."""
@@ -254,8 +214,7 @@ def test_a_job_that_takes_too_long_is_stopped(jobs: Jobs) -> None:
 
 def test_a_job_can_be_stopped(jobs: Jobs) -> None:
     name = jobs.start(HyperParameters=SLOW_TEXT)
-    while jobs.describe(name)["SecondaryStatus"] != "Training":
-        time.sleep(0.05)
+    wait_for_status(lambda: jobs.describe(name), "SecondaryStatus", "Training")
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     job = jobs.wait(name)
     assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
@@ -417,10 +376,7 @@ def test_a_plain_session_of_the_sdk_sends_no_usage_reports() -> None:
 def test_no_temporary_folder_is_left(jobs: Jobs, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert jobs.wait(jobs.start())["TrainingJobStatus"] == "Completed"
-    deadline = time.monotonic() + 60
-    while list(tmp_path.glob("local-aws-*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not list(tmp_path.glob("local-aws-*"))
+    wait_for(lambda: not list(tmp_path.glob("local-aws-*")))
 
 
 def test_a_job_beyond_a_quota_is_refused_as_on_aws(jobs: Jobs) -> None:

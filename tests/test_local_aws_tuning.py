@@ -10,6 +10,7 @@ from typing import Any
 from container import contract
 from container.contract import CROSS_VALIDATION
 from local_aws.service_model import violations
+from local_aws.tests.waiting import wait_for
 from pipeline.data import Dataset
 from pipeline.local import ProjectAws
 from pipeline.settings import Settings
@@ -206,8 +207,7 @@ def test_the_lowest_objective_is_the_best_of_a_minimum(tuning: Tuning) -> None:
 def test_a_tuning_job_can_be_stopped(tuning: Tuning) -> None:
     slow = {name: text for name, text in SLOW_TEXT.items() if name != "max_depth"}
     name = tuning.start(StaticHyperParameters={contract.FOLDS: "3", **slow})
-    while not tuning.trials(name):
-        time.sleep(0.05)
+    wait_for(lambda: tuning.trials(name))
     tuning.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     job = tuning.wait(name)
     assert job["HyperParameterTuningJobStatus"] == "Stopped"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from container.contract import METRICS, METRICS_FILE, metric_line, metric_name
+from local_aws.tests.waiting import wait_for_execution
 from pipeline import report, smallest_instance, upsert_and_start
 from pipeline.data import split_uri
 from pipeline.evidence.pages import LANGUAGES
@@ -397,13 +398,7 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
 
     sagemaker = local_aws.clients.client("sagemaker")
     sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="x" * 32)
-    while (
-        "ing"
-        in sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)[
-            "PipelineExecutionStatus"
-        ]
-    ):
-        pass
+    wait_for_execution(sagemaker, arn)
     assert report.main(["--config", str(config), "latest", "--language", "ko"]) == 0
     path = Path(capsys.readouterr().out.strip())
     assert path == Path("runs") / arn.rpartition("/")[2] / "report.ko.md"

@@ -1,12 +1,12 @@
 """Training jobs of a program of the tests' own, asked for with boto3."""
 
 import json
-import time
 import uuid
 from typing import Any
 
 from local_aws.clients import Clients
 from local_aws.ecr.images import put_image
+from local_aws.tests.waiting import wait_for_status
 
 # The hyperparameter `do` is Python: what the program does, with `root` for /opt/ml.
 PROGRAM = """
@@ -18,13 +18,65 @@ exec(json.loads((root / "input/config/hyperparameters.json").read_text()).get("d
 CONFIG = {"images": [{"match": "*", "command": ["python", "-c", PROGRAM]}]}
 
 
-class Jobs:
-    """Requests with working defaults, and the answers to them."""
+def training_request(role: str, image: str, output: str, **changes: Any) -> dict[str, Any]:
+    """Return a CreateTrainingJob request with working defaults."""
+    request = {
+        "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
+        "RoleArn": role,
+        "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
+        "OutputDataConfig": {"S3OutputPath": output},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+    return request | changes
+
+
+class TrainingJobs:
+    """The answers to requests for training jobs."""
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
         self.sagemaker = clients.client("sagemaker")
         self.s3 = clients.client("s3")
+
+    def create(self, request: dict[str, Any]) -> str:
+        """Create a job, and return its name."""
+        self.sagemaker.create_training_job(**request)
+        return str(request["TrainingJobName"])
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return the answer of DescribeTrainingJob."""
+        answer: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+        return answer
+
+    def wait(self, name: str) -> dict[str, Any]:
+        """Return the answer of DescribeTrainingJob when the job has ended."""
+        return wait_for_status(lambda: self.describe(name), "TrainingJobStatus")
+
+    def log(self, name: str, group: str = "/aws/sagemaker/TrainingJobs") -> list[str]:
+        """Return all lines of the job's log, none before there is one."""
+        return [line for lines in self.logs(name, group).values() for line in lines]
+
+    def logs(self, name: str, group: str = "/aws/sagemaker/TrainingJobs") -> dict[str, list[str]]:
+        """Return the lines of each of the job's hosts that has a log."""
+        logs = self.clients.client("logs")
+        try:
+            listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")
+        except logs.exceptions.ResourceNotFoundException:
+            return {}
+        found: dict[str, list[str]] = {}
+        for stream in [each["logStreamName"] for each in listed["logStreams"]]:
+            events = logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]
+            host = stream.partition("/")[2].rpartition("-")[0]
+            found.setdefault(host, []).extend(event["message"] for event in events)
+        return found
+
+
+class Jobs(TrainingJobs):
+    """Jobs of PROGRAM, with a bucket, a role and an image of their own."""
+
+    def __init__(self, clients: Clients) -> None:
+        super().__init__(clients)
         self.bucket = f"jobs-{uuid.uuid4().hex[:12]}"
         place = {"LocationConstraint": clients.region}  # which us-east-1 must not be given
         elsewhere = clients.region != "us-east-1"
@@ -36,51 +88,14 @@ class Jobs:
         self.image = f"{uri}@{put_image(ecr, uri, 'program', b'layer', {})}"
 
     def request(self, do: Any = "", **changes: Any) -> dict[str, Any]:
-        """A CreateTrainingJob request."""
-        request = {
-            "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
-            "RoleArn": self.role,
-            "AlgorithmSpecification": {
-                "TrainingImage": self.image,
-                "TrainingInputMode": "File",
-            },
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/models"},
-            "ResourceConfig": {
-                "InstanceType": "ml.m5.large",
-                "InstanceCount": 1,
-                "VolumeSizeInGB": 1,
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-            "HyperParameters": {"do": do},
-        }
-        return request | changes
+        """Return a CreateTrainingJob request."""
+        output = f"s3://{self.bucket}/models"
+        parameters = {"HyperParameters": {"do": do}}
+        return training_request(self.role, self.image, output, **parameters | changes)
 
     def start(self, do: str = "", **changes: Any) -> str:
         """Create a job, and return its name."""
-        request = self.request(do, **changes)
-        self.sagemaker.create_training_job(**request)
-        return str(request["TrainingJobName"])
-
-    def wait(self, name: str) -> dict[str, Any]:
-        """Return the answer of DescribeTrainingJob when the job has ended."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            job: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
-            if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"still {job['SecondaryStatus']}")
-
-    def log(self, name: str, group: str = "/aws/sagemaker/TrainingJobs") -> list[str]:
-        """Return all lines of the job's log, none before there is one."""
-        logs = self.clients.client("logs")
-        try:
-            listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        streams = [each["logStreamName"] for each in listed["logStreams"]]
-        found = [logs.get_log_events(logGroupName=group, logStreamName=each) for each in streams]
-        return [event["message"] for each in found for event in each["events"]]
+        return self.create(self.request(do, **changes))
 
     def channel(self, name: str, prefix: str) -> dict[str, Any]:
         """A channel of the bucket."""

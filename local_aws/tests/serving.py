@@ -2,13 +2,13 @@
 
 import io
 import tarfile
-import time
 import uuid
 from typing import Any
 
 from local_aws.clients import Clients
 from local_aws.ecr.images import put_image
 from local_aws.tests.jobs import make_role
+from local_aws.tests.waiting import wait_for_status
 
 import boto3
 from botocore.config import Config as BotoConfig
@@ -159,13 +159,10 @@ class Serving:
 
     def wait(self, name: str) -> dict[str, Any]:
         """Return the answer of DescribeTransformJob when the job has ended."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            job: dict[str, Any] = self.sagemaker.describe_transform_job(TransformJobName=name)
-            if job["TransformJobStatus"] in ENDED:
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"still {job['TransformJobStatus']}")
+        return wait_for_status(
+            lambda: self.sagemaker.describe_transform_job(TransformJobName=name),
+            "TransformJobStatus",
+        )
 
     def output(self, job: dict[str, Any]) -> bytes:
         """Return the one output of a job that completed."""

@@ -1,9 +1,9 @@
 """AWS's own XGBoost image: its metrics are the image's, and no request defines them."""
 
-import time
 from typing import Any
 
 from local_aws.tests.jobs import Jobs
+from local_aws.tests.waiting import wait_for_status
 
 import pytest
 from botocore.exceptions import ClientError
@@ -62,12 +62,10 @@ def test_a_tuning_job_takes_one_of_them_for_its_objective(jobs: Jobs) -> None:
     request = tuning(jobs, "validation:rmse")
     jobs.sagemaker.create_hyper_parameter_tuning_job(**request)
     name = {"HyperParameterTuningJobName": request["HyperParameterTuningJobName"]}
-    deadline = time.monotonic() + 120
-    while (job := jobs.sagemaker.describe_hyper_parameter_tuning_job(**name))[
-        "HyperParameterTuningJobStatus"
-    ] == "InProgress":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    job = wait_for_status(
+        lambda: jobs.sagemaker.describe_hyper_parameter_tuning_job(**name),
+        "HyperParameterTuningJobStatus",
+    )
     trials = jobs.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(**name)
     tried = [int(each["TunedHyperParameters"]["n"]) for each in trials["TrainingJobSummaries"]]
     best = job["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]

@@ -2,12 +2,12 @@
 
 import json
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from local_aws.tests.conftest import serving
 from local_aws.tests.jobs import Jobs
+from local_aws.tests.waiting import wait_for_execution
 from local_aws.workspace import LOCK
 
 import pytest
@@ -47,12 +47,7 @@ def test_twenty_executions_at_the_same_time_all_end_right(jobs: Jobs) -> None:
             PipelineName="twenty", PipelineParameters=[do], ClientRequestToken=f"{number:032}"
         )
         arn = {"PipelineExecutionArn": started["PipelineExecutionArn"]}
-        deadline = time.monotonic() + 300
-        while (found := sagemaker.describe_pipeline_execution(**arn))[
-            "PipelineExecutionStatus"
-        ] == "Executing":
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        found = wait_for_execution(sagemaker, started["PipelineExecutionArn"])
         (step,) = sagemaker.list_pipeline_execution_steps(**arn)["PipelineExecutionSteps"]
         job = step["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
         return found["PipelineExecutionStatus"], jobs.log(job)[-1]

@@ -4,15 +4,15 @@ import os
 import signal
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.serving import IMAGE, Serving
 from local_aws.tests.test_workspace import alive
+from local_aws.tests.waiting import wait_for, wait_for_status
 from local_aws.workspace import LOCK, PROCESSES
 
 import pytest
@@ -50,13 +50,12 @@ class Endpoints:
 
     def settled(self, name: str) -> dict[str, Any]:
         """Return the answer of DescribeEndpoint when it is in progress no more."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
-            if found["EndpointStatus"] in ("InService", "Failed"):
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"still {found['EndpointStatus']}")
+        return wait_for_status(
+            lambda: self.sagemaker.describe_endpoint(EndpointName=name),
+            "EndpointStatus",
+            "InService",
+            "Failed",
+        )
 
     def running(self, model: str, kind: dict[str, Any] | None = None) -> str:
         """Create an endpoint, and return its name when it is in service."""
@@ -82,18 +81,11 @@ class Endpoints:
                 self.sagemaker.delete_endpoint(EndpointName=name)
             except ClientError:
                 continue
-        until(lambda: not set(self._names) & set(listed(self.sagemaker)))
+        wait_for(lambda: not set(self._names) & set(listed(self.sagemaker)))
 
 
 def listed(sagemaker: Any) -> list[str]:
     return [each["EndpointName"] for each in sagemaker.list_endpoints()["Endpoints"]]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -131,7 +123,7 @@ def test_two_endpoints_answer_side_by_side_and_one_is_deleted(endpoints: Endpoin
         assert endpoints.settled(name)["EndpointStatus"] == "InService"
     assert [endpoints.ask(name) for name in names] == ["a model:x", "another:x"]
     endpoints.sagemaker.delete_endpoint(EndpointName=names[0])
-    until(lambda: names[0] not in listed(endpoints.sagemaker))
+    wait_for(lambda: names[0] not in listed(endpoints.sagemaker))
     with pytest.raises(ClientError, match=f"Endpoint {names[0]} of account .* not found") as error:
         endpoints.ask(names[0])
     assert error.value.response["Error"]["Code"] == "ValidationError"
@@ -159,7 +151,7 @@ def test_a_server_that_ends_is_a_model_error_and_started_again(endpoints: Endpoi
     name = endpoints.running(endpoints.serving.answering(answer))
     with pytest.raises(ClientError, match=r"Received server error \(0\) from primary"):
         endpoints.ask(name, b"end")
-    until(lambda: "ended with exit code 7" in "\n".join(endpoints.log(name)))
+    wait_for(lambda: "ended with exit code 7" in "\n".join(endpoints.log(name)))
 
     def answers() -> bool:
         try:
@@ -167,7 +159,7 @@ def test_a_server_that_ends_is_a_model_error_and_started_again(endpoints: Endpoi
         except ClientError:
             return False
 
-    until(answers)
+    wait_for(answers)
 
 
 def test_an_endpoint_whose_server_ends_at_once_has_failed(endpoints: Endpoints) -> None:
@@ -204,7 +196,7 @@ def test_an_update_moves_the_traffic_when_the_new_one_is_healthy(endpoints: Endp
         with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
             endpoints.sagemaker.update_endpoint(EndpointName=old, EndpointConfigName=config)
         found = endpoints.settled(old)
-        until(lambda: "new" in answers)
+        wait_for(lambda: "new" in answers)
     finally:
         ended.set()
         asking.join()
@@ -270,7 +262,7 @@ def test_a_serverless_endpoint_answers_so_many_at_a_time(
     name = endpoints.running(endpoints.serving.answering(slow), SERVERLESS)
     first = threading.Thread(target=endpoints.ask, args=[name])
     first.start()
-    until(lambda: "asked" in "\n".join(endpoints.log(name)))
+    wait_for(lambda: "asked" in "\n".join(endpoints.log(name)))
     try:
         with pytest.raises(ClientError, match="ThrottlingException"):
             endpoints.serving.runtime_without_retries().invoke_endpoint(
@@ -363,7 +355,7 @@ def test_after_kill_9_the_next_start_ends_the_servers(tmp_path: Path) -> None:
         os.kill(int(lock.read_text()), signal.SIGKILL)
     assert alive(server)
     with serving(tmp_path):
-        until(lambda: not alive(server))
+        wait_for(lambda: not alive(server))
     assert [path.name for path in tmp_path.iterdir()] == ["local_aws.yaml"]
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from local_aws.clients import Clients
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.test_registry import register
+from local_aws.tests.waiting import wait_for
 
 import pytest
 
@@ -90,11 +90,8 @@ def test_only_an_approval_in_the_group_starts_the_build(with_rule: Clients) -> N
     approved = register(sagemaker, GROUP)
     assert builds(with_rule) == []
     sagemaker.update_model_package(ModelPackageArn=approved, ModelApprovalStatus="Approved")
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (found := builds(with_rule)) or not found[0]["buildComplete"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert [each["buildStatus"] for each in found] == ["SUCCEEDED"]
+    wait_for(lambda: any(each["buildComplete"] for each in builds(with_rule)))
+    assert [each["buildStatus"] for each in builds(with_rule)] == ["SUCCEEDED"]
 
 
 def test_where_builds_are_not_allowed_the_approval_succeeds_all_the_same(

@@ -13,7 +13,8 @@ from local_aws.sagemaker.callbacks import Callbacks
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.fake_sagemaker import make_execution
 from local_aws.tests.jobs import Jobs
-from local_aws.tests.test_pipelines import Pipeline, wait_until
+from local_aws.tests.test_pipelines import Pipeline
+from local_aws.tests.waiting import wait_for
 
 import pytest
 from botocore.exceptions import ClientError
@@ -178,7 +179,7 @@ class Queue:
             found.extend(self._sqs.receive_message(QueueUrl=self.url).get("Messages", []))
             return found
 
-        wait_until(received)
+        wait_for(received)
         self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=found[0]["ReceiptHandle"])
         message: dict[str, Any] = json.loads(found[0]["Body"])
         return message
@@ -268,7 +269,7 @@ def test_local_aws_ends_at_once_whatever_its_steps_wait_for(tmp_path: Path) -> N
             listed = jobs.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
             return sum(bool(each["Metadata"]) for each in listed["PipelineExecutionSteps"]) == 2
 
-        wait_until(begun)
+        wait_for(begun)
 
 
 STACK = """

@@ -2,12 +2,12 @@
 
 import itertools
 import json
-import time
 import uuid
 from typing import Any
 
 from local_aws.tests.jobs import Jobs
 from local_aws.tests.serving import Serving
+from local_aws.tests.waiting import wait_for, wait_for_execution
 
 import pytest
 from botocore.exceptions import ClientError
@@ -46,16 +46,11 @@ class Pipeline:
 
     def wait(self, arn: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return an execution and its steps when it has ended."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            execution = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-            if execution["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
-                steps = self.sagemaker.list_pipeline_execution_steps(
-                    PipelineExecutionArn=arn, SortOrder="Ascending"
-                )
-                return execution, steps["PipelineExecutionSteps"]
-            time.sleep(0.05)
-        raise AssertionError("still executing")
+        execution = wait_for_execution(self.sagemaker, arn)
+        steps = self.sagemaker.list_pipeline_execution_steps(
+            PipelineExecutionArn=arn, SortOrder="Ascending"
+        )
+        return execution, steps["PipelineExecutionSteps"]
 
 
 def fail(**arguments: str) -> dict[str, Any]:
@@ -120,13 +115,6 @@ def train(jobs: Jobs, do: str = "", name: str = "Train", **changes: Any) -> dict
     request = jobs.request(do)
     del request["TrainingJobName"]
     return {"Name": name, "Type": "Training", "Arguments": request} | changes
-
-
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_definition_in_s3_is_checked_and_stored(jobs: Jobs) -> None:
@@ -316,7 +304,7 @@ def test_stopping_ends_the_jobs_of_all_steps(jobs: Jobs) -> None:
         steps = jobs.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
         return sum("TrainingJob" in s["Metadata"] for s in steps["PipelineExecutionSteps"]) == 2
 
-    wait_until(running)
+    wait_for(running)
     jobs.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     execution, steps = pipeline.wait(arn)
     assert execution["PipelineExecutionStatus"] == "Stopped"

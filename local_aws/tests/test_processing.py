@@ -1,12 +1,12 @@
 """Processing jobs: from the inputs in S3 to the outputs in S3, by programs with absolute paths."""
 
 import json
-import time
 import uuid
 from typing import Any
 
 from local_aws.runners.process import no_namespace
 from local_aws.tests.jobs import Jobs
+from local_aws.tests.waiting import wait_for, wait_for_status
 
 import pytest
 from botocore.exceptions import ClientError
@@ -72,13 +72,7 @@ class Processing:
         return answer
 
     def wait(self, name: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            job = self.describe(name)
-            if job["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"still {job['ProcessingJobStatus']}")
+        return wait_for_status(lambda: self.describe(name), "ProcessingJobStatus")
 
     def objects(self, prefix: str) -> dict[str, bytes]:
         listed = self.jobs.s3.list_objects_v2(Bucket=self.jobs.bucket, Prefix=prefix)
@@ -170,10 +164,7 @@ def test_a_continuous_output_is_stored_at_the_end_and_said_so(processing: Proces
 
 def test_a_job_can_be_stopped(processing: Processing) -> None:
     name = processing.start("import time; print('begun', flush=True); time.sleep(600)")
-    deadline = time.monotonic() + 60
-    while "begun" not in processing.jobs.log(name, GROUP):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: "begun" in processing.jobs.log(name, GROUP))
     processing.sagemaker.stop_processing_job(ProcessingJobName=name)
     assert processing.wait(name)["ProcessingJobStatus"] == "Stopped"
 

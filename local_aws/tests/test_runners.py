@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from local_aws.runners.runner import ContainerSpec, Started
 from local_aws.runners.table import RunnerTable
 from local_aws.sagemaker.cluster import Cluster, HostFailed
 from local_aws.tests.jobs import Jobs
+from local_aws.tests.waiting import wait_for
 from local_aws.workspace import Workspace
 
 import pytest
@@ -158,10 +158,8 @@ def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
     shell = "sleep 600 & echo $!"
     code, (child,) = run(tmp_path, spec_of(tmp_path / "algo-1", "sh", "-c", shell))
     assert code == 0
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    command = Path(f"/proc/{child}/cmdline")  # empty for a zombie
+    wait_for(lambda: not (command.exists() and command.read_bytes()))
 
 
 WITHOUT_NAMESPACES = """

@@ -1,7 +1,6 @@
 """Models and endpoints where IAM is enforced: of the user, and of the role that a model has."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ from local_aws.clients import Clients
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.jobs import make_role
 from local_aws.tests.serving import IMAGE, Serving
+from local_aws.tests.waiting import wait_for_status
 
 import pytest
 import yaml
@@ -114,12 +114,9 @@ def test_permissions_are_asked_for_by_resource(enforced: tuple[Serving, Clients]
         EndpointConfigName="ours", ProductionVariants=[variant("ours")]
     )
     sagemaker.create_endpoint(EndpointName="ours", EndpointConfigName="ours")
-    deadline = time.monotonic() + 60
-    while (found := sagemaker.describe_endpoint(EndpointName="ours"))["EndpointStatus"] != (
-        "InService"
-    ):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
+    wait_for_status(
+        lambda: sagemaker.describe_endpoint(EndpointName="ours"), "EndpointStatus", "InService"
+    )
     answer = runtime.invoke_endpoint(EndpointName="ours", Body=b"x")
     assert answer["Body"].read() == b"X"
     with pytest.raises(ClientError, match=f"InvokeEndpoint on resource: {ARN}:endpoint/other "):

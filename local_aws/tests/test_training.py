@@ -1,8 +1,6 @@
 """Training jobs whose requests, data or programs are odd: each ends with its own reason."""
 
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ from local_aws import cli
 from local_aws.runners.process import no_namespace
 from local_aws.sagemaker.s3 import path_below
 from local_aws.tests.jobs import Jobs
+from local_aws.tests.waiting import wait_for
 
 import pytest
 from botocore.exceptions import ClientError
@@ -40,13 +39,6 @@ def test_a_spot_job_says_that_it_waits_and_how_long_it_may(
     assert re.fullmatch(message, last["StatusMessage"])
     jobs.sagemaker.stop_training_job(TrainingJobName=job)
     assert jobs.wait(job)["TrainingJobStatus"] == "Stopped"
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_what_is_accepted_and_not_carried_out_is_named_once(jobs: Jobs) -> None:

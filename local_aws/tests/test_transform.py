@@ -2,12 +2,12 @@
 
 import gzip
 import json
-import time
 import uuid
 from typing import Any
 
 from local_aws.sagemaker.data_processing import DataProcessing
 from local_aws.tests.serving import Serving
+from local_aws.tests.waiting import wait_for
 
 import pytest
 from botocore.exceptions import ClientError
@@ -196,10 +196,7 @@ def test_a_stopped_job_writes_nothing(serving_models: Serving) -> None:
     answer = "(print('asked', flush=True), __import__('time').sleep(600))"
     request = serving_models.transform_request(name, serving_models.answering(answer))
     serving_models.sagemaker.create_transform_job(**request)
-    deadline = time.monotonic() + 60
-    while "asked" not in logged(serving_models, name):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: "asked" in logged(serving_models, name))
     serving_models.sagemaker.stop_transform_job(TransformJobName=name)
     job = serving_models.wait(name)
     assert job["TransformJobStatus"] == "Stopped"

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.jobs import CONFIG, Jobs
+from local_aws.tests.waiting import wait_for
 from local_aws.workspace import LOCK, PROCESSES, open_workspace
 
 import pytest
@@ -38,18 +38,12 @@ def test_after_kill_9_the_next_start_ends_its_jobs_and_removes_its_folders(folde
         jobs = Jobs(clients_of(environment))
         jobs.start("import time; time.sleep(600)")
         (left,) = folder.glob(f"local-aws-*/{LOCK}")
-        deadline = time.monotonic() + 60
-        while not (notes := list((left.parent / PROCESSES).iterdir())):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        notes = wait_for(lambda: list((left.parent / PROCESSES).iterdir()))
         (child,) = (int(note.name) for note in notes)
         os.kill(int(left.read_text()), signal.SIGKILL)
     assert alive(child)
     with serving(folder):
-        deadline = time.monotonic() + 60
-        while alive(child):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: not alive(child))
         assert not left.parent.exists()
     assert [path.name for path in folder.iterdir()] == ["local_aws.yaml"]
 
