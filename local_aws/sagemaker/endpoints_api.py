@@ -98,7 +98,7 @@ class EndpointsApi(TransformApi):
         return self._page("Endpoints", listed(endpoints, "Endpoint", self._request()))
 
     def update_endpoint_weights_and_capacities(self) -> ActionResult:
-        """Change the variants' shares of the traffic; capacities are refused."""
+        """Change the variants' shares of the traffic; numbers of instances change nothing."""
         request = self._request()
         self._refuse(unsupported("UpdateEndpointWeightsAndCapacities", request))
         endpoint = self._settled_endpoint()
