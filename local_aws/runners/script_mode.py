@@ -34,7 +34,7 @@ NO_PROGRAM = (
 
 def main(arguments: list[str]) -> None:
     """Run the script of a training job in place of this process."""
-    sys.path.remove(str(Path(__file__).parent))  # its modules are not the script's
+    sys.path.remove(str(Path(__file__).resolve().parent))  # its modules are not the script's
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     hyperparameters = read_hyperparameters(base) if arguments == ["train"] else {}
     script = hyperparameters.get("sagemaker_program") or os.environ.get("SAGEMAKER_PROGRAM")

@@ -2,12 +2,15 @@
 
 import io
 import json
+import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from local_aws.runners.process import SCRIPT_MODE
+from local_aws.runners.script_mode import NO_PROGRAM
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.jobs import Jobs
 
@@ -125,3 +128,12 @@ def test_a_source_that_is_not_there_fails_the_job(jobs: Jobs) -> None:
     assert job["FailureReason"].startswith(
         f"ClientError: the source s3://{jobs.bucket}/none.tar.gz"
     )
+
+
+def test_the_stand_in_may_be_reached_through_a_link(tmp_path: Path) -> None:
+    """So may a package be: the interpreter knows the folder of the program by its real path."""
+    link = tmp_path / "runners"
+    link.symlink_to(SCRIPT_MODE.parent)
+    program = [sys.executable, str(link / SCRIPT_MODE.name), "serve"]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.strip()) == (1, NO_PROGRAM)
