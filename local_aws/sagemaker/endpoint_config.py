@@ -12,6 +12,7 @@ from typing import Any
 
 from local_aws.account.account import ENDPOINT, Usage
 from local_aws.sagemaker.model import Model
+from local_aws.sagemaker.supported import given_twice
 
 SERVERLESS_STEP_MB = 1024  # MemorySizeInMB is a multiple of it
 
@@ -59,7 +60,7 @@ def config_problems(request: Mapping[str, Any], models: Mapping[str, Model]) -> 
     """Return what CreateEndpointConfig refuses beyond its model, one line each."""
     variants = request["ProductionVariants"]
     names = [variant["VariantName"] for variant in variants]
-    found = [f"Production variant {name} is given twice" for name in _twice(names)]
+    found = [f"Production variant {name} is given twice" for name in given_twice(names)]
     for variant in variants:
         serverless, name = variant.get("ServerlessConfig"), variant["VariantName"]
         if (serverless is None) == ("InstanceType" not in variant):
@@ -83,7 +84,3 @@ def config_problems(request: Mapping[str, Any], models: Mapping[str, Model]) -> 
                 f"its model ({model.name})"
             )
     return found
-
-
-def _twice(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})

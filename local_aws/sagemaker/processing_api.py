@@ -19,6 +19,7 @@ from moto.sagemaker.exceptions import (
 )
 
 PROCESSING_PATH = "/opt/ml/processing/"
+CLUSTER = "CreateProcessingJob.ProcessingResources.ClusterConfig"
 
 
 class ProcessingApi(ResourceChecks):
@@ -52,7 +53,7 @@ class ProcessingApi(ResourceChecks):
         wanted = instances(request)
         most = self.state.runner.most_instances(image)
         refused = unsupported("CreateProcessingJob", request)
-        refused += wrong_instance_count("CreateProcessingJob", wanted.count, most)
+        refused += wrong_instance_count(CLUSTER, wanted.count, most)
         refused += contradictions(request) if not refused else []
         self._refuse(refused)
         self._check_role(request["RoleArn"], f"processing-job/{name}")

@@ -56,13 +56,19 @@ def not_carried_out(operation: str, request: dict[str, Any]) -> str | None:
     return f"not carried out here: {', '.join(dict.fromkeys(names))}" if names else None
 
 
-def wrong_instance_count(operation: str, count: int, most_instances: int) -> list[str]:
-    """Return a line when a job may not have so many instances."""
+def wrong_instance_count(cluster: str, count: int, most_instances: int) -> list[str]:
+    """Return a line when a job may not have so many instances.
+
+    Args:
+        cluster: The path of the member of the request that says it, without InstanceCount.
+        count: The instances that are asked for.
+        most_instances: How many the runner of the image can start for one job.
+    """
     if 1 <= count <= most_instances:
         return []
     only = "1" if most_instances == 1 else f"1 to {most_instances}"
     return [
-        f"local AWS does not support {operation}.ResourceConfig.InstanceCount {count}, only {only}"
+        f"local AWS does not support {cluster}.InstanceCount {count}, only {only}"
         + (" (more with --containers)" if most_instances == 1 else "")
     ]
 

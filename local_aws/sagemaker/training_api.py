@@ -50,7 +50,7 @@ class TrainingApi(ResourceChecks):
         image = request["AlgorithmSpecification"]["TrainingImage"]
         wanted = instances(request)
         most = self.state.runner.most_instances(image)
-        refused = wrong_instance_count("CreateTrainingJob", wanted.count, most)
+        refused = wrong_instance_count("CreateTrainingJob.ResourceConfig", wanted.count, most)
         refused += contradictions(request)
         self._refuse(refused)
         name = request["TrainingJobName"]

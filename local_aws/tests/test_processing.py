@@ -202,7 +202,7 @@ def test_jobs_are_listed_by_name_and_status(processing: Processing) -> None:
                     }
                 }
             },
-            r"InstanceCount 2, only 1 \(more with --containers\)",
+            r"ClusterConfig\.InstanceCount 2, only 1 \(more with --containers\)",
         ),
     ],
 )

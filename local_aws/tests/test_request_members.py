@@ -1,9 +1,10 @@
 """The list of what is done with each member of a request is complete."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from local_aws.sagemaker.request_members import REQUESTS
-from local_aws.sagemaker.request_members.treatments import DONE, Table
+from local_aws.sagemaker.request_members.treatments import DONE, REFUSED, Table
 from local_aws.sagemaker.supported import not_carried_out, unsupported
 from local_aws.service_model import sagemaker_model
 
@@ -82,3 +83,20 @@ def test_what_would_change_a_result_is_refused_by_name(
     operation: str, request_: dict[str, Any], problem: str
 ) -> None:
     assert unsupported(operation, request_) == [f"local AWS does not {problem}"]
+
+
+def refused_members(table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the path of each refused member, and a request that has it and nothing else."""
+    for name, treatment in table.items():
+        if treatment is REFUSED:
+            yield name, {name: "given"}
+        elif isinstance(treatment, dict):
+            for path, inner in refused_members(treatment):
+                yield f"{name}.{path}", {name: [inner]}
+
+
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_each_refused_member_is_refused_by_its_path(operation: str) -> None:
+    found = dict(refused_members(REQUESTS[operation]))
+    for path, request in found.items():
+        assert unsupported(operation, request) == [f"local AWS does not support {operation}.{path}"]
