@@ -102,7 +102,7 @@ def deploy(
     if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         say(outputs(cloudformation, stack_id), make_console(stderr=False), whole=True)
         return cli.SUCCEEDED
-    report_failure(stack_name, events, "mend that, and run python build/deploy.py again")
+    report_failure(stack_name, events, "fix that, and run python build/deploy.py again")
     if status == "ROLLBACK_COMPLETE":
         say(f"stack {stack_name}: holds nothing after its failed creation, so it is deleted")
         cloudformation.delete_stack(StackName=stack_id)

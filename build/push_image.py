@@ -42,7 +42,7 @@ SBOM = Path(__file__).parent / "sbom.py"
 SMOKE = "build/smoke"  # the /opt/ml of the training that the build tries
 SMOKE_ROWS = 20  # of each label in each channel
 POLL_SECONDS = 2.0
-UNKNOWN = "mend what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
+UNKNOWN = "fix what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

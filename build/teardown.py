@@ -72,7 +72,7 @@ def teardown(
         return cli.SUCCEEDED
     if follow(events, sleep) == "DELETE_COMPLETE":
         return cli.SUCCEEDED
-    report_failure(stack_name, events, "mend that, and run python build/teardown.py again")
+    report_failure(stack_name, events, "fix that, and run python build/teardown.py again")
     return cli.NOT_SUCCEEDED
 
 

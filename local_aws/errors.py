@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A mistake that the user can mend, with the hint that says how."""
+    """A mistake that the user can fix, with the hint that says how."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)

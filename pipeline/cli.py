@@ -88,7 +88,7 @@ def asking_parser(description: str | None) -> argparse.ArgumentParser:
 def run(command: Callable[[], int]) -> int:
     """Return the exit code of `command`.
 
-    An error that the user can mend is one line and a hint, without signatures and keys. What a
+    An error that the user can fix is one line and a hint, without signatures and keys. What a
     signal ends is one line too, and a reader that has gone (`| head -1`) is none. Anything else is
     a fault of this program, and raised.
     """

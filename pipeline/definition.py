@@ -210,8 +210,7 @@ def build_estimator(
     # docs: estimator
     return Estimator(
         image_uri=image_uri,
-        # Without it, the SDK makes the name from the image, and "@" is not allowed.
-        base_job_name=settings.pipeline_name,
+        base_job_name=settings.pipeline_name,  # else the image's name, with its "@"
         role=stack.training_role_arn,
         instance_type=instance_type,
         instance_count=instance_count,

@@ -50,7 +50,7 @@ CHECKS: dict[str, Function] = {
     "notify": company.notify,
     "definition": definition.definition,
 }
-DRIFT = {"drift": definition.drift}  # of interest to who only looks: a start mends it
+DRIFT = {"drift": definition.drift}  # of interest to who only looks: a start ends it
 
 WIDTH = max(map(len, CHECKS))
 INDENT = 13  # of what stands below a check

@@ -265,7 +265,7 @@ def test_a_failed_creation_names_the_resource_and_the_reason_and_leaves_no_stack
     assert out == ""
     assert (
         "error: stack deployed: Repository (AWS::Some::Type): deployed already exists\n"
-        "hint: mend that, and run python build/deploy.py again\n"
+        "hint: fix that, and run python build/deploy.py again\n"
     ) in err
     assert err.count("error: ") == 1  # neither what was cancelled, nor what failed another time
     assert fake.calls == ["create_change_set CREATE", "execute_change_set", "delete_stack"]

@@ -105,7 +105,7 @@ def tags(terminal: Terminal, stack: Stack) -> list[str]:
         (
             {"train": "def train(:\n"},
             "SyntaxError: invalid syntax (train.py, line 1)",
-            "mend container/, and run",
+            "correct container/, and run",
         ),
         (
             {},

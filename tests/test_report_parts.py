@@ -19,7 +19,7 @@ from conftest import ROOT
         ("dockerfile", ["FROM ${BASE_IMAGE} AS", "pip install", "COPY *.py", "ENTRYPOINT ["]),
         ("estimator", ["return Estimator(", "image_uri=image_uri,", "sagemaker_session=session,"]),
         ("fit", ["step_args=estimator.fit(", "TrainingInput(uri"]),
-        ("save", ["artifact.save(folder)", "# into /opt/ml/model"]),
+        ("save", ["artifact.save(folder)", "opt_ml.model"]),
     ],
 )
 def test_a_snippet_is_what_stands_between_its_marks(name: str, holds: list[str]) -> None:

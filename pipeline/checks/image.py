@@ -99,7 +99,7 @@ def scan(services: Services, plan: Plan) -> str:
         raise CheckWarning(
             f"{', '.join(serious)} findings in the image",
             f"aws ecr describe-image-scan-findings --repository-name {name} "
-            f"--image-id imageDigest={digest} lists them; a newer base_image may mend them",
+            f"--image-id imageDigest={digest} lists them; a newer base_image may fix them",
         )
     if status not in ("COMPLETE", "ACTIVE"):
         raise NotChecked(f"the scan is {status}")
