@@ -28,7 +28,7 @@ def hash_keys(*columns: pd.Series) -> NDArray[np.uint64]:
     The same on every machine. Missing are an empty text, NaN and NO_KEY.
     """
     keys = pd.util.hash_pandas_object(pd.concat(columns, axis=1), index=False, categorize=False)
-    missing = [each.isna() | (each == ("" if each.dtype == object else 0)) for each in columns]
+    missing = [each.isna() | ~each.astype(bool) for each in columns]
     return np.where(np.logical_or.reduce(missing), NO_KEY, keys)
 
 

@@ -24,10 +24,11 @@ LABEL_HINT = "give 0 or 1 in every row, or leave the row out"
 
 def clean(cell: object) -> str:
     """Return a cell as text with single blanks, "" when it is missing."""
-    if isinstance(cell, bytes):
-        cell = cell.decode()
     if not isinstance(cell, str):
-        cell = f"{cell:.15g}" if isinstance(cell, float) else str(cell)
+        if isinstance(cell, bytes):
+            cell = cell.decode()
+        else:
+            cell = f"{cell:.15g}" if isinstance(cell, float) else str(cell)
     text = " ".join(cell.split())
     return "" if len(text) <= LONGEST_MISSING and text.lower() in MISSING else text
 
