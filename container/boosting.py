@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 OBJECTIVE = {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
 CHECKPOINT_ROUNDS, LOG_ROUNDS = 10, 50
-LOSSES = "losses"  # attribute of a checkpoint: the validation log loss after each round
+LOSSES = "losses"  # attribute of a checkpoint
 
-LINEAR_ROUNDS = 50
+LINEAR_ROUNDS, LINEAR_L2 = 50, 5.0  # L2 penalty on the weights of standardised columns
 LINEAR_ROWS = 2**14  # of more rows than twice that, every n-th is enough for so few weights
-LINEAR_L2 = 5.0  # on the weights of standardised columns
 
 
 def train_trees(
@@ -62,6 +61,7 @@ def train_trees(
     return booster[: losses.index(min(losses)) + 1] if early_stopping_rounds else booster
 
 
+@dataclass(eq=False)
 class _Resumable(xgb.callback.TrainingCallback):
     """Early stopping and checkpoints that a resumed training goes on with.
 
@@ -70,48 +70,45 @@ class _Resumable(xgb.callback.TrainingCallback):
     booster just loaded. XGBoost's own EarlyStopping knows no losses from before a resume.
     """
 
-    def __init__(
-        self,
-        seed: int,
-        early_stopping_rounds: int,
-        losses: list[float],
-        checkpoints: Checkpoints,
-        matrices: Mapping[str, xgb.DMatrix],
-    ) -> None:
-        super().__init__()
-        self._seed, self._patience = seed, early_stopping_rounds
-        self._losses, self._checkpoints, self._matrices = losses, checkpoints, matrices
-        self._saved = len(losses)
+    seed: int
+    early_stopping_rounds: int
+    losses: list[float]  # on the validation rows, after each round
+    checkpoints: Checkpoints
+    matrices: Mapping[str, xgb.DMatrix]
+
+    def __post_init__(self) -> None:
+        self._saved = len(self.losses)
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
         """Save the model and reset its samplers, or stop the training."""
         if is_terminated():
             raise Terminated
         self._model = model
-        rounds = len(self._losses)
+        rounds = len(self.losses)
         if rounds % CHECKPOINT_ROUNDS == 0:
             if rounds >= 1.1 * self._saved:  # each time would cost more than training
                 self.save()
             model.set_param({"tree_method": "approx"})
             model.num_boosted_rounds()  # parameters take effect at the next call
-            model.set_param({"tree_method": "hist", "seed": self._seed + rounds})
-        before = self._losses[: -self._patience] if self._patience else []
-        return bool(before) and min(self._losses[-self._patience :]) >= min(before)
+            model.set_param({"tree_method": "hist", "seed": self.seed + rounds})
+        patience = self.early_stopping_rounds
+        before = self.losses[:-patience] if patience else []
+        return bool(before) and min(self.losses[-patience:]) >= min(before)
 
     def after_iteration(self, model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
         """Keep the validation log loss; log it every LOG_ROUNDS rounds."""
-        self._losses.append(evals_log["validation"]["logloss"][-1])
-        if (len(self._losses) - 1) % LOG_ROUNDS == 0:
-            _log_losses(model, self._matrices)
+        self.losses.append(evals_log["validation"]["logloss"][-1])
+        if (len(self.losses) - 1) % LOG_ROUNDS == 0:
+            _log_losses(model, self.matrices)
         return False
 
     def save(self) -> None:
         """Save the model up to its last multiple of CHECKPOINT_ROUNDS."""
-        rounds = len(self._losses) // CHECKPOINT_ROUNDS * CHECKPOINT_ROUNDS
-        if rounds and self._checkpoints.folder:
+        rounds = len(self.losses) // CHECKPOINT_ROUNDS * CHECKPOINT_ROUNDS
+        if rounds and self.checkpoints.folder:
             model = self._model[:rounds]
-            model.set_attr(**{LOSSES: json.dumps(self._losses[:rounds])})
-            self._checkpoints.save(rounds, bytes(model.save_raw("ubj")))
+            model.set_attr(**{LOSSES: json.dumps(self.losses[:rounds])})
+            self.checkpoints.save(rounds, bytes(model.save_raw("ubj")))
             self._saved = rounds
 
 
@@ -174,17 +171,10 @@ def train_linear(records: NDArray[np.float32]) -> LinearModel:
     moments = [_moments(column, weights) for column in _with_indicators(matrix).T]
     mean, deviation, lowest, highest = np.array(moments).T
     deviation[matrix.shape[1] :] = 1  # of the indicators
-    zero = np.zeros(len(mean))
-    model = LinearModel(np.array(0.0), zero, mean, deviation, lowest, highest)
-    params = {
-        "booster": "gblinear",
-        "updater": "coord_descent",  # deterministic
-        "objective": "binary:logistic",
-        "eta": 1,
-        "lambda": LINEAR_L2 / weights.sum(),  # XGBoost multiplies by the sum of weights
-        "base_score": 0.5,
-        "nthread": 1,
-    }
+    model = LinearModel(np.array(0.0), np.zeros(len(mean)), mean, deviation, lowest, highest)
+    params: Any = {"booster": "gblinear", "updater": "coord_descent"}  # which is deterministic
+    params |= {"objective": "binary:logistic", "eta": 1, "base_score": 0.5, "nthread": 1}
+    params["lambda"] = LINEAR_L2 / weights.sum()  # XGBoost multiplies by the sum of weights
     # A cell of 0 adds nothing, and takes no time where XGBoost is told to leave it out.
     x = xgb.DMatrix(model.standardise(matrix), labels, weight=weights, missing=0)
     booster = xgb.train(params, x, LINEAR_ROUNDS)
