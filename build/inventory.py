@@ -41,7 +41,7 @@ class Inventory:
 
 
 def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> Inventory:
-    """Only read. Raises InputError for what stands in the way of the deletion."""
+    """Read what belongs to the stack. Raises InputError for what prevents its deletion."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     stack_name = stack.get("StackName", "")
     for person in ("Operator", "Approver", "Deployer"):
