@@ -44,23 +44,29 @@ class EncodedDataset:
     def __init__(self, rows: Rows, *, learning: bool) -> None:
         self.tables = TableSums()
         self._categories: dict[str, dict[str, int]] = {}
-        self._pages, self._file = 0, _temporary_file()
+        self._chunks, self._file = 0, _temporary_file()
         for chunk in chunks(rows):
             encoded, labels = features.encode(chunk), chunk[LABEL].to_numpy()
             if learning:
                 self.tables.add(features.statistics(encoded, labels))
             columns = {name: self._codes(column) for name, column in encoded.items()}
-            pickle.dump((columns, labels), self._file)
-            self._pages += 1
+            pickle.dump(columns | {LABEL: labels}, self._file)
+            self._chunks += 1
 
     def __iter__(self) -> Iterator[tuple[pd.DataFrame, NDArray[np.int8]]]:
-        """Yield pages: encoded rows, and their labels."""
+        """Yield pages: PAGE_ROWS encoded rows, whatever the chunks were, and their labels."""
         self._file.seek(0)
-        for _ in range(self._pages):
-            columns, labels = pickle.load(self._file)  # noqa: S301 (written above)
-            for name, known in self._categories.items():
-                columns[name] = pd.Categorical.from_codes(columns[name], list(known))
-            yield pd.DataFrame(columns), labels
+        rest: dict[str, NDArray[Any]] = {}
+        for left in reversed(range(self._chunks)):
+            chunk = pickle.load(self._file)  # noqa: S301 (written above)
+            rest = {n: np.concatenate([rest[n], chunk[n]]) if rest else chunk[n] for n in chunk}
+            while len(rest[LABEL]) >= PAGE_ROWS or (not left and len(rest[LABEL])):
+                columns: dict[str, Any] = {name: each[:PAGE_ROWS] for name, each in rest.items()}
+                rest = {name: each[PAGE_ROWS:] for name, each in rest.items()}
+                for name, known in self._categories.items():
+                    columns[name] = pd.Categorical.from_codes(columns[name], list(known))
+                labels = columns.pop(LABEL)
+                yield pd.DataFrame(columns), labels
 
     def log_unseen(self, tables: Tables) -> None:
         """Log the categories that training has not seen."""
