@@ -21,7 +21,7 @@ from pipeline.execution.progress import ENDED
 from pipeline.execution.record import collect, save
 from pipeline.instances import price_list
 from pipeline.runs import RUNS, make_folder, recorded_runs, run_folder
-from pipeline.serving.endpoint import endpoint_name
+from pipeline.serving.endpoint import endpoint_name, read_served
 from pipeline.settings import Settings, load_settings
 
 import boto3
@@ -123,8 +123,8 @@ def _main(arguments: argparse.Namespace) -> int:
     check_ended(sagemaker, execution_arn)
     make_folder(RUNS)
     pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
-    ecr, endpoint = session.client("ecr"), endpoint_name(settings)
-    record = collect(sagemaker, s3, ecr, pricing, execution_arn, endpoint)
+    served = read_served(sagemaker, endpoint_name(settings))
+    record = collect(sagemaker, s3, session.client("ecr"), pricing, execution_arn, served)
     diagnosis, _ = diagnose_run(session.client("logs"), record)
     record["diagnosis"] = diagnosis.id if diagnosis else None
     folder = run_folder(execution_arn, RUNS)

@@ -28,7 +28,7 @@ from pipeline.image import source_tag
 from pipeline.instances import price_list
 from pipeline.instances.survey import EVIDENCE, keep_survey
 from pipeline.runs import RUNS, make_folder
-from pipeline.serving.endpoint import endpoint_name
+from pipeline.serving.endpoint import endpoint_name, read_served
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
 from pipeline.terminal import Stage, make_console, say, stages
 from pipeline.workflow.parameters import (
@@ -151,7 +151,8 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
     Thread(target=import_module, args=["pipeline.evidence.pictures"]).start()
     interrupted = follow(follower)
     stage("reading the results back")
-    record = collect(sagemaker, s3, ecr, pricing, execution_arn, endpoint_name(settings))
+    served = read_served(sagemaker, endpoint_name(settings))
+    record = collect(sagemaker, s3, ecr, pricing, execution_arn, served)
     because = follower.stopped_because
     diagnosis, lines = diagnose_run(logs, record, because)
     record["diagnosis"] = diagnosis.id if diagnosis else None

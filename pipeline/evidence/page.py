@@ -15,7 +15,6 @@ from pipeline.evidence.checklist import FURTHER, PLUS, REQUIRED, run_checks
 from pipeline.evidence.evidence import Evidence, Survey
 from pipeline.evidence.snippets import read_snippets
 from pipeline.instances.choice import MEMORY_FACTOR, smallest, usable
-from pipeline.serving.endpoint import SERVING
 from pipeline.workflow.parameters import CACHE_KEY, MIN_VALIDATION_AUC
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -68,7 +67,6 @@ def _context(evidence: Evidence) -> dict[str, Any]:
         "read_at": evidence.read_at,
         "endpoint": record["endpoint"],
         "served": record.get("served"),
-        "SERVING": SERVING,
         "stand_in": image is not None and not image.built,
         "pipeline": record["pipeline_arn"].rpartition("/")[2],
         "execution": record["execution_arn"].rpartition("/")[2],

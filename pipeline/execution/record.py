@@ -19,7 +19,6 @@ from pipeline.execution.image_build import image_build
 from pipeline.execution.progress import list_steps, model_package_arn, training_job_name
 from pipeline.execution.training_job import phase_seconds
 from pipeline.runs import Record, run_folder
-from pipeline.serving.endpoint import read_served
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,11 +27,16 @@ OUTPUT_FILE = "output.tar.gz"  # the output data; SageMaker puts it beside the a
 
 
 def collect(
-    sagemaker: Any, s3: Any, ecr: Any, pricing: Any, execution_arn: str, served_at: str
+    sagemaker: Any,
+    s3: Any,
+    ecr: Any,
+    pricing: Any,
+    execution_arn: str,
+    served: Mapping[str, Any] | None,
 ) -> Record:
     """Return what the services say about an execution; None for what they do not say.
 
-    `served_at` is the name of the endpoint of the approved model.
+    `served` is what the endpoint serves now (`serving.endpoint.read_served`).
     """
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
@@ -78,7 +82,7 @@ def collect(
         "cost_estimate": None if reused else cost.estimate(pricing, region, job),
         "model_artifact": _artifact(s3, job),
         "model_package_arn": next(filter(None, map(model_package_arn, steps)), None),
-        "served": read_served(sagemaker, served_at),
+        "served": served,
         "metrics": {
             metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])
         }

@@ -61,15 +61,18 @@ def find_served(sagemaker: Any, name: str) -> Served | None:
 
 
 def read_served(sagemaker: Any, name: str) -> dict[str, Any] | None:
-    """Return what the endpoint serves, as run.json has it; None when that cannot be read."""
+    """Return what the endpoint serves, as run.json has it; None when that cannot be read.
+
+    "version" and "since" are there when a version is served.
+    """
     try:
         served = find_served(sagemaker, name)
     except (BotoCoreError, ClientError, LookupError):  # the last: another's model, no version
         return None
-    if served is None:
-        return {"endpoint": name, "status": NO_ENDPOINT}
-    version = served.version.number
-    return {"endpoint": name, "status": served.status, "version": version, "since": served.since}
+    told: dict[str, Any] = {"endpoint": name, "status": served.status if served else NO_ENDPOINT}
+    if served and served.status in SERVING:
+        told |= {"version": served.version.number, "since": served.since}
+    return told
 
 
 def deploy(sagemaker: Any, settings: Settings, configuration: str, smoke: Smoke) -> None:
