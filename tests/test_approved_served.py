@@ -30,7 +30,6 @@ from pipeline.serving.endpoint import (
 from pipeline.serving.versions import APPROVED, REJECTED, Version, find_approved, find_version
 from pipeline.settings import Settings
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, WriteConfig
@@ -389,10 +388,7 @@ def test_scores_of_other_rows_are_refused_and_nothing_is_left(here: Path) -> Non
     ]
 
 
-def test_a_group_without_approved_versions_says_what_there_is(
-    local_aws: ProjectAws,  # noqa: ARG001
-    sagemaker: Any,
-) -> None:
+def test_a_group_without_approved_versions_says_what_there_is(sagemaker: Any) -> None:
     sagemaker.create_model_package_group(ModelPackageGroupName="empty")
     with pytest.raises(Exception, match=r"no approved version \(it is empty\)"):
-        find_approved(boto3.client("sagemaker", region_name="us-east-1"), "empty")
+        find_approved(sagemaker, "empty")

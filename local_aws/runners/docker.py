@@ -104,8 +104,11 @@ class ContainerRunner:
         memory, cpus = self._instance(spec.instance_type)
         if spec.memory_mib:
             memory = spec.memory_mib * 2**20
+        access = {}
+        if gateway := self._gateway_of(spec):
+            access = gateway.environment(self._clients.as_role(spec.role_arn), spec.roots)
         options = {
-            "environment": {**self._access(spec), **image.environment, **spec.environment},
+            "environment": {**access, **image.environment, **spec.environment},
             "mem_limit": memory,
             "memswap_limit": memory,
             "nano_cpus": int(min(cpus, self._engine.info()["NCPU"]) * 1e9),
@@ -139,11 +142,9 @@ class ContainerRunner:
             }
             return Started(processes, undo.pop_all().close, addresses)
 
-    def _access(self, spec: ContainerSpec) -> dict[str, str]:
-        """Return what lets the program call AWS as the role of the job."""
-        if spec.isolated or not self._gateway:
-            return {}
-        return self._gateway.environment(self._clients.as_role(spec.role_arn), spec.roots)
+    def _gateway_of(self, spec: ContainerSpec) -> Gateway | None:
+        """Return what lets the containers of a job call AWS, unless it is isolated."""
+        return None if spec.isolated else self._gateway
 
     def _pull(self, spec: ContainerSpec) -> None:
         """Pull an image, and say why where it fails: the Docker SDK's own pull leaves that out."""
@@ -167,9 +168,9 @@ class ContainerRunner:
             f"{spec.job}-{secrets.token_hex(4)}", internal=spec.isolated, labels=self._labels(spec)
         )
         undo.callback(network.remove)
-        if self._gateway:
+        if gateway := self._gateway_of(spec):
             network.reload()
-            undo.enter_context(self._gateway.admitting(network))
+            undo.enter_context(gateway.admitting(network))
         endpoint = self._engine.api.create_endpoint_config
         return {
             host: {
@@ -192,7 +193,9 @@ class ContainerRunner:
                 "mode": "ro" if folder.name in spec.read_only else "rw",
             }
             for folder in spec.roots[host].iterdir()
-        } | (self._gateway.volumes if self._gateway else {})
+        }
+        if gateway := self._gateway_of(spec):
+            volumes |= gateway.volumes
         container = self._engine.containers.create(
             spec.image, list(spec.arguments), hostname=host, volumes=volumes, **options
         )
