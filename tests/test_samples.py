@@ -70,7 +70,7 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         _, failed = call(upsert_and_start.main, "--parameter", "MinValidationAuc=0.95")
         checks, _ = call(preflight.main, "--config", str(changed))
         smallest, _ = call(smallest_instance.main)
-        table, searched = call(tune.main, "--jobs", "3")
+        table, searched = call(tune.main, "--jobs", "3", "--parallel", "1")
     if "REGENERATE" in os.environ:
         for picture in PICTURES.values():
             shutil.copy(folder / "runs" / record["execution_arn"][-12:] / picture, ROOT / "docs")
