@@ -76,7 +76,7 @@ def deploy(
     )
     executed = False
     try:
-        change_set = _described(cloudformation, change_set_id, sleep)
+        change_set = _wait_for_change_set(cloudformation, change_set_id, sleep)
         if _nothing_to_change(change_set):
             say(f"stack {stack_name}: nothing to change")
             say(outputs(cloudformation, stack_id), make_console(stderr=False), whole=True)
@@ -198,7 +198,7 @@ def _create_change_set(
     return answer["Id"], answer["StackId"]
 
 
-def _described(cloudformation: Any, change_set_id: str, sleep: Sleep) -> dict[str, Any]:
+def _wait_for_change_set(cloudformation: Any, change_set_id: str, sleep: Sleep) -> dict[str, Any]:
     """Return the change set once it is made, or has failed, with all its changes."""
     while True:
         change_set: dict[str, Any] = cloudformation.describe_change_set(ChangeSetName=change_set_id)
@@ -221,7 +221,9 @@ def _nothing_to_change(change_set: dict[str, Any]) -> bool:
 
 def _discard(cloudformation: Any, change_set_id: str, stack_id: str, sleep: Sleep) -> None:
     """Remove a change set that will not be executed, and the stack if it was made only for it."""
-    _described(cloudformation, change_set_id, sleep)  # one that is being made cannot be deleted
+    _wait_for_change_set(
+        cloudformation, change_set_id, sleep
+    )  # one that is being made cannot be deleted
     cloudformation.delete_change_set(ChangeSetName=change_set_id)
     stack = find_stack(cloudformation, stack_id)
     if stack and stack["StackStatus"] == "REVIEW_IN_PROGRESS":

@@ -15,7 +15,14 @@ from local_aws import collector
 from pipeline import cli
 from pipeline.checks import account, company, definition, image, instance, roles, storage
 from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks
-from pipeline.checks.plan import Plan, Services, attempt, identity, known, make_services
+from pipeline.checks.run_context import (
+    RunContext,
+    Services,
+    attempt,
+    identity,
+    known,
+    make_services,
+)
 from pipeline.data import Dataset, prepare
 from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances.survey import with_smallest
@@ -56,7 +63,7 @@ WIDTH = max(map(len, CHECKS))
 INDENT = 13  # of what stands below a check
 
 
-def find_plan(settings: Settings, session: boto3.Session, services: Services) -> Plan:
+def find_run_context(settings: Settings, session: boto3.Session, services: Services) -> RunContext:
     """Return what a start would run, as far as it can be found out."""
     who = attempt(lambda: identity(services.sts))
     dataset = attempt(lambda: prepare(settings))
@@ -92,7 +99,7 @@ def find_plan(settings: Settings, session: boto3.Session, services: Services) ->
         )
         return definition
 
-    return Plan(settings, who, stack, dataset, instance_type, image_uri, attempt(define))
+    return RunContext(settings, who, stack, dataset, instance_type, image_uri, attempt(define))
 
 
 def before_start(
@@ -106,7 +113,7 @@ def before_start(
 ) -> int:
     """Run the checks and print warnings and failures; return 0 when the run may start."""
     services = make_services(session)
-    plan = Plan(
+    run = RunContext(
         settings,
         attempt(lambda: identity(services.sts)),
         stack,
@@ -116,8 +123,8 @@ def before_start(
         definition,
         other_data,
     )
-    checks = run_checks(CHECKS, services, plan)
-    say(complaints(checks))
+    checks = run_checks(CHECKS, services, run)
+    say(format_problems(checks))
     return exit_code(checks)
 
 
@@ -132,7 +139,7 @@ def table(checks: Sequence[Check]) -> str:
     return "\n".join(lines)
 
 
-def complaints(checks: Sequence[Check]) -> str:
+def format_problems(checks: Sequence[Check]) -> str:
     """Return warnings and failures alone, in the form of errors, then the count of all."""
     said = {WARNING: "warning", FAILURE: "error"}
     lines = [
@@ -167,8 +174,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with cli.endpoint(arguments, settings):
             session = boto3.Session(region_name=settings.region)
             services = make_services(session)
-            plan = find_plan(settings, session, services)
-            checks = run_checks(CHECKS | DRIFT, services, plan)
+            run = find_run_context(settings, session, services)
+            checks = run_checks(CHECKS | DRIFT, services, run)
         if arguments.json:
             print(json.dumps([asdict(each) for each in checks], indent=2))
         else:

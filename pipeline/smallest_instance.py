@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from local_aws import collector
 from pipeline import cli
-from pipeline.instances.choice import choose_smallest, judge
-from pipeline.instances.inquiry import Inquiry, ask_about_instance_types
-from pipeline.instances.survey import EVIDENCE, job_need, keep, measured_runs
+from pipeline.instances.choice import choose_smallest, evaluate
+from pipeline.instances.facts import ApiRecorder, read_facts
+from pipeline.instances.survey import EVIDENCE, job_requirements, keep, measured_runs
 from pipeline.instances.table import INDENT, choices, proof, smaller_than, table
 from pipeline.settings import Settings, load_settings
 from pipeline.terminal import make_console, say
@@ -40,21 +40,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def survey(settings: Settings, *, every: bool) -> int:
     """Ask, keep the answers in EVIDENCE, and print the choice with smaller types, or every one."""
     runs = measured_runs(settings)
-    need = job_need(settings, runs)
-    inquiry = Inquiry()
+    job = job_requirements(settings, runs)
+    recorder = ApiRecorder()
     session = boto3.Session(region_name=settings.region)
-    facts = ask_about_instance_types(inquiry, session, settings.region)
-    candidates = judge(facts, need)
-    keep(EVIDENCE, inquiry, settings.region, need, candidates)
+    facts = read_facts(recorder, session, settings.region)
+    candidates = evaluate(facts, job)
+    keep(EVIDENCE, recorder, settings.region, job, candidates)
     out = make_console(stderr=False)
     if every:
         say(f"{table(candidates)}\n\n{choices(candidates)}\n", out, INDENT)
-    best = choose_smallest(facts, need, settings.region)
-    say(proof(candidates, best, need, runs), out)
+    best = choose_smallest(facts, job, settings.region)
+    say(proof(candidates, best, job, runs), out)
     if not every:
         smaller = table([*smaller_than(best, candidates), best])
         say(f"\n{smaller}", out, smaller.index("usable"))
-    say(f"{len(inquiry.answers)} answers are in {EVIDENCE}")
+    say(f"{len(recorder.answers)} answers are in {EVIDENCE}")
     return cli.SUCCEEDED
 
 

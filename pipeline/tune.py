@@ -23,7 +23,7 @@ from pipeline.instances import price_list
 from pipeline.runs import RUNS, make_folder
 from pipeline.settings import Settings, check_change, load_settings
 from pipeline.terminal import make_console, say
-from pipeline.tuning.trials import TrialFollower, best, block, collect, save, table, verdict
+from pipeline.tuning.trials import TrialFollower, as_yaml, best, collect, compare, save, table
 from pipeline.tuning_settings import BAYESIAN, GRID, RANDOM, Tuning
 
 from rich.console import Console
@@ -130,9 +130,9 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     say(table(record["trials"], present), out)
     say(f"record  {save(record, RUNS)}", out)
     if winner and present:
-        say(verdict(winner, present), out)
+        say(compare(winner, present), out)
     if winner:
-        say("\n" + block(settings.hyperparameters | winner["hyperparameters"]), out)
+        say("\n" + as_yaml(settings.hyperparameters | winner["hyperparameters"]), out)
     if record["status"] == "Succeeded":
         return cli.SUCCEEDED
     reason = record["failure_reason"] or "no reason was given"

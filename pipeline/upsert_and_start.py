@@ -19,7 +19,7 @@ from pipeline.data import upload
 from pipeline.endpoint import is_aws
 from pipeline.evidence.pages import LANGUAGES, write_pages
 from pipeline.execution.control import follow, start_execution
-from pipeline.execution.cost import Ceiling, ask_dearest, check_ceiling
+from pipeline.execution.cost import Ceiling, ask_most_expensive, check_ceiling
 from pipeline.execution.failure import diagnose_run, failure, symptoms
 from pipeline.execution.progress import Follower
 from pipeline.execution.record import collect, save
@@ -112,9 +112,9 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
         parameters[CACHE_KEY] = uuid.uuid4().hex
     instance_type, instances = instances_of(definition, parameters, settings)
     pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
-    dearest, price = ask_dearest(pricing, settings.region, listed_types(instance_type))
+    priced_type, price = ask_most_expensive(pricing, settings.region, listed_types(instance_type))
     on_aws = is_aws(s3.meta.endpoint_url)
-    if note := check_ceiling(price, dearest, instances, settings, on_aws=on_aws):
+    if note := check_ceiling(price, priced_type, instances, settings, on_aws=on_aws):
         say(note, console)
     if not arguments.no_preflight:
         stage(f"preflight: {len(preflight.CHECKS)} checks")

@@ -9,7 +9,7 @@ from local_aws.server import LEFT_OUT
 from pipeline import preflight, upsert_and_start
 from pipeline.checks.check import FAILURE, OK, WARNING, Check, run_check, run_checks
 from pipeline.checks.permissions import of_operator, of_pipeline, of_training
-from pipeline.checks.plan import Plan, Services, make_services
+from pipeline.checks.run_context import RunContext, Services, make_services
 from pipeline.company import stack_parameters
 from pipeline.local import ProjectAws
 from pipeline.settings import Settings, load_settings
@@ -36,7 +36,7 @@ pytestmark = [
 class Company:
     settings: Settings
     services: Services
-    plan: Plan
+    run: RunContext
     config: Path
 
 
@@ -54,13 +54,13 @@ def company(
     put_source_images(client("ecr"), stack.repository_uri, settings.base_image)
     session = boto3.Session(region_name=settings.region)
     services = make_services(session)
-    plan = preflight.find_plan(everything, session, services)
-    return Company(everything, services, plan, config)
+    run = preflight.find_run_context(everything, session, services)
+    return Company(everything, services, run, config)
 
 
 def check(name: str, company: Company, **changes: Any) -> Check:
-    plan = replace(company.plan, **changes)
-    return run_check(name, preflight.CHECKS[name], company.services, plan)
+    run = replace(company.run, **changes)
+    return run_check(name, preflight.CHECKS[name], company.services, run)
 
 
 def with_settings(company: Company, **changes: Any) -> Settings:
@@ -68,13 +68,13 @@ def with_settings(company: Company, **changes: Any) -> Settings:
 
 
 def stack_of(company: Company) -> Stack:
-    assert isinstance(company.plan.stack, Stack)
-    return company.plan.stack
+    assert isinstance(company.run.stack, Stack)
+    return company.run.stack
 
 
 def test_with_everything_set_nothing_is_wrong(company: Company) -> None:
     found = {
-        each.name: each for each in run_checks(preflight.CHECKS, company.services, company.plan)
+        each.name: each for each in run_checks(preflight.CHECKS, company.services, company.run)
     }
     wrong = {name: each for name, each in found.items() if each.status in (WARNING, FAILURE)}
     assert wrong.keys() == {"quota"}, wrong
@@ -171,7 +171,7 @@ def subscriptions(company: Company, *arns: str) -> Check:
     with Stubber(sns) as stubber:
         stubber.add_response("list_subscriptions_by_topic", {"Subscriptions": items})
         services = replace(company.services, sns=sns)
-        return run_check("notify", preflight.CHECKS["notify"], services, company.plan)
+        return run_check("notify", preflight.CHECKS["notify"], services, company.run)
 
 
 def test_an_address_that_has_not_confirmed_is_said(company: Company) -> None:

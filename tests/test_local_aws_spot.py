@@ -12,9 +12,9 @@ from local_aws.errors import JobFailed
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.tests.waiting import wait_for
 from pipeline.data import Dataset
-from pipeline.definition import build_estimator
 from pipeline.local import ProjectAws
 from pipeline.settings import load_settings
+from pipeline.workflow.estimator import build_estimator
 
 import boto3
 import container_engine

@@ -14,10 +14,10 @@ from local_aws.service_model import violations
 from local_aws.tests.jobs import TrainingJobs, training_request
 from local_aws.tests.waiting import wait_for, wait_for_status
 from pipeline.data import Dataset, split_uri, upload
-from pipeline.definition import build_estimator
 from pipeline.image import resolve_image
 from pipeline.local import ProjectAws
 from pipeline.settings import Settings
+from pipeline.workflow.estimator import build_estimator
 
 import boto3
 import pytest

@@ -11,8 +11,8 @@ from local_aws.ecr.images import put_image as put_source
 from pipeline import preflight
 from pipeline.checks.check import FAILURE, NOT_CHECKED, OK, WARNING, Check, run_check
 from pipeline.checks.permissions import of_operator, of_pipeline, of_training
-from pipeline.checks.plan import Plan, Services, make_services
 from pipeline.checks.roles import trusts_sagemaker
+from pipeline.checks.run_context import RunContext, Services, make_services
 from pipeline.data import Dataset
 from pipeline.local import ProjectAws
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
@@ -41,37 +41,39 @@ def services(local_aws: ProjectAws) -> Services:
 
 
 @pytest.fixture(scope="module")
-def plan(settings: Settings, services: Services) -> Plan:
-    return preflight.find_plan(settings, boto3.Session(region_name=settings.region), services)
+def run(settings: Settings, services: Services) -> RunContext:
+    return preflight.find_run_context(
+        settings, boto3.Session(region_name=settings.region), services
+    )
 
 
-def check(name: str, services: Services, plan: Plan) -> Check:
-    return run_check(name, (preflight.CHECKS | preflight.DRIFT)[name], services, plan)
+def check(name: str, services: Services, run: RunContext) -> Check:
+    return run_check(name, (preflight.CHECKS | preflight.DRIFT)[name], services, run)
 
 
-def stack_of(plan: Plan) -> Stack:
-    assert isinstance(plan.stack, Stack)
-    return plan.stack
+def stack_of(run: RunContext) -> Stack:
+    assert isinstance(run.stack, Stack)
+    return run.stack
 
 
-def definition_of(plan: Plan) -> Document:
-    assert isinstance(plan.definition, dict)
-    return plan.definition
+def definition_of(run: RunContext) -> Document:
+    assert isinstance(run.definition, dict)
+    return run.definition
 
 
-def repository_of(plan: Plan) -> str:
-    return stack_of(plan).repository_uri.partition("/")[2]
+def repository_of(run: RunContext) -> str:
+    return stack_of(run).repository_uri.partition("/")[2]
 
 
 # Endpoints.
 
 
 def test_a_service_at_another_place_than_the_others_is_a_failure(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    run: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     split = make_services(boto3.Session(region_name="us-east-1"))
-    found = check("endpoints", split, plan)
+    found = check("endpoints", split, run)
     assert found.status == FAILURE
     assert "the services are not at one place: " in found.message
     assert "s3 at http://127.0.0.1:9" in found.message
@@ -79,21 +81,21 @@ def test_a_service_at_another_place_than_the_others_is_a_failure(
 
 
 def test_an_endpoint_in_another_region_is_a_failure(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    run: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     at_aws = make_services(boto3.Session(region_name="us-east-1"))
-    assert check("endpoints", at_aws, plan).message == "region us-east-1, at AWS"
+    assert check("endpoints", at_aws, run).message == "region us-east-1, at AWS"
     elsewhere = make_services(boto3.Session(region_name="eu-west-1"))
-    found = check("endpoints", elsewhere, plan)
+    found = check("endpoints", elsewhere, run)
     assert found.status == FAILURE
     assert "sagemaker at https://api.sagemaker.eu-west-1.amazonaws.com" in found.message
     assert "iam" not in found.message, "it has no regions"
 
 
-def test_a_repository_in_another_region_is_a_failure(services: Services, plan: Plan) -> None:
+def test_a_repository_in_another_region_is_a_failure(services: Services, run: RunContext) -> None:
     uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/titanic"
-    elsewhere = replace(plan, stack=replace(stack_of(plan), repository_uri=uri))
+    elsewhere = replace(run, stack=replace(stack_of(run), repository_uri=uri))
     found = check("repository", services, elsewhere)
     assert (found.status, found.message) == (FAILURE, f"{uri} is not in region us-east-1")
 
@@ -143,23 +145,25 @@ def test_trust_is_of_sagemaker_for_this_account_and_resource(
     assert trusts_sagemaker(document, "111122223333", JOB) is trusted
 
 
-def test_a_role_that_does_not_trust_sagemaker_is_a_failure(services: Services, plan: Plan) -> None:
-    arn, iam = stack_of(plan).training_role_arn, services.iam
+def test_a_role_that_does_not_trust_sagemaker_is_a_failure(
+    services: Services, run: RunContext
+) -> None:
+    arn, iam = stack_of(run).training_role_arn, services.iam
     name = arn.rpartition("/")[2]
     before = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     changed = json.dumps(trust(Principal={"Service": "ec2.amazonaws.com"}))
     iam.update_assume_role_policy(RoleName=name, PolicyDocument=changed)
     try:
-        found = check("roles", services, plan)
+        found = check("roles", services, run)
     finally:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(before))
     assert (found.status, found.hint) == (FAILURE, DEPLOY)
     assert found.message.startswith(f"{arn} does not trust sagemaker.amazonaws.com for account ")
 
 
-def test_a_role_that_is_gone_is_a_failure(services: Services, plan: Plan) -> None:
+def test_a_role_that_is_gone_is_a_failure(services: Services, run: RunContext) -> None:
     arn = "arn:aws:iam::123456789012:role/no-such-role"
-    found = check("roles", services, replace(plan, stack=replace(EXAMPLE, pipeline_role_arn=arn)))
+    found = check("roles", services, replace(run, stack=replace(EXAMPLE, pipeline_role_arn=arn)))
     assert (found.status, found.hint) == (FAILURE, DEPLOY)
     assert found.message == f"{arn} does not exist, though the stack names it"
 
@@ -229,18 +233,20 @@ def shrunken(local_aws: ProjectAws) -> Iterator[str]:
     iam.delete_role(RoleName=name)
 
 
-def with_policy(name: str, role: str, document: Document, services: Services, plan: Plan) -> Plan:
-    """The plan in which the principal of a check has this policy."""
-    text, stack = json.dumps(document), stack_of(plan)
-    plan = replace(plan, settings=with_spot(plan.settings))
+def with_policy(
+    name: str, role: str, document: Document, services: Services, run: RunContext
+) -> RunContext:
+    """The run in which the principal of a check has this policy."""
+    text, stack = json.dumps(document), stack_of(run)
+    run = replace(run, settings=with_spot(run.settings))
     services.iam.put_user_policy(UserName=role, PolicyName="p", PolicyDocument=text)
     services.iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=text)
     arn = services.iam.get_role(RoleName=role)["Role"]["Arn"]
     if name == "pipeline permissions":
-        return replace(plan, stack=replace(stack, pipeline_role_arn=arn))
+        return replace(run, stack=replace(stack, pipeline_role_arn=arn))
     if name == "training permissions":
-        return replace(plan, stack=replace(stack, training_role_arn=arn))
-    return replace(plan, identity=services.iam.get_user(UserName=role)["User"]["Arn"])
+        return replace(run, stack=replace(stack, training_role_arn=arn))
+    return replace(run, identity=services.iam.get_user(UserName=role)["User"]["Arn"])
 
 
 def policy_of(name: str, local_aws: ProjectAws) -> Document:
@@ -254,9 +260,9 @@ def policy_of(name: str, local_aws: ProjectAws) -> Document:
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_the_policies_of_the_template_are_enough(
-    name: str, shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
+    name: str, shrunken: str, services: Services, run: RunContext, local_aws: ProjectAws
 ) -> None:
-    whole = with_policy(name, shrunken, policy_of(name, local_aws), services, plan)
+    whole = with_policy(name, shrunken, policy_of(name, local_aws), services, run)
     assert check(name, services, whole).status == OK
 
 
@@ -264,10 +270,15 @@ def test_the_policies_of_the_template_are_enough(
     ("name", "action"), sorted({(name, action) for name, _, action in ACTIONS})
 )
 def test_each_permission_that_is_missing_is_named(
-    name: str, action: str, shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
+    name: str,
+    action: str,
+    shrunken: str,
+    services: Services,
+    run: RunContext,
+    local_aws: ProjectAws,
 ) -> None:
     document = without(policy_of(name, local_aws), action)
-    found = check(name, services, with_policy(name, shrunken, document, services, plan))
+    found = check(name, services, with_policy(name, shrunken, document, services, run))
     assert (found.status, found.exit_code) == (FAILURE, 3)
     assert f"{action} on " in found.message
     assert found.message.count(" on ") == len(
@@ -314,19 +325,19 @@ def test_what_is_needed_is_what_the_template_allows() -> None:
 
 
 def test_a_denial_counts_more_than_what_is_allowed(
-    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
+    shrunken: str, services: Services, run: RunContext, local_aws: ProjectAws
 ) -> None:
     name = "training permissions"
     document = policy_of(name, local_aws)
     denied = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
     document = document | {"Statement": [*document["Statement"], denied]}
-    found = check(name, services, with_policy(name, shrunken, document, services, plan))
+    found = check(name, services, with_policy(name, shrunken, document, services, run))
     assert "s3:GetObject on " in found.message
     assert "ecr:" not in found.message
 
 
 def test_a_role_may_be_passed_to_sagemaker_alone(
-    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
+    shrunken: str, services: Services, run: RunContext, local_aws: ProjectAws
 ) -> None:
     name = "pipeline permissions"
     document = json.loads(
@@ -334,21 +345,21 @@ def test_a_role_may_be_passed_to_sagemaker_alone(
             '"iam:PassedToService": "sagemaker', '"iam:PassedToService": "ec2'
         )
     )
-    found = check(name, services, with_policy(name, shrunken, document, services, plan))
+    found = check(name, services, with_policy(name, shrunken, document, services, run))
     training_role = local_aws.stack.training_role_arn
     assert found.message.endswith(f" may not: iam:PassRole on {training_role}")
 
 
 def test_an_operator_in_a_role_is_found_in_spite_of_its_path(
-    shrunken: str, services: Services, plan: Plan, local_aws: ProjectAws
+    shrunken: str, services: Services, run: RunContext, local_aws: ProjectAws
 ) -> None:
     name = "operator permissions"
-    with_policy(name, shrunken, operator_policy(local_aws), services, plan)
+    with_policy(name, shrunken, operator_policy(local_aws), services, run)
     arn = "arn:aws:sts::123456789012:assumed-role/shrunken/me@example.com"
-    assert check(name, services, replace(plan, identity=arn)).status == OK
+    assert check(name, services, replace(run, identity=arn)).status == OK
     document = without(operator_policy(local_aws), "s3:PutObject")
-    with_policy(name, shrunken, document, services, plan)
-    found = check(name, services, replace(plan, identity=arn))
+    with_policy(name, shrunken, document, services, run)
+    found = check(name, services, replace(run, identity=arn))
     assert found.message.startswith(
         "arn:aws:iam::123456789012:role/of/tests/shrunken may not: s3:PutObject on arn:aws:s3:::"
     )
@@ -367,7 +378,7 @@ SSO = "AWSReservedSSO_Operator_0123456789abcdef"
     ],
 )
 def test_the_usual_roles_are_found_without_asking_for_them(
-    path: str, name: str, services: Services, plan: Plan, local_aws: ProjectAws
+    path: str, name: str, services: Services, run: RunContext, local_aws: ProjectAws
 ) -> None:
     admin, iam, asked = services.iam, local_aws.clients.client("iam"), []
     iam.meta.events.register("before-call.iam", lambda model, **_: asked.append(model.name))
@@ -377,7 +388,7 @@ def test_the_usual_roles_are_found_without_asking_for_them(
     arn = f"arn:aws:sts::123456789012:assumed-role/{name}/me@example.com"
     try:
         found = check(
-            "operator permissions", replace(services, iam=iam), replace(plan, identity=arn)
+            "operator permissions", replace(services, iam=iam), replace(run, identity=arn)
         )
     finally:
         admin.delete_role_policy(RoleName=name, PolicyName="p")
@@ -394,9 +405,9 @@ def test_the_usual_roles_are_found_without_asking_for_them(
     ],
 )
 def test_who_has_no_policies_is_not_checked(
-    arn: str, why: str, services: Services, plan: Plan
+    arn: str, why: str, services: Services, run: RunContext
 ) -> None:
-    found = check("operator permissions", services, replace(plan, identity=arn))
+    found = check("operator permissions", services, replace(run, identity=arn))
     assert found.status == NOT_CHECKED
     assert why in found.message
 
@@ -404,45 +415,45 @@ def test_who_has_no_policies_is_not_checked(
 # Bucket and data.
 
 
-def test_data_in_another_region_is_a_failure(services: Services, plan: Plan) -> None:
+def test_data_in_another_region_is_a_failure(services: Services, run: RunContext) -> None:
     where = {"LocationConstraint": "eu-west-1"}
     services.s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration=where)
     try:
-        found = check("data", services, replace(plan, other_data={"train": "s3://elsewhere/x/"}))
+        found = check("data", services, replace(run, other_data={"train": "s3://elsewhere/x/"}))
     finally:
         services.s3.delete_bucket(Bucket="elsewhere")
     assert found.status == FAILURE
     assert found.message == "elsewhere is in region eu-west-1, not in us-east-1"
 
 
-def test_a_bucket_that_is_gone_is_a_failure(services: Services, plan: Plan) -> None:
-    found = check("bucket", services, replace(plan, stack=EXAMPLE))
+def test_a_bucket_that_is_gone_is_a_failure(services: Services, run: RunContext) -> None:
+    found = check("bucket", services, replace(run, stack=EXAMPLE))
     assert found.status == FAILURE
     assert found.message == f"{EXAMPLE.bucket} is not there, though the stack names it"
 
 
 def test_data_larger_than_the_disk_is_a_failure(
-    services: Services, plan: Plan, settings: Settings
+    services: Services, run: RunContext, settings: Settings
 ) -> None:
     large: Any = mmap.mmap(-1, GIB)  # an empty gibibyte, which takes no memory
     channels = {"train": large, "validation": b"x"}
     smaller = settings.model_copy(update={"volume_size_gb": 1})
-    found = check("data", services, replace(plan, settings=smaller, dataset=Dataset(channels)))
+    found = check("data", services, replace(run, settings=smaller, dataset=Dataset(channels)))
     assert found.status == FAILURE
     assert found.message == "1,073,741,825 bytes do not fit on a disk of 1 GB"
     assert found.name in entry_of("disk").preflight
-    assert check("data", services, replace(plan, dataset=Dataset(channels))).status == OK
+    assert check("data", services, replace(run, dataset=Dataset(channels))).status == OK
 
 
 @pytest.fixture
-def with_channel(services: Services, plan: Plan) -> Iterator[Callable[..., Plan]]:
-    """Puts objects below a prefix for a channel, which is given in place of the plan's own."""
-    bucket = stack_of(plan).bucket
+def with_channel(services: Services, run: RunContext) -> Iterator[Callable[..., RunContext]]:
+    """Puts objects below a prefix for a channel, which is given in place of the run's own."""
+    bucket = stack_of(run).bucket
 
-    def put(channel: str, **objects: bytes) -> Plan:
+    def put(channel: str, **objects: bytes) -> RunContext:
         for name, content in objects.items():
             services.s3.put_object(Bucket=bucket, Key=f"data/titanic/mine/{name}", Body=content)
-        return replace(plan, other_data={channel: f"s3://{bucket}/data/titanic/mine/"})
+        return replace(run, other_data={channel: f"s3://{bucket}/data/titanic/mine/"})
 
     yield put
     for item in services.s3.list_objects_v2(Bucket=bucket, Prefix="data/titanic/mine/")["Contents"]:
@@ -451,10 +462,10 @@ def with_channel(services: Services, plan: Plan) -> Iterator[Callable[..., Plan]
 
 @pytest.mark.parametrize("name", [name for name in REFUSED if name != "few-rows.csv"])
 def test_a_channel_in_s3_that_cannot_be_trained_on_is_a_failure(
-    name: str, services: Services, with_channel: Callable[..., Plan]
+    name: str, services: Services, with_channel: Callable[..., RunContext]
 ) -> None:
-    plan = with_channel("train", part=(CASES / name).read_bytes())
-    found = check("data", services, plan)
+    run = with_channel("train", part=(CASES / name).read_bytes())
+    found = check("data", services, run)
     assert found.status == FAILURE
     assert found.message.startswith("s3://")
     message, hint = REFUSED[name]
@@ -463,10 +474,10 @@ def test_a_channel_in_s3_that_cannot_be_trained_on_is_a_failure(
 
 
 def test_too_few_validation_rows_in_s3_are_warned_of(
-    services: Services, with_channel: Callable[..., Plan]
+    services: Services, with_channel: Callable[..., RunContext]
 ) -> None:
-    plan = with_channel("validation", part=(CASES / "few-rows.csv").read_bytes())
-    found = check("data", services, plan)
+    run = with_channel("validation", part=(CASES / "few-rows.csv").read_bytes())
+    found = check("data", services, run)
     assert found.status == WARNING
     assert "10 rows of s3://" in found.message
     assert found.hint == "give 100 rows or more"
@@ -475,33 +486,33 @@ def test_too_few_validation_rows_in_s3_are_warned_of(
 
 
 def test_hidden_and_empty_objects_of_a_channel_are_no_data(
-    services: Services, with_channel: Callable[..., Plan]
+    services: Services, with_channel: Callable[..., RunContext]
 ) -> None:
     content = (CASES / "kaggle.csv").read_bytes()
     hidden = {"_SUCCESS": b"", "_temporary/part": b"no CSV", ".ipynb_checkpoints/a": b"no CSV"}
-    plan = with_channel("train", **hidden)
-    found = check("data", services, plan)
+    run = with_channel("train", **hidden)
+    found = check("data", services, run)
     assert found.status == FAILURE
     assert found.message.startswith("train: no file in s3://")
-    plan = with_channel("train", part=content, empty=b"", header=content.splitlines()[0])
-    assert check("data", services, plan).status == OK
+    run = with_channel("train", part=content, empty=b"", header=content.splitlines()[0])
+    assert check("data", services, run).status == OK
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("gib", "status"), [(1, OK), (5, WARNING), (9, FAILURE)])
 def test_data_must_fit_twice_into_the_memory_of_the_instance(
-    gib: int, status: str, services: Services, plan: Plan
+    gib: int, status: str, services: Services, run: RunContext
 ) -> None:
     large: Any = mmap.mmap(-1, gib * GIB)
-    found = check("memory", services, replace(plan, dataset=Dataset({"train": large})))
+    found = check("memory", services, replace(run, dataset=Dataset({"train": large})))
     assert found.status == status
     assert found.message == f"ml.m5.large has 8,192 MiB, the data has {gib * 1024:,} MiB"
 
 
 def test_the_memory_that_a_run_held_counts_more_than_the_data(
-    here: Path, services: Services, plan: Plan
+    here: Path, services: Services, run: RunContext
 ) -> None:
-    name = plan.settings.pipeline_name
+    name = run.settings.pipeline_name
     record = {
         "region": "us-east-1",
         "pipeline_arn": f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/{name}",
@@ -511,12 +522,12 @@ def test_the_memory_that_a_run_held_counts_more_than_the_data(
     }
     (here / "runs" / "a").mkdir(parents=True)
     (here / "runs" / "a" / "run.json").write_text(json.dumps(record))
-    found = check("memory", services, plan)
+    found = check("memory", services, run)
     assert found.status == FAILURE
     assert found.message == "ml.m5.large has 8,192 MiB, the training program held 9,000 MiB"
     assert found.name in entry_of("memory").preflight
     (here / "runs" / "a" / "run.json").write_text("{}")
-    assert check("memory", services, plan).message.endswith(" the data has 0 MiB")
+    assert check("memory", services, run).message.endswith(" the data has 0 MiB")
 
 
 NO_USE = (
@@ -552,12 +563,12 @@ def test_a_gpu_that_the_image_does_not_use_is_told_before_it_is_paid_for(
     status: str,
     said: tuple[str, str | None],
     services: Services,
-    plan: Plan,
+    run: RunContext,
     settings: Settings,
 ) -> None:
     other = settings.model_copy(update={"accelerator": accelerator})
     found = check(
-        "accelerator", services, replace(plan, settings=other, instance_type=instance_type)
+        "accelerator", services, replace(run, settings=other, instance_type=instance_type)
     )
     assert (found.status, (found.message, found.hint)) == (status, said)
 
@@ -566,36 +577,38 @@ def test_a_gpu_that_the_image_does_not_use_is_told_before_it_is_paid_for(
 
 
 @pytest.fixture
-def put_image(services: Services, plan: Plan) -> Iterator[Callable[[Document, str], Plan]]:
-    """Puts another image; the plan that names it."""
+def put_image(
+    services: Services, run: RunContext
+) -> Iterator[Callable[[Document, str], RunContext]]:
+    """Puts another image; the run that names it."""
     digests = []
 
-    def put(manifest: Document, media_type: str) -> Plan:
+    def put(manifest: Document, media_type: str) -> RunContext:
         answer = services.ecr.put_image(
-            repositoryName=repository_of(plan),
+            repositoryName=repository_of(run),
             imageManifest=json.dumps(manifest | {"mediaType": media_type}),
             imageManifestMediaType=media_type,
             imageTag="other",
         )
         digests.append(answer["image"]["imageId"]["imageDigest"])
-        return replace(plan, image_uri=f"{stack_of(plan).repository_uri}@{digests[-1]}")
+        return replace(run, image_uri=f"{stack_of(run).repository_uri}@{digests[-1]}")
 
     yield put
     for digest in digests:
         services.ecr.batch_delete_image(
-            repositoryName=repository_of(plan), imageIds=[{"imageDigest": digest}]
+            repositoryName=repository_of(run), imageIds=[{"imageDigest": digest}]
         )
 
 
-def test_an_image_that_is_gone_is_a_failure(services: Services, plan: Plan) -> None:
-    uri = f"{stack_of(plan).repository_uri}@sha256:{'1' * 64}"
-    found = check("image", services, replace(plan, image_uri=uri))
+def test_an_image_that_is_gone_is_a_failure(services: Services, run: RunContext) -> None:
+    uri = f"{stack_of(run).repository_uri}@sha256:{'1' * 64}"
+    found = check("image", services, replace(run, image_uri=uri))
     assert (found.status, found.message) == (FAILURE, f"{uri} is not there")
     assert found.hint == "python build/push_image.py"
 
 
 def test_an_index_of_several_images_is_a_failure(
-    services: Services, put_image: Callable[[Document, str], Plan]
+    services: Services, put_image: Callable[[Document, str], RunContext]
 ) -> None:
     found = check("image", services, put_image({"schemaVersion": 2, "manifests": []}, INDEX))
     assert found.status == FAILURE
@@ -603,55 +616,57 @@ def test_an_index_of_several_images_is_a_failure(
 
 
 @pytest.mark.parametrize("name", ["image", "image scan"])
-def test_an_image_of_someone_else_is_not_checked(name: str, services: Services, plan: Plan) -> None:
+def test_an_image_of_someone_else_is_not_checked(
+    name: str, services: Services, run: RunContext
+) -> None:
     uri = "public.ecr.aws/some/image:tag"
-    assert check(name, services, replace(plan, image_uri=uri)).status == NOT_CHECKED
+    assert check(name, services, replace(run, image_uri=uri)).status == NOT_CHECKED
 
 
 def test_what_a_scan_found_is_a_warning(
-    services: Services, put_image: Callable[[Document, str], Plan]
+    services: Services, put_image: Callable[[Document, str], RunContext]
 ) -> None:
     layer = {"digest": f"sha256:{'2' * 64}"}
-    plan = put_image(
+    run = put_image(
         {"schemaVersion": 2, "config": {"size": 2}, "layers": [layer]},
         "application/vnd.oci.image.manifest.v1+json",
     )
-    assert check("image", services, plan).status == OK
-    assert check("image scan", services, plan).message == "the image has not been scanned"
-    services.ecr.start_image_scan(repositoryName=repository_of(plan), imageId={"imageTag": "other"})
-    found = check("image scan", services, plan)
+    assert check("image", services, run).status == OK
+    assert check("image scan", services, run).message == "the image has not been scanned"
+    services.ecr.start_image_scan(repositoryName=repository_of(run), imageId={"imageTag": "other"})
+    found = check("image scan", services, run)
     assert (found.status, found.message) == (WARNING, "1 HIGH findings in the image")
     assert str(found.hint).startswith("aws ecr describe-image-scan-findings --repository-name ")
 
 
 def test_a_base_image_that_is_newer_than_the_image_is_a_warning(
-    services: Services, plan: Plan
+    services: Services, run: RunContext
 ) -> None:
     built_on, present = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
-    uri = stack_of(plan).repository_uri
+    uri = stack_of(run).repository_uri
     labels = {"config": {"Labels": {"org.opencontainers.image.base.name": f"python@{built_on}"}}}
     digest = put_source(services.ecr, uri, "labelled", b"layer", {**CONFIG, **labels})
-    labelled = replace(plan, image_uri=f"{uri}@{digest}")
+    labelled = replace(run, image_uri=f"{uri}@{digest}")
     for now, status in ((built_on, OK), (present, WARNING)):
         with image_registry.serving(now) as name:
-            named = plan.settings.model_copy(update={"base_image": name})
+            named = run.settings.model_copy(update={"base_image": name})
             found = check("base image", services, replace(labelled, settings=named))
         assert found.status == status, found.message
     assert found.message == f"{name} stands for {present} now, the image was built on {built_on}"
     assert str(found.hint).startswith(f"set base_image to {name}@{present} in pipeline.yaml, then ")
-    unreachable = plan.settings.model_copy(update={"base_image": "127.0.0.1:9/python"})
+    unreachable = run.settings.model_copy(update={"base_image": "127.0.0.1:9/python"})
     found = check("base image", services, replace(labelled, settings=unreachable))
     assert found.status == NOT_CHECKED
     services.ecr.batch_delete_image(
-        repositoryName=repository_of(plan), imageIds=[{"imageDigest": digest}]
+        repositoryName=repository_of(run), imageIds=[{"imageDigest": digest}]
     )
 
 
 # The instance.
 
 
-def test_more_instances_than_the_quota_are_a_failure(services: Services, plan: Plan) -> None:
-    none = replace(plan, instance_type="ml.t3.large")
+def test_more_instances_than_the_quota_are_a_failure(services: Services, run: RunContext) -> None:
+    none = replace(run, instance_type="ml.t3.large")
     found = check("quota", services, none)
     assert found.status == FAILURE
     assert found.message == "the account may have 0 ml.t3.large on demand, 1 is needed"
@@ -659,22 +674,24 @@ def test_more_instances_than_the_quota_are_a_failure(services: Services, plan: P
         "aws service-quotas request-service-quota-increase --service-code sagemaker "
         "--quota-code L-B95AAE44 --desired-value 1 --region us-east-1; or "
     )
-    many = plan.settings.model_copy(update={"instance_count": 16})
-    found = check("quota", services, replace(plan, settings=many))
+    many = run.settings.model_copy(update={"instance_count": 16})
+    found = check("quota", services, replace(run, settings=many))
     assert found.message == "the account may have 15 ml.m5.large on demand, 16 is needed"
 
 
-def test_the_quota_is_that_of_spot_when_spot_is_asked_for(services: Services, plan: Plan) -> None:
-    spot = plan.settings.model_copy(update={"spot": True})
-    assert check("quota", services, replace(plan, settings=spot)).message == (
+def test_the_quota_is_that_of_spot_when_spot_is_asked_for(
+    services: Services, run: RunContext
+) -> None:
+    spot = run.settings.model_copy(update={"spot": True})
+    assert check("quota", services, replace(run, settings=spot)).message == (
         "1 of 10 ml.m5.large spot"
     )
-    found = check("quota", services, replace(plan, settings=spot, instance_type="ml.m5.xlarge"))
+    found = check("quota", services, replace(run, settings=spot, instance_type="ml.m5.xlarge"))
     assert (found.status, found.message[:26]) == (FAILURE, "the account may have 0 ml.")
 
 
-def test_a_type_without_a_quota_is_a_warning(services: Services, plan: Plan) -> None:
-    found = check("quota", services, replace(plan, instance_type="ml.t3.medium"))
+def test_a_type_without_a_quota_is_a_warning(services: Services, run: RunContext) -> None:
+    found = check("quota", services, replace(run, instance_type="ml.t3.medium"))
     assert found.status == WARNING
     assert found.message.startswith("Service Quotas has none for ml.t3.medium on demand")
 
@@ -682,39 +699,43 @@ def test_a_type_without_a_quota_is_a_warning(services: Services, plan: Plan) -> 
 # The definition.
 
 
-def test_a_name_or_a_length_that_is_not_legal_is_a_failure(services: Services, plan: Plan) -> None:
-    long = plan.settings.model_copy(update={"pipeline_name": "n" * 300})
-    found = check("definition", services, replace(plan, settings=long))
+def test_a_name_or_a_length_that_is_not_legal_is_a_failure(
+    services: Services, run: RunContext
+) -> None:
+    long = run.settings.model_copy(update={"pipeline_name": "n" * 300})
+    found = check("definition", services, replace(run, settings=long))
     assert found.status == FAILURE
     assert "PipelineName" in found.message
-    changed = json.loads(json.dumps(plan.definition))
+    changed = json.loads(json.dumps(run.definition))
     changed["Steps"][0]["Arguments"]["StoppingCondition"]["MaxRuntimeInSeconds"] = 0
     changed["Steps"][0]["Name"] = "not legal"
-    found = check("definition", services, replace(plan, definition=changed))
+    found = check("definition", services, replace(run, definition=changed))
     assert "step 'not legal': the name is not legal" in found.message
     assert "MaxRuntimeInSeconds" in found.message
     assert found.name in entry_of("constraint").preflight
     assert found.name in entry_of("definition").preflight
 
 
-def test_the_deployed_pipeline_is_compared_line_by_line(services: Services, plan: Plan) -> None:
+def test_the_deployed_pipeline_is_compared_line_by_line(
+    services: Services, run: RunContext
+) -> None:
     name, sagemaker = "titanic-pipeline-drifting", services.sagemaker
-    plan = replace(plan, settings=plan.settings.model_copy(update={"pipeline_name": name}))
-    assert check("drift", services, plan).message == "titanic-pipeline-drifting is not deployed yet"
+    run = replace(run, settings=run.settings.model_copy(update={"pipeline_name": name}))
+    assert check("drift", services, run).message == "titanic-pipeline-drifting is not deployed yet"
     sagemaker.create_pipeline(
         PipelineName=name,
-        PipelineDefinition=json.dumps(definition_of(plan)),
+        PipelineDefinition=json.dumps(definition_of(run)),
         ClientRequestToken="x" * 32,
-        RoleArn=stack_of(plan).pipeline_role_arn,
+        RoleArn=stack_of(run).pipeline_role_arn,
     )
     try:
         assert (
-            check("drift", services, plan).message
+            check("drift", services, run).message
             == "titanic-pipeline-drifting is deployed as defined here"
         )
-        changed = json.loads(json.dumps(plan.definition))
+        changed = json.loads(json.dumps(run.definition))
         changed["Parameters"][0]["DefaultValue"] = "ml.m5.xlarge"
-        found = check("drift", services, replace(plan, definition=changed))
+        found = check("drift", services, replace(run, definition=changed))
     finally:
         sagemaker.delete_pipeline(PipelineName=name, ClientRequestToken="x" * 32)
     assert found.status == WARNING
@@ -730,18 +751,20 @@ def test_the_deployed_pipeline_is_compared_line_by_line(services: Services, plan
 # What is missing.
 
 
-def test_what_needs_the_stack_is_not_checked_without_it(services: Services, plan: Plan) -> None:
-    missing = replace(plan, stack=ValueError("none"))
+def test_what_needs_the_stack_is_not_checked_without_it(
+    services: Services, run: RunContext
+) -> None:
+    missing = replace(run, stack=ValueError("none"))
     names = ["roles", *NEEDED, "bucket", "repository", "image", "image scan"]
     found = {name: check(name, services, missing) for name in names}
     assert {(each.status, each.message) for each in found.values()} == {(NOT_CHECKED, "no stack")}
 
 
 def test_a_service_that_cannot_be_reached_costs_the_check_only(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    run: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     nowhere = make_services(boto3.Session(region_name="us-east-1"))
-    found = check("pipeline permissions", nowhere, plan)
+    found = check("pipeline permissions", nowhere, run)
     assert found.status == WARNING
     assert found.message.startswith("not checked: Could not connect to the endpoint URL")

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from container.errors import InputError
-from pipeline.execution.cost import ask_dearest, check_ceiling, estimate
+from pipeline.execution.cost import ask_most_expensive, check_ceiling, estimate
 from pipeline.execution.training_job import JobPhases
 from pipeline.instances.price_list import Price, products_request
 from pipeline.settings import Settings
@@ -103,14 +103,14 @@ def phases(*ended: tuple[str, int], **times: datetime) -> dict[str, Any]:
 
 def test_a_phase_is_told_once_when_it_has_ended() -> None:
     job = JobPhases()
-    assert job.news() == []
+    assert job.newly_ended() == []
     job.update(phases(("Starting", 30)))
-    assert job.news() == [("Starting", 30.0)]
+    assert job.newly_ended() == [("Starting", 30.0)]
     job.update(phases(("Starting", 30), ("Downloading", 4)))
-    assert job.news() == [("Downloading", 4.0)]
-    assert job.news() == []
+    assert job.newly_ended() == [("Downloading", 4.0)]
+    assert job.newly_ended() == []
     job.update(phases(("Starting", 30), ("Downloading", 4), ("Completed", 0)))
-    assert job.news() == [], "how it ended is no phase"
+    assert job.newly_ended() == [], "how it ended is no phase"
 
 
 def test_the_cost_so_far_is_that_of_all_instances_since_the_job_has_them() -> None:
@@ -138,7 +138,7 @@ def test_the_dearest_of_several_types_counts_and_an_unknown_price_counts_most(pr
         with Stubber(pricing) as stubber:
             for each in items:
                 stubber.add_response("get_products", {"PriceList": each})
-            return ask_dearest(pricing, "eu-west-1", types)
+            return ask_most_expensive(pricing, "eu-west-1", types)
 
     large = [product("EU-Train:ml.m5.large", usd="0.128")]
     dearest, price = ask(large, [product("EU-Train:ml.m5.xlarge", usd="0.256")])

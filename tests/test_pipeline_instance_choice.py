@@ -6,20 +6,20 @@ from container.errors import InputError
 from local_aws.service_model import training_instance_types
 from pipeline.instances.choice import (
     Candidate,
-    Need,
+    JobRequirements,
     cheapest,
     choose_smallest,
-    judge,
+    evaluate,
     smallest,
     usable,
 )
-from pipeline.instances.inquiry import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
+from pipeline.instances.facts import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
 from pipeline.instances.price_list import Price
 from pipeline.instances.table import choices, proof, table
 
 import pytest
 
-NEED = Need(instances=1, spot=False, peak_memory_mib=100)
+REQUIREMENTS = JobRequirements(instances=1, spot=False, peak_memory_mib=100)
 
 MEDIUM, C7I, LARGE, M4, XLARGE = (
     "ml.t3.medium",
@@ -61,8 +61,8 @@ def facts(
     )
 
 
-def judged(instance_type: str, given: Facts, need: Need = NEED) -> Candidate:
-    (found,) = (each for each in judge(given, need) if each.instance_type == instance_type)
+def evaluated(instance_type: str, given: Facts, job: JobRequirements = REQUIREMENTS) -> Candidate:
+    (found,) = (each for each in evaluate(given, job) if each.instance_type == instance_type)
     return found
 
 
@@ -71,48 +71,50 @@ def without(table: Mapping[str, float], name: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("given", "need", "problem"),
+    ("given", "job", "problem"),
     [
-        (facts({}), NEED, "no quota code on demand"),
-        (facts({LARGE: 5}), replace(NEED, spot=True), "no quota code spot"),
-        (facts({LARGE: 0}, {LARGE: 4}), NEED, "quota 0 on demand"),
-        (facts({LARGE: 4}, {LARGE: 0}), replace(NEED, spot=True), "quota 0 spot"),
-        (facts({LARGE: 1}), replace(NEED, instances=2), "quota 1 on demand"),
+        (facts({}), REQUIREMENTS, "no quota code on demand"),
+        (facts({LARGE: 5}), replace(REQUIREMENTS, spot=True), "no quota code spot"),
+        (facts({LARGE: 0}, {LARGE: 4}), REQUIREMENTS, "quota 0 on demand"),
+        (facts({LARGE: 4}, {LARGE: 0}), replace(REQUIREMENTS, spot=True), "quota 0 spot"),
+        (facts({LARGE: 1}), replace(REQUIREMENTS, instances=2), "quota 1 on demand"),
         (
             facts({LARGE: 5, ALL_JOBS[ON_DEMAND]: 0}),
-            NEED,
+            REQUIREMENTS,
             "quota 0 on demand for all jobs together",
         ),
-        (facts({LARGE: 5}, sizes={}), NEED, "not in the region"),
+        (facts({LARGE: 5}, sizes={}), REQUIREMENTS, "not in the region"),
         (
             facts({LARGE: 5}),
-            replace(NEED, peak_memory_mib=4097),
+            replace(REQUIREMENTS, peak_memory_mib=4097),
             "less memory than the 8194 MiB needed",
         ),
-        (facts({LARGE: 5}, prices=without(PRICES, LARGE)), NEED, "not in the price list"),
+        (facts({LARGE: 5}, prices=without(PRICES, LARGE)), REQUIREMENTS, "not in the price list"),
     ],
 )
-def test_a_type_is_ruled_out_with_its_reason(given: Facts, need: Need, problem: str) -> None:
-    assert judged(LARGE, given, need).problems == (problem,)
+def test_a_type_is_ruled_out_with_its_reason(
+    given: Facts, job: JobRequirements, problem: str
+) -> None:
+    assert evaluated(LARGE, given, job).problems == (problem,)
 
 
 @pytest.mark.parametrize(
-    ("given", "need"),
+    ("given", "job"),
     [
-        (facts({LARGE: 1}), NEED),
-        (facts({LARGE: 0}, {LARGE: 1}), replace(NEED, spot=True)),
-        (facts({LARGE: 1, ALL_JOBS[ON_DEMAND]: 1, ALL_JOBS[SPOT]: 0}), NEED),
-        (facts({LARGE: 1}), replace(NEED, peak_memory_mib=4096)),
-        (facts({LARGE: 1}), replace(NEED, peak_memory_mib=None)),
-        (facts({LARGE: 1}, prices={}), NEED),  # nothing is known of the region's prices
+        (facts({LARGE: 1}), REQUIREMENTS),
+        (facts({LARGE: 0}, {LARGE: 1}), replace(REQUIREMENTS, spot=True)),
+        (facts({LARGE: 1, ALL_JOBS[ON_DEMAND]: 1, ALL_JOBS[SPOT]: 0}), REQUIREMENTS),
+        (facts({LARGE: 1}), replace(REQUIREMENTS, peak_memory_mib=4096)),
+        (facts({LARGE: 1}), replace(REQUIREMENTS, peak_memory_mib=None)),
+        (facts({LARGE: 1}, prices={}), REQUIREMENTS),  # nothing is known of the region's prices
     ],
 )
-def test_a_type_that_lacks_nothing_is_usable(given: Facts, need: Need) -> None:
-    assert judged(LARGE, given, need).usable
+def test_a_type_that_lacks_nothing_is_usable(given: Facts, job: JobRequirements) -> None:
+    assert evaluated(LARGE, given, job).usable
 
 
 def test_every_reason_is_given() -> None:
-    nothing = judged(LARGE, Facts({}, {M4: price(0.24)}, {}))
+    nothing = evaluated(LARGE, Facts({}, {M4: price(0.24)}, {}))
     assert nothing.problems == (
         "no quota code on demand",
         "not in the region",
@@ -121,7 +123,7 @@ def test_every_reason_is_given() -> None:
 
 
 def test_every_training_instance_type_is_judged_and_the_cheapest_comes_first() -> None:
-    found = judge(facts({}), NEED)
+    found = evaluate(facts({}), REQUIREMENTS)
     assert sorted(each.instance_type for each in found) == training_instance_types()
     assert [each.instance_type for each in found[:5]] == [LARGE, C7I, XLARGE, M4, MEDIUM]
     assert all(each.price is None for each in found[4:])
@@ -130,7 +132,7 @@ def test_every_training_instance_type_is_judged_and_the_cheapest_comes_first() -
 def test_smallest_is_by_memory_then_vcpu_then_price() -> None:
     sizes = {LARGE: Size(8192, 2), C7I: Size(4096, 8), MEDIUM: Size(4096, 4), XLARGE: Size(4096, 4)}
     given = facts(dict.fromkeys(sizes, 1), prices={**PRICES, MEDIUM: 0.24}, sizes=sizes)
-    candidates = usable(judge(given, NEED))
+    candidates = usable(evaluate(given, REQUIREMENTS))
     for count, expected in ((4, XLARGE), (3, MEDIUM), (2, C7I), (1, LARGE)):
         assert len(candidates) == count
         best = smallest(candidates)
@@ -142,7 +144,7 @@ def test_smallest_is_by_memory_then_vcpu_then_price() -> None:
 
 def test_smallest_cheapest_and_free_can_be_three_types() -> None:
     given = facts({C7I: 1, LARGE: 1, XLARGE: 1, M4: 0})
-    candidates = judge(given, NEED)
+    candidates = evaluate(given, REQUIREMENTS)
     small, cheap = smallest(usable(candidates)), cheapest(usable(candidates))
     assert small
     assert cheap
@@ -159,11 +161,13 @@ def test_smallest_cheapest_and_free_can_be_three_types() -> None:
 
 
 def test_the_cheapest_has_a_price() -> None:
-    assert cheapest(judge(facts({}, prices={}), NEED)) is None
+    assert cheapest(evaluate(facts({}, prices={}), REQUIREMENTS)) is None
 
 
 def test_the_table_has_a_line_for_each_type_with_what_is_known_of_it() -> None:
-    header, *lines = table(judge(facts({LARGE: 15, XLARGE: 0}, {LARGE: 4}), NEED)).splitlines()
+    header, *lines = table(
+        evaluate(facts({LARGE: 15, XLARGE: 0}, {LARGE: 4}), REQUIREMENTS)
+    ).splitlines()
     assert " ".join(header.split()) == "instance type USD/hour GiB vCPU on demand spot usable"
     assert len(lines) == len(training_instance_types())
     by_type = {line.split()[0]: line.split(maxsplit=6)[1:] for line in lines}
@@ -183,8 +187,8 @@ def run_on(instance_type: str) -> dict[str, object]:
 
 def test_the_proof_says_what_is_smaller_the_quota_the_memory_and_the_run() -> None:
     given = facts({C7I: 0, LARGE: 15})
-    candidates, best = judge(given, NEED), judged(LARGE, given)
-    assert proof(candidates, best, NEED, [run_on(XLARGE), run_on(LARGE)]).splitlines() == [
+    candidates, best = evaluate(given, REQUIREMENTS), evaluated(LARGE, given)
+    assert proof(candidates, best, REQUIREMENTS, [run_on(XLARGE), run_on(LARGE)]).splitlines() == [
         "ml.m5.large is the smallest: of 225 training instance types 2 are smaller, and none of "
         "them is usable (1 quota 0 on demand, 1 no quota code on demand, 1 not in the price list).",
         "The account may have 15 of it on demand (quota L-1).",
@@ -195,9 +199,9 @@ def test_the_proof_says_what_is_smaller_the_quota_the_memory_and_the_run() -> No
 
 
 def test_without_a_run_on_that_very_type_nothing_is_proved() -> None:
-    given, need = facts({C7I: 1}), replace(NEED, peak_memory_mib=None)
-    candidates, best = judge(given, need), judged(C7I, given, need)
-    lines = proof(candidates, best, need, [run_on(LARGE)]).splitlines()
+    given, job = facts({C7I: 1}), replace(REQUIREMENTS, peak_memory_mib=None)
+    candidates, best = evaluate(given, job), evaluated(C7I, given, job)
+    lines = proof(candidates, best, job, [run_on(LARGE)]).splitlines()
     assert lines[2].startswith("What memory the job needs is not known before its first run")
     assert lines[3].startswith("Not proved yet: no run on ml.c7i.large has completed")
 
@@ -206,47 +210,47 @@ REQUEST = "aws service-quotas request-service-quota-increase --service-code sage
 
 
 @pytest.mark.parametrize(
-    ("given", "need", "hint"),
+    ("given", "job", "hint"),
     [
         # The smallest of those that lack a quota only: C7I comes before LARGE, MEDIUM has no price.
         (
             facts({LARGE: 0, C7I: 0, MEDIUM: 0}),
-            NEED,
+            REQUIREMENTS,
             f"{REQUEST}L-1 --desired-value 1 --region eu-west-1",
         ),
         (
             facts({LARGE: 0}, {LARGE: 4}),
-            NEED,
+            REQUIREMENTS,
             f"{REQUEST}L-0 --desired-value 1 --region eu-west-1; "
             "or set spot: true in pipeline.yaml, which can have ml.m5.large",
         ),
         (
             facts({LARGE: 4}, {LARGE: 0}),
-            replace(NEED, spot=True),
+            replace(REQUIREMENTS, spot=True),
             f"{REQUEST}L-1 --desired-value 1 --region eu-west-1; "
             "or set spot: false in pipeline.yaml, which can have ml.m5.large",
         ),
         (
             facts({LARGE: 4, ALL_JOBS[ON_DEMAND]: 0}),
-            NEED,
+            REQUIREMENTS,
             f"{REQUEST}L-1 --desired-value 1 --region eu-west-1",
         ),
-        (facts({}), NEED, "choose another region in pipeline.yaml, or a smaller data_file"),
+        (facts({}), REQUIREMENTS, "choose another region in pipeline.yaml, or a smaller data_file"),
     ],
 )
 def test_when_nothing_is_usable_the_hint_says_what_to_do(
-    given: Facts, need: Need, hint: str
+    given: Facts, job: JobRequirements, hint: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        choose_smallest(given, need, "eu-west-1")
+        choose_smallest(given, job, "eu-west-1")
     assert caught.value.hint == hint
     reason = str(caught.value).splitlines()[0]
-    assert reason.startswith(f"no instance type can train {need.purchase} in eu-west-1: ")
+    assert reason.startswith(f"no instance type can train {job.purchase} in eu-west-1: ")
 
 
 def test_the_reasons_are_counted() -> None:
     with pytest.raises(InputError) as caught:
-        choose_smallest(facts({LARGE: 0}), NEED, "us-east-1")
+        choose_smallest(facts({LARGE: 0}), REQUIREMENTS, "us-east-1")
     counts = str(caught.value).splitlines()[0].partition(": ")[2].split(", ")
     assert "1 quota 0 on demand" in counts
     assert f"{len(training_instance_types()) - 1} no quota code on demand" in counts
@@ -254,10 +258,12 @@ def test_the_reasons_are_counted() -> None:
 
 def test_more_memory_needed_never_makes_the_choice_smaller() -> None:
     given = facts(dict.fromkeys(PRICES, 1))
-    needs = [replace(NEED, peak_memory_mib=peak) for peak in (None, 1, 2048, 2049, 4097, 8192)]
-    chosen = [choose_smallest(given, need, "us-east-1") for need in needs]
+    needs = [
+        replace(REQUIREMENTS, peak_memory_mib=peak) for peak in (None, 1, 2048, 2049, 4097, 8192)
+    ]
+    chosen = [choose_smallest(given, job, "us-east-1") for job in needs]
     assert [each.instance_type for each in chosen] == [C7I, C7I, C7I, LARGE, XLARGE, XLARGE]
     for smaller, larger in itertools.pairwise(chosen):
         assert smaller.by_size <= larger.by_size
     with pytest.raises(InputError, match="less memory than the 16386 MiB needed"):
-        choose_smallest(given, replace(NEED, peak_memory_mib=8193), "us-east-1")
+        choose_smallest(given, replace(REQUIREMENTS, peak_memory_mib=8193), "us-east-1")

@@ -1,13 +1,13 @@
 from typing import Any
 
 from local_aws.service_model import training_instance_types
-from pipeline.instances.inquiry import (
+from pipeline.instances.facts import (
     ALL_JOBS,
     FILTER_VALUES,
     ON_DEMAND,
     SPOT,
     WARM_POOL,
-    Inquiry,
+    ApiRecorder,
     Quota,
     Size,
     instance_type_requests,
@@ -97,8 +97,8 @@ def test_every_type_is_asked_for_within_what_a_request_takes(local_aws: ProjectA
 
 
 def test_every_page_is_read_and_kept_with_its_time(local_aws: ProjectAws) -> None:
-    quotas, inquiry = local_aws.clients.client("service-quotas"), Inquiry()
-    pages = inquiry.ask(quotas, "list_service_quotas", ServiceCode="sagemaker")
+    quotas, recorder = local_aws.clients.client("service-quotas"), ApiRecorder()
+    pages = recorder.call(quotas, "list_service_quotas", ServiceCode="sagemaker")
     assert len(pages) > 1
     names = [each["QuotaName"] for page in pages for each in page["Quotas"]]
     assert len(set(names)) == len(names)
@@ -107,8 +107,8 @@ def test_every_page_is_read_and_kept_with_its_time(local_aws: ProjectAws) -> Non
     assert wanted not in [each["QuotaName"] for each in pages[0]["Quotas"]], (
         "who filters the first page alone does not find it"
     )
-    assert [each["answer"] for each in inquiry.answers] == pages
-    for answer in inquiry.answers:
+    assert [each["answer"] for each in recorder.answers] == pages
+    for answer in recorder.answers:
         assert answer["service"] == "service-quotas"
         assert answer["parameters"] == {"ServiceCode": "sagemaker"}
         assert answer["at"].endswith("+00:00")

@@ -11,7 +11,7 @@ from pipeline.definition import NO_IMAGE_DIGEST, NO_SOURCE_REVISION, Inputs, bui
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import example_stack
 from pipeline.tuning.definition import TUNE_STEP, build_tuning_pipeline
-from pipeline.tuning.trials import block, table, verdict
+from pipeline.tuning.trials import as_yaml, compare, table
 from pipeline.tuning_settings import Tuning
 from pipeline.workflow.parameters import INSTANCE_TYPE
 
@@ -154,10 +154,10 @@ def test_the_best_come_first_and_failures_last() -> None:
 def test_a_gain_within_the_spread_between_the_folds_is_no_reason(
     objective: float, said: str
 ) -> None:
-    assert said in verdict({"objective": objective}, {"objective": 0.88, "spread": 0.02})
+    assert said in compare({"objective": objective}, {"objective": 0.88, "spread": 0.02})
 
 
 def test_the_block_is_yaml_with_the_same_numbers() -> None:
     values: dict[str, int | float] = {"num_round": 500, "eta": 1e-05, "gamma": 0.1 + 0.2}
-    written = yaml.safe_load(block(values))["hyperparameters"]
+    written = yaml.safe_load(as_yaml(values))["hyperparameters"]
     assert {name: float(value) for name, value in written.items()} == values

@@ -375,7 +375,7 @@ def test_the_smallest_instance_is_proved_by_what_aws_says(run: Run) -> None:
             "or endpoint",
         ),
         ({"instance_types": []}, "The smallest usable type is -; the job ran on ml.m5.large"),
-        ({"need": None}, "Not shown yet"),
+        ({"requirements": None}, "Not shown yet"),
     ):
         evidence.write_text(json.dumps(content | changed), encoding="utf-8")
         line = line_of(run.page_again(), point)

@@ -46,8 +46,8 @@ def test_a_renamed_variable_changes_no_snippet(tmp_path: Path) -> None:
 
 def test_a_snippet_without_marks_is_not_found_and_no_error(tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
-    (tmp_path / "pipeline" / "definition.py").write_text("# docs: estimator\nnever ends\n")
-    assert read_snippets(tmp_path)["estimator"] == Snippet("pipeline/definition.py", "", None)
+    (tmp_path / "pipeline" / "definition.py").write_text("# docs: fit\nnever ends\n")
+    assert read_snippets(tmp_path)["fit"] == Snippet("pipeline/definition.py", "", None)
     assert read_snippets(tmp_path)["save"].text is None
 
 

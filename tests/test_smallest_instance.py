@@ -46,7 +46,7 @@ def test_an_older_account_trains_on_the_type_of_pipeline_yaml_and_keeps_every_an
     assert "\nNot proved yet: no run on ml.m5.large has completed" in out
 
     kept = evidence(here)
-    assert kept["need"] == {"instances": 1, "spot": False, "peak_memory_mib": None}
+    assert kept["requirements"] == {"instances": 1, "spot": False, "peak_memory_mib": None}
     assert [each["instance_type"] for each in kept["instance_types"]] == [
         line.split()[0] for line in lines[1 : len(training_instance_types()) + 1]
     ]
@@ -146,7 +146,7 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
         f"\nTraining job {record['training_job_name']} completed on it in "
         f"{record['training_seconds']} s, at {local_aws.clients.endpoint}.\n"
     ) in out
-    assert evidence(here)["need"]["peak_memory_mib"] == peak
+    assert evidence(here)["requirements"]["peak_memory_mib"] == peak
 
     other = str(write_config(pipeline_name="titanic-pipeline-other"))
     assert smallest_instance.main(["--config", other]) == 0

@@ -4,25 +4,25 @@ import re
 
 from container.errors import InputError
 from pipeline.checks.check import settled
-from pipeline.checks.plan import Plan, Services, known
+from pipeline.checks.run_context import RunContext, Services, known
 from pipeline.endpoint import is_aws
 
 _REGION = re.compile(r"\b[a-z]{2,4}(?:-[a-z]+)+-\d\b")
 _ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.-]+/.+")
 
 
-def identity(_: Services, plan: Plan) -> str:
+def identity(_: Services, run: RunContext) -> str:
     """Return the ARN of the caller. Raises what kept it from being found out."""
-    return settled(plan.identity)
+    return settled(run.identity)
 
 
-def stack(_: Services, plan: Plan) -> str:
+def stack(_: Services, run: RunContext) -> str:
     """Return that the stack is complete. Raises what kept it from being read."""
-    found = settled(plan.stack)
-    return f"{plan.settings.stack_name} is complete in account {found.account}"
+    found = settled(run.stack)
+    return f"{run.settings.stack_name} is complete in account {found.account}"
 
 
-def endpoints(services: Services, plan: Plan) -> str:
+def endpoints(services: Services, run: RunContext) -> str:
     """Return whether all calls go to one place, and there to the region of pipeline.yaml."""
     urls = {name: str(client.meta.endpoint_url) for name, client in vars(services).items()}
     elsewhere = {name: url for name, url in urls.items() if not is_aws(url)}
@@ -32,7 +32,7 @@ def endpoints(services: Services, plan: Plan) -> str:
             f"the services are not at one place: {named}",
             "unset AWS_ENDPOINT_URL and each AWS_ENDPOINT_URL_<SERVICE>, or set only the first",
         )
-    region = plan.settings.region
+    region = run.settings.region
     wrong = {
         name: url
         for name, url in urls.items()
@@ -44,13 +44,13 @@ def endpoints(services: Services, plan: Plan) -> str:
     return f"region {region}, {next(iter(elsewhere.values()), 'at AWS')}"
 
 
-def repository(_: Services, plan: Plan) -> str:
+def repository(_: Services, run: RunContext) -> str:
     """Check that images are pulled from the region of the training job, as SageMaker requires."""
-    uri = known(plan.stack, "stack").repository_uri
+    uri = known(run.stack, "stack").repository_uri
     in_ecr = _ECR.fullmatch(uri)
-    if in_ecr and in_ecr[1] != plan.settings.region:
+    if in_ecr and in_ecr[1] != run.settings.region:
         raise InputError(
-            f"{uri} is not in region {plan.settings.region}",
+            f"{uri} is not in region {run.settings.region}",
             "set region in pipeline.yaml to that of the stack",
         )
     return uri

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from container.errors import InputError
 from pipeline import cli
-from pipeline.checks.plan import NotChecked, Plan, Services
+from pipeline.checks.run_context import NotChecked, RunContext, Services
 from pipeline.diagnosis import redacted
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,7 +16,7 @@ OK, WARNING, FAILURE, NOT_CHECKED = "ok", "warning", "failure", "not checked"
 STATUSES = (OK, WARNING, FAILURE, NOT_CHECKED)
 THREADS = 8
 
-Function = Callable[[Services, Plan], str]
+Function = Callable[[Services, RunContext], str]
 T = TypeVar("T")
 
 
@@ -44,23 +44,25 @@ class Refused(InputError):
     """AWS said no, or would say so."""
 
 
-def run_checks(functions: Mapping[str, Function], services: Services, plan: Plan) -> list[Check]:
+def run_checks(
+    functions: Mapping[str, Function], services: Services, run: RunContext
+) -> list[Check]:
     """Run all checks at the same time, and return their outcomes in the order of `functions`."""
     with ThreadPoolExecutor(THREADS) as pool:
         running = [
-            pool.submit(run_check, name, function, services, plan)
+            pool.submit(run_check, name, function, services, run)
             for name, function in functions.items()
         ]
         return [each.result() for each in running]
 
 
-def run_check(name: str, function: Function, services: Services, plan: Plan) -> Check:
+def run_check(name: str, function: Function, services: Services, run: RunContext) -> Check:
     """Run one check and turn what it returns or raises into an outcome.
 
     An answer of AWS that only the check needed counts as a warning: a run may do without it.
     """
     try:
-        return Check(name, OK, function(services, plan))
+        return Check(name, OK, function(services, run))
     except NotChecked as error:
         return Check(name, NOT_CHECKED, str(error))
     except CheckWarning as error:
@@ -74,7 +76,7 @@ def run_check(name: str, function: Function, services: Services, plan: Plan) -> 
 
 
 def settled(value: T | Exception) -> T:
-    """Return a value of the plan, or raise what kept it from being found out.
+    """Return a value of the run context, or raise what kept it from being found out.
 
     Errors of botocore are raised as Refused.
     """

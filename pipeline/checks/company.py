@@ -4,7 +4,7 @@ from typing import Any
 
 from container.errors import InputError
 from pipeline.checks.check import CheckWarning
-from pipeline.checks.plan import Plan, Services, known
+from pipeline.checks.run_context import RunContext, Services, known
 from pipeline.company import stack_parameters
 from pipeline.settings import Settings
 from pipeline.stack import Stack
@@ -17,10 +17,10 @@ DEPLOY = "python build/deploy.py gives the stack what pipeline.yaml asks for"
 ANYWHERE = "0.0.0.0/0"
 
 
-def settings(_: Services, plan: Plan) -> str:
+def settings(_: Services, run: RunContext) -> str:
     """Check that the stack was deployed with what pipeline.yaml asks of it."""
-    stack = known(plan.stack, "stack")
-    asked = stack_parameters(plan.settings)
+    stack = known(run.stack, "stack")
+    asked = stack_parameters(run.settings)
     other = {
         name: value
         for name, value in asked.items()
@@ -37,12 +37,12 @@ def settings(_: Services, plan: Plan) -> str:
     return f"the stack has {', '.join(used) or 'none of the optional ones'}; tags are legal"
 
 
-def vpc(services: Services, plan: Plan) -> str:
+def vpc(services: Services, run: RunContext) -> str:
     """Check that the jobs reach S3, which they need, and ECR, through each of the subnets."""
-    where = plan.settings.vpc
+    where = run.settings.vpc
     if where is None:
         return "not set: jobs run in SageMaker's own"
-    known(plan.identity, "identity")
+    known(run.identity, "identity")
     try:
         answer = services.ec2.describe_subnets(SubnetIds=list(where.subnets))
     except ClientError as error:
@@ -51,7 +51,7 @@ def vpc(services: Services, plan: Plan) -> str:
         raise InputError(
             f"vpc: {error.response['Error']['Message']}", "correct subnets in pipeline.yaml"
         ) from None
-    region, cut_off = plan.settings.region, []
+    region, cut_off = run.settings.region, []
     for subnet in answer["Subnets"]:
         missing = _unreachable(services.ec2, subnet, region)
         if "s3" in missing:
@@ -98,12 +98,12 @@ def _is_associated(table: dict[str, Any], member: str, value: object) -> bool:
     return any(each.get(member) == value for each in table.get("Associations", []))
 
 
-def key(services: Services, plan: Plan) -> str:
+def key(services: Services, run: RunContext) -> str:
     """Check the state of the key; who may use it is a matter of the permissions."""
-    arn = plan.settings.kms_key
+    arn = run.settings.kms_key
     if arn is None:
         return "not set: encrypted with a key of AWS"
-    known(plan.identity, "identity")
+    known(run.identity, "identity")
     try:
         found = services.kms.describe_key(KeyId=arn)["KeyMetadata"]
     except ClientError as error:
@@ -118,11 +118,11 @@ def key(services: Services, plan: Plan) -> str:
     return f"{arn} is enabled"
 
 
-def notify(services: Services, plan: Plan) -> str:
+def notify(services: Services, run: RunContext) -> str:
     """Check that somebody gets the notifications: an address must confirm its subscription."""
-    if plan.settings.notify is None:
+    if run.settings.notify is None:
         return "not set: nobody is notified"
-    topic = _topic(plan.settings, known(plan.stack, "stack"))
+    topic = _topic(run.settings, known(run.stack, "stack"))
     try:
         pages = services.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         found = [each for page in pages for each in page["Subscriptions"]]

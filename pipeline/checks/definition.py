@@ -8,19 +8,19 @@ from container.errors import InputError
 from local_aws.definition.validation import problems
 from local_aws.service_model import violations
 from pipeline.checks.check import CheckWarning, settled
-from pipeline.checks.plan import Plan, Services, known
+from pipeline.checks.run_context import RunContext, Services, known
 
 from botocore.exceptions import ClientError
 
 
-def definition(_: Services, plan: Plan) -> str:
+def definition(_: Services, run: RunContext) -> str:
     """Check every name, length and value of the definition, and of the request that sends it."""
-    content = settled(plan.definition)
+    content = settled(run.definition)
     request = {
-        "PipelineName": plan.settings.pipeline_name,
+        "PipelineName": run.settings.pipeline_name,
         "PipelineDefinition": json.dumps(content),
         "ClientRequestToken": "0" * 32,
-        "RoleArn": known(plan.stack, "stack").pipeline_role_arn,
+        "RoleArn": known(run.stack, "stack").pipeline_role_arn,
     }
     found = [*problems(content), *violations("CreatePipeline", request)]
     if found:
@@ -28,9 +28,9 @@ def definition(_: Services, plan: Plan) -> str:
     return f"{len(content['Parameters'])} parameters, all names and values are legal"
 
 
-def drift(services: Services, plan: Plan) -> str:
+def drift(services: Services, run: RunContext) -> str:
     """Return whether the deployed pipeline is another one, shown as a difference in lines."""
-    name, here = plan.settings.pipeline_name, known(plan.definition, "definition")
+    name, here = run.settings.pipeline_name, known(run.definition, "definition")
     try:
         deployed = services.sagemaker.describe_pipeline(PipelineName=name)
     except ClientError as error:

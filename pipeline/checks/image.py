@@ -6,7 +6,7 @@ from typing import Any
 
 from container.errors import InputError
 from pipeline.checks.check import CheckWarning, settled
-from pipeline.checks.plan import NotChecked, Plan, Services, known
+from pipeline.checks.run_context import NotChecked, RunContext, Services, known
 from pipeline.image import SINGLE
 from pipeline.registry import DIGEST, RegistryError, find_digest
 
@@ -20,10 +20,10 @@ BASE_NAME = "org.opencontainers.image.base.name"  # a label: see container/Docke
 PUSH = "python build/push_image.py"
 
 
-def image(services: Services, plan: Plan) -> str:
+def image(services: Services, run: RunContext) -> str:
     """Return whether it is there, and one image."""
-    uri = settled(plan.image_uri)
-    name, digest = _place(plan)
+    uri = settled(run.image_uri)
+    name, digest = _place(run)
     try:
         answer = services.ecr.describe_images(
             repositoryName=name, imageIds=[{"imageDigest": digest}]
@@ -41,12 +41,12 @@ def image(services: Services, plan: Plan) -> str:
     return f"{digest}, a single manifest"
 
 
-def platform(services: Services, plan: Plan) -> str:
+def platform(services: Services, run: RunContext) -> str:
     """Return whether it is for the processors of training instances, and says what is to be run.
 
     ECR knows neither: both are in the image's configuration, which is stored as its layers are.
     """
-    config = _configuration(services.ecr, *_place(plan))
+    config = _configuration(services.ecr, *_place(run))
     found = f"{config.get('os')}/{config.get('architecture')}"
     if found != PLATFORM:
         raise InputError(
@@ -62,10 +62,10 @@ def platform(services: Services, plan: Plan) -> str:
     return f"{found}, runs {' '.join(entrypoint)}"
 
 
-def base(services: Services, plan: Plan) -> str:
+def base(services: Services, run: RunContext) -> str:
     """Return whether the base image's name still stands for what the image was built on."""
-    name = plan.settings.base_image
-    labels = _configuration(services.ecr, *_place(plan)).get("config", {}).get("Labels") or {}
+    name = run.settings.base_image
+    labels = _configuration(services.ecr, *_place(run)).get("config", {}).get("Labels") or {}
     built_on = labels.get(BASE_NAME, "").partition("@")[2]
     if not DIGEST.fullmatch(built_on):
         raise NotChecked("the image does not say on which digest it was built")
@@ -81,9 +81,9 @@ def base(services: Services, plan: Plan) -> str:
     return f"built on {built_on}, which is what {name} stands for"
 
 
-def scan(services: Services, plan: Plan) -> str:
+def scan(services: Services, run: RunContext) -> str:
     """Return what ECR's scan found: severe findings are worth a new base image, but stop no job."""
-    name, digest = _place(plan)
+    name, digest = _place(run)
     try:
         answer = services.ecr.describe_image_scan_findings(
             repositoryName=name, imageId={"imageDigest": digest}
@@ -127,9 +127,9 @@ def _configuration(ecr: Any, name: str, digest: str) -> dict[str, Any]:
     return config
 
 
-def _place(plan: Plan) -> tuple[str, str]:
+def _place(run: RunContext) -> tuple[str, str]:
     """Split an image URI into repository and digest."""
-    uri, of_stack = known(plan.image_uri, "image"), known(plan.stack, "stack").repository_uri
+    uri, of_stack = known(run.image_uri, "image"), known(run.stack, "stack").repository_uri
     repository, at, digest = uri.partition("@")
     if repository != of_stack or not at:
         raise NotChecked(f"{uri} is not a digest in the stack's repository")

@@ -5,10 +5,10 @@ from typing import Any
 
 from container.errors import InputError
 from pipeline.checks.check import CheckWarning, settled
-from pipeline.checks.plan import NotChecked, Plan, Services, known
+from pipeline.checks.run_context import NotChecked, RunContext, Services, known
 from pipeline.image import CUDA, NONE
-from pipeline.instances.choice import MEMORY_FACTOR, Need, quota_request
-from pipeline.instances.inquiry import (
+from pipeline.instances.choice import MEMORY_FACTOR, JobRequirements, quota_request
+from pipeline.instances.facts import (
     ALL_JOBS,
     PAGE_SIZE,
     WARM_POOL,
@@ -18,20 +18,20 @@ from pipeline.instances.inquiry import (
     read_quotas,
     read_sizes,
 )
-from pipeline.instances.survey import job_need
+from pipeline.instances.survey import job_requirements
 from pipeline.runs import RUNS, completed_runs
 from pipeline.settings import listed_types
 
 MIB = 1024**2
 
 
-def quota(services: Services, plan: Plan) -> str:
+def quota(services: Services, run: RunContext) -> str:
     """Check that the account may have as many of each type, spot or on demand, as are needed."""
-    known(plan.identity, "identity")
-    settings, instance_types = plan.settings, listed_types(settled(plan.instance_type))
-    need = Need(settings.instance_count, settings.spot, None)
-    keys = {(each, need.purchase): f"{each} {need.purchase}" for each in instance_types}
-    keys[ALL_JOBS[need.purchase], need.purchase] = f"instances {need.purchase} for all jobs"
+    known(run.identity, "identity")
+    settings, instance_types = run.settings, listed_types(settled(run.instance_type))
+    job = JobRequirements(settings.instance_count, settings.spot, None)
+    keys = {(each, job.purchase): f"{each} {job.purchase}" for each in instance_types}
+    keys[ALL_JOBS[job.purchase], job.purchase] = f"instances {job.purchase} for all jobs"
     kept = (instance_types[0], WARM_POOL)  # of a search
     wanted = {*keys, kept} if settings.warm_pool_seconds else set(keys)
     with ThreadPoolExecutor(2) as pool:
@@ -41,23 +41,22 @@ def quota(services: Services, plan: Plan) -> str:
         )
     quotas = read_quotas(defaults, applied)
     for key, what in keys.items():
-        if key in quotas and quotas[key].instances < need.instances:
+        if key in quotas and quotas[key].instances < job.instances:
             raise InputError(
-                f"the account may have {quotas[key].instances:g} {what}, "
-                f"{need.instances} is needed",
-                f"{quota_request(quotas[key], need, settings.region)}; or see what it may have: "
+                f"the account may have {quotas[key].instances:g} {what}, {job.instances} is needed",
+                f"{quota_request(quotas[key], job, settings.region)}; or see what it may have: "
                 "python pipeline/smallest_instance.py",
             )
     found = []
     for each in instance_types:
-        if (each, need.purchase) not in quotas:
+        if (each, job.purchase) not in quotas:
             raise CheckWarning(
-                f"Service Quotas has none for {each} {need.purchase} in {settings.region}: it "
+                f"Service Quotas has none for {each} {job.purchase} in {settings.region}: it "
                 "may not be offered",
                 "python pipeline/smallest_instance.py lists what is",
             )
-        most = quotas[each, need.purchase]
-        found.append(f"{need.instances} of {most.instances:g} {each} {need.purchase}")
+        most = quotas[each, job.purchase]
+        found.append(f"{job.instances} of {most.instances:g} {each} {job.purchase}")
     if settings.warm_pool_seconds and (kept not in quotas or quotas[kept].instances < 1):
         raise CheckWarning(
             f"the account may keep no {kept[0]} {WARM_POOL}: a search with warm_pool_seconds fails",
@@ -66,12 +65,12 @@ def quota(services: Services, plan: Plan) -> str:
     return ", ".join(found)
 
 
-def memory(services: Services, plan: Plan) -> str:
+def memory(services: Services, run: RunContext) -> str:
     """Return whether what the newest run held, or else the data, fits MEMORY_FACTOR times."""
-    known(plan.identity, "identity")
-    instance_types = listed_types(known(plan.instance_type, "instance type"))
-    channels = known(plan.dataset, "data").channels
-    peak = _peak_memory_mib(plan)
+    known(run.identity, "identity")
+    instance_types = listed_types(known(run.instance_type, "instance type"))
+    channels = known(run.dataset, "data").channels
+    peak = _peak_memory_mib(run)
     held, source = (
         (sum(map(len, channels.values())) // MIB, "the data has")
         if peak is None
@@ -81,7 +80,7 @@ def memory(services: Services, plan: Plan) -> str:
     for each, size in sizes.items():
         if size is None:
             raise CheckWarning(
-                f"EC2 does not have {each} in {plan.settings.region}: a job on it is refused, "
+                f"EC2 does not have {each} in {run.settings.region}: a job on it is refused, "
                 "or its memory is not known",
                 "python pipeline/smallest_instance.py lists what the region has",
             )
@@ -98,11 +97,11 @@ def memory(services: Services, plan: Plan) -> str:
     return finding
 
 
-def accelerator(services: Services, plan: Plan) -> str:
+def accelerator(services: Services, run: RunContext) -> str:
     """Check that the image computes on the GPUs that are paid for; without any it uses the CPU."""
-    known(plan.identity, "identity")
-    instance_types = listed_types(known(plan.instance_type, "instance type"))
-    found = [_accelerator(services, each, plan.settings.accelerator) for each in instance_types]
+    known(run.identity, "identity")
+    instance_types = listed_types(known(run.instance_type, "instance type"))
+    found = [_accelerator(services, each, run.settings.accelerator) for each in instance_types]
     return "; ".join(found)
 
 
@@ -148,9 +147,9 @@ def _pages(client: Any, operation: str, wanted: set[tuple[str, str]]) -> list[Pa
     return pages
 
 
-def _peak_memory_mib(plan: Plan) -> int | None:
+def _peak_memory_mib(run: RunContext) -> int | None:
     try:
-        runs = completed_runs(RUNS, plan.settings.region, plan.settings.pipeline_name)
+        runs = completed_runs(RUNS, run.settings.region, run.settings.pipeline_name)
     except InputError:  # a record that cannot be read proves nothing
         return None
-    return job_need(plan.settings, runs).peak_memory_mib
+    return job_requirements(run.settings, runs).peak_memory_mib

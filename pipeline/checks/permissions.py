@@ -29,7 +29,7 @@ class Permission:
 
     resource: str  # ARN, or * where there is none to name
     actions: tuple[str, ...]
-    context: Mapping[str, str] = field(default_factory=dict)  # condition keys of the request
+    run: Mapping[str, str] = field(default_factory=dict)  # condition keys of the request
 
 
 class Resources:

@@ -15,7 +15,7 @@ from pipeline.checks.permissions import (
     of_pipeline,
     of_training,
 )
-from pipeline.checks.plan import NotChecked, Plan, Services, known
+from pipeline.checks.run_context import NotChecked, RunContext, Services, known
 from pipeline.settings import Settings
 from pipeline.stack import Stack
 
@@ -33,10 +33,10 @@ _ROOT = re.compile(r"arn:[^:]+:iam::\d{12}:root")
 DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.yml"
 
 
-def roles(services: Services, plan: Plan) -> str:
+def roles(services: Services, run: RunContext) -> str:
     """Return whether both exist and SageMaker may act as them."""
-    stack = known(plan.stack, "stack")
-    on = Resources(plan.settings, stack)
+    stack = known(run.stack, "stack")
+    on = Resources(run.settings, stack)
     sources = {
         stack.pipeline_role_arn: on.execution,
         stack.training_role_arn: on.training_job,
@@ -56,9 +56,9 @@ def roles(services: Services, plan: Plan) -> str:
     return "both exist and trust SageMaker"
 
 
-def operator_permissions(services: Services, plan: Plan) -> str:
+def operator_permissions(services: Services, run: RunContext) -> str:
     """Check the permissions of the caller, if a user or a role: IAM simulates no others."""
-    stack, who = known(plan.stack, "stack"), known(plan.identity, "identity")
+    stack, who = known(run.stack, "stack"), known(run.identity, "identity")
     if _USER.fullmatch(who):
         arns = [who]
     elif assumed := _ASSUMED_ROLE.fullmatch(who):
@@ -67,16 +67,16 @@ def operator_permissions(services: Services, plan: Plan) -> str:
         raise NotChecked("the root user has no policies")
     else:
         raise NotChecked(f"{who} is neither a user nor a role of IAM")
-    hint = f"ask for the policy OperatorPolicyArn of stack {plan.settings.stack_name}"
+    hint = f"ask for the policy OperatorPolicyArn of stack {run.settings.stack_name}"
     for arn in arns:
         try:
-            return _check(services.iam, arn, of_operator(plan.settings, stack), hint)
+            return _check(services.iam, arn, of_operator(run.settings, stack), hint)
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchEntity":
                 raise
     # It is in a path that no rule tells: IAM must say which.
     arn = services.iam.get_role(RoleName=arns[-1].rpartition("/")[2])["Role"]["Arn"]
-    return _check(services.iam, arn, of_operator(plan.settings, stack), hint)
+    return _check(services.iam, arn, of_operator(run.settings, stack), hint)
 
 
 def role_arns(name: str, account: str, partition: str, region: str) -> list[str]:
@@ -93,17 +93,17 @@ def role_arns(name: str, account: str, partition: str, region: str) -> list[str]
     return [f"{role}/{name}"]
 
 
-def pipeline_permissions(services: Services, plan: Plan) -> str:
+def pipeline_permissions(services: Services, run: RunContext) -> str:
     """Check that the pipeline's role may do what the pipeline does."""
-    stack = known(plan.stack, "stack")
-    needed = of_pipeline(plan.settings, stack)
+    stack = known(run.stack, "stack")
+    needed = of_pipeline(run.settings, stack)
     return _check(services.iam, stack.pipeline_role_arn, needed, DEPLOY)
 
 
-def training_permissions(services: Services, plan: Plan) -> str:
+def training_permissions(services: Services, run: RunContext) -> str:
     """Check that the role of training jobs may do what they do."""
-    stack = known(plan.stack, "stack")
-    needed = of_training(plan.settings, stack)
+    stack = known(run.stack, "stack")
+    needed = of_training(run.settings, stack)
     return _check(services.iam, stack.training_role_arn, needed, DEPLOY)
 
 
@@ -154,7 +154,7 @@ def missing(iam: Any, arn: str, permission: Permission) -> list[str]:
                 "ContextKeyValues": [value],
                 "ContextKeyType": "boolean" if value in ("true", "false") else "string",
             }
-            for key, value in permission.context.items()
+            for key, value in permission.run.items()
         ],
     )
     return [

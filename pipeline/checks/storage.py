@@ -8,8 +8,8 @@ from container.schema import LABEL
 from local_aws.partitions import partition_of
 from pipeline.checks.check import CheckWarning, Refused, settled
 from pipeline.checks.permissions import Permission
-from pipeline.checks.plan import Plan, Services, known
 from pipeline.checks.roles import missing
+from pipeline.checks.run_context import RunContext, Services, known
 from pipeline.data import DATA, READ_BYTES, list_channel, read_channel, split_uri
 
 from botocore.exceptions import ClientError
@@ -18,13 +18,13 @@ GB = 1024**3  # as SageMaker counts VolumeSizeInGB
 CORRECT = "correct the S3 URI given with --parameter, or leave it at its default"
 
 
-def bucket(services: Services, plan: Plan) -> str:
+def bucket(services: Services, run: RunContext) -> str:
     """Check that the bucket is there and that its data may be listed.
 
     Nothing is written: what may be is the matter of the permissions. HeadBucket would not do: it
     needs the permission to list the whole bucket.
     """
-    name = known(plan.stack, "stack").bucket
+    name = known(run.stack, "stack").bucket
     try:
         services.s3.list_objects_v2(Bucket=name, Prefix=DATA, MaxKeys=1)
     except ClientError as error:
@@ -42,12 +42,12 @@ def bucket(services: Services, plan: Plan) -> str:
     return f"{name} can be reached"
 
 
-def encryption(services: Services, plan: Plan) -> str:
+def encryption(services: Services, run: RunContext) -> str:
     """Check that the training role may use the key of the bucket, when it has one of its own.
 
-    The key's own policy can allow more than IAM: when IAM does not allow it, that is a doubt.
+    The key's own policy can allow more than IAM: when IAM does not allow it, that is a warning.
     """
-    stack = known(plan.stack, "stack")
+    stack = known(run.stack, "stack")
     answer = services.s3.get_bucket_encryption(Bucket=stack.bucket)
     (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
     default = rule["ApplyServerSideEncryptionByDefault"]
@@ -66,11 +66,11 @@ def encryption(services: Services, plan: Plan) -> str:
     return f"{default['SSEAlgorithm']}, the training role may use {key}"
 
 
-def data(services: Services, plan: Plan) -> str:
+def data(services: Services, run: RunContext) -> str:
     """Return whether it can be trained on, and fits on the disk of the instance."""
-    sizes = {name: len(content) for name, content in settled(plan.dataset).channels.items()}
-    sizes |= {name: _size_of(services, plan, name) for name in plan.other_data}
-    size, disk = sum(sizes.values()), plan.settings.volume_size_gb
+    sizes = {name: len(content) for name, content in settled(run.dataset).channels.items()}
+    sizes |= {name: _size_of(services, run, name) for name in run.other_data}
+    size, disk = sum(sizes.values()), run.settings.volume_size_gb
     if size >= disk * GB:
         raise InputError(
             f"{size:,} bytes do not fit on a disk of {disk} GB", "raise volume_size_gb"
@@ -78,19 +78,19 @@ def data(services: Services, plan: Plan) -> str:
     return ", ".join(f"{name} {each:,} bytes" for name, each in sizes.items())
 
 
-def _size_of(services: Services, plan: Plan, channel: str) -> int:
+def _size_of(services: Services, run: RunContext, channel: str) -> int:
     """Return the size in bytes of a channel that is in S3 already.
 
     Raises:
         InputError: It cannot be trained on.
         CheckWarning: The caller may not look.
     """
-    uri, stack = plan.other_data[channel], known(plan.stack, "stack")
+    uri, stack = run.other_data[channel], known(run.stack, "stack")
     bucket_name, _ = split_uri(uri)
     try:
         if bucket_name != stack.bucket:
             head = services.s3.head_bucket(Bucket=bucket_name)
-            _check_region(bucket_name, head, plan.settings.region)
+            _check_region(bucket_name, head, run.settings.region)
         sizes = list_channel(services.s3, uri)
         if not sizes:
             raise InputError(f"{channel}: no file in {uri}", CORRECT)

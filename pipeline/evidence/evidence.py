@@ -16,8 +16,8 @@ from pipeline.execution.progress import list_steps
 from pipeline.execution.record import read_definition
 from pipeline.execution.training_job import JobLog
 from pipeline.image import image_tag
-from pipeline.instances.choice import Candidate, Need
-from pipeline.instances.inquiry import Quota, Size
+from pipeline.instances.choice import Candidate, JobRequirements
+from pipeline.instances.facts import Quota, Size
 from pipeline.instances.price_list import Price
 from pipeline.instances.survey import EVIDENCE
 from pipeline.runs import RUNS, Record, recorded_runs
@@ -49,7 +49,7 @@ class Survey:
     endpoint: str
     asked_at: str
     answers: int
-    need: Need
+    requirements: JobRequirements
     candidates: Sequence[Candidate]
 
 
@@ -122,7 +122,7 @@ def read_survey(path: Path) -> Survey | None:
             endpoint=first["endpoint"],
             asked_at=first["at"],
             answers=len(content["answers"]),
-            need=Need(**content["need"]),
+            requirements=JobRequirements(**content["requirements"]),
             candidates=[_candidate(each) for each in content["instance_types"]],
         )
     except (OSError, ValueError, LookupError, TypeError):

@@ -138,7 +138,7 @@ def _survey(survey: Survey | None) -> dict[str, Any] | None:
     if survey is None or best is None:
         return None
     smaller = [each for each in survey.candidates if each.size and each.by_size < best.by_size]
-    quota = best.quota(survey.need.purchase)
+    quota = best.quota(survey.requirements.purchase)
     return {
         "best": best.instance_type,
         "all": len(survey.candidates),
@@ -148,7 +148,7 @@ def _survey(survey: Survey | None) -> dict[str, Any] | None:
         "quota_code": quota.code if quota else None,
         "memory": best.size.memory_mib if best.size else None,
         "usd": best.price.usd_per_hour if best.price else None,
-        "peak": survey.need.peak_memory_mib,
+        "peak": survey.requirements.peak_memory_mib,
         "factor": MEMORY_FACTOR,
     }
 

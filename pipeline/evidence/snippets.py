@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 MARK, END = "# docs: ", "# docs: end"
 FILES = {  # name of the mark -> file
     "dockerfile": "container/Dockerfile",
-    "estimator": "pipeline/definition.py",
+    "estimator": "pipeline/workflow/estimator.py",
     "fit": "pipeline/definition.py",
     "save": "container/train.py",
 }

@@ -57,7 +57,7 @@ def check_ceiling(
     return None
 
 
-def ask_dearest(
+def ask_most_expensive(
     pricing: Any | None, region: str, instance_types: Sequence[str]
 ) -> tuple[str, Price | None]:
     """Return the dearest of the types with its price; one whose price is not known counts most."""

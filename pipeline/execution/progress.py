@@ -1,4 +1,4 @@
-"""Follows an execution to its end: steps, statuses and the training log as they come."""
+"""Follow an execution to its end: steps, statuses and the training log as they come."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ POLL_GROWTH = 1.3
 
 
 class Follower:
-    """Tells on `console` what happens in one execution, each thing once."""
+    """Logs to `console` what happens in one execution, each event once."""
 
     def __init__(
         self,
@@ -60,17 +60,17 @@ class Follower:
                     PipelineExecutionArn=self._arn
                 )
                 status: str = execution["PipelineExecutionStatus"]
-                news = self._news()
-                for line in news:
-                    self._tell(line)
+                lines = self._poll()
+                for line in lines:
+                    self._log(line)
                 if status in ENDED:
-                    self._tell(f"execution: {status}")
+                    self._log(f"execution: {status}")
                     return status
                 elapsed = time.monotonic() - self._began
-                doing = self._doing() or "waiting for the next step"
-                spinner.update(f"{doing}, {elapsed:.0f} s{self._spent()}")
+                activity = self._activity() or "waiting for the next step"
+                spinner.update(f"{activity}, {elapsed:.0f} s{self._spent()}")
                 longer = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
-                pause = FIRST_POLL_SECONDS if news else longer
+                pause = FIRST_POLL_SECONDS if lines else longer
                 if asked_to_stop:
                     time.sleep(pause)
                     continue
@@ -80,12 +80,12 @@ class Follower:
                     asked_to_stop = True
                     again = "stopping the execution (Ctrl-C again leaves without waiting)"
                     because = self.stopped_because
-                    self._tell(f"{because}: stopping the execution" if because else again)
+                    self._log(f"{because}: stopping the execution" if because else again)
                     self._sagemaker.stop_pipeline_execution(
                         PipelineExecutionArn=self._arn, ClientRequestToken=uuid.uuid4().hex
                     )
 
-    def _doing(self) -> str:
+    def _activity(self) -> str:
         """Return what the execution is at, for the spinner."""
         return ", ".join(name for name, s in self._statuses.items() if s == "Executing")
 
@@ -96,9 +96,9 @@ class Follower:
             time.sleep(min(seconds, FIRST_POLL_SECONDS))
         return self.stop.is_set()
 
-    def _news(self) -> list[str]:
+    def _poll(self) -> list[str]:
         """Return new log lines, and steps whose status has changed."""
-        news = []
+        lines = []
         self._spending = False
         for step in list_steps(self._sagemaker, self._arn):
             name, job = step["StepName"], training_job_name(step)
@@ -109,16 +109,15 @@ class Follower:
                 self._update_jobs()
                 # Between two attempts as well: the next one costs again.
                 self._spending |= step["StepStatus"] == "Executing"
-                lines = [f"  {line}" for line in log.new_lines()]
-                ended = [(phase, f"  phase {phase}: {s:.0f} s") for phase, s in phases.news()]
-                news += [text for phase, text in ended if phase not in WITH_LOG]
-                news += lines
-                news += [text for phase, text in ended if phase in WITH_LOG]
+                ended = [(p, f"  phase {p}: {s:.0f} s") for p, s in phases.newly_ended()]
+                lines += [text for phase, text in ended if phase not in WITH_LOG]
+                lines += [f"  {line}" for line in log.new_lines()]
+                lines += [text for phase, text in ended if phase in WITH_LOG]
             if self._statuses.get(name) != step["StepStatus"]:
                 self._statuses[name] = step["StepStatus"]
                 how = " (result reused from an earlier execution)" if reused else ""
-                news.append(f"step {name}: {step['StepStatus']}{how}")
-        return news
+                lines.append(f"step {name}: {step['StepStatus']}{how}")
+        return lines
 
     def _update_jobs(self) -> None:
         """Read all jobs, also those whose step has another by now: their cost must stop growing."""
@@ -135,7 +134,7 @@ class Follower:
         known = self._ceiling.price is not None and self._job_phases
         return f", about {self._cost():.4f} USD" if known else ""
 
-    def _tell(self, text: str) -> None:
+    def _log(self, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._began))
         say(f"{clock} {text}", self.console, indent=len(clock) + 3)
 

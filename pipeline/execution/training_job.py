@@ -22,7 +22,7 @@ class JobPhases:
 
     def __init__(self) -> None:
         self._job: dict[str, Any] = {}
-        self._told = 0
+        self._seen = 0
 
     @property
     def ended(self) -> bool:
@@ -33,11 +33,11 @@ class JobPhases:
         """Take over the newest answer of DescribeTrainingJob."""
         self._job = job
 
-    def news(self) -> list[tuple[str, float]]:
+    def newly_ended(self) -> list[tuple[str, float]]:
         """Return the phases that have ended since the last call, with their seconds."""
         phases = phase_seconds(self._job)
-        news, self._told = phases[self._told :], len(phases)
-        return news
+        ended, self._seen = phases[self._seen :], len(phases)
+        return ended
 
     def cost_usd(self, price: Price) -> float:
         """Return what the instances have cost so far, in USD.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from container.errors import InputError
 from local_aws.service_model import training_instance_types
-from pipeline.instances.inquiry import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
+from pipeline.instances.facts import ALL_JOBS, ON_DEMAND, SPOT, Facts, Quota, Size
 from pipeline.instances.price_list import Price
 
 # Their training hours are free for a time in the free tier, where an account has it ("Amazon
@@ -19,7 +19,7 @@ MEMORY_FACTOR = 2
 
 
 @dataclass(frozen=True)
-class Need:
+class JobRequirements:
     """What the job asks of its instance type."""
 
     instances: int
@@ -70,7 +70,7 @@ class Candidate:
         return (self.by_size[-1], *self.by_size)
 
 
-def judge(facts: Facts, need: Need) -> list[Candidate]:
+def evaluate(facts: Facts, job: JobRequirements) -> list[Candidate]:
     """Return every training instance type with what rules it out for the job, cheapest first.
 
     A price list with nothing at all for the region rules out no type.
@@ -79,10 +79,10 @@ def judge(facts: Facts, need: Need) -> list[Candidate]:
     for each in training_instance_types():
         size = facts.sizes.get(each)
         problems = [
-            _quota_problem(facts.quotas.get((each, need.purchase)), need),
-            _all_jobs_problem(_all_jobs_quota(facts, need), need),
+            _quota_problem(facts.quotas.get((each, job.purchase)), job),
+            _all_jobs_problem(_all_jobs_quota(facts, job), job),
             None if size else "not in the region",
-            _memory_problem(size, need),
+            _memory_problem(size, job),
             None if each in facts.prices or not facts.prices else "not in the price list",
         ]
         found.append(
@@ -98,28 +98,28 @@ def judge(facts: Facts, need: Need) -> list[Candidate]:
     return sorted(found, key=lambda each: (each.by_price, each.instance_type))
 
 
-def _quota_problem(quota: Quota | None, need: Need) -> str | None:
+def _quota_problem(quota: Quota | None, job: JobRequirements) -> str | None:
     if quota is None:
-        return f"no quota code {need.purchase}"
-    if quota.instances < need.instances:
-        return f"quota {quota.instances:g} {need.purchase}"
+        return f"no quota code {job.purchase}"
+    if quota.instances < job.instances:
+        return f"quota {quota.instances:g} {job.purchase}"
     return None
 
 
-def _all_jobs_quota(facts: Facts, need: Need) -> Quota | None:
-    return facts.quotas.get((ALL_JOBS[need.purchase], need.purchase))
+def _all_jobs_quota(facts: Facts, job: JobRequirements) -> Quota | None:
+    return facts.quotas.get((ALL_JOBS[job.purchase], job.purchase))
 
 
-def _all_jobs_problem(quota: Quota | None, need: Need) -> str | None:
-    if quota is None or quota.instances >= need.instances:
+def _all_jobs_problem(quota: Quota | None, job: JobRequirements) -> str | None:
+    if quota is None or quota.instances >= job.instances:
         return None
-    return f"quota {quota.instances:g} {need.purchase} for all jobs together"
+    return f"quota {quota.instances:g} {job.purchase} for all jobs together"
 
 
-def _memory_problem(size: Size | None, need: Need) -> str | None:
-    if size is None or size.memory_mib >= need.memory_mib:
+def _memory_problem(size: Size | None, job: JobRequirements) -> str | None:
+    if size is None or size.memory_mib >= job.memory_mib:
         return None
-    return f"less memory than the {need.memory_mib} MiB needed"
+    return f"less memory than the {job.memory_mib} MiB needed"
 
 
 def smallest(candidates: Iterable[Candidate]) -> Candidate | None:
@@ -138,14 +138,14 @@ def usable(candidates: Iterable[Candidate]) -> list[Candidate]:
     return [each for each in candidates if each.usable]
 
 
-def choose_smallest(facts: Facts, need: Need, region: str) -> Candidate:
+def choose_smallest(facts: Facts, job: JobRequirements, region: str) -> Candidate:
     """Raise InputError with all reasons, and how to change that, when no type is usable."""
-    candidates = judge(facts, need)
+    candidates = evaluate(facts, job)
     best = smallest(usable(candidates))
     if best is None:
         raise InputError(
-            f"no instance type can train {need.purchase} in {region}: {reasons(candidates)}",
-            _way_out(facts, candidates, need, region),
+            f"no instance type can train {job.purchase} in {region}: {reasons(candidates)}",
+            _remediation(facts, candidates, job, region),
         )
     return best
 
@@ -156,34 +156,38 @@ def reasons(candidates: Iterable[Candidate]) -> str:
     return ", ".join(f"{count} {problem}" for problem, count in counts.most_common())
 
 
-def _way_out(facts: Facts, candidates: Iterable[Candidate], need: Need, region: str) -> str:
-    quota = _quota_to_raise(facts, candidates, need)
+def _remediation(
+    facts: Facts, candidates: Iterable[Candidate], job: JobRequirements, region: str
+) -> str:
+    quota = _quota_to_raise(facts, candidates, job)
     if quota is None:
         return "choose another region in pipeline.yaml, or a smaller data_file"
-    request = quota_request(quota, need, region)
-    other = smallest(usable(judge(facts, replace(need, spot=not need.spot))))
+    request = quota_request(quota, job, region)
+    other = smallest(usable(evaluate(facts, replace(job, spot=not job.spot))))
     if other is None:
         return request
-    spot = str(not need.spot).lower()
+    spot = str(not job.spot).lower()
     return f"{request}; or set spot: {spot} in pipeline.yaml, which can have {other.instance_type}"
 
 
-def quota_request(quota: Quota, need: Need, region: str) -> str:
+def quota_request(quota: Quota, job: JobRequirements, region: str) -> str:
     """Return the command that asks AWS for a quota which is enough."""
     return (
         "aws service-quotas request-service-quota-increase --service-code sagemaker "
-        f"--quota-code {quota.code} --desired-value {need.instances} --region {region}"
+        f"--quota-code {quota.code} --desired-value {job.instances} --region {region}"
     )
 
 
-def _quota_to_raise(facts: Facts, candidates: Iterable[Candidate], need: Need) -> Quota | None:
+def _quota_to_raise(
+    facts: Facts, candidates: Iterable[Candidate], job: JobRequirements
+) -> Quota | None:
     """Return the one for all jobs, or that of the smallest type which lacks nothing else."""
-    all_jobs = _all_jobs_quota(facts, need)
-    if _all_jobs_problem(all_jobs, need):
+    all_jobs = _all_jobs_quota(facts, job)
+    if _all_jobs_problem(all_jobs, job):
         return all_jobs
     lacking = smallest(
         each
         for each in candidates
-        if each.problems == (_quota_problem(quota := each.quota(need.purchase), need),) and quota
+        if each.problems == (_quota_problem(quota := each.quota(job.purchase), job),) and quota
     )
-    return lacking.quota(need.purchase) if lacking else None
+    return lacking.quota(job.purchase) if lacking else None

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from container.errors import InputError
-from pipeline.instances.choice import Candidate, Need, choose_smallest, judge
-from pipeline.instances.inquiry import Inquiry, ask_about_instance_types
+from pipeline.instances.choice import Candidate, JobRequirements, choose_smallest, evaluate
+from pipeline.instances.facts import ApiRecorder, read_facts
 from pipeline.runs import RUNS, Record, completed_runs
 from pipeline.settings import Settings
 
@@ -21,17 +21,17 @@ def with_smallest(session: boto3.Session, settings: Settings) -> Settings:
 
     Raises InputError when there is none.
     """
-    need = job_need(settings, measured_runs(settings))
-    facts = ask_about_instance_types(Inquiry(), session, settings.region)
-    best = choose_smallest(facts, need, settings.region)
+    job = job_requirements(settings, measured_runs(settings))
+    facts = read_facts(ApiRecorder(), session, settings.region)
+    best = choose_smallest(facts, job, settings.region)
     return settings.model_copy(update={"instance_type": best.instance_type})
 
 
-def job_need(settings: Settings, runs: Sequence[Record]) -> Need:
+def job_requirements(settings: Settings, runs: Sequence[Record]) -> JobRequirements:
     """Return what a type must offer, from the settings and the newest run that measured memory."""
     peaks = (run.get("peak_memory_mib") for run in runs)
     peak = next((peak for peak in peaks if peak is not None), None)
-    return Need(settings.instance_count, settings.spot, peak)
+    return JobRequirements(settings.instance_count, settings.spot, peak)
 
 
 def measured_runs(settings: Settings) -> list[Record]:
@@ -50,20 +50,24 @@ def keep_survey(
         runs: Records of runs, the newest first; one that measured the program's memory counts.
         path: The JSON file.
     """
-    inquiry, need = Inquiry(), job_need(settings, runs)
-    facts = ask_about_instance_types(inquiry, session, settings.region)
-    keep(path, inquiry, settings.region, need, judge(facts, need))
+    recorder, job = ApiRecorder(), job_requirements(settings, runs)
+    facts = read_facts(recorder, session, settings.region)
+    keep(path, recorder, settings.region, job, evaluate(facts, job))
 
 
 def keep(
-    path: Path, inquiry: Inquiry, region: str, need: Need, candidates: Sequence[Candidate]
+    path: Path,
+    recorder: ApiRecorder,
+    region: str,
+    job: JobRequirements,
+    candidates: Sequence[Candidate],
 ) -> None:
     """Write every answer, and what follows from them, as JSON."""
     evidence = {
         "region": region,
-        "need": asdict(need),
+        "requirements": asdict(job),
         "instance_types": [asdict(each) for each in candidates],
-        "answers": inquiry.answers,
+        "answers": recorder.answers,
     }
     try:
         path.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")

@@ -7,13 +7,13 @@ from pipeline.instances.choice import (
     FREE_TIER,
     MEMORY_FACTOR,
     Candidate,
-    Need,
+    JobRequirements,
     cheapest,
     reasons,
     smallest,
     usable,
 )
-from pipeline.instances.inquiry import Quota
+from pipeline.instances.facts import Quota
 
 UNKNOWN = "-"
 INDENT = 17  # where a line of `choices` goes on in a narrow terminal
@@ -76,18 +76,21 @@ def _choice(each: Candidate | None) -> str:
 
 
 def proof(
-    candidates: Sequence[Candidate], best: Candidate, need: Need, runs: Sequence[dict[str, Any]]
+    candidates: Sequence[Candidate],
+    best: Candidate,
+    job: JobRequirements,
+    runs: Sequence[dict[str, Any]],
 ) -> str:
     """Explain why `best` is the smallest usable type, and what is still to be shown."""
-    quota = best.quota(need.purchase)
+    quota = best.quota(job.purchase)
     smaller = smaller_than(best, candidates)
     sentences = [
         f"{best.instance_type} is the smallest: of {len(candidates)} training instance types "
         f"{len(smaller)} are smaller, and none of them is usable"
         + (f" ({reasons(smaller)})." if smaller else "."),
-        f"The account may have {_instances(quota)} of it {need.purchase} "
+        f"The account may have {_instances(quota)} of it {job.purchase} "
         f"(quota {quota.code if quota else UNKNOWN}).",
-        _memory_sentence(need),
+        _memory_sentence(job),
         _run_sentence(best.instance_type, runs),
     ]
     return "\n".join(sentences)
@@ -99,11 +102,11 @@ def smaller_than(best: Candidate, candidates: Sequence[Candidate]) -> list[Candi
     return sorted(smaller, key=lambda each: each.by_size)
 
 
-def _memory_sentence(need: Need) -> str:
-    if need.peak_memory_mib is None:
+def _memory_sentence(job: JobRequirements) -> str:
+    if job.peak_memory_mib is None:
         return "What memory the job needs is not known before its first run: no type is too small."
     return (
-        f"The training program held at most {need.peak_memory_mib} MiB; {MEMORY_FACTOR} times that "
+        f"The training program held at most {job.peak_memory_mib} MiB; {MEMORY_FACTOR} times that "
         "must fit."
     )
 

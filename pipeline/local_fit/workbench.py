@@ -28,7 +28,7 @@ DOCKER_INSTANCE = "local"  # the SDK's name for this machine
 
 @dataclass(frozen=True)
 class Workbench:
-    """What `pipeline.definition.build_estimator` takes, and the data, already in S3."""
+    """What `pipeline.workflow.estimator.build_estimator` takes, and the data, already in S3."""
 
     settings: Settings
     stack: Stack

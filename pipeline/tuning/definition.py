@@ -7,11 +7,12 @@ training channel. They do not get the validation channel, by which the quality g
 
 from container import contract
 from container.contract import CROSS_VALIDATION, FOLDS, HYPERPARAMETERS, METRICS, SPREAD
-from pipeline.definition import Inputs, build_estimator
+from pipeline.definition import Inputs
 from pipeline.sdk import make_session
 from pipeline.settings import Settings
 from pipeline.stack import Stack
 from pipeline.tuning_settings import Range, Tuning
+from pipeline.workflow.estimator import build_estimator
 from pipeline.workflow.parameters import IMAGE_URI, INSTANCE_TYPE, TRAIN_DATA_URI
 from pipeline.workflow.resource_config import TuningStep
 

@@ -1,4 +1,4 @@
-"""The training jobs of a search for hyperparameters: followed, read back, said."""
+"""The training jobs of a search for hyperparameters: followed, read back, formatted."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ Trial = Mapping[str, Any]  # as ListTrainingJobsForHyperParameterTuningJob shows
 
 
 class TrialFollower(Follower):
-    """Tells of each training job of the search as it ends."""
+    """Logs each training job of the search as it ends."""
 
     def __init__(
         self, sagemaker: Any, logs: Any, execution_arn: str, console: Any, total: int
@@ -28,12 +28,12 @@ class TrialFollower(Follower):
         self._total = total
         self._trials: set[str] = set()
 
-    def _doing(self) -> str:
+    def _activity(self) -> str:
         if len(self._statuses) > 1:  # the second step is the search
             return f"{len(self._trials)}/{self._total} training jobs"
         return "measuring the present hyperparameters"
 
-    def _news(self) -> list[str]:
+    def _poll(self) -> list[str]:
         ended = []
         for step in list_steps(self._sagemaker, self._arn):
             name = tuning_job_name(step)
@@ -42,9 +42,9 @@ class TrialFollower(Follower):
                 if trial["TrainingJobStatus"] in RUNNING or job in self._trials:
                     continue
                 self._trials.add(job)
-                ended.append(f"  {len(self._trials):>3} {said(trial)}")
+                ended.append(f"  {len(self._trials):>3} {format_trial(trial)}")
         # Without the log of the training job that measures the present hyperparameters.
-        return [*ended, *(line for line in super()._news() if line.startswith("step "))]
+        return [*ended, *(line for line in super()._poll() if line.startswith("step "))]
 
 
 def tuning_job_name(step: Mapping[str, Any]) -> str | None:
@@ -81,7 +81,7 @@ def values(trial: Trial) -> dict[str, int | float]:
         ) from None
 
 
-def said(trial: Trial) -> str:
+def format_trial(trial: Trial) -> str:
     """Format one trial as a line of progress."""
     auc = objective(trial)
     result = trial["TrainingJobStatus"] if auc is None else f"AUC {auc:.4f}"
@@ -192,16 +192,16 @@ def table(trials: Sequence[Mapping[str, Any]], present: Mapping[str, Any] | None
     )
 
 
-def verdict(best: Mapping[str, Any], present: Mapping[str, Any]) -> str:
+def compare(best: Mapping[str, Any], present: Mapping[str, Any]) -> str:
     """Return whether the best trial is better by more than the folds differ."""
     gain, spread = best["objective"] - present["objective"], present["spread"]
-    said = f"best AUC {best['objective']:.4f}, {gain:+.4f} against the present one"
+    comparison = f"best AUC {best['objective']:.4f}, {gain:+.4f} against the present one"
     if gain > spread:
-        return f"{said}: more than the spread between the folds, {spread:.4f}"
-    return f"{said}: within the spread between the folds, {spread:.4f}; no reason to change"
+        return f"{comparison}: more than the spread between the folds, {spread:.4f}"
+    return f"{comparison}: within the spread between the folds, {spread:.4f}; no reason to change"
 
 
-def block(hyperparameters: Mapping[str, int | float]) -> str:
+def as_yaml(hyperparameters: Mapping[str, int | float]) -> str:
     """Return hyperparameters as pipeline.yaml has them: every value replaces what stands there."""
     lines = [f"  {name}: {value}" for name, value in hyperparameters.items()]
     return "\n".join(["hyperparameters:", *lines])

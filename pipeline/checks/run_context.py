@@ -24,7 +24,7 @@ class NotChecked(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunContext:
     """An exception stands where something could not be found out."""
 
     settings: Settings

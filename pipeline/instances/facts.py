@@ -1,6 +1,6 @@
 """What AWS says of the instance types that a training job may have: quota, price, memory and vCPU.
 
-The readings are pure functions of the answers, which `ask` gives page by page and keeps.
+The readings are pure functions of the answers, which `ApiRecorder` gives page by page and keeps.
 """
 
 import re
@@ -63,13 +63,13 @@ class Facts:
     sizes: Mapping[str, Size]
 
 
-class Inquiry:
+class ApiRecorder:
     """A recorder of API answers: keeps each one as it came, with its time."""
 
     def __init__(self) -> None:
         self.answers: list[dict[str, Any]] = []
 
-    def ask(self, client: Any, operation: str, **parameters: Any) -> list[Page]:
+    def call(self, client: Any, operation: str, **parameters: Any) -> list[Page]:
         """Return all pages of an operation's answer and record them. Raises botocore's errors."""
         pages = []
         for page in client.get_paginator(operation).paginate(**parameters):
@@ -88,7 +88,7 @@ class Inquiry:
         return pages
 
 
-def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: str) -> Facts:
+def read_facts(recorder: ApiRecorder, session: boto3.Session, region: str) -> Facts:
     """Read quotas, prices and sizes of all types that SageMaker trains on.
 
     Prices are missing where the partition has no Price List API.
@@ -97,14 +97,14 @@ def ask_about_instance_types(inquiry: Inquiry, session: boto3.Session, region: s
     pricing = price_list.pricing_client(session, region)
     ec2 = session.client("ec2")
     sagemaker = {"ServiceCode": "sagemaker", "MaxResults": PAGE_SIZE}
-    defaults = inquiry.ask(quotas, "list_aws_default_service_quotas", **sagemaker)
-    applied = inquiry.ask(quotas, "list_service_quotas", **sagemaker)
+    defaults = recorder.call(quotas, "list_aws_default_service_quotas", **sagemaker)
+    applied = recorder.call(quotas, "list_service_quotas", **sagemaker)
     wanted = price_list.products_request(region)
-    products = inquiry.ask(pricing, "get_products", **wanted) if pricing else []
+    products = recorder.call(pricing, "get_products", **wanted) if pricing else []
     described = [
         page
         for request in instance_type_requests(training_instance_types())
-        for page in inquiry.ask(ec2, "describe_instance_types", **request)
+        for page in recorder.call(ec2, "describe_instance_types", **request)
     ]
     return Facts(
         read_quotas(defaults, applied),
