@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from container.contract import VALIDATION_CHANNEL
+from container.errors import InputError
 from local_aws.faults.injection import NO_CAPACITY, THROTTLING
 from pipeline import approve, cli, deploy_model, score, upsert_and_start
 from pipeline.data import Dataset
@@ -30,12 +31,14 @@ from pipeline.serving.endpoint import (
 from pipeline.serving.versions import APPROVED, REJECTED, Version, find_approved, find_version
 from pipeline.settings import Settings
 
+import pandas as pd
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ROOT, WriteConfig
 from explained import explained, says
 from generated import assert_sample_current
 from program import ENVIRONMENT
+from test_container_reading import write_parquet
 
 NAME, CANDIDATE = "titanic-pipeline-endpoint", "titanic-pipeline-candidate"
 
@@ -373,6 +376,12 @@ def test_a_file_that_cannot_be_scored_is_refused_before_anything_is_sent(
     assert problem in told
     assert "hint: " in told
     assert not (here / "rows-scored.csv").exists()
+
+
+def test_parquet_cannot_be_scored_and_says_so(here: Path, rows: pd.DataFrame) -> None:
+    write_parquet(here / "rows.parquet", rows)
+    with pytest.raises(InputError, match=r"rows\.parquet: is Parquet, not CSV\nhint: "):
+        batch.write_json_lines(here / "rows.parquet", here / "rows.jsonl", "rows.parquet")
 
 
 def test_scores_of_other_rows_are_refused_and_nothing_is_left(here: Path) -> None:

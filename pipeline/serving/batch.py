@@ -1,8 +1,11 @@
 """Batches of rows: as JSON lines for a transform job, and its output joined with the rows again."""
 
 import csv
+import gzip
+import itertools
 import json
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +77,11 @@ def write_json_lines(rows: Path, target: Path, name: str) -> int:
     count = sum(map(len, read_chunks(rows, name, labelled=False)))
     if not count:
         raise InputError(f"{name}: no rows", "give a header and at least one row")
-    cells = _records(rows)
-    places = match_columns(next(cells), name, labelled=False)
+    records = _read_records(rows, name)
+    next(records)
+    encode = json.JSONEncoder().encode
     with target.open("w", encoding="utf-8", newline="\n") as file:
-        for record in cells:
-            json.dump({column: record[places[column]] for column in COLUMNS}, file)
-            file.write("\n")
+        file.writelines(f"{encode(features)}\n" for _, features in records)
     return count
 
 
@@ -88,8 +90,9 @@ def write_scored(rows: Path, scores: Path, target: Path) -> int:
 
     Raises InputError when a transform job's output is not that of these rows.
     """
-    records = _records(rows)
+    records = _read_records(rows, str(rows))
     unfinished = target.with_name(f".{target.name}")
+    decode = json.JSONDecoder(parse_float=str, parse_int=str).decode  # digits stay as they are
     count = 0
     try:
         with (
@@ -97,13 +100,12 @@ def write_scored(rows: Path, scores: Path, target: Path) -> int:
             unfinished.open("w", encoding="utf-8", newline="") as file,
         ):
             writer = csv.writer(file, lineterminator="\n")
-            header = next(records)
+            header, _ = next(records)
             writer.writerow([*header, "probability"])
-            places = match_columns(header, str(rows), labelled=False)
-            for record, line in zip(records, lines, strict=True):
-                joined: dict[str, Any] = json.loads(line, parse_float=str, parse_int=str)
+            for (record, features), line in zip(records, lines, strict=True):
+                joined: dict[str, Any] = decode(line)
                 probability = joined.pop(OUTPUT_KEY)["probability"]
-                if joined != {column: record[places[column]] for column in COLUMNS}:
+                if joined != features:
                     raise ValueError(f"row {count + 1} is another one")
                 writer.writerow([*record, probability])
                 count += 1
@@ -114,14 +116,20 @@ def write_scored(rows: Path, scores: Path, target: Path) -> int:
     return count
 
 
-def _records(path: Path) -> Iterator[list[str]]:
-    """Yield the records of a CSV file that `read_chunks` has read, the header first."""
-    import gzip
+def _read_records(path: Path, name: str) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Yield the cells of each record of a CSV file, and those of COLUMNS by name; the header first.
 
+    The file is one that `read_chunks` has read. Raises InputError when it is Parquet.
+    """
     with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    opened = gzip.open if compressed else open
+        begin = file.read(4)
+    if begin == b"PAR1":
+        raise InputError(f"{name}: is Parquet, not CSV", "save it with pandas.DataFrame.to_csv")
+    opened = gzip.open if begin.startswith(b"\x1f\x8b") else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
-        for record in csv.reader(text):
-            if record:
-                yield record
+        records = filter(None, csv.reader(text))
+        header = next(records)
+        places = match_columns(header, name, labelled=False)
+        choose = itemgetter(*(places[column] for column in COLUMNS))
+        for record in itertools.chain([header], records):
+            yield record, dict(zip(COLUMNS, choose(record), strict=True))
