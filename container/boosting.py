@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from container.checkpoint import Checkpoints
-from container.errors import Terminated, is_terminated
+from container.errors import Terminated, terminated
 
 import numpy as np
 import xgboost as xgb
@@ -81,7 +81,7 @@ class _Resumable(xgb.callback.TrainingCallback):
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
         """Save the model and reset its samplers, or stop the training."""
-        if is_terminated():
+        if terminated.is_set():
             raise Terminated
         self._model = model
         rounds = len(self.losses)

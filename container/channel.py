@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from container.cluster import SINGLE_HOST, Cluster
+from container.cluster import allgather
 from container.errors import InputError
 from container.opt_ml import OptMl, data_files
 from container.reading import read_chunks
 from container.schema import LABEL
 
 import pandas as pd
+from xgboost import collective
 
 MIN_ROWS = 4096  # of a chunk, but for the last: each costs some milliseconds
 
@@ -26,16 +27,15 @@ def chunks(rows: Rows) -> Iterator[pd.DataFrame]:
 
 @dataclass
 class Channel:
-    """The rows of a channel in chunks, in the order of the files' names."""
+    """This host's rows of a channel in chunks, in the order of the files' names."""
 
     folder: Path
     files: list[Path]
-    cluster: Cluster = SINGLE_HOST
     sharded: bool = False  # each host has its own files; else all have all, and share the rows
     counted: bool = False
 
     @classmethod
-    def of_job(cls, opt_ml: OptMl, name: str, cluster: Cluster = SINGLE_HOST) -> "Channel":
+    def of_job(cls, opt_ml: OptMl, name: str) -> "Channel":
         """Return this host's share of a channel. Raises InputError when it holds no file."""
         folder, sharded = opt_ml.channels / name, opt_ml.is_sharded(name)
         if not folder.is_dir():
@@ -44,25 +44,24 @@ class Channel:
             hint = f"give fit() a channel of that name: fit({{'{name}': 's3://...'}})"
             raise InputError(problem, hint)
         if files := data_files(folder):
-            return cls(folder, files, cluster, sharded)
+            return cls(folder, files, sharded)
         hint = "check that CSV or Parquet files are under the S3 URI of the channel"
         if sharded:
             hint = "give at least as many objects as instances, or do not shard"
-        host = cluster.hosts[cluster.rank]
-        raise InputError(f"channel {name}: no file in {folder} on {host}", hint)
+        raise InputError(f"channel {name}: no file in {folder} on {opt_ml.hosts()[1]}", hint)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """Yield this host's rows; the first time, log their number.
+        """Yield chunks; the first time, log the number of rows.
 
         Raises InputError when a file is not usable, or all rows have the same label.
         """
         name, rows, empty, labels = f"channel {self.folder.name}", 0, 0, set[int]()
         small: list[pd.DataFrame] = []  # chunks that are yet to be yielded, as one
-        every = 1 if self.sharded else self.cluster.size
+        every = 1 if self.sharded else collective.get_world_size()
         for file in self.files:
             before = rows
             for chunk in read_chunks(file, labelled=True):
-                share = chunk.iloc[(self.cluster.rank - rows) % every :: every]
+                share = chunk.iloc[(collective.get_rank() - rows) % every :: every]
                 rows += len(chunk)
                 labels.update(share[LABEL].unique().tolist())
                 small += [share] if len(share) else []
@@ -75,10 +74,10 @@ class Channel:
         if self.counted:
             return
         self.counted = True
-        of_hosts = self.cluster.allgather(labels)
+        of_hosts = allgather(labels)
         if not all(of_hosts):
             hint = "give rows, at least as many as instances"
-            raise InputError(f"{name}: {rows} rows for {self.cluster.size} host(s)", hint)
+            raise InputError(f"{name}: {rows} rows for {len(of_hosts)} host(s)", hint)
         if len(set().union(*of_hosts)) < 2:
             problem = f"{name}: every row has the same label, {LABEL}={labels.pop()}"
             raise InputError(problem, f"give rows of both classes, {LABEL} 0 and 1")

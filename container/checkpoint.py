@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from container.cluster import SINGLE_HOST, Cluster
+from container.cluster import allgather
+
+from xgboost import collective
 
 KEPT = 2  # the newest could turn out not to be whole
 
@@ -28,36 +30,32 @@ class Checkpoints:
     """
 
     folder: Path | None = None
-    cluster: Cluster = SINGLE_HOST
 
     @classmethod
-    def of_job(
-        cls, folder: Path, fingerprint: Callable[[], str], cluster: Cluster = SINGLE_HOST
-    ) -> "Checkpoints":
+    def of_job(cls, folder: Path, fingerprint: Callable[[], str]) -> "Checkpoints":
         """Return those of a job, disabled unless each host has a folder (a CheckpointConfig)."""
-        if not all(cluster.allgather(folder.is_dir())):
+        if not all(allgather(folder.is_dir())):
             return cls()
-        of_hosts = "".join(cluster.allgather(fingerprint()))
+        of_hosts = "".join(allgather(fingerprint()))
         own = folder / hashlib.sha256(of_hosts.encode()).hexdigest()[:16]
-        if cluster.is_rank_zero and not own.exists() and any(folder.iterdir()):
+        if collective.get_rank() == 0 and not own.exists() and any(folder.iterdir()):
             _warn("those found are of other data, hyperparameters or programs: left alone")
-        return cls(own, cluster)
+        return cls(own)
 
     def load(self) -> bytes:
         """Return the newest model that is whole, or nothing; others are reported."""
-        return self.cluster.allgather(self._load() if self.cluster.is_rank_zero else b"")[0]
-
-    def _load(self) -> bytes:
-        for path in self._newest_first():
+        whole = b""
+        for path in self._newest_first() if collective.get_rank() == 0 else ():
             content = path.read_bytes()
             if path.name == _name(path.name[:6], content):
-                return content
+                whole = content
+                break
             _warn(f"{path.name} is skipped: it is not whole")
-        return b""
+        return allgather(whole)[0]
 
     def save(self, rounds: int, content: bytes) -> None:
         """Write a model, whole or not at all. A failure is a warning: the training goes on."""
-        if not self.folder or not self.cluster.is_rank_zero:
+        if not self.folder or collective.get_rank() > 0:
             return
         unfinished = self.folder / ".unfinished"
         try:

@@ -2,7 +2,7 @@
 
 When a host fails, the next operation fails on the others, which end at once; SageMaker then ends
 the job everywhere. Which host was lost, its own log says. Source: "Distributed XGBoost" and the
-reference of xgboost.collective.
+reference of xgboost.collective, whose rank is 0 and world size 1 where nothing is joined.
 
 For two cases a thread watches the connections. A host that vanishes (its machine or its network is
 gone) closes none of them. And an operation may never return: on an error, the thread of XGBoost
@@ -12,16 +12,14 @@ jobs on a busy machine.
 """
 
 import contextlib
+import functools
 import os
 import pickle
 import select
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,41 +36,21 @@ START_SECONDS = 1200  # for all hosts to start: instances, images and data take 
 RETRY_SECONDS = 1.0
 OPERATION_SECONDS = 1800  # for the slowest host to reach the same operation
 LOST_SECONDS = 10  # for XGBoost to report a lost host, and for a checkpoint to be saved
-KEEPALIVE_SECONDS, KEEPALIVE_PROBES = 5, 5  # of an idle connection: 30 s without any answer
+# Of an idle connection: 30 s without any answer. macOS has other names.
+KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 5}
 MAX_RETRANSMITS = 7  # of sent data, at doubled intervals from 0.2 s: 25 s without any answer
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """The hosts. Every method is called by all of them, in the same order, or none returns."""
-
-    hosts: Sequence[str] = ("algo-1",)
-    rank: int = 0
-
-    @property
-    def size(self) -> int:
-        """Return the number of hosts."""
-        return len(self.hosts)
-
-    @property
-    def is_rank_zero(self) -> bool:
-        """Return whether this host logs, writes checkpoints and leaves the artifact."""
-        return self.rank == 0
-
-    def allgather(self, value: T) -> list[T]:
-        """Return what each host gave (not None), in the order of the ranks."""
-        if self.size == 1:
-            return [value]
-        return [collective.broadcast(value, root) for root in range(self.size)]
+def allgather(value: T) -> list[T]:
+    """Return what each host gave (not None), in the order of the ranks; all call it, or none."""
+    ranks = range(collective.get_world_size())
+    return [collective.broadcast(value, rank) for rank in ranks] if len(ranks) > 1 else [value]
 
 
-SINGLE_HOST = Cluster()
-
-
-@contextmanager
+@contextlib.contextmanager
 def join(
     hosts: Sequence[str], current: str, write_failure: Callable[[str], None]
-) -> Iterator[Cluster]:
+) -> Iterator[None]:
     """Rendezvous with all hosts, and stay joined while the context lasts.
 
     Leave it by an exception only to end the process: XGBoost would wait for hosts that are lost.
@@ -80,17 +58,17 @@ def join(
     Raises InputError when not all hosts came within START_SECONDS.
     """
     if len(hosts) < 2:
-        yield SINGLE_HOST
+        yield
         return
-    cluster = Cluster(hosts, hosts.index(current))
-    tracker = _rendezvous(cluster)
-    print(f"hosts: {', '.join(hosts)}; this is {current}, rank {cluster.rank}", flush=True)
+    tracker = _rendezvous(hosts, hosts.index(current))
+    print(f"hosts: {', '.join(hosts)}; this is {current}, rank {collective.get_rank()}", flush=True)
     left = threading.Event()
-    arguments = (current, list(_connections()), left, write_failure)
-    threading.Thread(target=_end_when_lost, args=arguments, daemon=True).start()
+    silent = _lost(current, "it is closed or silent, and the operation did not return")
+    watched = list(_connections()), left, functools.partial(write_failure, str(silent))
+    threading.Thread(target=_watch, args=watched, daemon=True).start()
     try:
-        yield cluster
-        cluster.allgather(True)  # a host that leaves earlier would be taken for lost
+        yield
+        allgather(True)  # a host that leaves earlier would be taken for lost
         collective.finalize()
         if tracker:
             tracker.wait_for()
@@ -99,36 +77,36 @@ def join(
             del tracker.handle  # to free it is to wait for hosts that are lost
         if isinstance(error, xgb.core.XGBoostError) and "collective" in str(error):
             reason = str(error).partition("Stack trace")[0].strip().rpartition("]: ")[2]
-            raise _lost(current, reason) from None
-        if isinstance(error, pickle.UnpicklingError):  # of an operation that was taken for done
-            raise _lost(current, "what it sent is not whole") from None
-        raise
+        elif isinstance(error, pickle.UnpicklingError):  # of an operation that was taken for done
+            reason = "what it sent is not whole"
+        else:
+            raise
+        raise _lost(current, reason) from None
     finally:
         left.set()
 
 
-def _rendezvous(cluster: Cluster) -> RabitTracker | None:
+def _rendezvous(hosts: Sequence[str], rank: int) -> RabitTracker | None:
     """Try until all hosts have come; return the tracker on rank 0."""
-    current, deadline = cluster.hosts[cluster.rank], time.monotonic() + START_SECONDS
-    tracker = None
+    tracker, deadline = None, time.monotonic() + START_SECONDS
     while True:
         try:
-            if cluster.is_rank_zero and not tracker:
-                address = socket.gethostbyname(current)
-                tracker = RabitTracker(cluster.size, address, PORT, sortby="task")
+            address = socket.gethostbyname(hosts[0])
+            if rank == 0 and not tracker:
+                tracker = RabitTracker(len(hosts), address, PORT, sortby="task")
                 tracker.start()
             with xgb.config_context(verbosity=0):  # else a line for each time that it is too early
                 collective.init(
-                    dmlc_tracker_uri=socket.gethostbyname(cluster.hosts[0]),
+                    dmlc_tracker_uri=address,
                     dmlc_tracker_port=PORT,
-                    dmlc_task_id=f"{cluster.rank:05}",  # sorted as text, it gives the rank
+                    dmlc_task_id=f"{rank:05}",  # sorted as text, it gives the rank
                     dmlc_retry=1,
                     dmlc_timeout=OPERATION_SECONDS,
                 )
         except (xgb.core.XGBoostError, OSError) as error:
             if time.monotonic() > deadline:
                 raise InputError(
-                    f"{current}: not all of {', '.join(cluster.hosts)} came within "
+                    f"{hosts[rank]}: not all of {', '.join(hosts)} came within "
                     f"{START_SECONDS} s ({str(error).splitlines()[-1]})",
                     "see the logs of the other hosts; start the job again",
                 ) from None
@@ -155,26 +133,20 @@ def _connections() -> Iterator[socket.socket]:
                     yield connection
 
 
-def _end_when_lost(
-    current: str,
-    connections: Sequence[socket.socket],
-    left: threading.Event,
-    write_failure: Callable[[str], None],
+def _watch(
+    connections: Sequence[socket.socket], left: threading.Event, write_failure: Callable[[], None]
 ) -> None:
+    """End the process when a connection is closed or silent, unless it ends otherwise."""
     poll = select.poll()
     for connection in connections:
         poll.register(connection, select.POLLRDHUP)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+        for name, value in KEEPALIVE.items():
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     while not poll.poll(1000) and not any(map(_is_unanswered, connections)):
         pass
     if not left.wait(LOST_SECONDS):
-        error = _lost(current, "it is closed or silent, and the operation did not return")
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        with contextlib.suppress(OSError):
-            write_failure(str(error))
+        write_failure()
         os._exit(1)
 
 

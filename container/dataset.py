@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from container import features
 from container.channel import Rows, chunks
-from container.cluster import SINGLE_HOST, Cluster
+from container.cluster import allgather
 from container.hardware import MIB, Memory, ensure_free_space, memory_limit, rss_mib
 from container.schema import LABEL
 from container.target_encoding import Tables, TableSums
@@ -150,10 +150,7 @@ class _Pages(xgb.DataIter):
 
 @contextmanager
 def quantile_matrices(
-    train: Matrix,
-    validation: Matrix,
-    limit: Memory | None = None,
-    cluster: Cluster = SINGLE_HOST,
+    train: Matrix, validation: Matrix, limit: Memory | None = None
 ) -> Iterator[dict[str, xgb.DMatrix]]:
     """Make both what `tree_method` hist takes, for as long as the context lasts.
 
@@ -161,12 +158,12 @@ def quantile_matrices(
     """
     limit = limit or memory_limit()
     needed = rss_mib() + train.mib + validation.mib
-    in_memory = all(cluster.allgather(needed <= limit.mib))
+    in_memory = all(allgather(needed <= limit.mib))
     place = "in memory" if in_memory else "on disk"
-    print(f"data {place}: about {needed} of {limit.mib} MiB ({limit.source})", flush=True)
+    print(f"data {place}: about {needed} of {limit}", flush=True)
     kind = xgb.QuantileDMatrix if in_memory else xgb.ExtMemQuantileDMatrix
     threads = 1 if train.rows < ROWS_FOR_THREADS else None
-    step = max(cluster.allgather(train.rows)) // SAMPLE_ROWS
+    step = max(allgather(train.rows)) // SAMPLE_ROWS
     # Of many rows a sample says where the bins end: XGBoost then reads the rows half as often.
     reference: Any = xgb.QuantileDMatrix(_Pages(train, step=step)) if step > 1 else None
     with tempfile.TemporaryDirectory() as folder:

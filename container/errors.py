@@ -2,6 +2,7 @@
 
 import difflib
 import signal
+import threading
 from collections.abc import Iterable
 from types import FrameType
 
@@ -32,7 +33,7 @@ class Terminated(BaseException):
     """SIGTERM came: the job is stopped, or a spot instance taken back; SIGKILL follows in 120 s."""
 
 
-_terminated = False
+terminated = threading.Event()  # for where the exception is lost, as inside `DataIter.next`
 
 
 def raise_on_sigterm() -> None:
@@ -41,13 +42,7 @@ def raise_on_sigterm() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
-def is_terminated() -> bool:
-    """Return whether SIGTERM came: an exception raised inside `DataIter.next` is lost."""
-    return _terminated
-
-
 def _on_sigterm(_signum: int, _frame: FrameType | None) -> None:
-    global _terminated
-    _terminated = True
+    terminated.set()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a checkpoint is being written
     raise Terminated

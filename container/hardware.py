@@ -1,12 +1,11 @@
 """What the instance offers: memory, disk and GPU."""
 
 import errno
-import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
@@ -14,12 +13,14 @@ MIB = 2**20
 CPU, GPU = "cpu", "cuda"
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """How much this process may hold, in MiB, and who says so."""
 
     mib: int
     source: str
+
+    def __str__(self) -> str:
+        return f"{self.mib} MiB ({self.source})"
 
 
 def peak_memory_mib(proc: Path = PROC) -> int:
@@ -27,9 +28,16 @@ def peak_memory_mib(proc: Path = PROC) -> int:
     return _mib(proc / "self" / "status", "VmHWM")
 
 
-def rss_mib(proc: Path = PROC) -> int:
+def rss_mib() -> int:
     """Return the physical memory that this process holds now, in MiB (VmRSS, proc(5))."""
-    return _mib(proc / "self" / "status", "VmRSS")
+    return _mib(PROC / "self" / "status", "VmRSS")
+
+
+def _mib(path: Path, name: str) -> int:
+    """Return the number of a line like `MemTotal:  1024 kB`, rounded up; 0 where there is none."""
+    lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
+    kib = next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+    return -(-kib // 1024)
 
 
 def memory_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory:
@@ -37,8 +45,7 @@ def memory_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory:
 
     Both versions of cgroups are understood (cgroups(7)); a container sees its own as the root.
     """
-    machine = _mib(proc / "meminfo", "MemTotal") or sys.maxsize
-    limits = [Memory(machine, "the machine")]
+    limits = [Memory(_mib(proc / "meminfo", "MemTotal") or sys.maxsize, "the machine")]
     path = proc / "self" / "cgroup"
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         _, controllers, inside = line.split(":", 2)
@@ -46,11 +53,10 @@ def memory_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory:
         if controllers:
             root, name, source = cgroups / "memory", "memory.limit_in_bytes", "cgroup v1"
         own = root / inside.lstrip("/")
-        for folder in (own, *own.parents):
-            text = (folder / name).read_text() if (folder / name).is_file() else "max"
-            if text.strip().isdigit():  # "max" is none
-                limits.append(Memory(int(text) // MIB, source))
-    return min(limits, key=lambda each: each.mib)
+        files = (folder / name for folder in (own, *own.parents))
+        texts = [file.read_text().strip() for file in files if file.is_file()]
+        limits += [Memory(int(text) // MIB, source) for text in texts if text != "max"]
+    return min(limits)
 
 
 def ensure_free_space(folder: Path, size: int) -> None:
@@ -65,13 +71,13 @@ def find_device(devices: Path = Path("/dev"), for_gpu: bool | None = None) -> st
     Call it before the host joins others, as it trains on the GPU. NVIDIA's driver makes the device
     files; SageMaker's own files name the instance type only.
     """
-    import xgboost as xgb
+    import xgboost as xgb  # not for the process that only supervises
 
     for_gpu = xgb.build_info()["USE_CUDA"] if for_gpu is None else for_gpu
     gpus = sorted(path.name for path in devices.glob("nvidia[0-9]*"))
-    if not gpus and for_gpu:
-        print("device cpu: there is no GPU here, for which this image is made", flush=True)
     if not gpus:
+        if for_gpu:
+            print("device cpu: there is no GPU here, for which this image is made", flush=True)
         return CPU
     problem = "this image is not made for a GPU (see accelerator in pipeline.yaml)"
     if for_gpu:
@@ -79,18 +85,10 @@ def find_device(devices: Path = Path("/dev"), for_gpu: bool | None = None) -> st
         try:
             rows = xgb.QuantileDMatrix([[0.0], [1.0]], [0, 1])
             booster = xgb.train({"device": GPU, "tree_method": "hist"}, rows, 1)
-            trained_on = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
-            if trained_on.startswith(GPU):
+            if f'"device":"{GPU}' in booster.save_config():
                 print(f"device cuda: {gpus[0]}, one of {len(gpus)}", flush=True)
                 return GPU
         except xgb.core.XGBoostError as error:
             problem = next(filter(str.strip, str(error).splitlines()[1:]), str(error))
     print(f"device cpu: {', '.join(gpus)} cannot be used: {problem}", flush=True)
     return CPU
-
-
-def _mib(path: Path, name: str) -> int:
-    """Return the number of a line like `MemTotal:  1024 kB`, rounded up; 0 where there is none."""
-    lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
-    kib = next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
-    return -(-kib // 1024)

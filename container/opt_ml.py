@@ -5,6 +5,7 @@ Processes Training Output" in the SageMaker developer guide. Standard library on
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,14 @@ class OptMl:
         return isinstance(config, dict) and config.get("S3DistributionType") == "ShardedByS3Key"
 
     def write_failure(self, text: str) -> None:
-        """Write what SageMaker shows as the job's FailureReason; the message must come first."""
+        """Write to the log and to the file that SageMaker shows as the job's FailureReason."""
+        print(f"error: {text}", file=sys.stderr, flush=True)
         path = self.root / "output" / "failure"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
+        except OSError as error:
+            print(f"error: the failure file cannot be written: {error}", file=sys.stderr)
 
     def _config(self, name: str) -> dict[str, Any]:
         """Read a file that SageMaker always writes; it is absent after a bare `docker run`."""

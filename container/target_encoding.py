@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from container.cluster import SINGLE_HOST, Cluster
+from container.cluster import allgather
 
 import numpy as np
 import pandas as pd
@@ -68,11 +68,10 @@ class TableSums:
             if sum(map(len, parts)) > MAX_KEYS // 2 + 2 * len(parts[0]):
                 self._merge(name)
 
-    def total(self, cluster: Cluster = SINGLE_HOST) -> dict[str, pd.DataFrame]:
+    def total(self) -> dict[str, pd.DataFrame]:
         """Return the tables of all chunks of all hosts; those with too many keys are empty."""
-        own = {name: self._merge(name) for name in self._parts}
         of_hosts = TableSums()
-        for tables, full in cluster.allgather((own, self._full)):
+        for tables, full in allgather(({n: self._merge(n) for n in self._parts}, self._full)):
             of_hosts._full |= full
             of_hosts.add(tables)
         merged = {name: of_hosts._merge(name) for name in of_hosts._parts}

@@ -10,23 +10,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from container import cluster as clusters
-from container import contract
+from container import cluster, contract
 from container.artifact import Artifact
 from container.boosting import LINEAR_ROWS, train_linear, train_trees
 from container.channel import Channel, Rows, chunks
 from container.checkpoint import Checkpoints, fingerprint
-from container.cluster import SINGLE_HOST, Cluster
+from container.cluster import allgather
 from container.dataset import ROWS_FOR_THREADS, EncodedDataset, Matrix, quantile_matrices
-from container.evaluation import cross_validate, measure
+from container.errors import InputError
+from container.evaluation import measure
 from container.hardware import CPU, find_device, peak_memory_mib
 from container.opt_ml import OptMl, data_files
+from container.schema import LABEL
 
 import numpy as np
 import pandas as pd
 import xgboost as xgb
+from numpy.typing import NDArray
+from xgboost import collective
 
 PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
+FOLD_SEED = 0  # one for all: hyperparameters are compared on the same folds
 Hyperparameters = Mapping[str, int | float]
 
 
@@ -42,34 +46,31 @@ def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
     device = find_device()
-    with clusters.join(*opt_ml.hosts(), opt_ml.write_failure) as cluster:
+    with cluster.join(*opt_ml.hosts(), opt_ml.write_failure):
         if folds:
-            compare(opt_ml, hyperparameters, folds, cluster)
+            cross_validate(opt_ml, hyperparameters, folds)
         else:
-            train(opt_ml, hyperparameters, device, cluster)
+            train(opt_ml, hyperparameters, device)
 
 
-def train(
-    opt_ml: OptMl, hyperparameters: Hyperparameters, device: str, cluster: Cluster = SINGLE_HOST
-) -> None:
+def train(opt_ml: OptMl, hyperparameters: Hyperparameters, device: str) -> None:
     """Train, measure the saved artifact, and leave it in the model folder."""
-    train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, cluster)
-    validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL, cluster)
+    train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL)
+    validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL)
     files = [*data_files(opt_ml.channels), *PROGRAM]
     checkpoints = Checkpoints.of_job(
         opt_ml.checkpoints,
         lambda: fingerprint(opt_ml.channels, files, hyperparameters, xgb.__version__),
-        cluster,
     )
-    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, cluster, device)
+    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, device)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         # docs: save
         artifact.save(folder)
-        check_same_artifact(folder, cluster)
-        metrics = measure(Artifact.load(folder), validation_rows, cluster)
-        peak = max(cluster.allgather(peak_memory_mib()))
-        if cluster.is_rank_zero:
+        check_same_artifact(folder)
+        metrics = measure(Artifact.load(folder), validation_rows)
+        peak = max(allgather(peak_memory_mib()))
+        if collective.get_rank() == 0:
             metrics |= {name: round(metrics[name], 6) for name in contract.METRICS}
             _write_json(folder / contract.METRICS_FILE, metrics)
             write_outputs(folder, opt_ml.model)  # /opt/ml/model
@@ -77,7 +78,7 @@ def train(
             _write_json(opt_ml.output_data / contract.METRICS_FILE, metrics)
             _write_json(opt_ml.output_data / contract.RESOURCES_FILE, {contract.PEAK_MEMORY: peak})
     checkpoints.remove()
-    if cluster.is_rank_zero:
+    if collective.get_rank() == 0:
         print(f"peak memory {peak} MiB")
         if (rows := metrics["validation_rows"]) < contract.FEW_ROWS:
             print(f"warning: {rows} validation rows prove little: give {contract.FEW_ROWS} or more")
@@ -90,7 +91,6 @@ def fit(
     validation_rows: Rows,
     hyperparameters: Hyperparameters,
     checkpoints: Checkpoints | None = None,
-    cluster: Cluster = SINGLE_HOST,
     device: str = CPU,
 ) -> Artifact:
     """Learn the features of labelled rows, and train both boosters on them.
@@ -104,16 +104,16 @@ def fit(
     num_round, early_stopping_rounds = params.pop("num_round"), params.pop("early_stopping_rounds")
     train_data = EncodedDataset(train_rows, learning=True)
     validation_data = EncodedDataset(validation_rows, learning=False)
-    tables = train_data.tables.total(cluster)
+    tables = train_data.tables.total()
     train_matrix = Matrix(train_data, tables, training=True)
     validation_matrix = Matrix(validation_data, tables, training=False)
-    rows = max(cluster.allgather(train_matrix.rows))
+    rows = max(allgather(train_matrix.rows))
     sample = np.concatenate([*train_matrix.pages(max(1, rows // LINEAR_ROWS))])
-    linear = train_linear(np.concatenate(cluster.allgather(sample)))
-    with quantile_matrices(train_matrix, validation_matrix, cluster=cluster) as matrices:
+    linear = train_linear(np.concatenate(allgather(sample)))
+    with quantile_matrices(train_matrix, validation_matrix) as matrices:
         # A GPU does not train on data that the CPU put on disk.
         on_disk = isinstance(matrices["train"], xgb.ExtMemQuantileDMatrix)
-        devices = set(cluster.allgather(CPU if on_disk else device))
+        devices = set(allgather(CPU if on_disk else device))
         params["device"] = devices.pop() if len(devices) == 1 else CPU
         print(f"training on {params['device']}", flush=True)
         if rows < ROWS_FOR_THREADS:
@@ -122,26 +122,26 @@ def fit(
     return Artifact(booster, linear, tables)
 
 
-def compare(
-    opt_ml: OptMl, hyperparameters: Hyperparameters, folds: int, cluster: Cluster = SINGLE_HOST
-) -> None:
+def cross_validate(opt_ml: OptMl, hyperparameters: Hyperparameters, folds: int) -> None:
     """Measure hyperparameters by cross-validation inside the training channel; no model is left.
 
-    Logs a line for each fold and, last, their means and the spread of the AUC. All rows are kept in
-    memory.
+    A fold is measured by a model that has seen nothing of it: the fold after it, which is not
+    trained on either, is what early stopping may watch. Logs a line for each fold and, last, their
+    means and the spread of the AUC. All rows are kept in memory.
     """
-    channel = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL, cluster)
+    channel = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL)
     rows = pd.concat(chunks(channel), ignore_index=True)
+    fold_of = stratified_folds(rows[LABEL].to_numpy(), folds)
+    parts = [rows[fold_of == fold].reset_index(drop=True) for fold in range(folds)]
     done: list[dict[str, float]] = []
-
-    def fit_quietly(train_rows: pd.DataFrame, watched: pd.DataFrame) -> Artifact:
+    for fold, part in enumerate(parts):
+        watched = (fold + 1) % folds
+        others = rows[~np.isin(fold_of, [fold, watched])].reset_index(drop=True)
         with contextlib.redirect_stdout(io.StringIO()):
-            return fit(train_rows, watched, hyperparameters)
-
-    for metrics in cross_validate(rows, folds, fit_quietly):
-        done.append(metrics)
-        shown = " ".join(f"{name}={value:.6f}" for name, value in metrics.items())
-        print(f"fold {len(done)} of {folds}: {shown}", flush=True)
+            metrics = measure(fit(others, parts[watched], hyperparameters), part)
+        done.append({name: metrics[name] for name in contract.METRICS})
+        shown = " ".join(f"{name}={value:.6f}" for name, value in done[-1].items())
+        print(f"fold {fold + 1} of {folds}: {shown}", flush=True)
     measured = pd.DataFrame(done)
     means = {**measured.mean(), contract.SPREAD: measured["auc"].std()}
     _write_json(opt_ml.output_data / contract.CROSS_VALIDATION_FILE, means | {"folds": done})
@@ -149,12 +149,28 @@ def compare(
         print(contract.metric_line(name, value, contract.CROSS_VALIDATION), flush=True)
 
 
-def check_same_artifact(folder: Path, cluster: Cluster) -> None:
+def stratified_folds(labels: NDArray[Any], folds: int) -> NDArray[np.intp]:
+    """Return the number of the fold of each row; every fold has its share of both labels.
+
+    Raises InputError when there are not enough rows for that.
+    """
+    random = np.random.default_rng(FOLD_SEED)
+    by_label = [random.permutation(np.flatnonzero(labels == label)) for label in (0, 1)]
+    for label, rows in enumerate(by_label):
+        if len(rows) < folds:
+            problem = f"{folds} folds: there are only {len(rows)} rows with the label {label}"
+            raise InputError(problem, "take fewer folds, or give more rows")
+    fold_of = np.empty(len(labels), np.intp)
+    fold_of[np.concatenate(by_label)] = np.arange(len(labels)) % folds
+    return fold_of
+
+
+def check_same_artifact(folder: Path) -> None:
     """Log the artifact's SHA-256. Raises RuntimeError when it is not the same on every host."""
     content = b"".join((folder / name).read_bytes() for name in contract.ARTIFACT_FILES)
     digest = hashlib.sha256(content).hexdigest()
     print(f"model sha256 {digest}", flush=True)
-    if set(cluster.allgather(digest)) != {digest}:
+    if set(allgather(digest)) != {digest}:
         raise RuntimeError(f"the hosts have different models; this one: {digest}")
 
 

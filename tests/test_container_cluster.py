@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from container import contract
-from container.cluster import SINGLE_HOST
+from container.cluster import allgather
 from local_aws.tests.waiting import wait_for
 
 import pytest
@@ -32,11 +32,12 @@ LOST_SECONDS = 60  # for the others to end; mostly it takes less than one
 STUCK = """
 import contextlib, ctypes, os, pathlib, socket, struct, sys, time
 from container import cluster, opt_ml
+from xgboost import collective
 job = opt_ml.OptMl(pathlib.Path(sys.argv[1]))
 refuse_all = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # "return 0"
 drop = struct.pack("HL", 1, ctypes.addressof(refuse_all))
-with cluster.join(*job.hosts(), job.write_failure) as joined:
-    while joined.rank == 1 and job.root.with_name("silent").exists():
+with cluster.join(*job.hosts(), job.write_failure):
+    while collective.get_rank() == 1 and job.root.with_name("silent").exists():
         for number in range(3, 100):
             with contextlib.suppress(OSError):
                 connection = socket.socket(fileno=os.dup(number))
@@ -363,5 +364,4 @@ def test_hosts_that_cannot_be_are_one_line_and_a_hint(
 
 def test_one_host_exchanges_nothing() -> None:
     value = object()
-    assert SINGLE_HOST.allgather(value) == [value]
-    assert SINGLE_HOST.is_rank_zero
+    assert allgather(value) == [value]

@@ -1,13 +1,14 @@
 """Metrics against scikit-learn, within 1e-9."""
 
-from typing import Any
+import json
+from pathlib import Path
 
 from container.contract import METRICS, parse_hyperparameters
 from container.errors import InputError
 from container.evaluation import evaluate
+from container.opt_ml import OptMl
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,9 +84,9 @@ def test_every_fold_has_its_share_of_both_labels(given_labels: list[int], count:
     labels = np.array(given_labels)
     if min(np.bincount(labels, minlength=2)) < count:
         with pytest.raises(InputError, match=rf"{count} folds: there are only \d rows"):
-            evaluation.stratified_folds(labels, count)
+            train.stratified_folds(labels, count)
         return
-    folds = evaluation.stratified_folds(labels, count)
+    folds = train.stratified_folds(labels, count)
     for part in (folds, folds[labels == 0], folds[labels == 1]):
         sizes = np.bincount(part, minlength=count)
         assert sizes.max() - sizes.min() <= 1
@@ -93,28 +94,24 @@ def test_every_fold_has_its_share_of_both_labels(given_labels: list[int], count:
 
 @pytest.mark.parametrize("early_stopping_rounds", [0, 3])
 def test_a_fold_is_measured_by_a_model_that_has_seen_nothing_of_it(
-    early_stopping_rounds: int, capsys: pytest.CaptureFixture[str]
+    early_stopping_rounds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Not even to know when to stop: that is for the fold after it."""
-    rows = make_rows(400)
+    rows, opt_ml = make_rows(400), OptMl(tmp_path)
     quick = QUICK | {"early_stopping_rounds": early_stopping_rounds}
-    seen: list[tuple[pd.DataFrame, pd.DataFrame]] = []
-
-    def fit(*parts: pd.DataFrame) -> Any:
-        seen.append(parts)
-        return train.fit(*parts, quick)
-
-    measured = list(evaluation.cross_validate(rows, 4, fit))
+    folder = opt_ml.channels / "train"
+    folder.mkdir(parents=True)
+    rows.to_csv(folder / "rows.csv", index=False)
+    train.cross_validate(opt_ml, quick, 4)
+    (path,) = opt_ml.output_data.iterdir()
+    measured = json.loads(path.read_text(encoding="utf-8"))["folds"]
     assert [set(fold) for fold in measured] == [set(METRICS)] * 4
-    assert list(evaluation.cross_validate(rows, 4, fit)) == measured
-    fold_of = evaluation.stratified_folds(rows["bought"].to_numpy(), 4)
-    for fold, (trained, watched) in enumerate(seen[:4]):
-        assert len(trained) == (~np.isin(fold_of, [fold, (fold + 1) % 4])).sum()
-        pd.testing.assert_frame_equal(
-            watched, rows[fold_of == (fold + 1) % 4].reset_index(drop=True)
-        )
-        of_fold = rows[fold_of == fold].reset_index(drop=True)
-        metrics = evaluation.measure(train.fit(trained, watched, quick), of_fold)
-        assert {name: metrics[name] for name in METRICS} == measured[fold]
     assert all(0.6 < fold["auc"] < 1 for fold in measured)
-    assert "hyperparameter" not in capsys.readouterr().out
+    assert "training on" not in capsys.readouterr().out
+    fold_of = train.stratified_folds(rows["bought"].to_numpy(), 4)
+    for fold, expected in enumerate(measured):
+        measured_on, watched = fold_of == fold, fold_of == (fold + 1) % 4
+        parts = (~(measured_on | watched), watched, measured_on)
+        others, next_fold, own = (rows[part].reset_index(drop=True) for part in parts)
+        metrics = evaluation.measure(train.fit(others, next_fold, quick), own)
+        assert {name: metrics[name] for name in METRICS} == expected
