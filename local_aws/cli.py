@@ -8,19 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local_aws import interrupts
-from local_aws.account.account import KINDS
-from local_aws.config import DEFAULT_FILE, Config, Stack, load_config
+from local_aws.config import Config
 from local_aws.definition.graph import mermaid
 from local_aws.definition.steps import all_steps
 from local_aws.definition.validation import parse_definition
 from local_aws.errors import UserError
 from local_aws.faults import interrupt
-from local_aws.faults.injection import FAULTS
+from local_aws.options import add_options, config_of
 
 if TYPE_CHECKING:
     from local_aws.server import LocalAws
@@ -75,7 +73,7 @@ exit code is the program's, or 1 when an execution did not succeed."""
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
+    add_options(parser)
     parser.add_argument(
         "program", nargs="+", metavar="PROGRAM", help="after --, with its arguments"
     )
@@ -86,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from local_aws import server  # moto takes a second
     from local_aws.follow import follow
 
-    config = _config(arguments)
+    config = config_of(arguments)
     with server.start(config) as running:
         _prepare(config, running)
         try:
@@ -111,7 +109,7 @@ roles and buckets that it names are made. The exit code is 1 when the execution 
 
 
 def _add_start(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
+    add_options(parser)
     parser.add_argument(
         "--parameter",
         action="append",
@@ -129,7 +127,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
     definition = _read_definition(arguments.definition)
     parameters = read_parameters(definition, arguments.parameter)
-    config = _config(arguments)
+    config = config_of(arguments)
     with server.start(config) as running:
         _prepare(config, running)
         try:
@@ -178,84 +176,16 @@ the `aws` command line, boto3 and a plain `sagemaker.Session()`."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
+    add_options(parser)
     parser.set_defaults(command=_serve)
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help=f"the configuration (default: {DEFAULT_FILE}, where there is one)",
-    )
-    parser.add_argument("--region", help=f"of AWS (default: {Config.region})")
-    parser.add_argument("--stack-name", help="another name for the stack of the configuration")
-    parser.add_argument("--template", type=Path, help="CloudFormation template of the stack")
-    parser.add_argument("--port", type=int, help="on 127.0.0.1 (default: any free one)")
-    parser.add_argument(
-        "--containers",
-        action="store_true",
-        help="build and run the real image: needs Docker, docker-registry and the aws command",
-    )
-    parser.add_argument(
-        "--builds",
-        action="store_true",
-        help="let StartBuild run buildspecs on this machine, as you (on with --containers)",
-    )
-    parser.add_argument(
-        "--enforce-iam",
-        action="store_true",
-        help="be a user with the stack's user policy only; refuse what no policy allows",
-    )
-    parser.add_argument(
-        "--account",
-        choices=KINDS,
-        help="its quotas: as AWS opens it (new), raised since (older), or nothing at all (none); "
-        f"default: {Config.account}",
-    )
-    parser.add_argument(
-        "--fault",
-        action="append",
-        choices=FAULTS,
-        metavar="FAULT",
-        default=[],
-        help="inject a failure of AWS (may be repeated): "
-        + "; ".join(f"{name}: {what}" for name, what in FAULTS.items()),
-    )
-
-
-def _config(arguments: argparse.Namespace) -> Config:
-    """Return the configuration file's values, replaced by the flags that were given."""
-    path = arguments.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    config = load_config(path) if path else Config()
-    given = {name: getattr(arguments, name) for name in ("region", "port", "account")}
-    stack, name, template = config.stack, arguments.stack_name, arguments.template
-    if name or template:
-        if not stack and not (name and template):
-            raise UserError("no stack is configured", "give --stack-name and --template")
-        stack = replace(
-            stack or Stack(name, template),
-            **{key: value for key, value in (("name", name), ("template", template)) if value},
-        )
-    return replace(
-        config,
-        **{name: value for name, value in given.items() if value is not None},
-        stack=stack,
-        containers=arguments.containers,
-        builds=arguments.builds or arguments.containers,
-        enforce_iam=arguments.enforce_iam,
-        faults=tuple(arguments.fault),
-    )
 
 
 def _serve(arguments: argparse.Namespace) -> int:
     from local_aws import server  # moto takes a second
 
-    config = _config(arguments)
+    config = config_of(arguments)
     with server.start(config) as running:
-        if not config.containers:
-            _push_images(config, running.clients.environment())
+        _push_images(config, running)
         if config.enforce_iam:
             keys = running.clients.environment()
             names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -280,15 +210,14 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _prepare(config: Config, running: "LocalAws") -> None:
     """Say how jobs run, and put the images of the configuration into ECR."""
     print(f"local AWS: {running.runner.description}", file=sys.stderr)
-    if not config.containers:
-        _push_images(config, running.clients.environment())
+    _push_images(config, running)
 
 
-def _push_images(config: Config, administrator: dict[str, str]) -> None:
+def _push_images(config: Config, running: "LocalAws") -> None:
     """Run the `push` command of each image, as the administrator of this local AWS."""
     for image in config.images:
-        if image.push:
-            environment = {**os.environ, **administrator}
+        if image.push and not config.containers:
+            environment = {**os.environ, **running.clients.environment()}
             done = subprocess.run(image.push, env=environment, check=False)  # noqa: S603
             if done.returncode:
                 raise UserError(

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from local_aws.certificates import CertificateAuthority
+from local_aws.config import LOOPBACK
 from local_aws.errors import UserError
 from local_aws.guard import Guard
 from local_aws.proxy import ProxyRequestHandler
 
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 SHUTDOWN_POLL_SECONDS = 0.05  # how soon the server sees that it is to end
 
@@ -35,16 +36,31 @@ def listening(
     handler = type("Handler", (ProxyRequestHandler,), {"authority": authority})
     server = make_server(address, port, guard, threaded=True, request_handler=handler)
     server.verify_request = lambda _request, client: admits(client[0])  # type: ignore[method-assign, assignment]
+    with serving(server):
+        yield server.server_port
+
+
+@contextmanager
+def serving(server: BaseWSGIServer) -> Iterator[None]:
+    """Answer requests in a thread while the context lasts."""
     thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": SHUTDOWN_POLL_SECONDS}, daemon=True
+        target=server.serve_forever, args=[SHUTDOWN_POLL_SECONDS], daemon=True
     )
     thread.start()
     try:
-        yield server.server_port
+        yield
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def check_free(address: str, port: int) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from local_aws.buckets import create_bucket
 from local_aws.clients import Clients
 from local_aws.definition.parameters import parameter_values
 from local_aws.errors import UserError
@@ -47,7 +48,10 @@ def start_definition(
     role_arn = _ensure_role(iam, PIPELINE_ROLE)
     s3 = clients.client("s3")
     for bucket in sorted(set(BUCKET.findall(own))):
-        _ensure_bucket(s3, bucket, clients.region)
+        try:
+            s3.head_bucket(Bucket=bucket)
+        except ClientError:
+            create_bucket(s3, bucket)
     name = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-") or "pipeline"
     sagemaker = clients.client("sagemaker")
     try:
@@ -96,11 +100,3 @@ def _ensure_role(iam: Any, place: str) -> str:
         iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=policy)
     arn: str = role["Arn"]
     return arn
-
-
-def _ensure_bucket(s3: Any, name: str, region: str) -> None:
-    try:
-        s3.head_bucket(Bucket=name)
-    except ClientError:
-        place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=name, **(place if region != "us-east-1" else {}))

@@ -16,7 +16,8 @@ from typing import IO
 
 from local_aws.clients import Clients
 from local_aws.errors import UserError
-from local_aws.runners.docker import LABEL, connect
+from local_aws.runners.docker import LABEL
+from local_aws.runners.engine import connect
 from pipeline.data import split_uri
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 from pipeline.stack import Stack, read_stack

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from container.errors import InputError
-from local_aws.server import LEFT_OUT
+from local_aws.stack import LEFT_OUT
 from pipeline.local import ProjectAws
 
 import deploy

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from local_aws.server import LEFT_OUT
+from local_aws.stack import LEFT_OUT
 from pipeline import preflight, upsert_and_start
 from pipeline.checks.check import FAILURE, OK, WARNING, Check, run_check, run_checks
 from pipeline.checks.permissions import of_operator, of_pipeline, of_training

@@ -1,24 +1,23 @@
 """IAM, enforced: each call is allowed by a policy of who makes it, or refused.
 
-moto knows users, roles, keys, signatures and policies; added here is which resource a request is
-about, its condition keys, what else it needs to be allowed (iam:PassRole, sagemaker:AddTags, a key
-of KMS), and the record of it all.
-Source of actions and resources: the Service Authorization Reference.
+moto knows users, roles, keys, signatures and policies; added here is what else a request needs to
+be allowed (iam:PassRole, sagemaker:AddTags, a key of KMS), and the record of it all.
+Source of actions: the Service Authorization Reference.
 """
 
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
-from urllib.parse import unquote
 
 from local_aws.iam import key_policies
 from local_aws.iam.conditions import Context, met, request_keys
+from local_aws.iam.resources import resource_of
 
 from moto.core.authorization import enable_iam_authentication
 from moto.core.exceptions import AccessDeniedError, JsonRESTError
@@ -81,7 +80,7 @@ class Authorization:
 
         with (
             enable_iam_authentication(),
-            mock.patch.object(BaseResponse, "_determine_resource", _resource, create=True),
+            mock.patch.object(BaseResponse, "_determine_resource", resource_of, create=True),
             mock.patch.object(IAMRequestBase, "check_action_permitted", check),
         ):
             yield
@@ -210,87 +209,3 @@ def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
     if action != "s3:GetObject" or bucket is None or name in bucket.keys:
         return []
     return [("s3:ListBucket", bucket_arn, {})]
-
-
-def _resource(response: BaseResponse) -> str:
-    """Return the ARN that a request is about; `*` when its service has or needs none."""
-    service = str(response.service_name).removeprefix("aws")  # moto's name of Lambda is awslambda
-    if service == "lambda":
-        place = _function(response)
-    elif service in RESOURCES:
-        place = RESOURCES[service](response._get_param)
-    else:
-        return "*"
-    if place is None or place.startswith("arn:"):
-        return place or "*"
-    where = f"{response.region}:{response.current_account}"
-    return f"arn:{response.partition}:{service}:{where}:{place}"
-
-
-def _cloudformation(get: Callable[[str], Any]) -> str | None:
-    name = get("StackName")
-    return f"stack/{name}/*" if name and not name.startswith("arn:") else name
-
-
-def _codebuild(get: Callable[[str], Any]) -> str:
-    build = get("id") or (get("ids") or [""])[0]
-    return f"project/{get('projectName') or build.partition(':')[0]}"
-
-
-def _ecr(get: Callable[[str], Any]) -> str | None:
-    name = get("repositoryName") or (get("repositoryNames") or [None])[0]
-    return f"repository/{name}" if name else None
-
-
-def _logs(get: Callable[[str], Any]) -> str | None:
-    group = get("logGroupName")
-    return f"log-group:{group}:log-stream:{get('logStreamName') or ''}" if group else None
-
-
-SAGEMAKER_NAMES = {  # the first that a request has is what it is about
-    "PipelineName": "pipeline",
-    "TrainingJobName": "training-job",
-    "HyperParameterTuningJobName": "hyper-parameter-tuning-job",
-    "TransformJobName": "transform-job",
-    "ModelPackageGroupName": "model-package-group",
-    "ModelPackageName": "model-package",
-    "EndpointName": "endpoint",
-    "EndpointConfigName": "endpoint-config",
-    "ModelName": "model",
-}
-
-
-def _function(response: BaseResponse) -> str | None:
-    """Return the function that a request names in its path."""
-    found = re.search("/functions/([^/]+)", response.path)
-    name = unquote(found[1]) if found else None
-    return f"function:{name}" if name and not name.startswith("arn:") else name
-
-
-def _sagemaker(get: Callable[[str], Any]) -> str | None:
-    for member, kind in SAGEMAKER_NAMES.items():
-        if name := get(member):
-            return str(name) if name.startswith("arn:") else f"{kind}/{name}"
-    arn: str | None = get("PipelineExecutionArn") or get("ModelPackageArn") or get("ResourceArn")
-    return arn
-
-
-def _kms(get: Callable[[str], Any]) -> str | None:
-    key: str | None = get("KeyId")
-    return key if key is None or key.startswith("arn:") else f"key/{key}"
-
-
-def _sns(get: Callable[[str], Any]) -> str | None:
-    topic: str | None = get("TopicArn")
-    return topic
-
-
-RESOURCES = {
-    "cloudformation": _cloudformation,
-    "codebuild": _codebuild,
-    "ecr": _ecr,
-    "kms": _kms,
-    "logs": _logs,
-    "sagemaker": _sagemaker,
-    "sns": _sns,
-}

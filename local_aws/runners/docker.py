@@ -9,50 +9,17 @@ from typing import Any
 from local_aws.clients import Clients
 from local_aws.config import LOOPBACK, Image
 from local_aws.ecr import registry
-from local_aws.errors import JobFailed, UserError
+from local_aws.errors import JobFailed
+from local_aws.runners import image_failures
 from local_aws.runners.gateway import Gateway
 from local_aws.runners.runner import ContainerSpec, Started
-from local_aws.sagemaker import image_failures
 from local_aws.workspace import CONTAINER_LABEL, Workspace
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 LABEL = "local-aws.job"
 MOST_INSTANCES = 16  # of one job: they all share this machine
-
-
-def connect() -> docker.DockerClient:
-    """Raise UserError when no container engine answers."""
-    try:
-        engine = docker.from_env(timeout=600)
-        engine.ping()
-    except (DockerException, OSError) as error:
-        raise UserError(
-            f"no container engine answers: {_cause(error)}",
-            "start Docker, or leave out --containers",
-        ) from None
-    return engine
-
-
-def remove_containers(workspace: str) -> None:
-    """Remove the containers and networks of a local AWS. Raises OSError when no engine answers."""
-    marked = {"label": f"{CONTAINER_LABEL}={workspace}"}
-    try:
-        engine = connect()
-        for container in engine.containers.list(all=True, filters=marked):
-            container.remove(force=True)
-        for network in engine.networks.list(filters=marked):
-            network.remove()
-    except (UserError, DockerException) as error:
-        raise OSError(str(error)) from error
-
-
-def _cause(error: BaseException) -> str:
-    """Return what the system says, which the Docker SDK wraps four times over."""
-    while error.__context__ and not isinstance(error.__context__, NameError):  # of ssh:// support
-        error = error.__context__
-    return getattr(error, "strerror", None) or str(error)
 
 
 class ContainerRunner:

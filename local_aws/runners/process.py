@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,9 @@ from pathlib import Path
 
 from local_aws.clients import Clients
 from local_aws.config import LOOPBACK, Image
+from local_aws.listener import free_port
+from local_aws.runners import image_failures
 from local_aws.runners.runner import ContainerSpec, Started
-from local_aws.sagemaker import image_failures
 from local_aws.workspace import Workspace
 
 OPT_ML = "/opt/ml"
@@ -59,7 +59,7 @@ class ProcessRunner:
         ((host, root),) = spec.roots.items()
         private = not no_namespace()
         base = OPT_ML if private else str(root)
-        port = _free_port() if spec.port else None
+        port = free_port() if spec.port else None
         command = _command(spec, image)
         if private:
             mount_point = root.with_name(f"{root.name}-root")
@@ -135,13 +135,6 @@ def _path(image: Image) -> str:
 def _moved(part: str, base: str) -> str:
     """Return an argument with the job's tree in place of /opt/ml, which is not there."""
     return base + part.removeprefix(OPT_ML) if f"{part}/".startswith(f"{OPT_ML}/") else part
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class _ChildProcess:

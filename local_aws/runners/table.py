@@ -1,10 +1,20 @@
 """Chooses how a job is run: by the first entry of `images` that matches the URI of its image."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from local_aws.config import Image
-from local_aws.errors import JobFailed
+from local_aws.certificates import CertificateAuthority
+from local_aws.clients import Clients
+from local_aws.config import Config, Image
+from local_aws.errors import JobFailed, UserError
+from local_aws.guard import Guard
+from local_aws.runners.gateway import open_gateway
+from local_aws.runners.process import ProcessRunner
 from local_aws.runners.runner import ContainerSpec, Runner, Started
+from local_aws.workspace import Workspace
 
 
 class RunnerTable:
@@ -55,3 +65,59 @@ class RunnerTable:
 
     def _find(self, uri: str) -> tuple[Image, Runner] | None:
         return next((entry for entry in self._entries if entry[0].matches(uri)), None)
+
+
+@contextmanager
+def open_runners(
+    config: Config,
+    clients: Clients,
+    workspace: Workspace,
+    guard: Guard,
+    authority: CertificateAuthority,
+) -> Iterator[RunnerTable]:
+    """Yield the runners of the configuration's images.
+
+    Args:
+        config: With `containers`, every job runs in its image, also in one pushed to local AWS.
+        clients: Of local AWS itself.
+        workspace: Holds copies of the images' sources: they do not change while a job runs.
+        guard: Answers what containers ask of local AWS.
+        authority: Of the certificates that containers trust.
+
+    Raises:
+        UserError: The Docker SDK, the engine or the registry is missing, or a source is.
+    """
+    images = (Image("*", docker=True),) if config.containers else config.images
+    runners: dict[bool, Runner] = {False: ProcessRunner(clients, workspace)}
+    with ExitStack() as ending:
+        if any(image.docker for image in images):
+            try:
+                from local_aws.runners import docker, engine
+            except ImportError:
+                raise UserError(
+                    "the Docker SDK is not installed", "pip install 'sagemaker-local-aws[docker]'"
+                ) from None
+            from local_aws.ecr import registry
+
+            connected, host = engine.connect(), ""
+            if config.containers:
+                host = ending.enter_context(registry.start(clients, workspace))
+            gateway = ending.enter_context(open_gateway(guard, authority, connected))
+            runners[True] = docker.ContainerRunner(connected, clients, workspace, host, gateway)
+        folder = ending.enter_context(workspace.folder())
+        copied = [_copied(image, folder / str(number)) for number, image in enumerate(images)]
+        yield RunnerTable([(image, runners[image.docker]) for image in copied])
+
+
+def _copied(image: Image, folder: Path) -> Image:
+    """Return the entry with a copy of its source."""
+    if image.source is None:
+        return image
+    try:
+        shutil.copytree(image.source, folder / image.source.name)
+    except OSError as error:
+        raise UserError(
+            f"image {image.match}: source {image.source}: {error.strerror or error}",
+            "name a folder that can be read",
+        ) from None
+    return replace(image, environment={"PYTHONPATH": str(folder), **image.environment})

@@ -4,6 +4,7 @@ import json
 import uuid
 from typing import Any
 
+from local_aws.buckets import create_bucket
 from local_aws.clients import Clients
 from local_aws.ecr.images import put_image
 from local_aws.tests.waiting import wait_for_status
@@ -78,10 +79,7 @@ class Jobs(TrainingJobs):
     def __init__(self, clients: Clients) -> None:
         super().__init__(clients)
         self.bucket = f"jobs-{uuid.uuid4().hex[:12]}"
-        place = {"LocationConstraint": clients.region}  # which us-east-1 must not be given
-        elsewhere = clients.region != "us-east-1"
-        options = {"CreateBucketConfiguration": place} if elsewhere else {}
-        self.s3.create_bucket(Bucket=self.bucket, **options)
+        create_bucket(self.s3, self.bucket)
         self.role = make_role(clients, self.bucket)
         ecr = clients.client("ecr")
         uri = ecr.create_repository(repositoryName=self.bucket)["repository"]["repositoryUri"]
