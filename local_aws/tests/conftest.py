@@ -1,17 +1,19 @@
 """A local AWS in a process of its own: moto's state belongs to a process."""
 
 import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from local_aws.clients import Clients
-from local_aws.tests.jobs import CONFIG, Jobs
+from local_aws.tests.jobs import CONFIG, PROGRAM, Jobs
 from local_aws.tests.serving import FRAMEWORK, IMAGE, Serving
 
 import boto3
@@ -19,6 +21,14 @@ import pytest
 import yaml
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+
+BASE_IMAGE = os.environ.get("TEST_BASE_IMAGE", "")  # with python3, for linux/amd64
+ABSENT_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/absent:1"
+BUILT = "local-aws-tests"  # the start of the names of images that tests build
+QUOTAS = {
+    "ml.c5.xlarge for training job usage": 2,
+    "ml.c5.2xlarge for training job usage": 1,
+}
 
 Send = Callable[..., tuple[int, dict[str, str], bytes]]
 
@@ -61,7 +71,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         yaml.safe_dump(
             {
                 "images": [IMAGE, FRAMEWORK, *CONFIG["images"]],
-                "quotas": {"ml.c5.xlarge for training job usage": 2},
+                "quotas": QUOTAS,
             }
         )
     )
@@ -85,6 +95,54 @@ def clients_of(environment: dict[str, str]) -> Clients:
 def jobs(clients: Clients) -> Jobs:
     """What starts training jobs of a program of the tests."""
     return Jobs(clients)
+
+
+@pytest.fixture(scope="session")
+def container_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    """What starts jobs in containers, of one more local AWS; jobs of other images are processes."""
+    if reason := no_containers():
+        (pytest.fail if "REQUIRE_DOCKER" in os.environ else pytest.skip)(reason)
+    folder = tmp_path_factory.mktemp("containers")
+    engine = [{"match": each, "docker": True} for each in (BASE_IMAGE, f"{BUILT}:*", ABSENT_IMAGE)]
+    config = {"images": engine + CONFIG["images"], "quotas": QUOTAS}
+    (folder / "local_aws.yaml").write_text(yaml.safe_dump(config))
+    with built_image() as image, serving(folder) as printed:
+        yield Jobs(clients_of(printed), image)
+
+
+@contextmanager
+def built_image() -> Iterator[str]:
+    """Build an image whose ENTRYPOINT is the program of the tests, and remove it in the end."""
+    name = f"{BUILT}:{uuid.uuid4().hex}"
+    entrypoint = json.dumps(["python3", "-c", PROGRAM])
+    lines = f"FROM {BASE_IMAGE}\nENV SAGEMAKER_BASE_DIR=/opt/ml\nENTRYPOINT {entrypoint}\n"
+    build = ["docker", "build", "--quiet", f"--tag={name}", "-"]
+    subprocess.run(build, input=lines.encode(), capture_output=True, check=True)
+    try:
+        yield name
+    finally:
+        subprocess.run(["docker", "rmi", "--force", name], capture_output=True, check=True)
+
+
+def no_containers() -> str:
+    """Return why no job can run in a container here; empty when one can."""
+    if not BASE_IMAGE:
+        return "TEST_BASE_IMAGE names no image"
+    try:
+        subprocess.run(["docker", "image", "inspect", BASE_IMAGE], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return f"no container engine has {BASE_IMAGE}"
+    return ""
+
+
+@pytest.fixture(
+    params=["process", pytest.param("container", marks=pytest.mark.container_engine)],
+)
+def any_jobs(request: pytest.FixtureRequest) -> Jobs:
+    """What starts jobs: first as child processes, then in containers."""
+    name = "jobs" if request.param == "process" else "container_jobs"
+    found: Jobs = request.getfixturevalue(name)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -74,16 +74,14 @@ class TrainingJobs:
 
 
 class Jobs(TrainingJobs):
-    """Jobs of PROGRAM, with a bucket, a role and an image of their own."""
+    """Jobs of PROGRAM, with a bucket, a role and an image of their own, or one that is given."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, image: str = "") -> None:
         super().__init__(clients)
         self.bucket = f"jobs-{uuid.uuid4().hex[:12]}"
         create_bucket(self.s3, self.bucket)
         self.role = make_role(clients, self.bucket)
-        ecr = clients.client("ecr")
-        uri = ecr.create_repository(repositoryName=self.bucket)["repository"]["repositoryUri"]
-        self.image = f"{uri}@{put_image(ecr, uri, 'program', b'layer', {})}"
+        self.image = image or make_image(clients, self.bucket)
 
     def request(self, do: Any = "", **changes: Any) -> dict[str, Any]:
         """Return a CreateTrainingJob request."""
@@ -102,6 +100,13 @@ class Jobs(TrainingJobs):
             "ChannelName": name,
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
         }
+
+
+def make_image(clients: Clients, repository: str) -> str:
+    """Return the URI of an image in ECR, in a new repository."""
+    ecr = clients.client("ecr")
+    uri = ecr.create_repository(repositoryName=repository)["repository"]["repositoryUri"]
+    return f"{uri}@{put_image(ecr, uri, 'program', b'layer', {})}"
 
 
 def make_role(clients: Clients, name: str) -> str:

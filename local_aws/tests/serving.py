@@ -6,8 +6,7 @@ import uuid
 from typing import Any
 
 from local_aws.clients import Clients
-from local_aws.ecr.images import put_image
-from local_aws.tests.jobs import make_role
+from local_aws.tests.jobs import make_image, make_role
 from local_aws.tests.waiting import wait_for_status
 
 import boto3
@@ -77,9 +76,7 @@ class Serving:
         self.bucket = f"{REPOSITORY}{uuid.uuid4().hex[:12]}"
         self.s3.create_bucket(Bucket=self.bucket)
         self.role = make_role(clients, self.bucket)
-        ecr = clients.client("ecr")
-        uri = ecr.create_repository(repositoryName=self.bucket)["repository"]["repositoryUri"]
-        self.image = f"{uri}@{put_image(ecr, uri, 'program', b'layer', {})}"
+        self.image = make_image(clients, self.bucket)
         self.data = self.artifact(b"a model")
 
     def runtime_without_retries(self) -> Any:

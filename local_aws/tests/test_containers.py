@@ -1,43 +1,20 @@
 """Jobs in containers and as child processes, of one server."""
 
 import contextlib
-import os
 import socket
-import subprocess
-from collections.abc import Iterator
 
-from local_aws.tests.conftest import clients_of, serving
-from local_aws.tests.jobs import CONFIG, Jobs
+from local_aws.tests.conftest import ABSENT_IMAGE, BASE_IMAGE
+from local_aws.tests.jobs import Jobs
 from local_aws.tests.test_processing import GROUP, IN, OUT, Processing
 
 import pytest
-import yaml
 
-IMAGE = os.environ.get("TEST_BASE_IMAGE", "")  # with python3, for linux/amd64
-ABSENT = "683313688378.dkr.ecr.us-east-1.amazonaws.com/absent:1"
-
-
-def missing() -> str:
-    """Return why these tests cannot run here."""
-    if not IMAGE:
-        return "TEST_BASE_IMAGE names no image"
-    try:
-        subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return f"no container engine has {IMAGE}"
-    return ""
-
-
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
+pytestmark = pytest.mark.container_engine
 
 
 @pytest.fixture(scope="module")
-def processing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processing]:
-    folder = tmp_path_factory.mktemp("mixed")
-    images = [{"match": each, "docker": True} for each in (IMAGE, ABSENT)] + CONFIG["images"]
-    (folder / "local_aws.yaml").write_text(yaml.safe_dump({"images": images}))
-    with serving(folder) as environment:
-        yield Processing(Jobs(clients_of(environment)))
+def processing(container_jobs: Jobs) -> Processing:
+    return Processing(Jobs(container_jobs.clients))
 
 
 PROGRAM = f"""
@@ -61,7 +38,7 @@ def test_each_image_is_run_as_its_entry_says(in_container: bool, processing: Pro
         ProcessingOutputConfig={"Outputs": [processing.output("report", f"{in_container}")]},
     )
     if in_container:
-        request["AppSpecification"]["ImageUri"] = IMAGE
+        request["AppSpecification"]["ImageUri"] = BASE_IMAGE
     processing.sagemaker.create_processing_job(**request)
     job = processing.wait(request["ProcessingJobName"])
     assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
@@ -76,7 +53,7 @@ def test_a_jobs_own_command_may_change_the_files_of_its_channels(
     jobs.s3.put_object(Bucket=jobs.bucket, Key="shell/run.sh", Body=b"echo from the channel")
     place = "/opt/ml/input/data/code/run.sh"
     algorithm = {
-        "TrainingImage": IMAGE,
+        "TrainingImage": BASE_IMAGE,
         "TrainingInputMode": "File",
         "ContainerEntrypoint": ["/bin/sh"],
         "ContainerArguments": ["-c", f"chmod +x {place} && {place}"],
@@ -89,11 +66,11 @@ def test_a_jobs_own_command_may_change_the_files_of_its_channels(
 
 def test_an_image_that_the_engine_lacks_says_what_to_do(processing: Processing) -> None:
     request = processing.request("")
-    request["AppSpecification"]["ImageUri"] = ABSENT
+    request["AppSpecification"]["ImageUri"] = ABSENT_IMAGE
     processing.sagemaker.create_processing_job(**request)
     job = processing.wait(request["ProcessingJobName"])
     assert job["FailureReason"].startswith("ClientError: Cannot pull algorithm container. ")
-    assert f"docker pull {ABSENT}" in job["FailureReason"]
+    assert f"docker pull {ABSENT_IMAGE}" in job["FailureReason"]
 
 
 CALLS = """
@@ -141,7 +118,7 @@ def test_a_program_in_a_container_calls_aws_as_the_role_of_its_job(
         f"exec(open('{IN}/code/run.py').read())",
         ProcessingInputs=[processing.input("code", "calls/")],
     )
-    request["AppSpecification"]["ImageUri"] = IMAGE
+    request["AppSpecification"]["ImageUri"] = BASE_IMAGE
     request["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = hosts
     processing.sagemaker.create_processing_job(**request)
     job = processing.wait(request["ProcessingJobName"])
@@ -157,7 +134,7 @@ def test_who_is_on_no_network_of_a_job_is_not_answered_at_the_bridge(
     processing: Processing,
 ) -> None:
     request = processing.request("import os; print(os.environ['HTTPS_PROXY'])")
-    request["AppSpecification"]["ImageUri"] = IMAGE
+    request["AppSpecification"]["ImageUri"] = BASE_IMAGE
     processing.sagemaker.create_processing_job(**request)
     processing.wait(request["ProcessingJobName"])
     (line,) = processing.jobs.log(request["ProcessingJobName"], GROUP)

@@ -13,7 +13,7 @@ from local_aws.sagemaker.callbacks import Callbacks
 from local_aws.tests.conftest import clients_of, serving
 from local_aws.tests.fake_sagemaker import make_execution
 from local_aws.tests.jobs import Jobs
-from local_aws.tests.test_pipelines import Pipeline
+from local_aws.tests.test_pipelines import Pipeline, train
 from local_aws.tests.waiting import wait_for
 
 import pytest
@@ -226,6 +226,36 @@ def test_a_callback_step_waits_for_its_answer(jobs: Jobs, queue: Queue) -> None:
     }
     with pytest.raises(ClientError, match=f"No callback step waits for {token}"):
         jobs.sagemaker.send_pipeline_execution_step_success(**answer)
+
+
+def test_a_function_and_a_callback_take_what_a_job_made_and_give_it_to_the_next(
+    any_jobs: Jobs,
+) -> None:
+    queue = Queue(any_jobs.clients)
+    artifact = {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
+    asked = step(
+        make_function(any_jobs, "def answer(event, context): return event"),
+        "",
+        Arguments={"model": artifact},
+        OutputParameters=[{"OutputName": "model", "OutputType": "String"}],
+    )
+    called = queue.step() | {"Arguments": {"model": output("model")}}
+    printed = {"Std:Join": {"On": "", "Values": ["print('auc ", output("auc", "Call"), "')"]}}
+    last = train(any_jobs, printed, "Last")
+    pipeline = Pipeline(any_jobs, train(any_jobs), asked, called, last)
+    arn = pipeline.start()
+    message = queue.next()
+    any_jobs.sagemaker.send_pipeline_execution_step_success(
+        CallbackToken=message["token"], OutputParameters=[{"Name": "auc", "Value": "0.9"}]
+    )
+    execution, steps = pipeline.wait(arn)
+    assert execution["PipelineExecutionStatus"] == "Succeeded", steps
+    trained, scored = (
+        steps[n]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2] for n in (0, -1)
+    )
+    made = any_jobs.describe(trained)["ModelArtifacts"]["S3ModelArtifacts"]
+    assert message["arguments"] == {"model": made}
+    assert any_jobs.log(scored) == ["auc 0.9"]
 
 
 def test_a_callback_that_reports_a_failure_fails_the_step(jobs: Jobs, queue: Queue) -> None:

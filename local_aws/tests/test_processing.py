@@ -42,7 +42,7 @@ class Processing:
         }
         return {"OutputName": name, "S3Output": target}
 
-    def request(self, do: str, *arguments: str, **changes: Any) -> dict[str, Any]:
+    def request(self, do: str, *arguments: Any, **changes: Any) -> dict[str, Any]:
         """A CreateProcessingJob request of a program of Python."""
         request: dict[str, Any] = {
             "ProcessingJobName": f"job-{uuid.uuid4().hex[:12]}",

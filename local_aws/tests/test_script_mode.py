@@ -11,7 +11,7 @@ from typing import Any
 
 from local_aws.runners.process import SCRIPT_MODE
 from local_aws.runners.script_mode import NO_PROGRAM
-from local_aws.tests.conftest import clients_of, serving
+from local_aws.tests.conftest import BUILT, clients_of, serving
 from local_aws.tests.jobs import Jobs
 
 import pytest
@@ -78,9 +78,30 @@ def request(jobs: Jobs, image: str = IMAGE, **hyperparameters: Any) -> dict[str,
     }
 
 
-def test_a_script_gets_hyperparameters_as_arguments_and_folders_as_variables(jobs: Jobs) -> None:
+def in_its_image(jobs: Jobs) -> dict[str, Any]:
+    """Members of a request of a job whose container runs scripts, as a framework image does."""
+    put = jobs.s3.put_object
+    put(Bucket=jobs.bucket, Key="toolkit/train.py", Body=SCRIPT_MODE.read_bytes())
+    entrypoint = ["python3", "/opt/ml/input/data/toolkit/train.py"]
+    return {
+        "AlgorithmSpecification": {
+            "TrainingImage": jobs.image,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": entrypoint,
+            "ContainerArguments": ["train"],
+        },
+        "InputDataConfig": [jobs.channel("train", "rows/"), jobs.channel("toolkit", "toolkit/")],
+    }
+
+
+def test_a_script_gets_hyperparameters_as_arguments_and_folders_as_variables(
+    any_jobs: Jobs,
+) -> None:
+    jobs = any_jobs
     hyperparameters: dict[str, Any] = {"max-depth": 3, "n": "many", "flag": True}
     changes = request(jobs, **hyperparameters)
+    if jobs.image.startswith(BUILT):
+        changes |= in_its_image(jobs)
     job = jobs.wait(name := jobs.start(**changes))
     assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), jobs.log(name))
     notice, line = jobs.log(name)
