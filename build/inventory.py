@@ -9,7 +9,6 @@ from pipeline.serving.cost import describe_cost
 from pipeline.terminal import say
 
 import boto3
-from botocore.exceptions import ClientError
 
 RUNNING = ("Executing", "Stopping")
 ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
@@ -45,10 +44,8 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     stack_name = stack.get("StackName", "")
     for person in ("Operator", "Approver", "Deployer"):
-        policy_arn, own_roles = (
-            outputs.get(f"{person}PolicyArn"),
-            f"{stack_name}-{session.region_name}-",
-        )
+        policy_arn = outputs.get(f"{person}PolicyArn")
+        own_roles = f"{stack_name}-{session.region_name}-"
         check_not_attached(session.client("iam"), policy_arn, own_roles)
     sagemaker = session.client("sagemaker")
     pipelines = find_pipelines(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
@@ -118,13 +115,19 @@ def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]
     return found
 
 
+def list_names(sagemaker: Any, operation: str, kind: str, stack_name: str) -> list[str]:
+    """Return the names of all models, endpoint configurations or endpoints of a stack's name."""
+    pages = sagemaker.get_paginator(operation).paginate(NameContains=f"{stack_name}-")
+    return [item[f"{kind}Name"] for page in pages for item in page[f"{kind}s"]]
+
+
 def find_models(sagemaker: Any, stack_name: str, role_arn: str | None) -> list[str]:
     """Return the names of the models that run in the name of the stack's role."""
-    pages = sagemaker.get_paginator("list_models").paginate(NameContains=f"{stack_name}-")
-    names = [item["ModelName"] for page in pages for item in page["Models"]] if role_arn else []
+    if role_arn is None:
+        return []
     return [
         name
-        for name in names
+        for name in list_names(sagemaker, "list_models", "Model", stack_name)
         if sagemaker.describe_model(ModelName=name)["ExecutionRoleArn"] == role_arn
     ]
 
@@ -133,27 +136,22 @@ def find_endpoint_configs(
     sagemaker: Any, stack_name: str, models: Collection[str]
 ) -> dict[str, dict[str, Any]]:
     """Return the first variant of each endpoint configuration that serves one of `models`."""
-    pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=f"{stack_name}-")
-    names = (
-        [item["EndpointConfigName"] for page in pages for item in page["EndpointConfigs"]]
-        if models
-        else []
-    )
+    if not models:
+        return {}
     variants = {
         name: sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"][0]
-        for name in names
+        for name in list_names(sagemaker, "list_endpoint_configs", "EndpointConfig", stack_name)
     }
     return {name: each for name, each in variants.items() if each["ModelName"] in models}
 
 
 def find_endpoints(sagemaker: Any, stack_name: str, configs: Collection[str]) -> dict[str, str]:
     """Return endpoint name -> its configuration, which is one of `configs`."""
-    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=f"{stack_name}-")
-    names = (
-        [item["EndpointName"] for page in pages for item in page["Endpoints"]] if configs else []
-    )
+    if not configs:
+        return {}
     endpoints = {
-        name: sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"] for name in names
+        name: sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+        for name in list_names(sagemaker, "list_endpoints", "Endpoint", stack_name)
     }
     return {name: config for name, config in endpoints.items() if config in configs}
 
@@ -190,9 +188,7 @@ def list_images(ecr: Any, repository: str) -> dict[str, int] | None:
             for page in pages
             for image in page["imageDetails"]
         }
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "RepositoryNotFoundException":
-            raise
+    except ecr.exceptions.RepositoryNotFoundException:
         return None
 
 
@@ -205,8 +201,6 @@ def count_objects(s3: Any, bucket: str) -> Objects | None:
             versions += len(page.get("Versions", []))
             markers += len(page.get("DeleteMarkers", []))
             size += sum(version["Size"] for version in page.get("Versions", []))
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchBucket":
-            raise
+    except s3.exceptions.NoSuchBucket:
         return None
     return Objects(versions, markers, size)

@@ -5,7 +5,6 @@ with its digest. An image that is already there is not built again.
 """
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pipeline import cli
 from pipeline.data import Dataset, prepare, to_csv
 from pipeline.diagnosis import diagnose
 from pipeline.execution.log_stream import LAST_LINES, LogStream
+from pipeline.git import git
 from pipeline.image import (
     CONTAINER,
     REQUIREMENTS,
@@ -127,15 +127,9 @@ def build_variables(settings: Settings, digest: str | None) -> dict[str, str]:
 
 def source_revision() -> dict[str, str]:
     """Return the commit and its date, for the image's labels; `unknown` outside a git checkout."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        return answer.stdout.strip() if answer.returncode == 0 else "unknown"
-
     return {
-        "SOURCE_REVISION": git("rev-parse", "HEAD"),
-        "SOURCE_CREATED": git("show", "-s", "--format=%cI", "HEAD"),
+        "SOURCE_REVISION": git(ROOT, "rev-parse", "HEAD") or "unknown",
+        "SOURCE_CREATED": git(ROOT, "show", "-s", "--format=%cI", "HEAD") or "unknown",
     }
 
 

@@ -32,6 +32,7 @@ CRON_FIELDS = (
     ("year", r"[0-9*,/-]+", (1970, 2199)),
 )
 
+# YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
 Number = BeforeValidator(parse_number)
 Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
 SecurityGroup = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]

@@ -25,13 +25,12 @@ from pipeline.workflow.estimator import build_estimator
 from pipeline.workflow.parameter_types import ParameterFloat, ParameterInteger, ParameterString
 from pipeline.workflow.parameters import (
     CACHE_KEY,
+    DATA_URIS,
     IMAGE_URI,
     INSTANCE_COUNT,
     INSTANCE_TYPE,
     MIN_VALIDATION_AUC,
     SOURCE_REVISION,
-    TRAIN_DATA_URI,
-    VALIDATION_DATA_URI,
 )
 from pipeline.workflow.registration import register_model
 from pipeline.workflow.resource_config import TrainingStep
@@ -91,12 +90,8 @@ def build_pipeline(
     image_uri = ParameterString(IMAGE_URI, default_value=inputs.image_uri)
     revision = ParameterString(SOURCE_REVISION, default_value=inputs.source_revision)
     data_uris = {
-        contract.TRAIN_CHANNEL: ParameterString(
-            TRAIN_DATA_URI, default_value=inputs.data_uris[contract.TRAIN_CHANNEL]
-        ),
-        contract.VALIDATION_CHANNEL: ParameterString(
-            VALIDATION_DATA_URI, default_value=inputs.data_uris[contract.VALIDATION_CHANNEL]
-        ),
+        channel: ParameterString(name, default_value=inputs.data_uris[channel])
+        for channel, name in DATA_URIS.items()
     }
     hyperparameters = {
         name: _hyperparameter(name, value) for name, value in settings.hyperparameters.items()
@@ -141,12 +136,7 @@ def build_pipeline(
         ],
     )
     register = register_model(
-        stack,
-        session,
-        train,
-        image_uri=image_uri,
-        source_revision=revision,
-        data_uris=data_uris,
+        stack, session, train, image_uri=image_uri, source_revision=revision, data_uris=data_uris
     )
     auc = train.properties.FinalMetricDataList[contract.metric_name("auc")].Value
     gate = ConditionStep(

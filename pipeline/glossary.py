@@ -5,7 +5,7 @@ The meaning is the docstring of the function of `container/features.py` that mak
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -73,6 +73,17 @@ def meaning(function: str) -> str:
     text = inspect.getdoc(getattr(features, function)) or "No docstring."
     text = text.removeprefix("Return ")
     return text[0].upper() + text[1:]
+
+
+def meanings(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """Return the first sentence of the glossary on each column, as plain text for a table."""
+    functions = {
+        column: function for function, made in columns_by_function(rows).items() for column in made
+    }
+    texts = {name: meaning(functions[name]).partition("\n\n")[0] for name in columns}
+    return pd.DataFrame(
+        {"meaning": {name: " ".join(text.replace("`", "").split()) for name, text in texts.items()}}
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,16 +1,15 @@
 """The training image: named by the content of container/, pinned by digest."""
 
 import hashlib
-import subprocess
+import json
 from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
-
-from botocore.exceptions import ClientError
+from pipeline.git import git
 
 CONTAINER = Path(__file__).parent.parent / "container"
-SINGLE = (  # media types of a manifest of one image; an index or a list holds several
+IMAGE_MANIFESTS = (  # media types of a manifest of one image; an index or a list holds several
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
@@ -55,17 +54,23 @@ def image_tag(accelerator: str, base_image: str, folder: Path = CONTAINER) -> st
 
 def _tracked(folder: Path) -> set[str]:
     """Return the paths below `folder` that git tracks; none outside a git checkout."""
-    command = ["git", "-C", str(folder), "ls-files", "-z"]
-    try:
-        answer = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-    except OSError:  # no git
-        return set()
-    return set(filter(None, answer.stdout.decode().split("\0"))) - {".dockerignore"}
+    listed = git(folder, "ls-files", "-z") or ""
+    return set(filter(None, listed.split("\0"))) - {".dockerignore"}
 
 
 def _sources(folder: Path) -> set[str]:
     found = (path.relative_to(folder) for pattern in SOURCES for path in folder.rglob(pattern))
     return {path.as_posix() for path in found if not path.name.startswith(".")}
+
+
+def read_manifest(ecr: Any, repository: str, digest: str) -> dict[str, Any]:
+    """Return the manifest of an image; an empty one when ECR has no single image by this digest."""
+    images = ecr.batch_get_image(
+        repositoryName=repository,
+        imageIds=[{"imageDigest": digest}],
+        acceptedMediaTypes=list(IMAGE_MANIFESTS),
+    )["images"]
+    return dict(json.loads(images[0]["imageManifest"])) if images else {}
 
 
 def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:
@@ -76,9 +81,7 @@ def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:
     repository = repository_uri.split("/", 1)[1]
     try:
         images = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ImageNotFoundException":
-            raise
+    except ecr.exceptions.ImageNotFoundException:
         raise InputError(
             f"image {repository_uri}:{tag}: not there, so the present container/ has no image",
             "python build/push_image.py",

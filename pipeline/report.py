@@ -5,7 +5,6 @@ this checkout. The page lies in runs/<execution id>/ with its pictures, and with
 Notion imports.
 """
 
-import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,21 +67,6 @@ def check_ended(sagemaker: Any, execution_arn: str) -> None:
         )
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.local_parser(__doc__)
-    parser.add_argument(
-        "execution",
-        nargs="?",
-        default="latest",
-        metavar="EXECUTION_ARN",
-        help="of an execution that has ended; or latest, the last one of pipeline_name (default)",
-    )
-    parser.add_argument(
-        "--language", choices=LANGUAGES, default="en", help="of the page (default: en)"
-    )
-    return parser.parse_args(argv)
-
-
 def local_pages(settings: Settings, execution: str) -> list[Path]:
     """Return the pages of a run with --local, which were written at its end.
 
@@ -99,47 +83,61 @@ def local_pages(settings: Settings, execution: str) -> list[Path]:
     )
 
 
-def _main(arguments: argparse.Namespace) -> int:
-    settings = load_settings(arguments.config)
-    if arguments.local:
-        print(*local_pages(settings, arguments.execution), sep="\n")
-        return cli.SUCCEEDED
+def read_pages(settings: Settings, config: Path, execution: str, language: str) -> list[Path]:
+    """Read an execution back from the account, and write its page. Raises InputError."""
     session = boto3.Session(region_name=settings.region)
     sagemaker, s3 = session.client("sagemaker"), session.client("s3")
-    execution_arn = arguments.execution
-    if execution_arn == "latest":
-        execution_arn = latest_execution(sagemaker, settings.pipeline_name)
-    match = EXECUTION_ARN.fullmatch(execution_arn)
+    if execution == "latest":
+        execution = latest_execution(sagemaker, settings.pipeline_name)
+    match = EXECUTION_ARN.fullmatch(execution)
     if match is None:
         raise InputError(
-            f"execution {execution_arn!r}: not the ARN of an execution",
+            f"execution {execution!r}: not the ARN of an execution",
             "give arn:aws:sagemaker:REGION:ACCOUNT:pipeline/NAME/execution/ID, or latest",
         )
     if match[1] != settings.region:
         raise InputError(
-            f"execution {execution_arn}: in {match[1]}, while region is {settings.region}",
-            f"set region to {match[1]} in {arguments.config}",
+            f"execution {execution}: in {match[1]}, while region is {settings.region}",
+            f"set region to {match[1]} in {config}",
         )
-    check_ended(sagemaker, execution_arn)
+    check_ended(sagemaker, execution)
     make_folder(RUNS)
-    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.CLIENT_CONFIG)
     served = read_served(sagemaker, endpoint_name(settings))
-    record = collect(sagemaker, s3, session.client("ecr"), pricing, execution_arn, served)
+    record = collect(sagemaker, s3, session.client("ecr"), pricing, execution, served)
     diagnosis, _ = diagnose_run(session.client("logs"), record)
     record["diagnosis"] = diagnosis.id if diagnosis else None
-    folder = run_folder(execution_arn, RUNS)
+    folder = run_folder(execution, RUNS)
     if not folder.exists():  # the record that was made at the end of the run stays
         save(s3, record, RUNS)
-    languages = [arguments.language]
-    for path in write_pages(session, settings, arguments.config, record, folder, languages):
-        print(path)
-    return cli.SUCCEEDED
+    return write_pages(session, settings, config, record, folder, [language])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the evidence page of a recorded run, and return the exit code."""
-    arguments = _arguments(argv)
-    return cli.run(lambda: _main(arguments))
+    parser = cli.local_parser(__doc__)
+    parser.add_argument(
+        "execution",
+        nargs="?",
+        default="latest",
+        metavar="EXECUTION_ARN",
+        help="of an execution that has ended; or latest, the last one of pipeline_name (default)",
+    )
+    parser.add_argument(
+        "--language", choices=LANGUAGES, default="en", help="of the page (default: en)"
+    )
+    given = parser.parse_args(argv)
+
+    def command() -> int:
+        settings = load_settings(given.config)
+        if given.local:
+            pages = local_pages(settings, given.execution)
+        else:
+            pages = read_pages(settings, given.config, given.execution, given.language)
+        print(*pages, sep="\n")
+        return cli.SUCCEEDED
+
+    return cli.run(command)
 
 
 if __name__ == "__main__":

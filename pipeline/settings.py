@@ -5,21 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from container.contract import parse_hyperparameters, parse_number
+from container.contract import parse_hyperparameters
 from container.errors import InputError, did_you_mean
 from local_aws.partitions import sagemaker_regions
 from local_aws.service_model import training_instance_types
-from pipeline.company import CompanySettings
+from pipeline.company import CompanySettings, Number
 from pipeline.tuning_settings import Tuning
 
 import yaml
-from pydantic import (
-    BeforeValidator,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
 SMALLEST = "smallest"  # instance_type: what pipeline/smallest_instance.py finds in the account
@@ -27,9 +21,6 @@ MOST_INSTANCE_TYPES = 5  # InstancePreferences of CreateTrainingJob
 
 
 PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-
-# YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
-Number = BeforeValidator(parse_number)
 
 
 class Settings(CompanySettings):

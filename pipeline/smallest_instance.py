@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from local_aws import collector
 from pipeline import cli
-from pipeline.instances.choice import choose_smallest, evaluate
-from pipeline.instances.facts import ApiRecorder, read_facts
-from pipeline.instances.survey import EVIDENCE, job_requirements, keep, measured_runs
-from pipeline.instances.table import INDENT, choices, proof, smaller_than, table
+from pipeline.instances.choice import choose_smallest, smaller_than
+from pipeline.instances.survey import SURVEY_FILE, measured_runs, save_survey, take_survey
+from pipeline.instances.table import INDENT, choices, proof, table
 from pipeline.settings import Settings, load_settings
 from pipeline.terminal import make_console, say
 
@@ -32,21 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         settings = load_settings(arguments.config)
         with cli.endpoint(arguments, settings):
-            return survey(settings, every=arguments.all)
+            return print_survey(settings, every=arguments.all)
 
     return cli.run(command)
 
 
-def survey(settings: Settings, *, every: bool) -> int:
-    """Ask, keep the answers in EVIDENCE, and print the choice with smaller types, or every one."""
+def print_survey(settings: Settings, *, every: bool) -> int:
+    """Keep the answers in SURVEY_FILE, and print the choice with smaller types, or every one."""
     runs = measured_runs(settings)
-    job = job_requirements(settings, runs)
-    recorder = ApiRecorder()
-    session = boto3.Session(region_name=settings.region)
-    facts = read_facts(recorder, session, settings.region)
-    candidates = evaluate(facts, job)
-    keep(EVIDENCE, recorder, settings.region, job, candidates)
-    out = make_console(stderr=False)
+    facts, survey = take_survey(boto3.Session(region_name=settings.region), settings, runs)
+    save_survey(survey, SURVEY_FILE)
+    job, candidates, out = survey.requirements, survey.instance_types, make_console(stderr=False)
     if every:
         say(f"{table(candidates)}\n\n{choices(candidates)}\n", out, INDENT)
     best = choose_smallest(facts, job, settings.region)
@@ -54,7 +49,7 @@ def survey(settings: Settings, *, every: bool) -> int:
     if not every:
         smaller = table([*smaller_than(best, candidates), best])
         say(f"\n{smaller}", out, smaller.index("usable"))
-    say(f"{len(recorder.answers)} answers are in {EVIDENCE}")
+    say(f"{len(survey.answers)} answers are in {SURVEY_FILE}")
     return cli.SUCCEEDED
 
 

@@ -6,13 +6,12 @@ to a running local AWS.
 """
 
 import io
-import json
 import tarfile
 from pathlib import Path
 from typing import Any
 
 from local_aws.ecr.images import put_image
-from pipeline.image import CONTAINER, NONE, REQUIREMENTS, SINGLE, image_tag, source_files
+from pipeline.image import CONTAINER, NONE, REQUIREMENTS, image_tag, read_manifest, source_files
 
 # Source: OCI Image Format Specification, "Image Configuration".
 CONFIG = {
@@ -42,12 +41,7 @@ def put_source_image(
 
 def is_built(ecr: Any, repository: str, digest: str) -> bool:
     """Return whether an image in ECR was built: one made here has one layer, and no base image."""
-    images = ecr.batch_get_image(
-        repositoryName=repository,
-        imageIds=[{"imageDigest": digest}],
-        acceptedMediaTypes=list(SINGLE),
-    )["images"]
-    return bool(images) and len(json.loads(images[0]["imageManifest"]).get("layers", ())) > 1
+    return len(read_manifest(ecr, repository, digest).get("layers", ())) > 1
 
 
 def _layer(folder: Path, accelerator: str) -> bytes:

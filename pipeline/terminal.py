@@ -66,11 +66,7 @@ def fit(line: str, width: int, indent: int = 2, *, whole: bool = False) -> str:
         room = width - indent
         line = " ".join(_shorten(word, room) for word in line.split(" "))
     return textwrap.fill(
-        line,
-        width,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+        line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
     )
 
 

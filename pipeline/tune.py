@@ -84,7 +84,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
     settings, session, stack, dataset, image_uri = bootstrap(settings)
     # A list of types is for one training job: a search takes the first.
     settings = settings.model_copy(update={"instance_type": settings.instance_types[0]})
-    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.CLIENT_CONFIG)
     price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])
     kept = settings.warm_pool_seconds or 0
     on_aws = is_aws(session.client("s3").meta.endpoint_url)

@@ -3,23 +3,15 @@
 import math
 from typing import Annotated, Any, Literal, Self
 
-from container.contract import FOLDS_RANGE, HYPERPARAMETERS, Hyperparameter, parse_number
+from container.contract import FOLDS_RANGE, HYPERPARAMETERS, Hyperparameter
 from container.errors import did_you_mean
+from pipeline.company import Number
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 LOGARITHMIC = "Logarithmic"
 RANDOM, GRID, BAYESIAN = "Random", "Grid", "Bayesian"
 MOST_VALUES = 30  # of one hyperparameter (ParameterValues in CreateHyperParameterTuningJob)
-
-Number = BeforeValidator(parse_number)
 
 
 class Range(BaseModel):

@@ -26,7 +26,7 @@ from pipeline.execution.record import collect, save
 from pipeline.execution.summary import INDENT, summary
 from pipeline.image import source_tag
 from pipeline.instances import price_list
-from pipeline.instances.survey import EVIDENCE, keep_survey
+from pipeline.instances.survey import SURVEY_FILE, save_survey, take_survey
 from pipeline.runs import RUNS, make_folder
 from pipeline.serving.endpoint import endpoint_name, read_served
 from pipeline.settings import SMALLEST, Settings, listed_types, load_settings
@@ -111,7 +111,7 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
     if arguments.no_cache:
         parameters[CACHE_KEY] = uuid.uuid4().hex
     instance_type, instances = instances_of(definition, parameters, settings)
-    pricing = price_list.pricing_client(session, settings.region, price_list.SOON)
+    pricing = price_list.pricing_client(session, settings.region, price_list.CLIENT_CONFIG)
     priced_type, price = ask_most_expensive(pricing, settings.region, listed_types(instance_type))
     on_aws = is_aws(s3.meta.endpoint_url)
     if note := check_ceiling(price, priced_type, instances, settings, on_aws=on_aws):
@@ -165,7 +165,7 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
     say(f"{'record':<12}  {folder}", out)
     if arguments.local:  # an account can be asked at any time, a local AWS only now
         stage("asking for the smallest instance")
-        keep_survey(session, settings, [record], folder / EVIDENCE)
+        save_survey(take_survey(session, settings, [record])[1], folder / SURVEY_FILE)
     stage("writing the evidence pages")
     # In every language now: after --local, what they are read back from is gone.
     pages = write_pages(session, settings, arguments.config, record, folder, LANGUAGES)

@@ -258,6 +258,16 @@ def enter(monkeypatch: pytest.MonkeyPatch) -> Enter:
     return point_at
 
 
+def trust(**changes: Any) -> dict[str, Any]:
+    """Return a trust policy for SageMaker, with changes of its statement."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement | changes]}
+
+
 @contextmanager
 def small_file_system(folder: Path, size: str) -> Iterator[Path]:
     """Mounted at `folder`, which is made; skips the test where that is not allowed."""

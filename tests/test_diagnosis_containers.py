@@ -13,7 +13,7 @@ from container.errors import InputError
 from local_aws.ecr import registry
 from pipeline import cli
 from pipeline.data import Dataset
-from pipeline.image import NONE, SINGLE, image_tag
+from pipeline.image import IMAGE_MANIFESTS, NONE, image_tag
 
 import push_image
 import pytest
@@ -129,11 +129,15 @@ def index_of(image: Image, uri: str) -> str:
     login = registry.login(image.clients())
     headers = urllib3.make_headers(basic_auth=f"{login['username']}:{login['password']}")
     place = f"http://{host}/v2/{name}/manifests/"
-    manifest = urllib3.request("GET", f"{place}{digest}", headers=headers | {"Accept": SINGLE[1]})
+    manifest = urllib3.request(
+        "GET", f"{place}{digest}", headers=headers | {"Accept": IMAGE_MANIFESTS[1]}
+    )
     index = {
         "schemaVersion": 2,
         "mediaType": INDEX,
-        "manifests": [{"mediaType": SINGLE[1], "digest": digest, "size": len(manifest.data)}],
+        "manifests": [
+            {"mediaType": IMAGE_MANIFESTS[1], "digest": digest, "size": len(manifest.data)}
+        ],
     }
     answer = urllib3.request(
         "PUT", f"{place}index", headers=headers | {"Content-Type": INDEX}, body=json.dumps(index)

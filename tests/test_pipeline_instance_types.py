@@ -107,11 +107,11 @@ def test_every_page_is_read_and_kept_with_its_time(local_aws: ProjectAws) -> Non
     assert wanted not in [each["QuotaName"] for each in pages[0]["Quotas"]], (
         "who filters the first page alone does not find it"
     )
-    assert [each["answer"] for each in recorder.answers] == pages
+    assert [each.answer for each in recorder.answers] == pages
     for answer in recorder.answers:
-        assert answer["service"] == "service-quotas"
-        assert answer["parameters"] == {"ServiceCode": "sagemaker"}
-        assert answer["at"].endswith("+00:00")
+        assert answer.service == "service-quotas"
+        assert answer.parameters == {"ServiceCode": "sagemaker"}
+        assert answer.at.endswith("+00:00")
 
 
 def test_an_instance_type_of_other_regions_is_not_described(local_aws: ProjectAws) -> None:

@@ -10,8 +10,6 @@ from local_aws.service_model import violations
 from pipeline.checks.check import CheckWarning, settled
 from pipeline.checks.run_context import RunContext, Services, known
 
-from botocore.exceptions import ClientError
-
 
 def definition(_: Services, run: RunContext) -> str:
     """Check every name, length and value of the definition, and of the request that sends it."""
@@ -33,9 +31,7 @@ def drift(services: Services, run: RunContext) -> str:
     name, here = run.settings.pipeline_name, known(run.definition, "definition")
     try:
         deployed = services.sagemaker.describe_pipeline(PipelineName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFound":
-            raise
+    except services.sagemaker.exceptions.ResourceNotFound:
         return f"{name} is not deployed yet"
     there = json.loads(deployed["PipelineDefinition"])
     if there == here:

@@ -7,14 +7,11 @@ from typing import Any
 from container.errors import InputError
 from pipeline.checks.check import CheckWarning, settled
 from pipeline.checks.run_context import NotChecked, RunContext, Services, known
-from pipeline.image import SINGLE
+from pipeline.image import IMAGE_MANIFESTS, read_manifest
 from pipeline.registry import DIGEST, RegistryError, find_digest
-
-from botocore.exceptions import ClientError
 
 PLATFORM = "linux/amd64"  # of every instance type that trains
 DOWNLOAD_SECONDS = 20.0
-NOT_FOUND = "ImageNotFoundException"
 SERIOUS = ("CRITICAL", "HIGH")
 BASE_NAME = "org.opencontainers.image.base.name"  # a label: see container/Dockerfile
 PUSH = "python build/push_image.py"
@@ -28,12 +25,10 @@ def image(services: Services, run: RunContext) -> str:
         answer = services.ecr.describe_images(
             repositoryName=name, imageIds=[{"imageDigest": digest}]
         )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != NOT_FOUND:
-            raise
+    except services.ecr.exceptions.ImageNotFoundException:
         raise InputError(f"{uri} is not there", PUSH) from None
     kind = answer["imageDetails"][0].get("imageManifestMediaType")
-    if kind and kind not in SINGLE:
+    if kind and kind not in IMAGE_MANIFESTS:
         raise InputError(
             f"{uri} is an index of several images ({kind}), which a training job cannot pull",
             f"build it for one platform, without provenance, as {PUSH} does",
@@ -83,14 +78,12 @@ def base(services: Services, run: RunContext) -> str:
 
 def scan(services: Services, run: RunContext) -> str:
     """Return what ECR's scan found: severe findings are worth a new base image, but stop no job."""
-    name, digest = _place(run)
+    (name, digest), errors = _place(run), services.ecr.exceptions
     try:
         answer = services.ecr.describe_image_scan_findings(
             repositoryName=name, imageId={"imageDigest": digest}
         )
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ScanNotFoundException", NOT_FOUND):
-            raise
+    except (errors.ScanNotFoundException, errors.ImageNotFoundException):
         raise NotChecked("the image has not been scanned") from None
     status = answer["imageScanStatus"]["status"]
     counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
@@ -108,10 +101,7 @@ def scan(services: Services, run: RunContext) -> str:
 
 def _configuration(ecr: Any, name: str, digest: str) -> dict[str, Any]:
     """Read the image's configuration (source: OCI Image Format Specification)."""
-    images = ecr.batch_get_image(
-        repositoryName=name, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=list(SINGLE)
-    )["images"]
-    manifest = json.loads(images[0]["imageManifest"]) if images else {}
+    manifest = read_manifest(ecr, name, digest)
     if "config" not in manifest:
         raise NotChecked("no single manifest")
     answer = ecr.get_download_url_for_layer(

@@ -1,7 +1,8 @@
 """The roles, and what the principals of a run may do, as IAM's policy simulator says."""
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,13 +17,8 @@ from pipeline.checks.permissions import (
     of_training,
 )
 from pipeline.checks.run_context import NotChecked, RunContext, Services, known
-from pipeline.settings import Settings
-from pipeline.stack import Stack
-
-from botocore.exceptions import ClientError
 
 Document = dict[str, Any]
-Needed = Callable[[Settings, Stack], list[Permission]]
 
 _USER = re.compile(r"arn:[^:]+:iam::\d{12}:user/.+")
 _ASSUMED_ROLE = re.compile(
@@ -45,9 +41,7 @@ def roles(services: Services, run: RunContext) -> str:
         name = arn.rpartition("/")[2]
         try:
             role = services.iam.get_role(RoleName=name)["Role"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchEntity":
-                raise
+        except services.iam.exceptions.NoSuchEntityException:
             raise InputError(f"{arn} does not exist, though the stack names it", DEPLOY) from None
         if not trusts_sagemaker(role["AssumeRolePolicyDocument"], stack.account, source):
             raise InputError(
@@ -69,11 +63,8 @@ def operator_permissions(services: Services, run: RunContext) -> str:
         raise NotChecked(f"{who} is neither a user nor a role of IAM")
     hint = f"ask for the policy OperatorPolicyArn of stack {run.settings.stack_name}"
     for arn in arns:
-        try:
+        with contextlib.suppress(services.iam.exceptions.NoSuchEntityException):
             return _check(services.iam, arn, of_operator(run.settings, stack), hint)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchEntity":
-                raise
     # It is in a path that no rule tells: IAM must say which.
     arn = services.iam.get_role(RoleName=arns[-1].rpartition("/")[2])["Role"]["Arn"]
     return _check(services.iam, arn, of_operator(run.settings, stack), hint)

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 # A check is worth no long wait; IAM and Service Quotas may ask for a slower pace.
-PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def make_services(session: boto3.Session) -> Services:
     """Make the clients of all services that the checks read from."""
     names = {name: name for name in Services.__dataclass_fields__} | {"quotas": "service-quotas"}
     return Services(
-        **{name: session.client(service, config=PATIENCE) for name, service in names.items()}
+        **{name: session.client(service, config=CLIENT_CONFIG) for name, service in names.items()}
     )
 
 

@@ -12,11 +12,6 @@ from pipeline.evidence.scoring import TOLERANCE, largest_difference
 from pipeline.instances.choice import smallest, usable
 from pipeline.workflow.parameters import MIN_VALIDATION_AUC
 
-# The points in the assignment's order; the templates of the page have their words.
-REQUIRED = ("aws", "image", "hyperparameters", "artifact", "smallest", "repeatable")
-PLUS = ("metrics", "log", "economy", "privilege")
-FURTHER = ("gate", "content_hash")
-
 
 @dataclass(frozen=True)
 class Check:
@@ -25,25 +20,6 @@ class Check:
     passed: bool
     reason: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-
-
-def run_checks(evidence: Evidence) -> dict[str, Check]:
-    """Return the result for each point by its name, in the order of the page."""
-    functions = {
-        "aws": _aws,
-        "image": _image,
-        "hyperparameters": _hyperparameters,
-        "artifact": _artifact,
-        "smallest": _smallest,
-        "repeatable": _repeatable,
-        "metrics": _metrics,
-        "log": _log,
-        "economy": _economy,
-        "privilege": _privilege,
-        "gate": _gate,
-        "content_hash": _content_hash,
-    }
-    return {name: function(evidence) for name, function in functions.items()}
 
 
 def _aws(evidence: Evidence) -> Check:
@@ -79,9 +55,9 @@ def _smallest(evidence: Evidence) -> Check:
     survey, record = evidence.survey, evidence.record
     if survey is None:
         return Check(False, "missing")
-    if survey.region != record["region"] or is_aws(survey.endpoint) != evidence.on_aws:
+    if survey.region != record["region"] or is_aws(survey.answers[0].endpoint) != evidence.on_aws:
         return Check(False, "elsewhere")
-    best = smallest(usable(survey.candidates))
+    best = smallest(usable(survey.instance_types))
     values = {"best": best.instance_type if best else "-"}
     if best is None or best.instance_type != record["instance_type"]:
         return Check(False, "other", values)
@@ -163,3 +139,21 @@ def _gate(evidence: Evidence) -> Check:
 
 def _content_hash(evidence: Evidence) -> Check:
     return Check(_has_hashes(evidence))
+
+
+# The points in the assignment's order; the templates of the page have their words.
+REQUIRED = {
+    "aws": _aws,
+    "image": _image,
+    "hyperparameters": _hyperparameters,
+    "artifact": _artifact,
+    "smallest": _smallest,
+    "repeatable": _repeatable,
+}
+PLUS = {"metrics": _metrics, "log": _log, "economy": _economy, "privilege": _privilege}
+FURTHER = {"gate": _gate, "content_hash": _content_hash}
+
+
+def run_checks(evidence: Evidence) -> dict[str, Check]:
+    """Return the result for each point by its name, in the order of the page."""
+    return {name: check(evidence) for name, check in (REQUIRED | PLUS | FURTHER).items()}

@@ -16,10 +16,7 @@ from pipeline.execution.progress import list_steps
 from pipeline.execution.record import read_definition
 from pipeline.execution.training_job import JobLog
 from pipeline.image import image_tag
-from pipeline.instances.choice import Candidate, JobRequirements
-from pipeline.instances.facts import Quota, Size
-from pipeline.instances.price_list import Price
-from pipeline.instances.survey import EVIDENCE
+from pipeline.instances.survey import SURVEY_FILE, Survey, read_survey
 from pipeline.runs import RUNS, Record, recorded_runs
 from pipeline.settings import Settings
 from pipeline.source_image import is_built
@@ -39,18 +36,6 @@ class Image:
     tags: Sequence[str]
     pushed_at: str
     size: int  # in bytes, compressed
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What smallest-instance.json holds (see pipeline/smallest_instance.py)."""
-
-    region: str
-    endpoint: str
-    asked_at: str
-    answers: int
-    requirements: JobRequirements
-    candidates: Sequence[Candidate]
 
 
 @dataclass(frozen=True)
@@ -100,7 +85,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record, folder: P
         image_tag=image_tag(settings.accelerator, settings.base_image),
         log=_read(JobLog(session.client("logs"), job_name).new_lines) or [] if job_name else [],
         scoring=score_again(s3, record),
-        survey=read_survey(folder / EVIDENCE) or read_survey(EVIDENCE),
+        survey=read_survey(folder / SURVEY_FILE) or read_survey(SURVEY_FILE),
         runs=_read(lambda: recorded_runs(RUNS, record["region"], pipeline_name)),
         commit=present_commit(),
         data_file=_relative(settings.data_file),
@@ -110,37 +95,6 @@ def gather(session: boto3.Session, settings: Settings, record: Record, folder: P
 def _relative(path: Path) -> Path:
     path = path.resolve()
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-
-
-def read_survey(path: Path) -> Survey | None:
-    """Read smallest-instance.json; None where there is no such file, or it is not whole."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        first = content["answers"][0]
-        return Survey(
-            region=content["region"],
-            endpoint=first["endpoint"],
-            asked_at=first["at"],
-            answers=len(content["answers"]),
-            requirements=JobRequirements(**content["requirements"]),
-            candidates=[_candidate(each) for each in content["instance_types"]],
-        )
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
-def _candidate(content: dict[str, Any]) -> Candidate:
-    def made(kind: Callable[..., Answer], name: str) -> Answer | None:
-        return kind(**content[name]) if content[name] else None
-
-    return Candidate(
-        instance_type=content["instance_type"],
-        size=made(Size, "size"),
-        price=made(Price, "price"),
-        on_demand=made(Quota, "on_demand"),
-        spot=made(Quota, "spot"),
-        problems=tuple(content["problems"]),
-    )
 
 
 def _read(call: Callable[[], Answer]) -> Answer | None:

@@ -12,9 +12,10 @@ from container.contract import METRICS
 from container.schema import LABEL
 from local_aws.definition.graph import mermaid
 from pipeline.evidence.checklist import FURTHER, PLUS, REQUIRED, run_checks
-from pipeline.evidence.evidence import Evidence, Survey
+from pipeline.evidence.evidence import Evidence
 from pipeline.evidence.snippets import read_snippets
-from pipeline.instances.choice import MEMORY_FACTOR, smallest, usable
+from pipeline.instances.choice import MEMORY_FACTOR, smaller_than, smallest, usable
+from pipeline.instances.survey import Survey
 from pipeline.workflow.parameters import CACHE_KEY, MIN_VALIDATION_AUC
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -134,15 +135,15 @@ def _closest(baselines: Mapping[str, Mapping[str, float]] | None) -> str | None:
 
 def _survey(survey: Survey | None) -> dict[str, Any] | None:
     """Return what the survey of the instance types says about the smallest usable one."""
-    best = smallest(usable(survey.candidates)) if survey else None
+    best = smallest(usable(survey.instance_types)) if survey else None
     if survey is None or best is None:
         return None
-    smaller = [each for each in survey.candidates if each.size and each.by_size < best.by_size]
+    smaller = smaller_than(best, survey.instance_types)
     quota = best.quota(survey.requirements.purchase)
     return {
         "best": best.instance_type,
-        "all": len(survey.candidates),
-        "answers": survey.answers,
+        "all": len(survey.instance_types),
+        "answers": len(survey.answers),
         "smaller": [(each.instance_type, "; ".join(each.problems)) for each in smaller],
         "quota": f"{quota.instances:g}" if quota else None,
         "quota_code": quota.code if quota else None,

@@ -1,10 +1,11 @@
 """Quote marked parts of the project's files: from `# docs: NAME` to `# docs: end`."""
 
-import subprocess
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+from pipeline.git import git
 
 ROOT = Path(__file__).parents[2]
 MARK, END = "# docs: ", "# docs: end"
@@ -63,14 +64,14 @@ def _read(root: Path, path: str, name: str) -> Snippet:
 
 def present_commit(root: Path = ROOT) -> Commit | None:
     """Return the commit of this checkout; None outside of one, or without git."""
-    top = _git(root, "rev-parse", "--show-toplevel")
+    top = git(root, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != root.resolve():
         return None
-    sha = _git(root, "rev-parse", "HEAD")
+    sha = git(root, "rev-parse", "HEAD")
     if sha is None:
         return None
-    changed = bool(_git(root, "status", "--porcelain"))
-    return Commit(sha, changed, _public(_git(root, "remote", "get-url", "origin")))
+    changed = bool(git(root, "status", "--porcelain"))
+    return Commit(sha, changed, _public(git(root, "remote", "get-url", "origin")))
 
 
 def _public(url: str | None) -> str | None:
@@ -79,17 +80,3 @@ def _public(url: str | None) -> str | None:
         return url
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        answer = subprocess.run(  # noqa: S603 - fixed arguments
-            ["git", *arguments],  # noqa: S607 - found on PATH
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return None
-    return answer.stdout.strip() if answer.returncode == 0 else None

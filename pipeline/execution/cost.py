@@ -1,7 +1,7 @@
 """What a training job may cost, costs and has cost, without storage."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from container.errors import InputError
 from pipeline.instances.price_list import SERVICE, Price, ask_price
@@ -70,22 +70,21 @@ def selected_instance(resources: dict[str, Any]) -> str | None:
     return resources.get("SelectedInstanceType") or resources.get("InstanceType")
 
 
-class Ceiling:
+class Ceiling(NamedTuple):
     """The most that an execution may cost, checked while it runs.
 
     The start is refused for one attempt of `max_run_seconds`. Repeated attempts come on top, and so
     does what is billed before and after the program runs.
     """
 
-    def __init__(self, price: Price | None, max_cost_usd: float | None) -> None:
-        self.price = price  # of an instance, when it is known
-        self._most = max_cost_usd
+    price: Price | None = None  # of an instance, when it is known
+    usd: float | None = None
 
     def reached(self, usd: float) -> str | None:
-        """Return what is said when so much has been spent; None while more may be."""
-        if self._most is None or usd < self._most:
+        """Return the message for an exceeded budget, or None."""
+        if self.usd is None or usd < self.usd:
             return None
-        return f"about {usd:.6f} USD were spent, which reaches max_cost_usd, {self._most:g} USD"
+        return f"about {usd:.6f} USD were spent, which reaches max_cost_usd, {self.usd:g} USD"
 
 
 def estimate(pricing: Any | None, region: str, job: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 LAST_LINES = 20  # as many as say why something failed
 
@@ -22,9 +20,7 @@ class LogStream:
         while True:
             try:
                 answer = self._logs.get_log_events(**self._place, startFromHead=True, **self._next)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                    raise
+            except self._logs.exceptions.ResourceNotFoundException:
                 return lines
             lines += [event["message"].rstrip("\n") for event in answer["events"]]
             self._next = {"nextToken": answer["nextForwardToken"]}
@@ -36,9 +32,7 @@ def stream_names(logs: Any, group: str, prefix: str) -> list[str]:
     """Return the streams whose names begin with `prefix`; none while the group does not exist."""
     try:
         answer = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
+    except logs.exceptions.ResourceNotFoundException:
         return []
     return [stream["logStreamName"] for stream in answer["logStreams"]]
 

@@ -35,7 +35,7 @@ class Follower:
         self._sagemaker = sagemaker
         self._logs = logs
         self._arn = execution_arn
-        self._ceiling = ceiling or Ceiling(None, None)
+        self._ceiling = ceiling or Ceiling()
         self.console = console
         self.stop = threading.Event()  # set by whoever wants the execution to be stopped
         self.stopped_because: str | None = None  # when it was the ceiling, and nobody's wish

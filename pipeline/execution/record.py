@@ -48,6 +48,7 @@ def collect(
         else {}
     )
     resources = job.get("ResourceConfig", {})
+    model_uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     region = execution_arn.split(":")[3]
     reused = trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
     return {
@@ -77,10 +78,10 @@ def collect(
         "training_seconds": job.get("TrainingTimeInSeconds"),
         "billable_seconds": job.get("BillableTimeInSeconds"),
         "phase_seconds": [list(each) for each in phase_seconds(job)] or None,
-        "peak_memory_mib": _peak_memory(s3, job),
+        "peak_memory_mib": _peak_memory(s3, model_uri),
         # What was reused cost something then, not in this execution.
         "cost_estimate": None if reused else cost.estimate(pricing, region, job),
-        "model_artifact": _artifact(s3, job),
+        "model_artifact": _artifact(s3, model_uri),
         "model_package_arn": next(filter(None, map(model_package_arn, steps)), None),
         "served": served,
         "metrics": {
@@ -175,23 +176,20 @@ def _data(s3: Any, uri: str) -> dict[str, Any]:
     return {"uri": uri, "sha256": files}
 
 
-def _peak_memory(s3: Any, job: dict[str, Any]) -> int | None:
+def _peak_memory(s3: Any, model_uri: str | None) -> int | None:
     """Return the peak memory in MiB, as the training program measured it."""
-    uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
-    if not uri:
+    if not model_uri:
         return None
-    uri = f"{uri.rpartition('/')[0]}/{OUTPUT_FILE}"
     try:
-        files = archive.download_artifact(s3, uri)
+        files = archive.download_artifact(s3, f"{model_uri.rpartition('/')[0]}/{OUTPUT_FILE}")
         peak: int | None = archive.load_json(files[RESOURCES_FILE], RESOURCES_FILE)[PEAK_MEMORY]
     except (BotoCoreError, ClientError, InputError, LookupError, TypeError, ValueError):
         return None
     return peak
 
 
-def _artifact(s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:
+def _artifact(s3: Any, uri: str | None) -> dict[str, Any] | None:
     """Return where the model is and its size in bytes, if it is there."""
-    uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not uri:
         return None
     bucket, key = split_uri(uri)

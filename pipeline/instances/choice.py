@@ -138,6 +138,12 @@ def usable(candidates: Iterable[Candidate]) -> list[Candidate]:
     return [each for each in candidates if each.usable]
 
 
+def smaller_than(best: Candidate, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the types that are smaller, the smallest first."""
+    smaller = [each for each in candidates if each.size and each.by_size < best.by_size]
+    return sorted(smaller, key=lambda each: each.by_size)
+
+
 def choose_smallest(facts: Facts, job: JobRequirements, region: str) -> Candidate:
     """Raise InputError with all reasons, and how to change that, when no type is usable."""
     candidates = evaluate(facts, job)

@@ -63,11 +63,23 @@ class Facts:
     sizes: Mapping[str, Size]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A page of an API's answer, as it came."""
+
+    service: str
+    operation: str
+    parameters: dict[str, Any]
+    endpoint: str
+    at: str  # ISO 8601
+    answer: Page
+
+
 class ApiRecorder:
-    """A recorder of API answers: keeps each one as it came, with its time."""
+    """A recorder of API answers."""
 
     def __init__(self) -> None:
-        self.answers: list[dict[str, Any]] = []
+        self.answers: list[Answer] = []
 
     def call(self, client: Any, operation: str, **parameters: Any) -> list[Page]:
         """Return all pages of an operation's answer and record them. Raises botocore's errors."""
@@ -75,14 +87,14 @@ class ApiRecorder:
         for page in client.get_paginator(operation).paginate(**parameters):
             content = {key: value for key, value in page.items() if key != "ResponseMetadata"}
             self.answers.append(
-                {
-                    "service": client.meta.service_model.service_name,
-                    "operation": operation,
-                    "parameters": parameters,
-                    "endpoint": client.meta.endpoint_url,
-                    "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "answer": content,
-                }
+                Answer(
+                    client.meta.service_model.service_name,
+                    operation,
+                    parameters,
+                    client.meta.endpoint_url,
+                    datetime.now(UTC).isoformat(timespec="seconds"),
+                    content,
+                )
             )
             pages.append(content)
         return pages
@@ -107,9 +119,7 @@ def read_facts(recorder: ApiRecorder, session: boto3.Session, region: str) -> Fa
         for page in recorder.call(ec2, "describe_instance_types", **request)
     ]
     return Facts(
-        read_quotas(defaults, applied),
-        price_list.read_prices(products),
-        read_sizes(described),
+        read_quotas(defaults, applied), price_list.read_prices(products), read_sizes(described)
     )
 
 

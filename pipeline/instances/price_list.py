@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 FIRST = "us-east-1"  # of the regions that have the API
 SERVICE = "AmazonSageMaker"
 # Of the client: a price is worth no long wait at the end of a run.
-SOON = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
 # What is paid for: the component of the product, or its family -> its usage type, as in
 # USE1-Train:ml.m5.large, whose group is the instance type or the memory.

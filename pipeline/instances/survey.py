@@ -1,19 +1,40 @@
-"""Ask the account about every training instance type, and keep the answers."""
+"""The survey of all training instance types: what AWS answered, and which types can train."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from container.errors import InputError
 from pipeline.instances.choice import Candidate, JobRequirements, choose_smallest, evaluate
-from pipeline.instances.facts import ApiRecorder, read_facts
+from pipeline.instances.facts import Answer, ApiRecorder, Facts, read_facts
 from pipeline.runs import RUNS, Record, completed_runs
 from pipeline.settings import Settings
 
 import boto3
+from pydantic import Field, TypeAdapter
 
-EVIDENCE = Path("smallest-instance.json")
+SURVEY_FILE = Path("smallest-instance.json")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What `smallest-instance.json` holds."""
+
+    region: str
+    requirements: JobRequirements
+    instance_types: list[Candidate]  # the cheapest first
+    answers: Annotated[list[Answer], Field(min_length=1)]
+
+
+def take_survey(
+    session: boto3.Session, settings: Settings, runs: Sequence[Record]
+) -> tuple[Facts, Survey]:
+    """Ask the account about every instance type; the newest of `runs` with a memory peak counts."""
+    recorder, job = ApiRecorder(), job_requirements(settings, runs)
+    facts = read_facts(recorder, session, settings.region)
+    return facts, Survey(settings.region, job, evaluate(facts, job), recorder.answers)
 
 
 def with_smallest(session: boto3.Session, settings: Settings) -> Settings:
@@ -21,9 +42,8 @@ def with_smallest(session: boto3.Session, settings: Settings) -> Settings:
 
     Raises InputError when there is none.
     """
-    job = job_requirements(settings, measured_runs(settings))
-    facts = read_facts(ApiRecorder(), session, settings.region)
-    best = choose_smallest(facts, job, settings.region)
+    facts, survey = take_survey(session, settings, measured_runs(settings))
+    best = choose_smallest(facts, survey.requirements, settings.region)
     return settings.model_copy(update={"instance_type": best.instance_type})
 
 
@@ -39,40 +59,20 @@ def measured_runs(settings: Settings) -> list[Record]:
     return completed_runs(RUNS, settings.region, settings.pipeline_name)
 
 
-def keep_survey(
-    session: boto3.Session, settings: Settings, runs: Sequence[Record], path: Path
-) -> None:
-    """Ask about every instance type, and keep the answers in `path`.
-
-    Args:
-        session: Of the account and region that are asked.
-        settings: With the number of instances, and spot or not.
-        runs: Records of runs, the newest first; one that measured the program's memory counts.
-        path: The JSON file.
-    """
-    recorder, job = ApiRecorder(), job_requirements(settings, runs)
-    facts = read_facts(recorder, session, settings.region)
-    keep(path, recorder, settings.region, job, evaluate(facts, job))
-
-
-def keep(
-    path: Path,
-    recorder: ApiRecorder,
-    region: str,
-    job: JobRequirements,
-    candidates: Sequence[Candidate],
-) -> None:
-    """Write every answer, and what follows from them, as JSON."""
-    evidence = {
-        "region": region,
-        "requirements": asdict(job),
-        "instance_types": [asdict(each) for each in candidates],
-        "answers": recorder.answers,
-    }
+def save_survey(survey: Survey, path: Path) -> None:
+    """Write a survey as JSON. Raises InputError where that is not possible."""
     try:
-        path.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(survey, indent=2, default=vars) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"{path.absolute()}: cannot be written to: {error.strerror}",
             "start in a folder that can be written to",
         ) from None
+
+
+def read_survey(path: Path) -> Survey | None:
+    """Read what `save_survey` wrote; None where there is no such file, or it is not whole."""
+    try:
+        return TypeAdapter(Survey).validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None

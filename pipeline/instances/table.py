@@ -10,6 +10,7 @@ from pipeline.instances.choice import (
     JobRequirements,
     cheapest,
     reasons,
+    smaller_than,
     smallest,
     usable,
 )
@@ -94,12 +95,6 @@ def proof(
         _run_sentence(best.instance_type, runs),
     ]
     return "\n".join(sentences)
-
-
-def smaller_than(best: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the types that are smaller, the smallest first."""
-    smaller = [each for each in candidates if each.size and each.by_size < best.by_size]
-    return sorted(smaller, key=lambda each: each.by_size)
 
 
 def _memory_sentence(job: JobRequirements) -> str:

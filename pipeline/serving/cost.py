@@ -12,7 +12,7 @@ def describe_cost(session: boto3.Session, instance_type: str | None, memory_mb: 
     An endpoint without `instance_type` is serverless, with `memory_mb`.
     """
     region = session.region_name
-    pricing = price_list.pricing_client(session, region, price_list.SOON)
+    pricing = price_list.pricing_client(session, region, price_list.CLIENT_CONFIG)
     if instance_type:
         price = price_list.ask_price(pricing, region, instance_type, HOSTING)
         cost = f"{price.usd_per_hour} USD" if price else "a price unknown here"

@@ -1,0 +1,14 @@
+"""What git knows of a folder."""
+
+import subprocess
+from pathlib import Path
+
+
+def git(folder: Path, *arguments: str) -> str | None:
+    """Return what a git command prints; None when it fails, or there is no git."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    except OSError:
+        return None
+    return done.stdout.decode().strip() if done.returncode == 0 else None
