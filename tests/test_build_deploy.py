@@ -78,10 +78,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_new_stack_is_shown_made_and_its_outputs_printed(
-    cloudformation: Any,
-    name: str,
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
+    cloudformation: Any, name: str, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--config", str(write_config(stack_name=name)), "--yes"]
     assert deploy.main(arguments) == 0
@@ -100,10 +97,7 @@ def test_a_new_stack_is_shown_made_and_its_outputs_printed(
 
 
 def test_with_every_setting_of_a_company_the_stack_has_it(
-    local_aws: ProjectAws,
-    name: str,
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
+    local_aws: ProjectAws, name: str, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_config(stack_name=name, **EVERYTHING)
     assert deploy.main(["--config", str(path), "--yes"]) == 0

@@ -13,7 +13,7 @@ import pytest
 import teardown
 from botocore.session import get_session
 from botocore.stub import Stubber
-from conftest import ROOT, WriteConfig
+from conftest import ROOT, WriteConfig, trust
 from present_image import BASE_IMAGE
 
 TEMPLATE = (ROOT / "build" / "infrastructure.yml").read_text(encoding="utf-8")
@@ -88,9 +88,7 @@ def deployed(local_aws: ProjectAws) -> Deployed:
 
 
 def test_all_that_belongs_to_the_stack_is_listed_with_its_size_and_removed(
-    deployed: Deployed,
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
+    deployed: Deployed, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deployed.create_pipeline(deployed.outputs["PipelineRoleArn"])
     deployed.register_models(2)
@@ -125,17 +123,7 @@ def test_what_serves_is_deleted_first_and_that_of_other_roles_is_left(
     deployed.s3.put_object(Bucket=deployed.bucket, Key="models/model.tar.gz", Body=b"no model")
     container = {"Image": uri, "ModelDataUrl": f"s3://{deployed.bucket}/models/model.tar.gz"}
     others = deployed.iam.create_role(
-        RoleName=f"others-{deployed.name}",
-        AssumeRolePolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "sagemaker.amazonaws.com"},
-                    "Action": "sts:AssumeRole",
-                },
-            }
-        ),
+        RoleName=f"others-{deployed.name}", AssumeRolePolicyDocument=json.dumps(trust())
     )["Role"]["Arn"]
     for name, role in ((own, deployed.outputs["ModelRoleArn"]), (f"{own}-of-others", others)):
         sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role)
@@ -196,9 +184,8 @@ def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
     write_config: WriteConfig,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    trust = {"Statement": [{"Principal": {"Service": "sagemaker.amazonaws.com"}}]}
     role = local_aws.clients.client("iam").create_role(
-        RoleName=f"{deployed.name}-other", AssumeRolePolicyDocument=json.dumps(trust)
+        RoleName=f"{deployed.name}-other", AssumeRolePolicyDocument=json.dumps(trust())
     )["Role"]["Arn"]
     deployed.create_pipeline(role)
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
@@ -226,9 +213,7 @@ def test_other_stacks_stay_as_they_are(
 
 
 def test_what_is_already_gone_is_no_obstacle(
-    deployed: Deployed,
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
+    deployed: Deployed, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     teardown.delete_objects(deployed.s3, deployed.bucket)
     deployed.s3.delete_bucket(Bucket=deployed.bucket)
@@ -242,9 +227,7 @@ def test_what_is_already_gone_is_no_obstacle(
 
 
 def test_a_policy_in_use_is_said_before_anything_is_deleted(
-    deployed: Deployed,
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
+    deployed: Deployed, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user, arn = f"{deployed.name}-alice", deployed.outputs["OperatorPolicyArn"]
     deployed.iam.create_user(UserName=user)
@@ -271,8 +254,7 @@ def test_a_running_execution_is_said_before_anything_is_deleted(status: str) -> 
     running = {"PipelineExecutionArn": arn, "PipelineExecutionStatus": status}
     with Stubber(sagemaker) as stub:
         stub.add_response(
-            "list_pipeline_executions",
-            {"PipelineExecutionSummaries": [ended], "NextToken": "2"},
+            "list_pipeline_executions", {"PipelineExecutionSummaries": [ended], "NextToken": "2"}
         )
         stub.add_response("list_pipeline_executions", {"PipelineExecutionSummaries": [running]})
         with pytest.raises(InputError, match=f"it is {status}") as raised:

@@ -187,13 +187,9 @@ def test_a_configuration_of_aws_that_is_broken(tmp_path: Path) -> None:
     assert explained_and_foreseen("config-file", tmp_path, {})
 
 
-def test_a_login_that_nobody_has_made(tmp_path: Path) -> None:
-    write_aws_config(tmp_path, SSO)
-    assert explained_by_programs("no-sso-login", tmp_path, {})
-
-
-def test_a_login_whose_time_is_over(tmp_path: Path) -> None:
+def test_a_login_that_nobody_has_made_and_one_whose_time_is_over(tmp_path: Path) -> None:
     config = write_aws_config(tmp_path, SSO)
+    assert explained_by_programs("no-sso-login", tmp_path, {})
     token = {"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "region": "us-east-1"}
     cache = config.parent / "sso" / "cache" / f"{hashlib.sha1(b'work').hexdigest()}.json"
     cache.parent.mkdir(parents=True)
@@ -391,9 +387,23 @@ def start(command: Start) -> Start:
 
 
 @pytest.fixture
-def look(command: Start) -> Callable[..., str]:
+def look(command: Start) -> Look:
     """Looks for what would fail, and starts nothing."""
     return lambda *arguments, **settings: command("--dry-run", *arguments, **settings)[1]
+
+
+@pytest.fixture
+def fail(start: Start, tmp_path: Path) -> Look:
+    """Starts a run that fails: the failure is explained and recorded. Returns what was said."""
+
+    def call(name: str, *arguments: str, **settings: Any) -> str:
+        code, err = start(*arguments, **settings)
+        assert code == cli.NOT_SUCCEEDED
+        assert says(name, err)
+        assert diagnosed(tmp_path) == [name]
+        return err
+
+    return call
 
 
 def diagnosed(folder: Path) -> list[str]:
@@ -404,12 +414,9 @@ def diagnosed(folder: Path) -> list[str]:
     return [json.loads(path.read_text("utf-8"))["diagnosis"] for path in paths]
 
 
-def test_a_model_that_is_not_good_enough(start: Start, tmp_path: Path) -> None:
-    code, err = start("--parameter", "MinValidationAuc=0.99")
-    assert code == cli.NOT_SUCCEEDED
-    assert says("quality-gate", err)
+def test_a_model_that_is_not_good_enough(fail: Look) -> None:
+    err = fail("quality-gate", "--parameter", "MinValidationAuc=0.99")
     assert re.search(r"its validation AUC of 0\.9\d+ is below the 0\.99 that was asked for", err)
-    assert diagnosed(tmp_path) == ["quality-gate"]
 
 
 def test_a_result_that_was_reused_is_no_failure_but_said(start: Start, tmp_path: Path) -> None:
@@ -421,17 +428,12 @@ def test_a_result_that_was_reused_is_no_failure_but_said(start: Start, tmp_path:
     assert diagnosed(tmp_path)[-1] == "result-reused"
 
 
-def test_a_run_that_takes_too_long(start: Start, tmp_path: Path) -> None:
-    code, err = start(max_run_seconds=1, hyperparameters=SLOW)
-    assert code == cli.NOT_SUCCEEDED
-    assert says("max-runtime", err)
-    assert diagnosed(tmp_path) == ["max-runtime"]
+def test_a_run_that_takes_too_long(fail: Look) -> None:
+    fail("max-runtime", max_run_seconds=1, hyperparameters=SLOW)
 
 
 @pytest.mark.parametrize("name", ["job-stopped", "execution-stopped"])
-def test_a_run_that_someone_stops(
-    name: str, start: Start, local_aws: ProjectAws, tmp_path: Path
-) -> None:
+def test_a_run_that_someone_stops(name: str, fail: Look, local_aws: ProjectAws) -> None:
     sagemaker = local_aws.clients.client("sagemaker")
     before = {
         job["TrainingJobName"] for job in sagemaker.list_training_jobs()["TrainingJobSummaries"]
@@ -463,11 +465,8 @@ def test_a_run_that_someone_stops(
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    code, err = start(hyperparameters=SLOW)
+    fail(name, hyperparameters=SLOW)
     stopper.join()
-    assert code == cli.NOT_SUCCEEDED
-    assert says(name, err)
-    assert diagnosed(tmp_path) == [name]
 
 
 def one_class(content: bytes) -> bytes:
@@ -488,21 +487,17 @@ def test_data_that_is_not_what_the_program_needs(
     key: str,
     change: Callable[[bytes], bytes],
     name: str,
-    start: Start,
+    fail: Look,
     look: Look,
     local_aws: ProjectAws,
     dataset: Dataset,
-    tmp_path: Path,
 ) -> None:
     bucket, prefix = local_aws.stack.bucket, f"diagnosis/data/{name}/"
     local_aws.clients.client("s3").put_object(
         Bucket=bucket, Key=f"{prefix}{key}", Body=change(dataset.channels["train"])
     )
     parameter = f"TrainDataUri=s3://{bucket}/{prefix}"
-    code, err = start("--parameter", parameter)
-    assert code == cli.NOT_SUCCEEDED
-    assert says(name, err)
-    assert diagnosed(tmp_path) == [name]
+    fail(name, "--parameter", parameter)
     assert foreseen(name, look("--parameter", parameter))
 
 
@@ -515,38 +510,32 @@ def test_data_that_is_not_what_the_program_needs(
     ],
 )
 def test_a_parameter_that_leads_nowhere(
-    parameter: str, name: str, start: Start, look: Look, local_aws: ProjectAws, tmp_path: Path
+    parameter: str, name: str, fail: Look, look: Look, local_aws: ProjectAws
 ) -> None:
     stack = local_aws.stack
     value = parameter.format(bucket=stack.bucket, repository=stack.repository_uri)
-    code, err = start("--parameter", value)
-    assert code == cli.NOT_SUCCEEDED
-    assert says(name, err)
-    assert diagnosed(tmp_path) == [name]
+    fail(name, "--parameter", value)
     assert foreseen(name, look("--parameter", value))
 
 
 def test_data_in_another_region(
-    start: Start, look: Look, local_aws: ProjectAws, dataset: Dataset, tmp_path: Path
+    fail: Look, look: Look, local_aws: ProjectAws, dataset: Dataset
 ) -> None:
     s3, bucket, key = local_aws.clients.client("s3"), "diagnosis-far-away", "data/train.csv"
     where = {"LocationConstraint": "eu-west-1"}
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
     s3.put_object(Bucket=bucket, Key=key, Body=dataset.channels["train"])
+    parameter = f"TrainDataUri=s3://{bucket}/data/"
     try:
-        code, err = start("--parameter", f"TrainDataUri=s3://{bucket}/data/")
-        looked = look("--parameter", f"TrainDataUri=s3://{bucket}/data/")
+        fail("other-region", "--parameter", parameter)
+        assert foreseen("other-region", look("--parameter", parameter))
     finally:
         s3.delete_object(Bucket=bucket, Key=key)
         s3.delete_bucket(Bucket=bucket)
-    assert code == cli.NOT_SUCCEEDED
-    assert says("other-region", err)
-    assert diagnosed(tmp_path) == ["other-region"]
-    assert foreseen("other-region", looked)
 
 
 def test_an_image_that_was_pushed_as_an_index(
-    start: Start, look: Look, local_aws: ProjectAws, tmp_path: Path
+    fail: Look, look: Look, local_aws: ProjectAws
 ) -> None:
     ecr, uri = local_aws.clients.client("ecr"), local_aws.stack.repository_uri
     kind, name = "application/vnd.oci.image.index.v1+json", uri.partition("/")[2]
@@ -554,15 +543,12 @@ def test_an_image_that_was_pushed_as_an_index(
     image = ecr.put_image(repositoryName=name, imageManifest=json.dumps(index), imageTag="index")[
         "image"
     ]["imageId"]
+    parameter = f"ImageUri={uri}@{image['imageDigest']}"
     try:
-        code, err = start("--parameter", f"ImageUri={uri}@{image['imageDigest']}")
-        looked = look("--parameter", f"ImageUri={uri}@{image['imageDigest']}")
+        fail("manifest-format", "--parameter", parameter)
+        assert foreseen("manifest-format", look("--parameter", parameter))
     finally:
         ecr.batch_delete_image(repositoryName=name, imageIds=[image])
-    assert code == cli.NOT_SUCCEEDED
-    assert says("manifest-format", err)
-    assert diagnosed(tmp_path) == ["manifest-format"]
-    assert foreseen("manifest-format", looked)
 
 
 @pytest.mark.parametrize(
@@ -587,77 +573,53 @@ def test_an_image_whose_configuration_tells_that_it_will_not_run(
 
 
 def test_an_operation_that_is_called_too_often(
-    start: Start, local_aws: ProjectAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    fail: Look, local_aws: ProjectAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with local_aws.faults.on(THROTTLING):
-        code, err = start()
-    assert code == cli.NOT_SUCCEEDED
-    assert says("throttled", err)
-    assert diagnosed(tmp_path) == ["throttled"]
+        fail("throttled")
 
 
 def test_a_region_without_a_free_instance(
-    start: Start, local_aws: ProjectAws, tmp_path: Path
+    fail: Look, local_aws: ProjectAws, tmp_path: Path
 ) -> None:
     sagemaker = local_aws.clients.client("sagemaker")
     with local_aws.faults.on(NO_CAPACITY):
-        code, err = start("--no-cache")
-    assert code == cli.NOT_SUCCEEDED
-    assert says("no-capacity", err)
-    assert diagnosed(tmp_path) == ["no-capacity"]
+        fail("no-capacity", "--no-cache")
     (run,) = (tmp_path / "here" / "runs").iterdir()
     jobs = sagemaker.list_training_jobs()["TrainingJobSummaries"]
     tried = [job for job in jobs if run.name in job["TrainingJobName"]]
     assert len(tried) == 1 + RETRIES, "it was tried again"
 
 
-def test_no_spot_instance_within_the_longest_wait(
-    start: Start, local_aws: ProjectAws, tmp_path: Path
-) -> None:
+def test_no_spot_instance_within_the_longest_wait(fail: Look, local_aws: ProjectAws) -> None:
     with local_aws.faults.on(NO_CAPACITY):
-        code, err = start("--no-cache", spot=True, max_run_seconds=1, max_wait_seconds=1)
-    assert code == cli.NOT_SUCCEEDED
-    assert says("max-wait", err)
-    assert diagnosed(tmp_path) == ["max-wait"]
+        fail("max-wait", "--no-cache", spot=True, max_run_seconds=1, max_wait_seconds=1)
 
 
-def test_a_spot_instance_that_is_taken_away(
-    start: Start, local_aws: ProjectAws, tmp_path: Path
-) -> None:
+def test_a_spot_instance_that_is_taken_away(fail: Look, local_aws: ProjectAws) -> None:
+    short = {"max_run_seconds": 10, "max_wait_seconds": 10}
     with local_aws.faults.on(SPOT_INTERRUPTION):
-        code, err = start(
-            "--no-cache", spot=True, max_run_seconds=10, max_wait_seconds=10, hyperparameters=SLOW
-        )
-    assert code == cli.NOT_SUCCEEDED
+        err = fail("spot-interrupted", "--no-cache", spot=True, **short, hyperparameters=SLOW)
     assert "  phase Interrupted: " in err
-    assert says("spot-interrupted", err)
-    assert diagnosed(tmp_path) == ["spot-interrupted"]
 
 
 def test_an_execution_that_reaches_the_cost_that_is_allowed(
-    start: Start, local_aws: ProjectAws, dataset: Dataset, tmp_path: Path
+    fail: Look, local_aws: ProjectAws, dataset: Dataset
 ) -> None:
     """A second of training is; loading many files is billed too, and was not foreseen."""
     s3, bucket, prefix = local_aws.clients.client("s3"), local_aws.stack.bucket, "diagnosis/data/c/"
     s3.put_object(Bucket=bucket, Key=f"{prefix}train.csv", Body=dataset.channels["train"])
     for number in range(100):
         s3.put_object(Bucket=bucket, Key=f"{prefix}_{number}", Body=b"")
-    code, err = start(
-        "--parameter",
-        f"TrainDataUri=s3://{bucket}/{prefix}",
-        max_run_seconds=1,
-        max_cost_usd=0.000032,
-        hyperparameters=SLOW,
-    )
-    assert code == cli.NOT_SUCCEEDED
+    parameter = f"TrainDataUri=s3://{bucket}/{prefix}"
+    limits = {"max_run_seconds": 1, "max_cost_usd": 0.000032}
+    err = fail("cost-ceiling", "--parameter", parameter, **limits, hyperparameters=SLOW)
     assert "stopping the execution" in err
     assert "execution: Stopped" in err
-    assert says("cost-ceiling", err)
-    assert diagnosed(tmp_path) == ["cost-ceiling"]
 
 
-def test_a_bucket_whose_policy_denies(start: Start, local_aws: ProjectAws) -> None:
+def test_a_bucket_whose_policy_denies(fail: Look, local_aws: ProjectAws) -> None:
     s3, bucket = local_aws.clients.client("s3"), local_aws.stack.bucket
     deny = {
         "Effect": "Deny",
@@ -668,11 +630,9 @@ def test_a_bucket_whose_policy_denies(start: Start, local_aws: ProjectAws) -> No
     policy = {"Version": "2012-10-17", "Statement": [deny]}
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
     try:
-        code, err = start("--no-cache")
+        fail("data-denied", "--no-cache")
     finally:
         s3.delete_bucket_policy(Bucket=bucket)
-    assert code == cli.NOT_SUCCEEDED
-    assert says("data-denied", err)
 
 
 def test_a_role_that_does_not_trust_sagemaker(
@@ -812,9 +772,7 @@ def test_a_vpc_from_which_s3_cannot_be_reached(jobs: Jobs, local_aws: ProjectAws
         "RouteTables"
     ]
     ec2.create_vpc_endpoint(
-        VpcId=vpc,
-        ServiceName="com.amazonaws.us-east-1.s3",
-        RouteTableIds=[table["RouteTableId"]],
+        VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[table["RouteTableId"]]
     )
     job = jobs.wait(jobs.start(VpcConfig=place))
     assert job["TrainingJobStatus"] == "Completed", "as the fix says"
@@ -880,15 +838,9 @@ def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path, write_config: Wri
         body = os.urandom(4 * 2**20)
         s3.put_object(Bucket=bucket["Name"], Key="big/data/train.csv", Body=body)
         parameter = f"TrainDataUri=s3://{bucket['Name']}/big/data/"
+        arguments = [f"--config={write_config()}", "--no-preflight", "--parameter", parameter]
         done = subprocess.run(
-            [
-                sys.executable,
-                SCRIPT,
-                f"--config={write_config()}",
-                "--no-preflight",
-                "--parameter",
-                parameter,
-            ],
+            [sys.executable, SCRIPT, *arguments],
             env=environment,
             cwd=tmp_path / "home",
             capture_output=True,

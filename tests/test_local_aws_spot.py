@@ -112,11 +112,7 @@ def test_the_next_job_of_the_same_training_goes_on_and_of_another_does_not(jobs:
 
 
 def test_the_longest_run_time_is_of_all_instances_together(jobs: Jobs) -> None:
-    name = spot(
-        jobs,
-        HyperParameters=SLOW_TEXT,
-        StoppingCondition={"MaxRuntimeInSeconds": 4},
-    )
+    name = spot(jobs, HyperParameters=SLOW_TEXT, StoppingCondition={"MaxRuntimeInSeconds": 4})
     wait_for(lambda: stored(jobs))
     assert cli.main(["interrupt", name]) == 0
     job = jobs.wait(name)

@@ -170,9 +170,7 @@ def test_objects_become_files_below_their_prefix(jobs: Jobs, dataset: Dataset) -
         jobs.s3.put_object(Bucket=jobs.stack.bucket, Key=key, Body=content)
     for uri, files in (("a/", 2), ("a", 3), ("abc/z.csv", 1)):
         train = channel("train", f"s3://{jobs.stack.bucket}/shapes/{uri}")
-        name = jobs.start(
-            InputDataConfig=[train, channel("validation", jobs.uris["validation"])],
-        )
+        name = jobs.start(InputDataConfig=[train, channel("validation", jobs.uris["validation"])])
         assert jobs.wait(name)["TrainingJobStatus"] == "Completed"
         assert f"channel train: {1047 * files} rows from {files} file(s)" in jobs.log(name)
 

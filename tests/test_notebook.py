@@ -33,10 +33,7 @@ def execute(notebook: Any, folder: Path, **variables: str) -> str:
     """All that the cells print and show, as text; raises with the traceback of one that fails."""
     environment = {name: v for name, v in os.environ.items() if not name.startswith("AWS_")}
     NotebookClient(
-        notebook,
-        timeout=600,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute(env=environment | {"HOME": str(folder)} | variables)
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     texts = [o.get("text") or o.get("data", {}).get("text/html", "") for o in outputs]

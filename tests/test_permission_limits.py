@@ -13,7 +13,7 @@ from local_aws.clients import Clients
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ROOT, serving
+from conftest import ROOT, serving, trust
 from generated import assert_section_current
 from least_privilege import BUILD, OPERATOR, PIPELINE, TRAINING, Rehearsal
 
@@ -50,16 +50,6 @@ DEFINITION = json.dumps(
     }
 )
 TOKEN = "x" * 32
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "sagemaker.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 
 
 def update_other_pipeline(clients: Clients) -> None:
@@ -135,8 +125,24 @@ def tune(clients: Clients) -> None:
     )
 
 
-ANYWHERE = to(Resource=f"arn:aws:s3:::{BUCKET}/*")
 NO_CONDITION = to(Condition={})
+
+
+def objects(principal: str, sid: str, what: str, attempt: Callable[[Clients], object]) -> Limit:
+    """Return the limit of a statement to some objects of the bucket."""
+    anywhere = to(Resource=f"arn:aws:s3:::{BUCKET}/*")
+    return Limit(principal, sid, what, "`Resource`", attempt, anywhere)
+
+
+def listing(principal: str, what: str, **prefix: str) -> Limit:
+    """Return the limit to the part of the bucket that a principal may list."""
+    return Limit(principal, "FindTheData", what, "`s3:prefix`", find(**prefix), NO_CONDITION)
+
+
+def isolation(sid: str, what: str, attempt: Callable[[Clients], object]) -> Limit:
+    """Return the limit of the pipeline's role to jobs without a network."""
+    return Limit(PIPELINE, sid, what, "`sagemaker:NetworkIsolation`", attempt, NO_CONDITION)
+
 
 S3_LOG = {"s3Logs": {"status": "ENABLED", "location": f"{BUCKET}/log"}}
 
@@ -180,10 +186,7 @@ LIMITS = [
     ),
     override("environmentTypeOverride", "ARM_CONTAINER", "codebuild:environment.type", "type"),
     override(
-        "computeTypeOverride",
-        "BUILD_GENERAL1_2XLARGE",
-        "codebuild:environment.computeType",
-        "size",
+        "computeTypeOverride", "BUILD_GENERAL1_2XLARGE", "codebuild:environment.computeType", "size"
     ),
     override("serviceRoleOverride", "arn:aws:iam::1:role/x", "codebuild:serviceRole", "role"),
     override("logsConfigOverride", S3_LOG, "codebuild:logsConfig", "place for its log"),
@@ -201,79 +204,45 @@ LIMITS = [
         "codebuild:secondarySources",
         "source beside it",
     ),
-    Limit(
-        OPERATOR,
-        "FindTheData",
-        "list models or archives",
-        "`s3:prefix`",
-        find(Prefix="models/"),
-        NO_CONDITION,
-    ),
-    Limit(OPERATOR, "FindTheData", "list the whole bucket", "`s3:prefix`", find(), NO_CONDITION),
-    Limit(
+    listing(OPERATOR, "list models or archives", Prefix="models/"),
+    listing(OPERATOR, "list the whole bucket"),
+    objects(
         OPERATOR,
         "UploadTheData",
         "write anything but data, not even below a folder `data/` of a job",
-        "`Resource`",
         put("models/titanic/pipelines-theirs/data/model.tar.gz"),
-        ANYWHERE,
     ),
-    Limit(
+    objects(
         OPERATOR,
         "UploadTheSource",
         "write anything but archives into `build/`, as the SBOM of an image",
-        "`Resource`",
         put("build/0123456789abcdef.cdx.json"),
-        ANYWHERE,
     ),
-    Limit(
+    objects(
         BUILD,
         "KeepTheSbom",
         "write anything but SBOMs into `build/`, as its own source",
-        "`Resource`",
         put("build/0123456789abcdef.zip"),
-        ANYWHERE,
     ),
-    Limit(
-        PIPELINE,
-        "TrainInIsolation",
-        "start a training job whose program could use the training role",
-        "`sagemaker:NetworkIsolation`",
-        train,
-        NO_CONDITION,
+    isolation(
+        "TrainInIsolation", "start a training job whose program could use the training role", train
     ),
-    Limit(
-        PIPELINE,
-        "TuneInIsolation",
-        "start a tuning job whose programs could use the training role",
-        "`sagemaker:NetworkIsolation`",
-        tune,
-        NO_CONDITION,
+    isolation(
+        "TuneInIsolation", "start a tuning job whose programs could use the training role", tune
     ),
-    Limit(
-        TRAINING,
-        "FindTheData",
-        "list models or archives",
-        "`s3:prefix`",
-        find(Prefix="models/"),
-        NO_CONDITION,
-    ),
-    Limit(TRAINING, "FindTheData", "list the whole bucket", "`s3:prefix`", find(), NO_CONDITION),
-    Limit(
+    listing(TRAINING, "list models or archives", Prefix="models/"),
+    listing(TRAINING, "list the whole bucket"),
+    objects(
         TRAINING,
         "WriteTheResults",
         "write over data or archives, not even below a folder `models/` there",
-        "`Resource`",
         put("build/models/0123456789abcdef.zip"),
-        ANYWHERE,
     ),
-    Limit(
+    objects(
         TRAINING,
         "KeepCheckpoints",
         "delete anything but checkpoints, not even below a folder `checkpoints/` there",
-        "`Resource`",
         delete("models/titanic/checkpoints/model.tar.gz"),
-        ANYWHERE,
     ),
 ]
 
@@ -285,7 +254,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     with serving(folder, "--enforce-iam") as environment:
         rehearsal = Rehearsal(environment, folder, "pipeline.yaml")
         role = rehearsal.administrator.client("iam").create_role(
-            RoleName=OTHER, AssumeRolePolicyDocument=json.dumps(TRUST)
+            RoleName=OTHER, AssumeRolePolicyDocument=json.dumps(trust())
         )
         rehearsal.administrator.client("sagemaker").create_pipeline(
             PipelineName=OTHER,
@@ -333,7 +302,7 @@ def test_a_role_is_not_taken_for_what_its_trust_does_not_name(
     iam, name = rehearsal.administrator.client("iam"), rehearsal.role(principal)
     role = iam.get_role(RoleName=name)["Role"]
     assert distrusted(attempt, rehearsal.administrator, role["Arn"])
-    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(TRUST))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust()))
     try:
         assert not distrusted(attempt, rehearsal.administrator, role["Arn"])
     finally:

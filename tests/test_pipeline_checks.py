@@ -22,6 +22,7 @@ from pipeline.stack import Stack, example_stack
 import boto3
 import image_registry
 import pytest
+from conftest import trust
 from explained import entry_of
 from test_build_template import listed, policies
 from test_pipeline_data import CASES, REFUSED
@@ -101,15 +102,6 @@ def test_a_repository_in_another_region_is_a_failure(services: Services, run: Ru
 
 
 # Roles.
-
-
-def trust(**changes: Any) -> Document:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sagemaker.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-    }
-    return {"Version": "2012-10-17", "Statement": [statement | changes]}
 
 
 def of_account(account: str) -> Document:

@@ -120,9 +120,7 @@ def register_step(definition: dict[str, Any]) -> dict[str, Any]:
     return next(step for step in steps if step["Type"] == "RegisterModel")
 
 
-def test_the_model_waits_for_approval_in_the_group_of_the_stack(
-    definition: dict[str, Any],
-) -> None:
+def test_the_model_waits_for_approval_in_the_group_of_the_stack(definition: dict[str, Any]) -> None:
     arguments = register_step(definition)["Arguments"]
     assert arguments["ModelApprovalStatus"] == "PendingManualApproval"
     assert arguments["ModelPackageGroupName"] == "titanic-pipeline"

@@ -132,10 +132,7 @@ def test_what_only_a_check_needs_is_a_warning_that_names_it(
 
 
 def test_what_the_run_needs_is_refused_before_it_starts(
-    enforcing: Environment,
-    enter: Enter,
-    here: Path,
-    capsys: pytest.CaptureFixture[str],
+    enforcing: Environment, enter: Enter, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     enter(enforcing)
     with without(enforcing, "sagemaker:StartPipelineExecution"):

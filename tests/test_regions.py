@@ -30,8 +30,7 @@ def test_the_example_stack_has_the_names_of_the_partition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "changes"),
-    [("ap-northeast-2", {"instance_type": "smallest"}), ("cn-north-1", {})],
+    ("region", "changes"), [("ap-northeast-2", {"instance_type": "smallest"}), ("cn-north-1", {})]
 )
 def test_a_run_succeeds_and_says_that_the_ceiling_cannot_be_checked(
     region: str, changes: dict[str, str], here: Path, write_config: WriteConfig

@@ -126,10 +126,7 @@ def test_the_documentation_and_the_program_know_the_same_accounts() -> None:
 
 
 def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
-    here: Path,
-    local_aws: ProjectAws,
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
+    here: Path, local_aws: ProjectAws, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = str(write_config(instance_type="smallest", pipeline_name="titanic-pipeline-smallest"))
     assert upsert_and_start.main(["--config", config]) == 0
