@@ -133,28 +133,37 @@ def test_mistakes_in_the_tuning_block_are_said(
     assert problem in str(caught.value)
 
 
-def test_the_best_come_first_and_failures_last() -> None:
-    def trial(objective: float | None, status: str, depth: int) -> dict[str, Any]:
-        return {"objective": objective, "status": status, "hyperparameters": {"max_depth": depth}}
-
-    trials = [trial(0.8, "Completed", 1), trial(None, "Failed", 2), trial(0.9, "Completed", 3)]
+def test_the_best_come_first_and_failures_last_each_with_its_number() -> None:
+    trials = [
+        {"number": number, "objective": auc, "status": status, "hyperparameters": {"max_depth": 9}}
+        for number, auc, status in (
+            (1, 0.8, "Completed"),
+            (2, None, "Failed"),
+            (3, 0.9, "Completed"),
+        )
+    ]
     assert [line.split() for line in table(trials).splitlines()] == [
         ["max_"],
-        ["AUC", "depth"],
-        ["1", "0.9000", "3"],
-        ["2", "0.8000", "1"],
-        ["3", "Failed", "2"],
+        ["job", "AUC", "depth"],
+        ["3", "0.9000", "9"],
+        ["1", "0.8000", "9"],
+        ["2", "Failed", "9"],
     ]
 
 
 @pytest.mark.parametrize(
     ("objective", "said"),
-    [(0.89, "+0.0100 against the present one: within the"), (0.95, ": more than the")],
+    [
+        (0.89, "job 7, AUC 0.8900, +0.0100 against present: within"),
+        (0.95, ": more than the"),
+    ],
 )
 def test_a_gain_within_the_spread_between_the_folds_is_no_reason(
     objective: float, said: str
 ) -> None:
-    assert said in compare({"objective": objective}, {"objective": 0.88, "spread": 0.02})
+    assert said in compare(
+        {"number": 7, "objective": objective}, {"objective": 0.88, "spread": 0.02}
+    )
 
 
 def test_the_block_is_yaml_with_the_same_numbers() -> None:

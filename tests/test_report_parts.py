@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.endpoint import is_aws
+from pipeline.evidence.page import project_address
 from pipeline.evidence.policies import allowed_actions
 from pipeline.evidence.scoring import largest_difference
 from pipeline.evidence.snippets import FILES, Commit, Snippet, present_commit, read_snippets
@@ -73,6 +74,14 @@ def test_the_commit_is_known_in_a_checkout_and_nowhere_else(tmp_path: Path) -> N
     assert present_commit(tmp_path / "below") is None, "a copy of the project in another checkout"
     git("remote", "add", "origin", "https://user:secret@example.com/a.git")
     assert present_commit(tmp_path) == Commit(sha, True, "https://example.com/a.git")
+
+
+def test_files_are_linked_at_the_commit_where_that_is_on_the_web(tmp_path: Path) -> None:
+    on_the_web = Commit("abc", changed=False, origin="https://example.com/me/project.git")
+    assert project_address(on_the_web, tmp_path) == "https://example.com/me/project/blob/abc"
+    beside = ROOT / "runs" / "a1b2"
+    for commit in (None, Commit("abc", changed=False, origin="git@example.com:me/project.git")):
+        assert project_address(commit, beside) == "../.."
 
 
 def test_allowed_actions_are_those_that_are_allowed_not_those_denied(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def test_a_search_prints_its_jobs_and_what_to_write_into_pipeline_yaml(
 ) -> None:
     assert tune() == 0
     out, err = capsys.readouterr()
-    assert (
-        len(re.findall(r"^[\d:]{8}\s+[12] AUC 0\.\d{4}  eta=0\.\d+ max_depth=\d$", err, re.M)) == 2
-    )
+    line = r"^[\d:]{8}   ([12])/2 job ([12]): AUC (0\.\d{4})  eta=0\.\d+ max_depth=\d$"
+    told = re.findall(line, err, re.MULTILINE)
+    assert [done for done, _, _ in told] == ["1", "2"]
     assert "Random search, 2 training jobs on s3://" in err
 
     record = record_of(here)
@@ -79,8 +79,10 @@ def test_a_search_prints_its_jobs_and_what_to_write_into_pipeline_yaml(
     assert record["best_training_job"] == first["training_job_name"]
 
     lines = out.splitlines()
-    assert [line.split() for line in lines[:2]] == [["max_"], ["AUC", "eta", "depth"]]
-    assert [line.split()[0] for line in lines[2:5]] == ["present", "1", "2"]
+    assert [line.split() for line in lines[:2]] == [["max_"], ["job", "AUC", "eta", "depth"]]
+    assert lines[2].split()[0] == "present"
+    shown_jobs = {tuple(line.split()[:2]) for line in lines[3:5]}
+    assert {(job, auc) for _, job, auc in told} == shown_jobs, "one number a job"
     present = record["present"]
     shown = [float(line.split()[1]) for line in lines[2:5]]
     objectives = [each["objective"] for each in (present, first, second)]

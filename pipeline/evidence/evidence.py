@@ -73,7 +73,7 @@ def gather(session: boto3.Session, settings: Settings, record: Record, folder: P
     definition = read_definition(sagemaker, record["execution_arn"])
     pipeline_name = record["pipeline_arn"].rpartition("/")[2]
     return Evidence(
-        read_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        read_at=_utc(datetime.now(UTC)),
         record=record,
         stack=_read(lambda: read_stack(session.client("cloudformation"), settings.stack_name)),
         definition=json.loads(definition) if definition else None,
@@ -90,6 +90,10 @@ def gather(session: boto3.Session, settings: Settings, record: Record, folder: P
         commit=present_commit(),
         data_file=_relative(settings.data_file),
     )
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _relative(path: Path) -> Path:
@@ -119,6 +123,6 @@ def _image(ecr: Any, uri: str | None) -> Image | None:
     return Image(
         built=built,
         tags=details.get("imageTags", []),
-        pushed_at=details["imagePushedAt"].isoformat(timespec="seconds"),
+        pushed_at=_utc(details["imagePushedAt"]),
         size=details["imageSizeInBytes"],
     )

@@ -3,6 +3,7 @@
 The templates `report.md.j2` and `report.ko.md.j2` hold all words of the page, from top to bottom.
 """
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,9 +14,10 @@ from container.schema import LABEL
 from local_aws.definition.graph import mermaid
 from pipeline.evidence.checklist import FURTHER, PLUS, REQUIRED, run_checks
 from pipeline.evidence.evidence import Evidence
-from pipeline.evidence.snippets import read_snippets
+from pipeline.evidence.snippets import ROOT, Commit, read_snippets
 from pipeline.instances.choice import MEMORY_FACTOR, smaller_than, smallest, usable
 from pipeline.instances.survey import Survey
+from pipeline.runs import RUNS, run_folder
 from pipeline.workflow.parameters import CACHE_KEY, MIN_VALIDATION_AUC
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,6 +51,7 @@ def page(
     )
     environment.filters |= {"code": _code, "cell": _cell, "fence": _fence, "decimals": _decimals}
     context = _context(evidence) | {"pictures": pictures, "config": config}
+    environment.filters["file"] = lambda path: f"[`{path}`]({context['project']}/{path})"
     text = environment.get_template(template).render(context)
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -86,6 +89,7 @@ def _context(evidence: Evidence) -> dict[str, Any]:
             (each["StepName"], each["StepStatus"], _seconds(each)) for each in evidence.steps
         ],
         "snippets": read_snippets(),
+        "project": project_address(evidence.commit, run_folder(record["execution_arn"], RUNS)),
         "runs": runs,
         "failed": failed[:FAILURES],
         "failures": len(failed),
@@ -102,6 +106,16 @@ def _context(evidence: Evidence) -> dict[str, Any]:
         "max_run": job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"),
         "volume": job.get("ResourceConfig", {}).get("VolumeSizeInGB"),
     }
+
+
+def project_address(commit: Commit | None, folder: Path) -> str:
+    """Return what a link to a file of the project begins with.
+
+    Where `origin` is on the web, that is the commit there, else this checkout, seen from `folder`.
+    """
+    if commit and commit.origin and commit.origin.startswith("https://"):
+        return f"{commit.origin.removesuffix('.git')}/blob/{commit.sha}"
+    return Path(os.path.relpath(ROOT, folder)).as_posix()
 
 
 def _graph(definition: Mapping[str, Any] | None) -> str | None:

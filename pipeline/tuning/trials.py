@@ -26,7 +26,7 @@ class TrialFollower(Follower):
     ) -> None:
         super().__init__(sagemaker, logs, execution_arn, console)
         self._total = total
-        self._trials: set[str] = set()
+        self._trials: set[int] = set()  # that have ended, by number
 
     def _activity(self) -> str:
         if len(self._statuses) > 1:  # the second step is the search
@@ -37,12 +37,12 @@ class TrialFollower(Follower):
         ended = []
         for step in list_steps(self._sagemaker, self._arn):
             name = tuning_job_name(step)
-            for trial in list_trials(self._sagemaker, name) if name else []:
-                job = trial["TrainingJobName"]
-                if trial["TrainingJobStatus"] in RUNNING or job in self._trials:
+            for number, trial in enumerate(list_trials(self._sagemaker, name) if name else [], 1):
+                if trial["TrainingJobStatus"] in RUNNING or number in self._trials:
                     continue
-                self._trials.add(job)
-                ended.append(f"  {len(self._trials):>3} {format_trial(trial)}")
+                self._trials.add(number)
+                done = f"{len(self._trials)}/{self._total}"
+                ended.append(f"  {done} job {number}: {format_trial(trial)}")
         # Without the log of the training job that measures the present hyperparameters.
         return [*ended, *(line for line in super()._poll() if line.startswith("step "))]
 
@@ -54,7 +54,10 @@ def tuning_job_name(step: Mapping[str, Any]) -> str | None:
 
 
 def list_trials(sagemaker: Any, tuning_job: str) -> list[dict[str, Any]]:
-    """Return all training jobs begun so far, the oldest first; every page is read."""
+    """Return all training jobs begun so far, the oldest first; every page is read.
+
+    A job's number, for people, is its place in this list, from 1 on.
+    """
     pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
         HyperParameterTuningJobName=tuning_job, SortBy="CreationTime", SortOrder="Ascending"
     )
@@ -122,7 +125,10 @@ def collect(sagemaker: Any, execution_arn: str) -> dict[str, Any]:
         ],
         "best_training_job": job.get("BestTrainingJob", {}).get("TrainingJobName"),
         "present": _present(sagemaker, steps),
-        "trials": [_facts(trial) for trial in (list_trials(sagemaker, name) if name else [])],
+        "trials": [
+            _facts(number, trial)
+            for number, trial in enumerate(list_trials(sagemaker, name) if name else [], 1)
+        ],
     }
 
 
@@ -146,8 +152,9 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _facts(trial: Trial) -> dict[str, Any]:
+def _facts(number: int, trial: Trial) -> dict[str, Any]:
     return {
+        "number": number,
         "training_job_name": trial["TrainingJobName"],
         "status": trial["TrainingJobStatus"],
         "objective": objective(trial),
@@ -179,12 +186,11 @@ def table(trials: Sequence[Mapping[str, Any]], present: Mapping[str, Any] | None
     order = sorted(trials, key=lambda each: (each["objective"] is None, -(each["objective"] or 0)))
     split = [name.rpartition("_") for name in names]  # over two lines: 80 columns suffice
     rows = [["", "", *(before + underscore for before, underscore, _ in split)]]
-    rows.append(["", "AUC", *(last for _, _, last in split)])
-    labelled = [*([("present", present)] if present else []), *enumerate(order, start=1)]
-    for label, each in labelled:
+    rows.append(["job", "AUC", *(last for _, _, last in split)])
+    for each in [*([present] if present else []), *order]:
         auc = each["status"] if each["objective"] is None else f"{each['objective']:.4f}"
         cells = [f"{each['hyperparameters'][name]:.4g}" for name in names]
-        rows.append([str(label), auc, *cells])
+        rows.append([str(each.get("number", "present")), auc, *cells])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -195,7 +201,9 @@ def table(trials: Sequence[Mapping[str, Any]], present: Mapping[str, Any] | None
 def compare(best: Mapping[str, Any], present: Mapping[str, Any]) -> str:
     """Return whether the best trial is better by more than the folds differ."""
     gain, spread = best["objective"] - present["objective"], present["spread"]
-    comparison = f"best AUC {best['objective']:.4f}, {gain:+.4f} against the present one"
+    comparison = (
+        f"best: job {best['number']}, AUC {best['objective']:.4f}, {gain:+.4f} against present"
+    )
     if gain > spread:
         return f"{comparison}: more than the spread between the folds, {spread:.4f}"
     return f"{comparison}: within the spread between the folds, {spread:.4f}; no reason to change"
