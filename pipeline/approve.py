@@ -7,13 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from pipeline import cli
+from pipeline.bootstrap import connect
 from pipeline.serving.comparison import compare
 from pipeline.serving.endpoint import endpoint_name, find_served
 from pipeline.serving.versions import APPROVED, REJECTED, find_version
 from pipeline.settings import load_settings
-from pipeline.stack import read_stack
-
-import boto3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,8 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         settings = load_settings(arguments.config)
-        session = boto3.Session(region_name=settings.region)
-        stack = read_stack(session.client("cloudformation"), settings.stack_name)
+        session, stack = connect(settings)
         sagemaker = session.client("sagemaker")
         version = find_version(sagemaker, stack.model_package_group, arguments.version)
         served = find_served(sagemaker, endpoint_name(settings))

@@ -21,14 +21,19 @@ class Bootstrap(NamedTuple):
     image_uri: str  # with the digest
 
 
+def connect(settings: Settings) -> tuple[boto3.Session, Stack]:
+    """Return a session in the settings' region and what is read of the stack there."""
+    session = boto3.Session(region_name=settings.region)
+    return session, read_stack(session.client("cloudformation"), settings.stack_name)
+
+
 def bootstrap(settings: Settings) -> Bootstrap:
     """Read the data and ask the account; nothing is changed.
 
     Raises InputError for what is missing: the data, the stack, an instance type or the image.
     """
     dataset = prepare(settings)
-    session = boto3.Session(region_name=settings.region)
-    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    session, stack = connect(settings)
     if settings.instance_type == SMALLEST:
         settings = with_smallest(session, settings)
     tag = image_tag(settings.accelerator, settings.base_image)

@@ -6,15 +6,14 @@ only after it has answered a few known rows as its artifact does, digit by digit
 
 import argparse
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 from container.errors import InputError
-from pipeline import cli
+from pipeline import cli, rehearsal
+from pipeline.bootstrap import connect
 from pipeline.data import prepare
 from pipeline.diagnosis import diagnose
 from pipeline.evidence.scoring import load_artifact
 from pipeline.execution.archive import download_artifact
-from pipeline.rehearsal import with_approved_version
 from pipeline.serving.configuration import (
     configuration_before,
     make_configuration,
@@ -23,36 +22,21 @@ from pipeline.serving.configuration import (
 from pipeline.serving.cost import describe_cost
 from pipeline.serving.endpoint import NotServed, deploy, endpoint_name, find_served, move
 from pipeline.serving.smoke import known_rows, make_smoke_test
-from pipeline.serving.versions import describe_version, find_approved
-from pipeline.settings import Settings, load_settings
-from pipeline.stack import read_stack
+from pipeline.serving.versions import APPROVED, describe_version, find_version
+from pipeline.settings import Settings
 from pipeline.terminal import say
-
-import boto3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Deploy, and say what is served."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--version", type=int, metavar="N", help="this approved version")
+    parser = rehearsal.parser(__doc__)
     parser.add_argument("--rollback", action="store_true", help="serve the version before again")
-    parser.add_argument(
-        "--local", action="store_true", help="train, approve and deploy on a local AWS of its own"
-    )
-    arguments = parser.parse_args(argv)
-
-    def command() -> int:
-        settings = load_settings(arguments.config)
-        with with_approved_version(settings) if arguments.local else nullcontext():
-            return _deploy(settings, arguments)
-
-    return cli.run(command)
+    return rehearsal.run(parser.parse_args(argv), _deploy)
 
 
 def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
-    session = boto3.Session(region_name=settings.region)
+    session, stack = connect(settings)
     sagemaker = session.client("sagemaker")
-    stack = read_stack(session.client("cloudformation"), settings.stack_name)
     name = endpoint_name(settings)
     served = find_served(sagemaker, name)
     number, before = arguments.version, ""
@@ -61,7 +45,7 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
         if not before:
             raise InputError(f"{name}: no version was served before", "deploy one with --version N")
         number = describe_version(sagemaker, model_package(sagemaker, before)).number
-    version = find_approved(sagemaker, stack.model_package_group, number)
+    version = find_version(sagemaker, stack.model_package_group, number, APPROVED)
     artifact = load_artifact(download_artifact(session.client("s3"), version.model_uri))
     runtime = session.client("sagemaker-runtime")
     smoke = make_smoke_test(runtime, artifact, known_rows(prepare(settings)))

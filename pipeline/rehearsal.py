@@ -1,19 +1,41 @@
-"""A local AWS with a trained and approved version, for commands that need one."""
+"""The beginning of the commands that need an approved version; with --local, one is made first."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from pipeline import cli, upsert_and_start
+from pipeline.bootstrap import connect
 from pipeline.serving.versions import APPROVED, find_version
-from pipeline.settings import Settings
-from pipeline.stack import read_stack
+from pipeline.settings import Settings, load_settings
 from pipeline.terminal import make_console, stages
 
-import boto3
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of such a command, with the options --config, --version and --local."""
+    result = cli.parser(description)
+    result.add_argument("--version", type=int, metavar="N", help="this approved version")
+    result.add_argument(
+        "--local", action="store_true", help="on a local AWS of its own: train and approve first"
+    )
+    return result
+
+
+def run(
+    arguments: argparse.Namespace, command: Callable[[Settings, argparse.Namespace], int]
+) -> int:
+    """Return the exit code of `command` (see `cli.run`)."""
+
+    def prepared() -> int:
+        settings = load_settings(arguments.config)
+        with _approved_version(settings) if arguments.local else nullcontext():
+            return command(settings, arguments)
+
+    return cli.run(prepared)
 
 
 @contextmanager
-def with_approved_version(settings: Settings) -> Iterator[None]:
+def _approved_version(settings: Settings) -> Iterator[None]:
     """Start a local AWS, train there, and approve what was registered.
 
     Raises InputError when the training did not register a version.
@@ -23,8 +45,7 @@ def with_approved_version(settings: Settings) -> Iterator[None]:
         with stages(console) as stage:
             arguments = upsert_and_start.parse_arguments([])
             upsert_and_start.train(settings, arguments, console, stage)
-        session = boto3.Session(region_name=settings.region)
-        stack = read_stack(session.client("cloudformation"), settings.stack_name)
+        session, stack = connect(settings)
         sagemaker = session.client("sagemaker")
         sagemaker.update_model_package(
             ModelPackageArn=find_version(sagemaker, stack.model_package_group).arn,

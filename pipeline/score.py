@@ -8,23 +8,20 @@ import argparse
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from container.errors import InputError
-from pipeline import cli
+from pipeline import cli, rehearsal
+from pipeline.bootstrap import connect
 from pipeline.data import split_uri
 from pipeline.execution.control import follow, start_execution
 from pipeline.execution.progress import Follower, list_steps
-from pipeline.rehearsal import with_approved_version
 from pipeline.serving.configuration import make_model
-from pipeline.serving.versions import find_approved
-from pipeline.settings import Settings, load_settings
-from pipeline.stack import read_stack
+from pipeline.serving.versions import APPROVED, find_version
+from pipeline.settings import Settings
 from pipeline.terminal import make_console, say
 
-import boto3
 from botocore.exceptions import ClientError
 
 S3 = "s3://"
@@ -32,25 +29,14 @@ S3 = "s3://"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Score, and write the rows with their probabilities."""
-    parser = cli.parser(__doc__)
+    parser = rehearsal.parser(__doc__)
     parser.add_argument("rows", metavar="FILE", help="CSV with a header, or its s3:// URI")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: NAME-scored.csv here")
-    parser.add_argument("--version", type=int, metavar="N", help="this approved version")
-    parser.add_argument(
-        "--local", action="store_true", help="train, approve and score on a local AWS of its own"
-    )
-    arguments = parser.parse_args(argv)
-
-    def command() -> int:
-        settings = load_settings(arguments.config)
-        with with_approved_version(settings) if arguments.local else nullcontext():
-            return _score(settings, arguments)
-
-    return cli.run(command)
+    return rehearsal.run(parser.parse_args(argv), _score)
 
 
 def _score(settings: Settings, arguments: argparse.Namespace) -> int:
-    session = boto3.Session(region_name=settings.region)
+    session, stack = connect(settings)
     s3, sagemaker = session.client("s3"), session.client("sagemaker")
     target = arguments.output or Path(f"{Path(arguments.rows).stem}-scored.csv")
     with tempfile.TemporaryDirectory() as temporary:
@@ -65,8 +51,7 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
         from pipeline.serving import batch
 
         count = batch.write_json_lines(rows, lines, arguments.rows)
-        stack = read_stack(session.client("cloudformation"), settings.stack_name)
-        version = find_approved(sagemaker, stack.model_package_group, arguments.version)
+        version = find_version(sagemaker, stack.model_package_group, arguments.version, APPROVED)
         with lines.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         place = f"{S3}{stack.bucket}/{batch.PREFIX}{settings.prefix}/{digest}"

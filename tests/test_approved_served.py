@@ -29,7 +29,7 @@ from pipeline.serving.endpoint import (
     endpoint_name,
     find_served,
 )
-from pipeline.serving.versions import APPROVED, REJECTED, Version, find_approved, find_version
+from pipeline.serving.versions import APPROVED, REJECTED, Version, find_version
 from pipeline.settings import Settings
 
 import pandas as pd
@@ -108,7 +108,8 @@ def test_only_approved_versions_are_served_and_a_rollback_goes_back(
     # Nothing is approved: refused by name, with the command that approves.
     assert deploy_model.main(["--version", first]) == 2
     refused = capsys.readouterr().err
-    assert f"version {first}: its status is PendingManualApproval, not Approved" in refused
+    assert f"model group titanic-pipeline: no Approved version {first} (" in refused
+    assert f"{first} PendingManualApproval" in refused
     assert f"hint: python pipeline/approve.py {first} --reason TEXT" in refused
     assert number_served(sagemaker) is None
 
@@ -147,7 +148,7 @@ def test_a_version_that_is_rejected_in_between_is_not_deployed(
     set_status(sagemaker, versions[1], APPROVED)
     assert approve.main([str(versions[1].number), "--reject", "--yes", "--reason", "biased"]) == 0
     assert deploy_model.main(["--version", str(versions[1].number)]) == 2
-    assert f"its status is {REJECTED}" in capsys.readouterr().err
+    assert f"{versions[1].number} {REJECTED}" in capsys.readouterr().err
     package = sagemaker.describe_model_package(ModelPackageName=versions[1].arn)
     assert package["ApprovalDescription"] == "biased"
 
@@ -395,5 +396,5 @@ def test_scores_of_other_rows_are_refused_and_nothing_is_left(here: Path) -> Non
 
 def test_a_group_without_approved_versions_says_what_there_is(sagemaker: Any) -> None:
     sagemaker.create_model_package_group(ModelPackageGroupName="empty")
-    with pytest.raises(Exception, match=r"no approved version \(it is empty\)"):
-        find_approved(sagemaker, "empty")
+    with pytest.raises(Exception, match=r"no Approved version \(it is empty\)"):
+        find_version(sagemaker, "empty", status=APPROVED)
