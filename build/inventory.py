@@ -43,10 +43,9 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
     """Read what belongs to the stack. Raises InputError for what prevents its deletion."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     stack_name = stack.get("StackName", "")
+    own_roles = f"{stack_name}-{session.region_name}-"
     for person in ("Operator", "Approver", "Deployer"):
-        policy_arn = outputs.get(f"{person}PolicyArn")
-        own_roles = f"{stack_name}-{session.region_name}-"
-        check_not_attached(session.client("iam"), policy_arn, own_roles)
+        check_not_attached(session.client("iam"), outputs.get(f"{person}PolicyArn"), own_roles)
     sagemaker = session.client("sagemaker")
     pipelines = find_pipelines(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
     models = find_models(sagemaker, stack_name, outputs.get("ModelRoleArn"))
@@ -84,11 +83,11 @@ def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None
     """
     if policy_arn is None:
         return
-    pages = list(iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy_arn))
+    pages = iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy_arn)
     users = [
         (kind.lower(), entity[f"{kind}Name"])
-        for kind in ENTITIES
         for page in pages
+        for kind in ENTITIES
         for entity in page.get(f"Policy{kind}s", [])
         if not (kind == "Role" and entity["RoleName"].startswith(own_roles))
     ]
@@ -104,7 +103,7 @@ def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]
     """Return the project's pipelines (training, tuning, scoring) under the stack's role."""
     pages = sagemaker.get_paginator("list_pipelines").paginate(PipelineNamePrefix=name)
     found = []
-    for pipeline in (item for page in pages for item in page["PipelineSummaries"]):
+    for pipeline in pages.search("PipelineSummaries[]"):
         own = pipeline["PipelineName"]
         if own not in (name, f"{name}-tuning", f"{name}-scoring"):
             continue
@@ -115,19 +114,14 @@ def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]
     return found
 
 
-def list_names(sagemaker: Any, operation: str, kind: str, stack_name: str) -> list[str]:
-    """Return the names of all models, endpoint configurations or endpoints of a stack's name."""
-    pages = sagemaker.get_paginator(operation).paginate(NameContains=f"{stack_name}-")
-    return [item[f"{kind}Name"] for page in pages for item in page[f"{kind}s"]]
-
-
 def find_models(sagemaker: Any, stack_name: str, role_arn: str | None) -> list[str]:
     """Return the names of the models that run in the name of the stack's role."""
     if role_arn is None:
         return []
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains=f"{stack_name}-")
     return [
         name
-        for name in list_names(sagemaker, "list_models", "Model", stack_name)
+        for name in pages.search("Models[].ModelName")
         if sagemaker.describe_model(ModelName=name)["ExecutionRoleArn"] == role_arn
     ]
 
@@ -138,9 +132,10 @@ def find_endpoint_configs(
     """Return the first variant of each endpoint configuration that serves one of `models`."""
     if not models:
         return {}
+    pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=f"{stack_name}-")
     variants = {
         name: sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"][0]
-        for name in list_names(sagemaker, "list_endpoint_configs", "EndpointConfig", stack_name)
+        for name in pages.search("EndpointConfigs[].EndpointConfigName")
     }
     return {name: each for name, each in variants.items() if each["ModelName"] in models}
 
@@ -149,9 +144,10 @@ def find_endpoints(sagemaker: Any, stack_name: str, configs: Collection[str]) ->
     """Return endpoint name -> its configuration, which is one of `configs`."""
     if not configs:
         return {}
+    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=f"{stack_name}-")
     endpoints = {
         name: sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
-        for name in list_names(sagemaker, "list_endpoints", "Endpoint", stack_name)
+        for name in pages.search("Endpoints[].EndpointName")
     }
     return {name: config for name, config in endpoints.items() if config in configs}
 
@@ -159,7 +155,7 @@ def find_endpoints(sagemaker: Any, stack_name: str, configs: Collection[str]) ->
 def count_executions(sagemaker: Any, pipeline: str) -> int:
     """Raise InputError when one of them is not at its end."""
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
-    executions = [item for page in pages for item in page["PipelineExecutionSummaries"]]
+    executions = list(pages.search("PipelineExecutionSummaries[]"))
     for execution in executions:
         if execution["PipelineExecutionStatus"] in RUNNING:
             arn = execution["PipelineExecutionArn"]
@@ -176,7 +172,7 @@ def list_model_versions(sagemaker: Any, group: str) -> list[str]:
     pages = sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )
-    return [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
+    return list(pages.search("ModelPackageSummaryList[].ModelPackageArn"))
 
 
 def list_images(ecr: Any, repository: str) -> dict[str, int] | None:

@@ -6,8 +6,6 @@ from container.errors import InputError
 from pipeline.checks.check import CheckWarning
 from pipeline.checks.run_context import RunContext, Services, known
 from pipeline.company import stack_parameters
-from pipeline.settings import Settings
-from pipeline.stack import Stack
 
 from botocore.exceptions import ClientError
 
@@ -122,10 +120,12 @@ def notify(services: Services, run: RunContext) -> str:
     """Check that somebody gets the notifications: an address must confirm its subscription."""
     if run.settings.notify is None:
         return "not set: nobody is notified"
-    topic = _topic(run.settings, known(run.stack, "stack"))
+    topic = known(run.stack, "stack").notify_topic_arn
+    if topic is None:
+        raise InputError(f"notify: the stack has no topic for {run.settings.notify}", DEPLOY)
     try:
         pages = services.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-        found = [each for page in pages for each in page["Subscriptions"]]
+        found = list(pages.search("Subscriptions[]"))
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NotFound", "NotFoundException"):
             raise
@@ -139,10 +139,3 @@ def notify(services: Services, run: RunContext) -> str:
             "open the link of the message from AWS, or `aws sns subscribe` again",
         )
     return f"{len(found)} confirmed subscriptions to {topic}"
-
-
-def _topic(given: Settings, stack: Stack) -> str:
-    topic = stack.notify_topic_arn
-    if topic is None:
-        raise InputError(f"notify: the stack has no topic for {given.notify}", DEPLOY)
-    return topic

@@ -7,7 +7,6 @@ from typing import Any
 from container.errors import InputError
 
 APPROVED, REJECTED = "Approved", "Rejected"
-SUMMARIES = "ModelPackageSummaryList[]"  # of the pages of ListModelPackages
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,9 @@ def find_version(
     Raises InputError, which names the status of each version that there is.
     """
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-    found = {each["ModelPackageVersion"]: each for each in pages.search(SUMMARIES)}
+    found = {
+        each["ModelPackageVersion"]: each for each in pages.search("ModelPackageSummaryList[]")
+    }
     wanted = [
         each
         for each in found
