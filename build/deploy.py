@@ -10,7 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from container.errors import InputError
+try:
+    from container.errors import InputError
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli
 from pipeline.company import stack_parameters
 from pipeline.settings import load_settings
@@ -102,7 +106,7 @@ def deploy(
     if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         say(outputs(cloudformation, stack_id), make_console(stderr=False), whole=True)
         return cli.SUCCEEDED
-    report_failure(stack_name, events, "fix that, and run python build/deploy.py again")
+    report_failure(stack_name, events, "fix that, and run .venv/bin/python build/deploy.py again")
     if status == "ROLLBACK_COMPLETE":
         say(f"stack {stack_name}: holds nothing after its failed creation, so it is deleted")
         cloudformation.delete_stack(StackName=stack_id)
@@ -142,7 +146,7 @@ def change_set_type(stack_name: str, status: str | None, where: str) -> str:
     elif status == "UPDATE_ROLLBACK_FAILED":
         hint = f"aws cloudformation continue-update-rollback {where}"
     else:
-        hint = f"see why with `{events}`; then remove it with python build/teardown.py"
+        hint = f"see why with `{events}`; then remove it with .venv/bin/python build/teardown.py"
     raise InputError(f"stack {stack_name}: its status is {status}: it cannot be updated", hint)
 
 

@@ -10,7 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from container.errors import InputError
+try:
+    from container.errors import InputError
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from container.reading import read_rows
 from container.schema import LABEL
 from local_aws import interrupts

@@ -9,7 +9,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from container.errors import InputError
+try:
+    from container.errors import InputError
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli
 from pipeline.settings import load_settings
 from pipeline.terminal import make_console, say
@@ -72,7 +76,7 @@ def teardown(
         return cli.SUCCEEDED
     if follow(events, sleep) == "DELETE_COMPLETE":
         return cli.SUCCEEDED
-    report_failure(stack_name, events, "fix that, and run python build/teardown.py again")
+    report_failure(stack_name, events, "fix that, and run .venv/bin/python build/teardown.py again")
     return cli.NOT_SUCCEEDED
 
 
@@ -148,7 +152,7 @@ def delete_images(ecr: Any, repository: str) -> None:
         if len(failures) == len(left):
             raise InputError(
                 f"image {left[0]}: {failures[0]['failureReason']}",
-                "delete it, and run python build/teardown.py again",
+                "delete it, and run .venv/bin/python build/teardown.py again",
             )
         left = list(list_images(ecr, repository) or {})
 
@@ -165,7 +169,7 @@ def delete_objects(s3: Any, bucket: str) -> None:
         for error in answer.get("Errors", []):
             raise InputError(
                 f"object {error['Key']}: {error['Message']}",
-                "allow it, and run python build/teardown.py again",
+                "allow it, and run .venv/bin/python build/teardown.py again",
             )
 
 

@@ -1,7 +1,13 @@
 """The command `python -m local_aws`; see `local_aws.cli`."""
 
 from local_aws import collector
-from local_aws.cli import main
 
 collector.end_at_once()
-raise SystemExit(main())
+try:
+    from local_aws.cli import main
+
+    code = main()
+except ImportError as error:
+    hint = "pip install ./local_aws, or use the python of the environment that has it"
+    raise SystemExit(f"error: {error}\nhint: {hint}") from None
+raise SystemExit(code)

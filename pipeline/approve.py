@@ -6,7 +6,11 @@ Both are scored again, on the same validation data. Approving needs the stack's 
 import sys
 from collections.abc import Sequence
 
-from pipeline import cli
+try:
+    from pipeline import cli
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline.bootstrap import connect
 from pipeline.serving.comparison import compare
 from pipeline.serving.endpoint import endpoint_name, find_served
@@ -41,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         print(f"version {version.number}: {status}")
         if status == APPROVED:
-            print("next: python pipeline/deploy_model.py", file=sys.stderr)
+            print("next: .venv/bin/python pipeline/deploy_model.py", file=sys.stderr)
         return cli.SUCCEEDED
 
     return cli.run(command)

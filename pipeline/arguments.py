@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, description: str | None, **arguments: Any) -> None:
         script = Path(sys.argv[0])
         super().__init__(
-            prog=f"python {script.parent.name}/{script.name}",
+            prog=f".venv/bin/python {script.parent.name}/{script.name}",
             description=description,
             epilog=EXIT_CODES,
             formatter_class=Formatter,

@@ -1,6 +1,6 @@
 """Read the data, split them into channels, and upload them under the hash of their content.
 
-`python pipeline/data.py` does just this step.
+`.venv/bin/python pipeline/data.py` does just this step.
 """
 
 import base64
@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container.contract import TRAIN_CHANNEL, VALIDATION_CHANNEL
+try:
+    from container.contract import TRAIN_CHANNEL, VALIDATION_CHANNEL
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from container.errors import InputError
 from container.opt_ml import is_hidden
 from container.reading import read_chunks, read_rows

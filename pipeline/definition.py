@@ -1,8 +1,8 @@
 """The pipeline's definition: train, then register or fail, as the validation AUC is.
 
-`python pipeline/definition.py` prints it as JSON, for an example account (see `pipeline/stack.py`)
-and without an image digest: no network, no credentials, the same bytes every time. With --graph it
-prints the graph of that JSON, as text that Mermaid draws.
+This command prints it as JSON, for an example account (see `pipeline/stack.py`) and without an
+image digest: no network, no credentials, the same bytes every time. With --graph it prints the
+graph of that JSON, as text that Mermaid draws.
 """
 
 import json
@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from container import contract
+try:
+    from container import contract
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from container.errors import InputError
 from local_aws import collector
 from local_aws.definition.graph import mermaid
@@ -189,7 +193,8 @@ def example_definition(settings: Settings) -> dict[str, Any]:
     if settings.instance_type == SMALLEST:
         raise InputError(
             f"instance_type: {SMALLEST} is for the account to tell, and none is asked here",
-            "set instance_type to a type, or ask: python pipeline/upsert_and_start.py --dry-run",
+            "set instance_type to a type, or ask: "
+            ".venv/bin/python pipeline/upsert_and_start.py --dry-run",
         )
     stack = example_stack(settings.stack_name, settings.region)
     inputs = Inputs(

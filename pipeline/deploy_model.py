@@ -7,7 +7,11 @@ only after it has answered a few known rows as its artifact does, digit by digit
 import argparse
 from collections.abc import Sequence
 
-from container.errors import InputError
+try:
+    from container.errors import InputError
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli, rehearsal
 from pipeline.bootstrap import connect
 from pipeline.data import prepare
@@ -79,13 +83,13 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
 def _next(name: str, before: str, *, rolled_back: bool) -> str:
     """Return the command that follows; `before` is the configuration that was replaced, if any."""
     if rolled_back:
-        return "next: python build/teardown.py"
+        return "next: .venv/bin/python build/teardown.py"
     if before:
-        return "next: python pipeline/deploy_model.py --rollback"
+        return "next: .venv/bin/python pipeline/deploy_model.py --rollback"
     return (
         f"next: aws sagemaker-runtime invoke-endpoint --endpoint-name {name} "
         "--content-type text/csv --body fileb://FILE predictions.csv\n"
-        "      python pipeline/score.py FILE, for a batch of rows"
+        "      .venv/bin/python pipeline/score.py FILE, for a batch of rows"
     )
 
 

@@ -1,6 +1,6 @@
 """The catalogue of known failures (diagnosis.yaml): cause, check and fix of each.
 
-`python pipeline/diagnosis.py` prints the catalogue as a page.
+`.venv/bin/python pipeline/diagnosis.py` prints the catalogue as a page.
 """
 
 import functools
@@ -34,8 +34,8 @@ name of the failure on this page) and `hint:` (the fix). `runs/<execution id>/ru
 name. Words in capitals stand for your own values. A test produces each failure, on local AWS or in
 a container.
 
-**Seen by** says what notices the failure before a run: a check of `python pipeline/preflight.py`,
-or the command itself when it starts. This page is generated from `pipeline/diagnosis.yaml`."""
+**Seen by** says what notices the failure before a run: a check of `pipeline/preflight.py`, or the
+command itself when it starts. This page is generated from `pipeline/diagnosis.yaml`."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Any
 
-from container import features
+try:
+    from container import features
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from container.contract import TRAIN_CHANNEL
 from container.dataset import EncodedDataset
 from container.reading import read_rows
@@ -23,7 +27,7 @@ import pandas as pd
 HEAD = """\
 # The columns of the model
 
-Of `{data_file}`. Written by `python pipeline/glossary.py > docs/features.md` from the docstrings of
+Of `{data_file}`. Written by `pipeline/glossary.py` from the docstrings of
 [container/features.py](../container/features.py), in the order in which they are computed.
 """
 

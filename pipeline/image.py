@@ -84,6 +84,6 @@ def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:
     except ecr.exceptions.ImageNotFoundException:
         raise InputError(
             f"image {repository_uri}:{tag}: not there, so the present container/ has no image",
-            "python build/push_image.py",
+            ".venv/bin/python build/push_image.py",
         ) from None
     return f"{repository_uri}@{images['imageDetails'][0]['imageDigest']}"

@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from local_aws import collector
+try:
+    from local_aws import collector
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli
 from pipeline.checks import account, company, definition, image, instance, roles, storage
 from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks

@@ -1,6 +1,10 @@
 """Push an image of container/ that cannot be run to a running local AWS (see `source_image`)."""
 
-from local_aws import collector
+try:
+    from local_aws import collector
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli
 from pipeline.settings import DEFAULT_CONFIG, load_settings
 from pipeline.source_image import put_source_images

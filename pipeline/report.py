@@ -10,7 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from container.errors import InputError
+try:
+    from container.errors import InputError
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from local_aws import collector
 from pipeline import cli
 from pipeline.endpoint import is_aws
@@ -34,7 +38,7 @@ EXECUTION_ARN = re.compile(
 
 def latest_execution(sagemaker: Any, pipeline_name: str) -> str:
     """Return the ARN of the execution started last. Raises InputError when there is none."""
-    hint = "python pipeline/upsert_and_start.py starts one"
+    hint = ".venv/bin/python pipeline/upsert_and_start.py starts one"
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline_name)
     try:
         found = [each for page in pages for each in page["PipelineExecutionSummaries"]]
@@ -79,7 +83,7 @@ def local_pages(settings: Settings, execution: str) -> list[Path]:
             return [page for page in pages if page.exists()]
     raise InputError(
         f"execution {execution}: no run of {settings.pipeline_name} with --local is in {RUNS}/",
-        "python pipeline/upsert_and_start.py --local makes one, and its pages",
+        ".venv/bin/python pipeline/upsert_and_start.py --local makes one, and its pages",
     )
 
 

@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from container.errors import InputError
+try:
+    from container.errors import InputError
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli, rehearsal
 from pipeline.bootstrap import connect
 from pipeline.data import split_uri
@@ -75,7 +79,7 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
         written = batch.write_scored(rows, scores, target)
     print(f"{target}: {written} of {count} rows, scored by version {version.number}")
     if not arguments.local:
-        say("next: python pipeline/upsert_and_start.py, for another version")
+        say("next: .venv/bin/python pipeline/upsert_and_start.py, for another version")
     return cli.SUCCEEDED
 
 

@@ -7,7 +7,11 @@ started or changed.
 
 from collections.abc import Sequence
 
-from local_aws import collector
+try:
+    from local_aws import collector
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli
 from pipeline.instances.choice import choose_smallest, smaller_than
 from pipeline.instances.survey import SURVEY_FILE, measured_runs, save_survey, take_survey

@@ -54,7 +54,7 @@ def example_stack(stack_name: str, region: str) -> Stack:
 def read_stack(cloudformation: Any, stack_name: str) -> Stack:
     """Raise InputError when the stack is missing, unfinished, or made from another template."""
     region = cloudformation.meta.region_name
-    deploy = "python build/deploy.py"
+    deploy = ".venv/bin/python build/deploy.py"
     try:
         stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     except ClientError as error:

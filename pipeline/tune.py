@@ -8,7 +8,11 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from container.contract import TRAIN_CHANNEL
+try:
+    from container.contract import TRAIN_CHANNEL
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from container.errors import InputError
 from local_aws import collector
 from pipeline import cli, preflight

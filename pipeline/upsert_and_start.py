@@ -12,7 +12,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from threading import Thread
 
-from local_aws import collector
+try:
+    from local_aws import collector
+except ModuleNotFoundError as error:
+    raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
+
 from pipeline import cli, preflight
 from pipeline.bootstrap import bootstrap
 from pipeline.data import upload
@@ -176,7 +180,7 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
             say(f"note: {symptoms(record, lines)}\n{diagnosis}")
         if record["model_package_arn"] and not arguments.local:
             version = record["model_package_arn"].rpartition("/")[2]
-            say(f"next: python pipeline/approve.py {version} --reason TEXT")
+            say(f"next: .venv/bin/python pipeline/approve.py {version} --reason TEXT")
         return cli.SUCCEEDED
     say(f"error: {failure(record, diagnosis, lines, because)}")
     return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED

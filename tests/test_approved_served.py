@@ -110,7 +110,7 @@ def test_only_approved_versions_are_served_and_a_rollback_goes_back(
     refused = capsys.readouterr().err
     assert f"model group titanic-pipeline: no Approved version {first} (" in refused
     assert f"{first} PendingManualApproval" in refused
-    assert f"hint: python pipeline/approve.py {first} --reason TEXT" in refused
+    assert f"hint: .venv/bin/python pipeline/approve.py {first} --reason TEXT" in refused
     assert number_served(sagemaker) is None
 
     assert approve.main([first, "--yes", "--reason", "good enough"]) == 0

@@ -259,7 +259,7 @@ def test_a_failed_creation_names_the_resource_and_the_reason_and_leaves_no_stack
     assert out == ""
     assert (
         "error: stack deployed: Repository (AWS::Some::Type): deployed already exists\n"
-        "hint: fix that, and run python build/deploy.py again\n"
+        "hint: fix that, and run .venv/bin/python build/deploy.py again\n"
     ) in err
     assert err.count("error: ") == 1  # neither what was cancelled, nor what failed another time
     assert fake.calls == ["create_change_set CREATE", "execute_change_set", "delete_stack"]
@@ -393,8 +393,8 @@ def test_an_interruption_while_waiting_says_that_the_operation_goes_on(
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        ("ROLLBACK_COMPLETE", "then remove it with python build/teardown.py"),
-        ("DELETE_FAILED", "then remove it with python build/teardown.py"),
+        ("ROLLBACK_COMPLETE", "then remove it with .venv/bin/python build/teardown.py"),
+        ("DELETE_FAILED", "then remove it with .venv/bin/python build/teardown.py"),
         ("UPDATE_IN_PROGRESS", "describe-stack-events --stack-name deployed --region us-east-1"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name deployed --region us-"),
     ],

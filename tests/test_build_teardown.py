@@ -378,7 +378,7 @@ def test_a_stack_that_cannot_be_deleted_names_the_resource_and_the_reason(
     assert out.startswith("stack     torn ")
     assert (
         "error: stack torn: Repository (AWS::ECR::Repository): it contains images\n"
-        "hint: fix that, and run python build/teardown.py again\n"
+        "hint: fix that, and run .venv/bin/python build/teardown.py again\n"
     ) in err
 
 

@@ -22,6 +22,13 @@ START = ROOT / "pipeline" / "upsert_and_start.py"
 GLOSSARY = ROOT / "pipeline" / "glossary.py"  # the command that ends soonest
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
+COMMANDS = [
+    path
+    for folder in ("pipeline", "build")
+    for path in sorted((ROOT / folder).glob("*.py"))
+    if "cli.run(" in path.read_text(encoding="utf-8")
+]
+
 SIGNAL_AT_IMPORT = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
 SIGNALS_AT_EXIT = """
 import atexit, os, signal
@@ -63,6 +70,17 @@ def run(
         timeout=120,
         start_new_session=True,
     )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda path: path.name)
+def test_a_python_without_the_packages_is_one_line_and_a_hint(command: Path) -> None:
+    """It is what a user meets who has forgotten the virtual environment."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", command], capture_output=True, text=True, check=False
+    )
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: No module named ")
+    assert hint == "hint: make .venv/ready, then use .venv/bin/python"
 
 
 def test_ctrl_c_during_the_imports_is_one_line(tmp_path: Path) -> None:

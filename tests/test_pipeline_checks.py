@@ -28,7 +28,7 @@ from test_build_template import listed, policies
 from test_pipeline_data import CASES, REFUSED
 
 GIB = 1024**3
-DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.yml"
+DEPLOY = ".venv/bin/python build/deploy.py brings the roles back to build/infrastructure.yml"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 Document = dict[str, Any]
@@ -524,8 +524,8 @@ def test_the_memory_that_a_run_held_counts_more_than_the_data(
 
 NO_USE = (
     "ml.g5.xlarge has 1 GPU, the image is for none: what costs most would stand idle",
-    "set accelerator: cuda in pipeline.yaml and run `python build/push_image.py`, or choose an "
-    "instance_type without a GPU",
+    "set accelerator: cuda in pipeline.yaml and run `.venv/bin/python build/push_image.py`, or "
+    "choose an instance_type without a GPU",
 )
 ONE_OF_MANY = (
     "ml.g5.12xlarge has 4 GPUs, the image is for cuda: the program uses one on each instance",
@@ -596,7 +596,7 @@ def test_an_image_that_is_gone_is_a_failure(services: Services, run: RunContext)
     uri = f"{stack_of(run).repository_uri}@sha256:{'1' * 64}"
     found = check("image", services, replace(run, image_uri=uri))
     assert (found.status, found.message) == (FAILURE, f"{uri} is not there")
-    assert found.hint == "python build/push_image.py"
+    assert found.hint == ".venv/bin/python build/push_image.py"
 
 
 def test_an_index_of_several_images_is_a_failure(

@@ -227,6 +227,6 @@ def test_a_missing_file_and_a_missing_stack_each_have_their_own_line(
     )
     assert data.main(["--config", str(write_config(stack_name="other"))]) == 2
     assert (
-        "error: stack other: not in region us-east-1\nhint: python build/deploy.py"
+        "error: stack other: not in region us-east-1\nhint: .venv/bin/python build/deploy.py"
         in capsys.readouterr().err
     )

@@ -77,7 +77,7 @@ def test_help_begins_with_what_the_command_does_and_fits_into_80_columns(
         tune.main(["--help"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Search for better hyperparameters")
-    assert "Usage: python pipeline/tune.py [OPTIONS]" in lines
+    assert "Usage: .venv/bin/python pipeline/tune.py [OPTIONS]" in lines
     assert max(map(len, lines)) <= 80
 
 

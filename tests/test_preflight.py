@@ -169,7 +169,7 @@ def test_without_the_stack_what_needs_it_is_not_checked(
     assert (
         "failure      stack                 stack no-such-stack: not in region us-east-1" in lines
     )
-    assert "             hint: python build/deploy.py" in lines
+    assert "             hint: .venv/bin/python build/deploy.py" in lines
     assert "not checked  bucket                no stack" in lines
     assert "not checked  definition            no stack" in lines
     assert "ok           quota                 1 of 15 ml.m5.large on demand" in lines
@@ -200,7 +200,7 @@ def test_an_image_that_was_not_pushed_is_a_failure(
     found = checks(capsys)
     assert statuses(found)["failure"] == {"image"}
     assert f":{TAG}: not there" in found["image"]["message"]
-    assert found["image"]["hint"] == "python build/push_image.py"
+    assert found["image"]["hint"] == ".venv/bin/python build/push_image.py"
     assert found["drift"]["message"] == "no definition"
 
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 NOT_SET = ("", "false")  # values of a stack parameter
 FAILS_A_RUN = ("InVpc", "KmsKeyArn", "Tagged")  # for want of a permission that the stack gives
-DEPLOY = "python build/deploy.py gives the stack what pipeline.yaml asks for"
+DEPLOY = ".venv/bin/python build/deploy.py gives the stack what pipeline.yaml asks for"
 ANYWHERE = "0.0.0.0/0"
 
 

@@ -38,7 +38,7 @@ def drift(services: Services, run: RunContext) -> str:
         return f"{name} is deployed as defined here"
     raise CheckWarning(
         f"the deployed {name} is another one",
-        "python pipeline/upsert_and_start.py makes it the one defined here",
+        ".venv/bin/python pipeline/upsert_and_start.py makes it the one defined here",
         difference(there, here),
     )
 

@@ -14,7 +14,7 @@ PLATFORM = "linux/amd64"  # of every instance type that trains
 DOWNLOAD_SECONDS = 20.0
 SERIOUS = ("CRITICAL", "HIGH")
 BASE_NAME = "org.opencontainers.image.base.name"  # a label: see container/Dockerfile
-PUSH = "python build/push_image.py"
+PUSH = ".venv/bin/python build/push_image.py"
 
 
 def image(services: Services, run: RunContext) -> str:

@@ -45,7 +45,7 @@ def quota(services: Services, run: RunContext) -> str:
             raise InputError(
                 f"the account may have {quotas[key].instances:g} {what}, {job.instances} is needed",
                 f"{quota_request(quotas[key], job, settings.region)}; or see what it may have: "
-                "python pipeline/smallest_instance.py",
+                ".venv/bin/python pipeline/smallest_instance.py",
             )
     found = []
     for each in instance_types:
@@ -53,7 +53,7 @@ def quota(services: Services, run: RunContext) -> str:
             raise CheckWarning(
                 f"Service Quotas has none for {each} {job.purchase} in {settings.region}: it "
                 "may not be offered",
-                "python pipeline/smallest_instance.py lists what is",
+                ".venv/bin/python pipeline/smallest_instance.py lists what is",
             )
         most = quotas[each, job.purchase]
         found.append(f"{job.instances} of {most.instances:g} {each} {job.purchase}")
@@ -82,7 +82,7 @@ def memory(services: Services, run: RunContext) -> str:
             raise CheckWarning(
                 f"EC2 does not have {each} in {run.settings.region}: a job on it is refused, "
                 "or its memory is not known",
-                "python pipeline/smallest_instance.py lists what the region has",
+                ".venv/bin/python pipeline/smallest_instance.py lists what the region has",
             )
     least, there = min(
         ((each, size.memory_mib) for each, size in sizes.items() if size), key=lambda it: it[1]
@@ -114,8 +114,8 @@ def _accelerator(services: Services, instance_type: str, image_for: str) -> str:
     if size.gpus and image_for == NONE:
         raise CheckWarning(
             f"{finding}: what costs most would stand idle",
-            f"set accelerator: {CUDA} in pipeline.yaml and run `python build/push_image.py`, or "
-            "choose an instance_type without a GPU",
+            f"set accelerator: {CUDA} in pipeline.yaml and run "
+            "`.venv/bin/python build/push_image.py`, or choose an instance_type without a GPU",
         )
     if size.gpus > 1:
         raise CheckWarning(

@@ -26,7 +26,7 @@ _ASSUMED_ROLE = re.compile(
 )
 _SSO = "AWSReservedSSO_"
 _ROOT = re.compile(r"arn:[^:]+:iam::\d{12}:root")
-DEPLOY = "python build/deploy.py brings the roles back to build/infrastructure.yml"
+DEPLOY = ".venv/bin/python build/deploy.py brings the roles back to build/infrastructure.yml"
 
 
 def roles(services: Services, run: RunContext) -> str:

@@ -37,7 +37,7 @@ def bucket(services: Services, run: RunContext) -> str:
             raise
         raise InputError(
             f"{name} is not there, though the stack names it",
-            "python build/teardown.py, then python build/deploy.py: they make it anew",
+            "make it anew: .venv/bin/python build/teardown.py && .venv/bin/python build/deploy.py",
         ) from None
     return f"{name} can be reached"
 

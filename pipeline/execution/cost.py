@@ -44,7 +44,7 @@ def check_ceiling(
         raise InputError(
             f"max_cost_usd: the price of {instance_type} in {settings.region} cannot be read, so "
             "what the job could cost is not known",
-            "python pipeline/smallest_instance.py shows the types with a price; "
+            ".venv/bin/python pipeline/smallest_instance.py shows the types with a price; "
             "max_cost_usd: null starts without one",
         )
     most = cost_usd(price, seconds, instances)

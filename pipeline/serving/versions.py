@@ -54,10 +54,9 @@ def find_version(
     if not wanted:
         missing = " ".join(str(each) for each in ("no", status, "version", number) if each)
         there = ", ".join(f"{n} {found[n]['ModelApprovalStatus']}" for n in sorted(found))
-        raise InputError(
-            f"model group {group}: {missing} ({there or 'it is empty'})",
-            f"python pipeline/approve.py {number if number in found else max(found)} --reason TEXT"
-            if found
-            else "python pipeline/upsert_and_start.py trains and registers one",
-        )
+        fix = ".venv/bin/python pipeline/upsert_and_start.py trains and registers one"
+        if found:
+            other = number if number in found else max(found)
+            fix = f".venv/bin/python pipeline/approve.py {other} --reason TEXT"
+        raise InputError(f"model group {group}: {missing} ({there or 'it is empty'})", fix)
     return describe_version(sagemaker, found[max(wanted)]["ModelPackageArn"])
