@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 SUCCEEDED = 0
 NOT_SUCCEEDED = 1  # an execution failed or was stopped
 WRONG_INPUT = 2
-
-DAY_SECONDS = 86_400
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -202,8 +199,7 @@ def _serve(arguments: argparse.Namespace) -> int:
                 file=sys.stderr,
                 flush=True,
             )
-            while True:
-                time.sleep(DAY_SECONDS)
+            interrupts.wait()
     return SUCCEEDED
 
 

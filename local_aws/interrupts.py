@@ -9,12 +9,15 @@ raises again what was lost in a callback of the interpreter.
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RETRY_SECONDS = 0.05
+WAKE_SECONDS = 0.5
 
 _received = 0  # the signal that ends the command
 _cleaning = False
@@ -73,6 +76,16 @@ def check() -> None:
     """Raise Interrupted if a signal has come whose exception was lost."""
     if _received:
         raise Interrupted(_received)
+
+
+def wait() -> NoReturn:
+    """Wait until a signal raises Interrupted.
+
+    The system may give a signal to another thread, and then does not wake this one.
+    """
+    while True:
+        check()
+        time.sleep(WAKE_SECONDS)
 
 
 def begin_cleaning() -> None:
