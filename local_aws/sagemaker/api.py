@@ -5,15 +5,14 @@ from local_aws.sagemaker.executions_api import ExecutionsApi
 from local_aws.sagemaker.images_api import ImagesApi
 from local_aws.sagemaker.processing_api import ProcessingApi
 from local_aws.sagemaker.registry import ModelRegistryApi
+from local_aws.sagemaker.search_api import SearchApi
 from local_aws.sagemaker.tags_api import TagsApi
 from local_aws.sagemaker.tuning_api import TuningApi
-
-from moto.core.responses import ActionResult
-from moto.sagemaker.exceptions import AWSValidationException
 
 
 class LocalSageMaker(
     TagsApi,
+    SearchApi,
     ExecutionsApi,
     ProcessingApi,
     TuningApi,
@@ -22,7 +21,3 @@ class LocalSageMaker(
     ModelRegistryApi,
 ):
     """Made anew for each request; `state` is set once, when the server starts."""
-
-    def search(self) -> ActionResult:
-        """Refuse what moto's search does not find: jobs."""
-        raise AWSValidationException("local AWS does not support Search")

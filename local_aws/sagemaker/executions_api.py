@@ -173,11 +173,7 @@ class ExecutionsApi(PipelinesApi):
 
     def list_pipeline_parameters_for_execution(self) -> ActionResult:
         """Answer with all parameters, those with default values included."""
-        parameters = self._execution().values.parameters.items()
-        return self._page(
-            "PipelineParameters",
-            [{"Name": name, "Value": str(value)} for name, value in parameters],
-        )
+        return self._page("PipelineParameters", parameters_of(self._execution()))
 
     def list_pipeline_execution_steps(self) -> ActionResult:
         """Answer with a page of the steps begun so far."""
@@ -197,6 +193,12 @@ def _most_parallel(request: dict[str, Any], pipeline: dict[str, Any]) -> int:
     config = request.get("ParallelismConfiguration") or pipeline.get("ParallelismConfiguration")
     most: int = (config or {}).get("MaxParallelExecutionSteps", MOST_PARALLEL_STEPS)
     return most
+
+
+def parameters_of(execution: Execution) -> list[dict[str, str]]:
+    """Return the PipelineParameters of an execution, those with default values included."""
+    parameters = execution.values.parameters.items()
+    return [{"Name": name, "Value": str(value)} for name, value in parameters]
 
 
 def _summary(execution: Execution) -> dict[str, Any]:

@@ -102,11 +102,6 @@ def test_a_request_that_is_sent_twice_starts_one_execution(jobs: Jobs) -> None:
     assert pipeline.start() != first
 
 
-def test_what_would_run_nothing_is_refused_by_name(jobs: Jobs) -> None:
-    with pytest.raises(ClientError, match="local AWS does not support Search"):
-        jobs.sagemaker.search(Resource="TrainingJob")
-
-
 def condition(name: str = "Gate", **changes: Any) -> dict[str, Any]:
     """A condition that is true."""
     equal = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
