@@ -8,12 +8,13 @@ import os
 import sys
 from pathlib import Path
 
-from local_aws import interrupts
+from local_aws import collector, interrupts
 
 PROGRAMS = (Path(__file__).parent, Path(__file__).parent.parent / "build")
 
 if Path(sys.argv[0]).absolute().parent in PROGRAMS:  # not in a notebook, and not in a test
     interrupts.end_quietly()
+    collector.postpone()
 
 # The SDK's version 2 is pinned on purpose (see pyproject.toml): no warning on each run.
 os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")

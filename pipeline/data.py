@@ -21,7 +21,6 @@ from container.errors import InputError
 from container.opt_ml import is_hidden
 from container.reading import read_chunks, read_rows
 from container.schema import LABEL
-from local_aws import collector
 from pipeline import cli
 from pipeline.settings import Settings, load_settings
 from pipeline.stack import read_stack
@@ -210,5 +209,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

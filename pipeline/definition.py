@@ -16,7 +16,6 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
 
 from container.errors import InputError
-from local_aws import collector
 from local_aws.definition.graph import mermaid
 from local_aws.environment import NO_CREDENTIALS, aws_environment
 from pipeline import cli
@@ -97,8 +96,10 @@ def build_pipeline(
         channel: ParameterString(name, default_value=inputs.data_uris[channel])
         for channel, name in DATA_URIS.items()
     }
+    kinds: dict[type, Any] = {int: ParameterInteger, float: ParameterFloat}
     hyperparameters = {
-        name: _hyperparameter(name, value) for name, value in settings.hyperparameters.items()
+        name: kinds[type(value)](name, default_value=value)
+        for name, value in settings.hyperparameters.items()
     }
     threshold = ParameterFloat(MIN_VALIDATION_AUC, default_value=settings.min_validation_auc)
     cache_key = ParameterString(CACHE_KEY, default_value="shared")
@@ -179,12 +180,6 @@ def build_pipeline(
     )
 
 
-def _hyperparameter(name: str, value: float) -> ParameterInteger | ParameterFloat:
-    if isinstance(value, int):
-        return ParameterInteger(name, default_value=value)
-    return ParameterFloat(name, default_value=value)
-
-
 def example_definition(settings: Settings) -> dict[str, Any]:
     """Return the definition for the example account, from the settings and the data file alone.
 
@@ -229,5 +224,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

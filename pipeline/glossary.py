@@ -17,7 +17,6 @@ except ModuleNotFoundError as error:
 from container.contract import TRAIN_CHANNEL
 from container.dataset import EncodedDataset
 from container.reading import read_rows
-from local_aws import collector
 from pipeline import cli
 from pipeline.data import prepare
 from pipeline.settings import load_settings
@@ -104,5 +103,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

@@ -12,11 +12,10 @@ from dataclasses import asdict
 from typing import Any
 
 try:
-    from local_aws import collector
+    from pipeline import cli
 except ModuleNotFoundError as error:
     raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
 
-from pipeline import cli
 from pipeline.checks import account, company, definition, image, instance, roles, storage
 from pipeline.checks.check import FAILURE, STATUSES, WARNING, Check, Function, run_checks
 from pipeline.checks.run_context import (
@@ -191,5 +190,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

@@ -15,7 +15,6 @@ try:
 except ModuleNotFoundError as error:
     raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
 
-from local_aws import collector
 from pipeline import cli
 from pipeline.endpoint import is_aws
 from pipeline.evidence.pages import LANGUAGES, write_pages
@@ -145,5 +144,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

@@ -8,11 +8,10 @@ started or changed.
 from collections.abc import Sequence
 
 try:
-    from local_aws import collector
+    from pipeline import cli
 except ModuleNotFoundError as error:
     raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
 
-from pipeline import cli
 from pipeline.instances.choice import choose_smallest, smaller_than
 from pipeline.instances.survey import SURVEY_FILE, measured_runs, save_survey, take_survey
 from pipeline.instances.table import INDENT, choices, proof, table
@@ -58,5 +57,4 @@ def print_survey(settings: Settings, *, every: bool) -> int:
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

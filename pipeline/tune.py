@@ -14,7 +14,6 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
 
 from container.errors import InputError
-from local_aws import collector
 from pipeline import cli, preflight
 from pipeline.bootstrap import bootstrap
 from pipeline.data import upload
@@ -152,5 +151,4 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

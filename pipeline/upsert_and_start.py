@@ -13,11 +13,10 @@ from importlib import import_module
 from threading import Thread
 
 try:
-    from local_aws import collector
+    from pipeline import cli, preflight
 except ModuleNotFoundError as error:
     raise SystemExit(f"error: {error}\nhint: make .venv/ready, then use .venv/bin/python") from None
 
-from pipeline import cli, preflight
 from pipeline.bootstrap import bootstrap
 from pipeline.data import upload
 from pipeline.endpoint import is_aws
@@ -187,5 +186,4 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
 
 
 if __name__ == "__main__":
-    collector.postpone()
     raise SystemExit(main())

@@ -49,6 +49,7 @@ def collect(
     )
     resources = job.get("ResourceConfig", {})
     model_uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    definition = read_definition(sagemaker, execution_arn)
     region = execution_arn.split(":")[3]
     reused = trained.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
     return {
@@ -57,7 +58,7 @@ def collect(
         "account": execution_arn.split(":")[4],
         "pipeline_arn": execution["PipelineArn"],
         "execution_arn": execution_arn,
-        "definition_sha256": _sha256(read_definition(sagemaker, execution_arn)),
+        "definition_sha256": definition and hashlib.sha256(definition.encode()).hexdigest(),
         "status": execution["PipelineExecutionStatus"],
         "started_at": execution["CreationTime"].isoformat(),
         "ended_at": execution["LastModifiedTime"].isoformat(),
@@ -147,10 +148,6 @@ def _save_artifact(s3: Any, artifact: Mapping[str, Any] | None, folder: Path) ->
             f"{path.name}: {error.strerror or error}",
             f"make room there; the artifact is {artifact['uri']}",
         ) from None
-
-
-def _sha256(text: str | None) -> str | None:
-    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _parameters(sagemaker: Any, execution_arn: str) -> dict[str, str]:

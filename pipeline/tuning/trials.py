@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pipeline.runs import run_folder
 RECORD_FILE = "tuning.json"
 OBJECTIVE = metric_name("auc", CROSS_VALIDATION)
 RUNNING = ("InProgress", "Stopping")
+ENDED_AT = "HyperParameterTuningEndTime"  # of DescribeHyperParameterTuningJob
 
 Trial = Mapping[str, Any]  # as ListTrainingJobsForHyperParameterTuningJob shows a training job
 
@@ -105,12 +105,12 @@ def collect(sagemaker: Any, execution_arn: str) -> dict[str, Any]:
         else {}
     )
     definition = job.get("TrainingJobDefinition", {})
-    config = job.get("HyperParameterTuningJobConfig", {})
+    config, ended = job.get("HyperParameterTuningJobConfig", {}), job.get(ENDED_AT)
     return {
         "endpoint": sagemaker.meta.endpoint_url,
         "execution_arn": execution_arn,
         "status": execution["PipelineExecutionStatus"],
-        "ended_at": _time(job.get("HyperParameterTuningEndTime")),
+        "ended_at": ended.isoformat() if ended else None,
         "failure_reason": failed.get("FailureReason") or execution.get("FailureReason"),
         "tuning_job_name": name,
         "strategy": config.get("Strategy"),
@@ -146,10 +146,6 @@ def _present(sagemaker: Any, steps: Sequence[Mapping[str, Any]]) -> dict[str, An
         "spread": metrics[metric_name(SPREAD, CROSS_VALIDATION)],
         "hyperparameters": {n: HYPERPARAMETERS[n].parse(given[n]) for n in HYPERPARAMETERS},
     }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
 
 
 def _facts(number: int, trial: Trial) -> dict[str, Any]:
