@@ -414,9 +414,13 @@ def diagnosed(folder: Path) -> list[str]:
     return [json.loads(path.read_text("utf-8"))["diagnosis"] for path in paths]
 
 
-def test_a_model_that_is_not_good_enough(fail: Look) -> None:
+def test_a_model_that_is_not_good_enough(fail: Look, tmp_path: Path) -> None:
     err = fail("quality-gate", "--parameter", "MinValidationAuc=0.99")
+    assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.9" in err
     assert re.search(r"its validation AUC of 0\.9\d+ is below the 0\.99 that was asked for", err)
+    (run,) = (tmp_path / "here" / "runs").iterdir()
+    assert f"\ncheck: cat runs/{run.name}/metrics.json\n" in err, "of this run"
+    assert (run / "model.tar.gz").exists(), "the model was trained: it can be looked at"
 
 
 def test_a_result_that_was_reused_is_no_failure_but_said(start: Start, tmp_path: Path) -> None:
@@ -428,8 +432,12 @@ def test_a_result_that_was_reused_is_no_failure_but_said(start: Start, tmp_path:
     assert diagnosed(tmp_path)[-1] == "result-reused"
 
 
-def test_a_run_that_takes_too_long(fail: Look) -> None:
-    fail("max-runtime", max_run_seconds=1, hyperparameters=SLOW)
+def test_a_run_that_takes_too_long(fail: Look, tmp_path: Path) -> None:
+    err = fail("max-runtime", max_run_seconds=1, hyperparameters=SLOW)
+    assert "step Train: ClientError: the job was stopped: MaxRuntimeExceeded" in err
+    (run,) = (tmp_path / "here" / "runs").iterdir()
+    kept = ["report.ko.md", "report.md", "report.zip", "run.json"]
+    assert sorted(path.name for path in run.iterdir()) == kept
 
 
 @pytest.mark.parametrize("name", ["job-stopped", "execution-stopped"])
@@ -465,8 +473,10 @@ def test_a_run_that_someone_stops(name: str, fail: Look, local_aws: ProjectAws) 
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    fail(name, hyperparameters=SLOW)
+    err = fail(name, hyperparameters=SLOW)
     stopper.join()
+    ended = "Stopped" if name == "execution-stopped" else "Failed"
+    assert f"error: execution {ended}: " in err
 
 
 def one_class(content: bytes) -> bytes:

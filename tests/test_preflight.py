@@ -287,30 +287,6 @@ def test_a_start_that_would_fail_sends_nothing(
     assert "titanic-pipeline-never" not in [each["PipelineName"] for each in pipelines]
 
 
-def test_without_a_preflight_the_services_say_what_is_wrong(
-    local_aws: ProjectAws,
-    here: Path,  # noqa: ARG001
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    config = str(write_config(pipeline_name="titanic-pipeline-straight"))
-    with distrusting(local_aws):
-        assert upsert_and_start.main(["--config", config, "--no-preflight"]) == 1
-    err = capsys.readouterr().err
-    assert "preflight: " not in err
-    assert "its trust policy does not name" in err
-
-
-def test_an_instance_type_for_this_execution_is_the_one_that_is_checked(
-    local_aws: ProjectAws,  # noqa: ARG001
-    here: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert upsert_and_start.main(["--parameter", "InstanceType=ml.t3.large"]) == 2
-    assert "error: quota: the account may have 0 ml.t3.large" in capsys.readouterr().err
-    assert not (here / "runs").exists()
-
-
 def test_without_credentials_it_is_said_once(tmp_path: Path) -> None:
     job = subprocess.run(
         [sys.executable, str(SCRIPT)],

@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -176,56 +174,6 @@ def test_kaggles_file_goes_through_the_same_command(
     assert len(out.splitlines()) <= 8, "the end of a run is short"
     assert "arn:" not in out
     assert record_of(here)["metrics"]["validation:auc"] >= 0.84
-
-
-def test_a_model_below_the_threshold_fails_and_says_by_how_much(
-    start: Main, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert start("--parameter", "MinValidationAuc=0.99") == 1
-    out, err = capsys.readouterr()
-    assert "error: execution Failed: step ValidationAucTooLow: validation:auc 0.9" in err
-    assert "is below MinValidationAuc 0.99\ncause: " in err
-    assert f"\ncheck: cat runs/{only_run(here).name}/metrics.json\n" in err, "of this run"
-    assert "status        Failed" in out
-    assert (only_run(here) / "model.tar.gz").exists(), "the model was trained: it can be looked at"
-
-
-def test_a_job_that_takes_too_long_fails_with_that_reason(
-    start: Main, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert start(max_run_seconds=1, hyperparameters=SLOW) == 1
-    assert (
-        "step Train: ClientError: the job was stopped: MaxRuntimeExceeded"
-        in capsys.readouterr().err
-    )
-    assert sorted(path.name for path in only_run(here).iterdir()) == [
-        "report.ko.md",
-        "report.md",
-        "report.zip",
-        "run.json",
-    ]
-    assert record_of(here)["model_artifact"] is None
-
-
-def test_an_execution_that_someone_stops_is_no_success(
-    start: Main, here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sagemaker = local_aws.clients.client("sagemaker")
-    before = set(executions(sagemaker))
-
-    def stop() -> None:
-        while not (new := set(executions(sagemaker)) - before):
-            time.sleep(0.1)
-        sagemaker.stop_pipeline_execution(
-            PipelineExecutionArn=new.pop(), ClientRequestToken="x" * 32
-        )
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-    assert start(hyperparameters=SLOW) == 1
-    stopper.join()
-    assert "error: execution Stopped: " in capsys.readouterr().err
-    assert record_of(here)["status"] == "Stopped"
 
 
 def executions(sagemaker: Any) -> list[str]:
@@ -430,21 +378,6 @@ def test_ctrl_c_stops_the_execution_and_says_so(here: Path, write_config: WriteC
     assert "step Train: Stopped" in err
     assert "status        Stopped" in out
     assert record_of(here)["status"] == "Stopped"
-
-
-def test_without_credentials_it_is_one_line_and_its_cause(here: Path) -> None:
-    job = subprocess.run(
-        [sys.executable, str(SCRIPT)],
-        env={"PATH": os.defpath, "HOME": str(here), "AWS_EC2_METADATA_DISABLED": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert job.returncode == 3
-    begin = "error: Unable to locate credentials\ncause: there are no AWS credentials"
-    assert job.stderr.startswith(begin)
-    assert "Traceback" not in job.stderr
-    assert not (here / "runs").exists()
 
 
 def test_settings_that_are_wrong_end_it_at_once(
