@@ -19,3 +19,10 @@ class LogWriter:
         if line.strip():  # CloudWatch Logs takes no empty message
             event = {"timestamp": int(time.time() * 1000), "message": line}
             self._logs.put_log_events(**self._place, logEvents=[event])
+
+
+def open_log(logs: Any, group: str, stream: str) -> LogWriter:
+    """Return the writer of a stream, whose group is made where it is not there."""
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=group)
+    return LogWriter(logs, group, stream)

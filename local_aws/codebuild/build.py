@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from local_aws.background import BackgroundTask
 from local_aws.clients import Clients
 from local_aws.clock import now
 from local_aws.log_writer import LogWriter
@@ -27,8 +28,8 @@ SUPPORTED_PHASE = {"commands", "finally"}
 OF_THE_ENGINE = ("DOCKER_HOST", "DOCKER_BUILDKIT")  # where this machine's is, and what it can do
 
 
-class Build:
-    """Runs in a thread of its own from `start()` on."""
+class Build(BackgroundTask):
+    """Every method may be called from any thread."""
 
     def __init__(
         self,
@@ -53,19 +54,10 @@ class Build:
         self._stopped = threading.Event()
         self._out_of_time = threading.Event()
         self._lock = threading.RLock()
-        self._thread = threading.Thread(target=self._run, name=build_id, daemon=True)
         cloudwatch = project.get("logsConfig", {}).get("cloudWatchLogs", {})
         self._group = cloudwatch.get("groupName", f"/aws/codebuild/{project['name']}")
         self._stream = build_id.partition(":")[2]
         self._begin("SUBMITTED")
-
-    def start(self) -> None:
-        """Run the build in a thread of its own."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait until the build has ended."""
-        self._thread.join()
 
     def stop(self) -> None:
         """Kill the command that runs; no phase begins after it."""

@@ -15,12 +15,12 @@ from typing import Any
 from local_aws.account.account import Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
-from local_aws.log_writer import LogWriter
+from local_aws.log_writer import open_log
 from local_aws.sagemaker.endpoint_config import EndpointConfig
 from local_aws.sagemaker.fleet import Fleet, Variant
-from local_aws.sagemaker.job import JobServices
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.model_server import ModelServer
+from local_aws.sagemaker.program_job import JobServices
 from local_aws.sagemaker.supported import not_carried_out
 
 CREATING, UPDATING, ROLLING_BACK, DELETING = "Creating", "Updating", "RollingBack", "Deleting"
@@ -162,9 +162,7 @@ class Endpoint:
     def _open_log(self, fleet: Fleet, variant_name: str) -> Callable[[str], None]:
         role = fleet.variants[variant_name].model.role_arn
         logs = self._services.clients.as_role(role).client("logs")
-        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(logGroupName=self.log_group)
-        log = LogWriter(logs, self.log_group, f"{variant_name}/i-{secrets.token_hex(8)}")
+        log = open_log(logs, self.log_group, f"{variant_name}/i-{secrets.token_hex(8)}")
         line = not_carried_out("CreateEndpointConfig", dict(fleet.config.request))
         if line:
             log.write(f"local AWS: {line}")

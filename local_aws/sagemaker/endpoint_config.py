@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_aws.account.account import ENDPOINT, Usage
+from local_aws.sagemaker.job import without_tags
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.supported import given_twice
 
@@ -46,10 +47,9 @@ class EndpointConfig:
 
     def describe(self) -> dict[str, Any]:
         """Return the answer of DescribeEndpointConfig."""
-        request = {name: value for name, value in self.request.items() if name != "Tags"}
         variants = [{"InitialVariantWeight": 1.0, **variant} for variant in self.variants]
         return {
-            **request,
+            **without_tags(self.request),
             "ProductionVariants": variants,
             "EndpointConfigArn": self.arn,
             "CreationTime": self.created,

@@ -58,7 +58,7 @@ class EndpointsApi(TransformApi):
         if name in self.state.endpoints:
             raise AWSValidationException(f'Cannot create already existing endpoint "{arn}".')
         self._check_room(config)
-        endpoint = self.state.endpoints[name] = Endpoint(request, arn, self.state.services)
+        endpoint = self.state.endpoints[name] = Endpoint(request, arn, self.state)
         endpoint.deploy(config, models, **_details(request))
         return ActionResult({"EndpointArn": arn})
 

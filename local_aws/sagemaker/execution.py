@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from local_aws.background import BackgroundTask
 from local_aws.clock import now
 from local_aws.definition.selection import needed_results, selected_steps
 from local_aws.definition.steps import Step, all_steps, own_arguments
@@ -36,8 +37,8 @@ DESCRIBED = (  # of a StartPipelineExecution request, in the answer of Describe
 )
 
 
-class Execution:
-    """Runs in threads of its own from `start()` on."""
+class Execution(BackgroundTask):
+    """Every method may be called from any thread."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Execution:
         source: "Execution | None" = None,  # of the results of steps that are not selected
     ) -> None:
         self.arn = arn
-        self.pipeline_arn, _, self.id = arn.rpartition("/execution/")
+        self.pipeline_arn = arn.rpartition("/execution/")[0]
         self.pipeline_name = self.pipeline_arn.rpartition("/")[2]
         self.definition = definition
         self.values = StepValues(arn, parameters)
@@ -78,15 +79,6 @@ class Execution:
         self._definition: list[Step] = json.loads(definition)["Steps"]
         if selection := request.get("SelectiveExecutionConfig"):
             self._select({each["StepName"] for each in selection["SelectedSteps"]}, source)
-        self._thread = threading.Thread(target=self._run, name=self.id, daemon=True)
-
-    def start(self) -> None:
-        """Run the execution in a thread of its own."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait until the execution has ended."""
-        self._thread.join()
 
     @property
     def ended(self) -> bool:
@@ -117,14 +109,13 @@ class Execution:
                 raise ValueError(f"the execution is {self.status}: only a failed one is retried")
             if any("Fail" in step["Metadata"] for step in self._steps):
                 raise ValueError("an execution that ended with a Fail step cannot be retried")
-            self._thread.join()  # it has nothing more to do
+            self.join()  # its thread has nothing more to do
             self._steps = [step for step in self._steps if step["StepStatus"] == "Succeeded"]
             self._most_parallel = most_parallel or self._most_parallel
             self._stop.clear()
             self._failed = False
             self.status, self.failure_reason, self.last_modified = "Executing", None, now()
-            self._thread = threading.Thread(target=self._run, name=self.id, daemon=True)
-            self._thread.start()
+            self.start()
 
     def change(self, request: Mapping[str, Any]) -> None:
         """Change display name, description or parallelism, as UpdatePipelineExecution does."""

@@ -12,7 +12,6 @@ from typing import Any
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
 from local_aws.sagemaker.endpoint_config import EndpointConfig
-from local_aws.sagemaker.job import JobServices
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.model_server import (
     STARTUP_SECONDS,
@@ -20,6 +19,7 @@ from local_aws.sagemaker.model_server import (
     ModelServer,
     NotHealthy,
 )
+from local_aws.sagemaker.program_job import JobServices
 
 RESTART_SECONDS = 1.0  # between the end of a server and the start of another one
 SERVERLESS_INSTANCE = "ml.m5.large"  # whose CPUs a serverless variant gets

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.errors import JobFailed
+from local_aws.sagemaker.job import without_tags
 from local_aws.sagemaker.opt_ml_tree import download
 from local_aws.sagemaker.s3 import split_uri
 
@@ -64,10 +65,9 @@ class Model:
 
     def describe(self) -> dict[str, Any]:
         """Return the answer of DescribeModel."""
-        request = {name: value for name, value in self.request.items() if name != "Tags"}
         return {
             "EnableNetworkIsolation": self.isolated,
-            **request,
+            **without_tags(self.request),
             "ModelArn": self.arn,
             "CreationTime": self.created,
         }

@@ -1,6 +1,6 @@
 """The model server of a model: its image's `serve` with the artifact, until it is closed.
 
-Sources: "Custom Inference Code with JobServices Services" and "Custom Inference Code with Batch
+Sources: "Custom Inference Code with Hosting Services" and "Custom Inference Code with Batch
 Transform" in the SageMaker developer guide.
 """
 
@@ -14,9 +14,9 @@ from time import monotonic
 from local_aws.errors import JobFailed
 from local_aws.runners.runner import ContainerSpec, Process
 from local_aws.sagemaker import vpc
-from local_aws.sagemaker.job import JobServices
 from local_aws.sagemaker.model import Model, download_artifact
 from local_aws.sagemaker.opt_ml_tree import unpack_source
+from local_aws.sagemaker.program_job import JobServices
 from local_aws.sagemaker.supported import not_carried_out
 
 PORT = 8080
@@ -83,9 +83,7 @@ class ModelServer:
             line = not_carried_out("CreateModel", dict(model.request))
             if line:
                 log(f"local AWS: {line}")
-            if "VpcConfig" in model.request:
-                ec2 = services.clients.client("ec2")
-                vpc.check_route(ec2, model.request["VpcConfig"]["Subnets"])
+            vpc.check_route(services.clients, model.request.get("VpcConfig"))
             s3 = services.clients.as_role(model.role_arn).client("s3")
             download_artifact(s3, model.container.source, root / "model")
             given = {**model.container.environment, **environment}

@@ -11,19 +11,18 @@ from typing import Any
 from local_aws.account.account import PROCESSING, Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
-from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
 from local_aws.runners.runner import ContainerSpec
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.cluster import HostFailed
 from local_aws.sagemaker.instances import host_names, resource_config, selected, with_selection
-from local_aws.sagemaker.job import Job
 from local_aws.sagemaker.opt_ml_tree import download_prefix, failure, upload_files
+from local_aws.sagemaker.program_job import ProgramJob
 
 LONGEST_RUN_SECONDS = 86_400  # unless the request says otherwise
 MESSAGE = "message"  # below /opt/ml/output: the ExitMessage
 
 
-class ProcessingJob(Job):
+class ProcessingJob(ProgramJob):
     """Runs a program over the inputs, and stores what it leaves in the folders of the outputs."""
 
     kind = "Processing"
@@ -43,9 +42,8 @@ class ProcessingJob(Job):
         config: dict[str, Any] = self._request["ProcessingResources"]["ClusterConfig"]
         return config
 
-    def _carry_out(self, folder: Path) -> None:
-        if NO_CAPACITY in self._services.faults:
-            raise JobFailed(CAPACITY_ERROR)
+    def _run_in(self, folder: Path) -> None:
+        self._check_capacity()
         s3 = self._services.clients.as_role(self._request["RoleArn"]).client("s3")
         self._update(ProcessingStartTime=now())
         roots = self._prepare(s3, folder)
@@ -60,13 +58,12 @@ class ProcessingJob(Job):
         self._keep_message(next(iter(roots.values())))
         self._upload(s3, list(roots.values()))
         stopped = out_of_time or self._stop_requested.is_set()
-        self._finish("Stopped" if stopped else "Completed", "", "")
+        self._finish("Stopped" if stopped else "Completed")
 
     def _prepare(self, s3: Any, folder: Path) -> dict[str, Path]:
         """Return the /opt/ml tree of each host, filled."""
-        network = self._request.get("NetworkConfig", {}).get("VpcConfig")
-        if network:
-            vpc.check_route(self._services.clients.client("ec2"), network["Subnets"])
+        network = self._request.get("NetworkConfig", {})
+        vpc.check_route(self._services.clients, network.get("VpcConfig"))
         kind, count = selected(self._cluster_config)
         hosts = host_names(count)
         for number, host in enumerate(hosts):
@@ -147,13 +144,6 @@ class ProcessingJob(Job):
         for each in self._outputs:
             folders = [below(root, each["LocalPath"]) for root in roots]
             upload_files(s3, folders, each["S3Uri"], key)
-
-    def _finish(self, status: str, detail: str, message: str) -> None:  # noqa: ARG002 - of a Job
-        failed = {"FailureReason": message} if status == "Failed" else {}
-        with self._lock:
-            if "ProcessingStartTime" in self._state:
-                self._update(ProcessingEndTime=now())
-            self._update(ProcessingJobStatus=status, **failed)
 
 
 def instances(request: dict[str, Any]) -> Usage:

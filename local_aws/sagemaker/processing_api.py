@@ -65,7 +65,7 @@ class ProcessingApi(ResourceChecks):
     def _start_processing_job(self, request: dict[str, Any]) -> ProcessingJob:
         name = request["ProcessingJobName"]
         arn = self._arn_of(f"processing-job/{name}")
-        job = ProcessingJob(request, arn, self.state.services)
+        job = ProcessingJob(request, arn, self.state)
         self.state.processing_jobs[name] = job
         job.start()
         return job

@@ -1,41 +1,27 @@
 """What runs, and what has run, since this local AWS was started."""
 
 import threading
+from dataclasses import dataclass
 
-from local_aws.account.account import Account, Usage
-from local_aws.clients import Clients
-from local_aws.faults.injection import Faults
-from local_aws.runners.table import RunnerTable
+from local_aws.account.account import Usage
 from local_aws.sagemaker.callbacks import Callbacks
 from local_aws.sagemaker.endpoint import Endpoint
 from local_aws.sagemaker.endpoint_config import EndpointConfig
 from local_aws.sagemaker.execution import Execution
-from local_aws.sagemaker.job import Job, JobServices
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.processing import ProcessingJob
+from local_aws.sagemaker.program_job import JobServices, ProgramJob
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.training import TrainingJob
 from local_aws.sagemaker.transform import TransformJob
 from local_aws.sagemaker.tuning import TuningJob
-from local_aws.workspace import Workspace
 
 
-class BackendState:
+@dataclass
+class BackendState(JobServices):
     """The jobs and executions by name or ARN, and what they are made with."""
 
-    def __init__(
-        self,
-        clients: Clients,
-        runner: RunnerTable,
-        account: Account,
-        faults: Faults,
-        workspace: Workspace,
-    ) -> None:
-        self.clients = clients
-        self.runner = runner
-        self.account = account
-        self.faults = faults
-        self.services = JobServices(clients, runner, account, faults, workspace)
+    def __post_init__(self) -> None:
         self.jobs: dict[str, TrainingJob] = {}
         self.processing_jobs: dict[str, ProcessingJob] = {}
         self.tuning_jobs: dict[str, TuningJob] = {}
@@ -69,7 +55,7 @@ class BackendState:
         return found[0].name
 
     def end(self) -> None:
-        """Stop everything, and returns when nothing runs any more."""
+        """Stop everything, and return when nothing runs any more."""
         for execution in self.executions.values():
             execution.end()
         for tuning_job in self.tuning_jobs.values():
@@ -78,12 +64,10 @@ class BackendState:
             job.stop(grace_seconds=0)
         for endpoint in list(self.endpoints.values()):
             endpoint.end()
-        for execution in self.executions.values():
-            execution.join()
-        for tuning_job in self.tuning_jobs.values():
-            tuning_job.join()
+        for task in (*self.executions.values(), *self.tuning_jobs.values()):
+            task.join()
         for job in self._jobs():
             job.join()
 
-    def _jobs(self) -> list[Job]:
+    def _jobs(self) -> list[ProgramJob]:
         return [*self.jobs.values(), *self.processing_jobs.values(), *self.transform_jobs.values()]

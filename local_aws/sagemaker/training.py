@@ -18,14 +18,13 @@ from typing import Any
 from local_aws.account.account import Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
-from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY, SPOT_INTERRUPTION
+from local_aws.faults.injection import NO_CAPACITY, SPOT_INTERRUPTION
 from local_aws.log_writer import LogWriter
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.built_in_metrics import metric_definitions
 from local_aws.sagemaker.checkpoint_sync import CheckpointSync
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, HostFailed
 from local_aws.sagemaker.instances import with_selection
-from local_aws.sagemaker.job import Job, JobServices, JobStopped
 from local_aws.sagemaker.metrics import MetricPatterns
 from local_aws.sagemaker.opt_ml_tree import (
     download,
@@ -36,6 +35,8 @@ from local_aws.sagemaker.opt_ml_tree import (
     upload_files,
     write_config,
 )
+from local_aws.sagemaker.program_job import JobServices, ProgramJob
+from local_aws.sagemaker.secondary_status import SecondaryStatus
 from local_aws.sagemaker.training_request import (
     SWITCHES,
     container,
@@ -44,7 +45,11 @@ from local_aws.sagemaker.training_request import (
 )
 
 
-class TrainingJob(Job):
+class JobStopped(Exception):
+    """A job ended before its program began: the secondary status."""
+
+
+class TrainingJob(ProgramJob):
     """From the request to model.tar.gz."""
 
     kind = "Training"
@@ -60,7 +65,7 @@ class TrainingJob(Job):
         self._capacity_after = 0.0  # seconds from an interruption to another instance
         self._seconds_on_instances = 0.0  # until the last interruption
         self._began: datetime | None = None  # on the present instances
-        self._state["SecondaryStatusTransitions"] = []
+        self._secondary = SecondaryStatus()
         self._enter("Starting", "Preparing the job")
 
     @property
@@ -71,14 +76,13 @@ class TrainingJob(Job):
     def describe(self) -> dict[str, Any]:
         """Return the answer of DescribeTrainingJob."""
         with self._lock:
-            transitions = [dict(each) for each in self._state["SecondaryStatusTransitions"]]
             return {
                 **dict.fromkeys(SWITCHES, False),
                 **super().describe(),
                 "ResourceConfig": with_selection(self._request["ResourceConfig"]),
                 "StoppingCondition": stopping_condition(self._request),
                 "OutputDataConfig": {"KmsKeyId": "", **self._request["OutputDataConfig"]},
-                "SecondaryStatusTransitions": transitions,
+                **self._secondary.describe(),
                 "FinalMetricDataList": list(self._metrics.values()),
             }
 
@@ -95,20 +99,23 @@ class TrainingJob(Job):
         with self._lock:
             if not self._spot:
                 raise ValueError(f"{self.name} has no spot instance")
-            if not self._cluster or self._state["SecondaryStatus"] != "Training":
-                raise ValueError(f"{self.name} is {self._state['SecondaryStatus']}, not Training")
+            if not self._cluster or self._secondary.present != "Training":
+                raise ValueError(f"{self.name} is {self._secondary.present}, not Training")
             self._capacity_after = capacity_after
             self._interrupted.set()
             cluster = self._cluster
         self._say(f"the spot instances are taken back: SIGTERM now, SIGKILL in {grace_seconds:g} s")
         cluster.end(grace_seconds)
 
-    def _carry_out(self, folder: Path) -> None:
-        if NO_CAPACITY in self._services.faults:
-            if not self._spot:
-                raise JobFailed(CAPACITY_ERROR)
-            self._capacity_after = math.inf
-            self._wait_for_capacity("Starting")
+    def _run_in(self, folder: Path) -> None:
+        try:
+            self._train_until_done(folder)
+        except JobStopped as stopped:
+            self._finish_as("Stopped", str(stopped), "The job was stopped")
+
+    def _train_until_done(self, folder: Path) -> None:
+        """Train on instances, and again on others each time they are taken back."""
+        self._check_capacity()
         s3 = self._services.clients.as_role(self._request["RoleArn"]).client("s3")
         for attempt in itertools.count():
             begun = now()
@@ -127,11 +134,18 @@ class TrainingJob(Job):
 
         self._upload(s3, list(roots.values()))
         if self._stop_requested.is_set():
-            self._finish("Stopped", "Stopped", "Stopped on request")
+            self._finish_as("Stopped", "Stopped", "Stopped on request")
         elif out_of_time:
-            self._finish("Stopped", out_of_time, "The job took longer than allowed")
+            self._finish_as("Stopped", out_of_time, "The job took longer than allowed")
         else:
-            self._finish("Completed", "Completed", "The job completed")
+            self._finish_as("Completed", "Completed", "The job completed")
+
+    def _check_capacity(self) -> None:
+        """Fail where there is none, as other jobs do; a spot job waits for it in vain."""
+        if self._spot and NO_CAPACITY in self._services.faults:
+            self._capacity_after = math.inf
+            self._wait_for_capacity("Starting")
+        super()._check_capacity()
 
     def _prepare(self, s3: Any, folder: Path) -> dict[str, Path]:
         """Return the /opt/ml tree of each host, filled."""
@@ -139,10 +153,7 @@ class TrainingJob(Job):
         with self._lock:
             self._began = now()
             self._state.setdefault("TrainingStartTime", self._began)
-        if "VpcConfig" in self._request:
-            vpc.check_route(
-                self._services.clients.client("ec2"), self._request["VpcConfig"]["Subnets"]
-            )
+        vpc.check_route(self._services.clients, self._request.get("VpcConfig"))
         roots = {host: folder / host for host in hosts(self._request)}
         for number, (host, root) in enumerate(roots.items()):
             write_config(self._request, host, root)
@@ -241,29 +252,20 @@ class TrainingJob(Job):
     def _enter(self, status: str, message: str) -> None:
         """Enter the next secondary status."""
         with self._lock:
-            time = now()
-            transitions = self._state["SecondaryStatusTransitions"]
-            if transitions and transitions[-1]["Status"] == status:
-                transitions[-1]["StatusMessage"] = message
-                return
-            if transitions:
-                transitions[-1]["EndTime"] = time
-            transitions.append({"Status": status, "StartTime": time, "StatusMessage": message})
-            self._update(SecondaryStatus=status)
+            self._secondary.enter(status, message)
+            self._update()
 
-    def _finish(self, status: str, detail: str, message: str) -> None:
+    def _finish(self, status: str, reason: str = "") -> None:
+        self._finish_as(status, status, reason)
+
+    def _finish_as(self, status: str, secondary: str, message: str) -> None:
+        """Enter a final status, and the secondary one that says more."""
         with self._lock:
-            self._enter(detail, message)
-            time = now()
-            self._state["SecondaryStatusTransitions"][-1]["EndTime"] = time
+            self._enter(secondary, message)
+            self._secondary.end()
             if "TrainingStartTime" in self._state:
-                last = (time - self._began).total_seconds() if self._began else 0.0
+                last = (now() - self._began).total_seconds() if self._began else 0.0
                 seconds = max(1, math.ceil(self._seconds_on_instances + last))
-                self._state |= {
-                    "TrainingEndTime": time,
-                    "TrainingTimeInSeconds": seconds,
-                    "BillableTimeInSeconds": self._services.account.billable(seconds, self._spot),
-                }
-            if status == "Failed":
-                self._state["FailureReason"] = message
-            self._state["TrainingJobStatus"] = status
+                billable = self._services.account.billable(seconds, self._spot)
+                self._update(TrainingTimeInSeconds=seconds, BillableTimeInSeconds=billable)
+            super()._finish(status, message if status == "Failed" else "")

@@ -63,6 +63,6 @@ class TrainingApi(ResourceChecks):
     def _start_training_job(self, request: dict[str, Any]) -> TrainingJob:
         name = request["TrainingJobName"]
         arn = self._arn_of(f"training-job/{name}")
-        job = self.state.jobs[name] = TrainingJob(request, arn, self.state.services)
+        job = self.state.jobs[name] = TrainingJob(request, arn, self.state)
         job.start()
         return job

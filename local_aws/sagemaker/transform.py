@@ -15,11 +15,10 @@ from typing import Any
 from local_aws.account.account import TRANSFORM, Usage
 from local_aws.clock import now
 from local_aws.errors import JobFailed
-from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
-from local_aws.log_writer import LogWriter
-from local_aws.sagemaker.job import Job, JobServices
+from local_aws.log_writer import open_log
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.model_server import ModelServer, NoResponse, NotHealthy
+from local_aws.sagemaker.program_job import JobServices, ProgramJob
 from local_aws.sagemaker.s3 import split_uri
 from local_aws.sagemaker.supported import not_carried_out
 from local_aws.sagemaker.transform_objects import SEE_LOGS, DataLog, ObjectTransformer
@@ -32,7 +31,7 @@ DEFAULTS = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 6, "BatchStrategy": 
 NAMES = {SINGLE_RECORD: "SINGLE_RECORD", MULTI_RECORD: "MULTI_RECORD"}  # for the container
 
 
-class TransformJob(Job):
+class TransformJob(ProgramJob):
     """Starts the image's `serve` with the model, and sends it the objects of the input."""
 
     kind = "Transform"
@@ -57,16 +56,13 @@ class TransformJob(Job):
         if server:
             server.close(grace_seconds=0)
 
-    def _carry_out(self, folder: Path) -> None:  # noqa: ARG002 - of a Job
-        if NO_CAPACITY in self._services.faults:
-            raise JobFailed(CAPACITY_ERROR)
+    def _run_in(self, folder: Path) -> None:  # noqa: ARG002 - of a job
+        self._check_capacity()
         role = self._services.clients.as_role(self._model.role_arn)
         s3, logs = role.client("s3"), role.client("logs")
-        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(logGroupName=self.log_group)
         stream = f"{self.name}/i-{secrets.token_hex(8)}-{int(now().timestamp())}"
-        program_log = LogWriter(logs, self.log_group, stream)
-        data_log = DataLog(LogWriter(logs, self.log_group, f"{stream}/data-log"))
+        program_log = open_log(logs, self.log_group, stream)
+        data_log = DataLog(open_log(logs, self.log_group, f"{stream}/data-log"))
         keys = self._keys(s3)
         self._update(TransformStartTime=now())
         line = not_carried_out("CreateTransformJob", self._request)
@@ -90,7 +86,7 @@ class TransformJob(Job):
             server.close()
         if failure:
             raise JobFailed(failure)
-        self._finish("Completed", "", "")
+        self._finish("Completed")
 
     def _score(self, server: ModelServer, keys: list[str], s3: Any, log: DataLog) -> str | None:
         """Score every object; return the reason of the first one that failed."""
@@ -149,12 +145,11 @@ class TransformJob(Job):
             raise JobFailed(f"ClientError: no S3 objects under {uri}")
         return keys
 
-    def _finish(self, status: str, detail: str, message: str) -> None:  # noqa: ARG002 - of a Job
+    def _finish(self, status: str, reason: str = "") -> None:
         with self._lock:
             if self._stop_requested.is_set():
-                status = "Stopped"
-            failed = {"FailureReason": message} if status == "Failed" else {}
-            self._update(TransformJobStatus=status, TransformEndTime=now(), **failed)
+                status, reason = "Stopped", ""
+            super()._finish(status, reason)
 
 
 def instances(request: dict[str, Any]) -> Usage:

@@ -33,7 +33,7 @@ class TransformApi(ModelsApi):
                 f"name already exists ({arn})"
             )
         self._check_instances(instances(request))
-        job = TransformJob(request, arn, model, self.state.services)
+        job = TransformJob(request, arn, model, self.state)
         self.state.transform_jobs[name] = job
         job.start()
         return ActionResult({"TransformJobArn": arn})

@@ -6,13 +6,13 @@ Sources: "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob" and
 
 import itertools
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from local_aws.clock import now
+from local_aws.errors import JobFailed
 from local_aws.sagemaker import search
+from local_aws.sagemaker.job import Job
 from local_aws.sagemaker.training import TrainingJob
 from local_aws.sagemaker.tuning_request import training_request
 
@@ -36,45 +36,17 @@ SHOWN = (  # of a training job, in the List call
 COUNTED = {"Completed": "Completed", "Failed": "NonRetryableError", "Stopped": "Stopped"}
 
 
-class TuningJob:
-    """Runs in a thread of its own from `start()` on; every method may be called from any thread."""
+class TuningJob(Job):
+    """Every method may be called from any thread."""
+
+    kind = "HyperParameterTuning"
 
     def __init__(self, request: Document, arn: str, start_job: StartJob) -> None:
-        self.arn = arn
-        self.name: str = request["HyperParameterTuningJobName"]
-        self._request = request
+        super().__init__(request, arn)
         self._config: Document = request["HyperParameterTuningJobConfig"]
         self._objective: Document = self._config["HyperParameterTuningJobObjective"]
         self._start_job = start_job
         self._trials: list[tuple[search.Values, TrainingJob]] = []
-        self._stop = threading.Event()
-        self._lock = threading.RLock()
-        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self._state: Document = {
-            "HyperParameterTuningJobStatus": "InProgress",
-            "CreationTime": now(),
-            "LastModifiedTime": now(),
-        }
-
-    def start(self) -> None:
-        """Run the tuning job in a thread of its own."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait until the tuning job has ended."""
-        self._thread.join()
-
-    @property
-    def ended(self) -> bool:
-        """Whether the tuning job has reached a final status."""
-        return self._state["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped")
-
-    def stop(self) -> None:
-        """Stop the running training jobs, and begin no other (StopHyperParameterTuningJob)."""
-        with self._lock:
-            if not self.ended:
-                self._update(HyperParameterTuningJobStatus="Stopping")
-                self._stop.set()
 
     def describe(self) -> Document:
         """Return the answer of DescribeHyperParameterTuningJob."""
@@ -84,22 +56,19 @@ class TuningJob:
         running = len(trials) - sum(counted.values())
         of_objective = [trial["ObjectiveStatus"] for trial in trials]
         best = best_of(trials, self._objective["Type"])
-        with self._lock:
-            return {
-                "HyperParameterTuningJobArn": self.arn,
-                **{key: value for key, value in self._request.items() if key != "Tags"},
-                **self._state,
-                "TrainingJobStatusCounters": {
-                    "InProgress": running,
-                    "RetryableError": 0,
-                    **counted,
-                },
-                "ObjectiveStatusCounters": {
-                    status: of_objective.count(status)
-                    for status in ("Succeeded", "Pending", "Failed")
-                },
-                **({"BestTrainingJob": best} if best else {}),
-            }
+        return {
+            **super().describe(),
+            "TrainingJobStatusCounters": {"InProgress": running, "RetryableError": 0, **counted},
+            "ObjectiveStatusCounters": {
+                status: of_objective.count(status) for status in ("Succeeded", "Pending", "Failed")
+            },
+            **({"BestTrainingJob": best} if best else {}),
+        }
+
+    def summary(self) -> Document:
+        """Return its entry in the answer of ListHyperParameterTuningJobs."""
+        limits = {name: self._config[name] for name in ("Strategy", "ResourceLimits")}
+        return self.describe() | limits
 
     def training_jobs(self) -> list[Document]:
         """Return the training jobs begun so far, oldest first, as the List call shows them."""
@@ -129,22 +98,20 @@ class TuningJob:
             summary["ObjectiveStatus"] = "Failed" if ended else "Pending"
         return summary
 
-    def _run(self) -> None:
+    def _carry_out(self) -> None:
         try:
             self._run_trials()
         except SagemakerClientError as error:  # a training job was refused
-            self._stop.set()
+            self._stop_requested.set()
             self._wait(0)
-            self._finish("Failed", str(error.message))
-        except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
-            self._finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            raise JobFailed(str(error.message)) from None
 
     def _run_trials(self) -> None:
         most = self._config["ResourceLimits"]["MaxParallelTrainingJobs"]
         candidates = search.candidates(self._config, self._objectives)
         for number in itertools.count(1):
             self._wait(most - 1)  # before the next one is chosen: it may depend on what ended
-            tuned = None if self._stop.is_set() else next(candidates, None)
+            tuned = None if self._stop_requested.is_set() else next(candidates, None)
             if tuned is None:
                 break
             # "<tuning job>-<number>-<random>", as SageMaker names them.
@@ -153,7 +120,7 @@ class TuningJob:
             with self._lock:
                 self._trials.append((tuned, job))
         self._wait(0)
-        if self._stop.is_set():
+        if self._stop_requested.is_set():
             self._finish("Stopped")
         elif not best_of(self.training_jobs(), self._objective["Type"]):
             self._finish("Failed", "All training jobs failed, see the reasons of the training jobs")
@@ -164,20 +131,12 @@ class TuningJob:
         """Wait until at most so many training jobs run; none, when the job is being stopped."""
         while True:
             going = [job for _, job in self._trials if not job.ended]
-            if self._stop.is_set():
+            if self._stop_requested.is_set():
                 for job in going:
                     job.stop()
-            if len(going) <= (0 if self._stop.is_set() else running):
+            if len(going) <= (0 if self._stop_requested.is_set() else running):
                 return
             time.sleep(POLL_SECONDS)
-
-    def _finish(self, status: str, reason: str | None = None) -> None:
-        ended = {"HyperParameterTuningJobStatus": status, "HyperParameterTuningEndTime": now()}
-        self._update(**ended, **({"FailureReason": reason} if reason else {}))
-
-    def _update(self, **changes: Any) -> None:
-        with self._lock:
-            self._state |= {"LastModifiedTime": now(), **changes}
 
 
 def best_of(trials: list[Document], kind: str) -> Document | None:

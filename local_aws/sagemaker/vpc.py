@@ -4,8 +4,10 @@ Source: "Give SageMaker AI Training Jobs Access to Resources in Your Amazon VPC"
 A job gets no public address, so an internet gateway alone does not lead out.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from local_aws.clients import Clients
 from local_aws.errors import JobFailed
 
 NO_ROUTE = (
@@ -15,9 +17,12 @@ NO_ROUTE = (
 )
 
 
-def check_route(ec2: Any, subnet_ids: list[str]) -> None:
-    """Raise JobFailed when one of the subnets has no way to S3."""
-    for subnet in ec2.describe_subnets(SubnetIds=subnet_ids)["Subnets"]:
+def check_route(clients: Clients, config: Mapping[str, Any] | None) -> None:
+    """Raise JobFailed when one of the subnets of a VpcConfig has no way to S3."""
+    if not config:
+        return
+    ec2 = clients.client("ec2")
+    for subnet in ec2.describe_subnets(SubnetIds=config["Subnets"])["Subnets"]:
         table = _route_table(ec2, subnet)
         nat = any("NatGatewayId" in route for route in table["Routes"])
         if not nat and table["RouteTableId"] not in _with_s3_endpoint(ec2, subnet["VpcId"]):
