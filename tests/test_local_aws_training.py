@@ -9,7 +9,7 @@ from typing import Any
 
 from container import contract
 from local_aws.account.account import Account
-from local_aws.sagemaker import opt_ml_tree
+from local_aws.sagemaker import opt_ml_tree, transfer
 from local_aws.service_model import violations
 from local_aws.tests.jobs import TrainingJobs, training_request
 from local_aws.tests.waiting import wait_for, wait_for_status
@@ -198,7 +198,7 @@ def test_the_artifact_holds_the_files_of_all_hosts_and_of_one_name_the_first_hos
         for name in ("same", f"deep/{host}"):
             (tmp_path / host / name).write_text(host)
     uri = f"s3://{jobs.stack.bucket}/united.tar.gz"
-    assert opt_ml_tree.upload(jobs.s3, [tmp_path / "1", tmp_path / "2"], uri)
+    assert transfer.upload(jobs.s3, [tmp_path / "1", tmp_path / "2"], uri)
     assert jobs.archive(uri) == {"same": b"1", "deep/1": b"1", "deep/2": b"2"}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.errors import JobFailed
-from local_aws.sagemaker.s3 import is_inside, path_below, split_uri
+from local_aws.sagemaker.s3 import is_inside, list_keys, path_below, split_uri
 
 from botocore.exceptions import BotoCoreError
 
@@ -37,13 +37,7 @@ class CheckpointSync:
         for folder in self._folders:
             folder.mkdir()
         try:
-            pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix
-            )
-            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-            for key in keys:
-                if key.endswith("/"):  # what a console makes of a folder
-                    continue
+            for key in list(list_keys(self._s3, self._bucket, self._prefix)):
                 body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
                 for folder in self._folders:
                     path = path_below(folder, key.removeprefix(self._prefix))
@@ -109,3 +103,20 @@ class CheckpointSync:
     def _key(self, path: Path) -> str:
         (folder,) = (each for each in self._folders if path.is_relative_to(each))
         return self._prefix + path.relative_to(folder).as_posix()
+
+
+@contextmanager
+def synced_checkpoints(
+    s3: Any, config: Mapping[str, str] | None, roots: Mapping[str, Path]
+) -> Iterator[None]:
+    """Sync the folders of a CheckpointConfig, if there is one, while the context lasts.
+
+    Raises JobFailed.
+    """
+    if not config:
+        yield
+        return
+    sync = CheckpointSync(s3, config["S3Uri"], roots)
+    sync.fill()
+    with sync.running():
+        yield

@@ -4,7 +4,6 @@ from typing import Any
 
 from local_aws.sagemaker.endpoint import Endpoint
 from local_aws.sagemaker.endpoint_config import EndpointConfig, config_problems
-from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.supported import unsupported
 from local_aws.sagemaker.transform_api import TransformApi
@@ -44,8 +43,7 @@ class EndpointsApi(TransformApi):
 
     def list_endpoint_configs(self) -> ActionResult:
         """Answer with a page of configurations."""
-        configs = [config.describe() for config in self.state.endpoint_configs.values()]
-        return self._page("EndpointConfigs", listed(configs, "EndpointConfig", self._request()))
+        return self._list("EndpointConfigs", "EndpointConfig", self.state.endpoint_configs)
 
     def create_endpoint(self) -> ActionResult:
         """Start the model servers of a configuration in a thread; the endpoint is Creating."""
@@ -94,8 +92,7 @@ class EndpointsApi(TransformApi):
 
     def list_endpoints(self) -> ActionResult:
         """Answer with a page of endpoints."""
-        endpoints = [endpoint.describe() for endpoint in list(self.state.endpoints.values())]
-        return self._page("Endpoints", listed(endpoints, "Endpoint", self._request()))
+        return self._list("Endpoints", "Endpoint", self.state.endpoints)
 
     def update_endpoint_weights_and_capacities(self) -> ActionResult:
         """Change the variants' shares of the traffic; numbers of instances change nothing."""

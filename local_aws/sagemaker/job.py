@@ -43,10 +43,6 @@ class Job(BackgroundTask):
         with self._lock:
             return {f"{self.kind}JobArn": self.arn, **without_tags(self._request), **self._state}
 
-    def summary(self) -> dict[str, Any]:
-        """Return its entry in the answer of the List call: members that this lacks do no harm."""
-        return self.describe()
-
     def stop(self) -> None:
         """Ask the job to stop; one that has ended is left alone."""
         with self._lock:

@@ -15,9 +15,9 @@ from local_aws.errors import JobFailed
 from local_aws.runners.runner import ContainerSpec, Process
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.model import Model, download_artifact
-from local_aws.sagemaker.opt_ml_tree import unpack_source
 from local_aws.sagemaker.program_job import JobServices
 from local_aws.sagemaker.supported import not_carried_out
+from local_aws.sagemaker.transfer import unpack_source
 
 PORT = 8080
 PING_SECONDS = 2.0  # for one answer to /ping

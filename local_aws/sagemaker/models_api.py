@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.model import Model, ServedContainer, data_problem
 from local_aws.sagemaker.resource_checks import ResourceChecks
 from local_aws.sagemaker.supported import unsupported
@@ -46,8 +45,7 @@ class ModelsApi(ResourceChecks):
 
     def list_models(self) -> ActionResult:
         """Answer with a page of models."""
-        models = [model.describe() for model in self.state.models.values()]
-        return self._page("Models", listed(models, "Model", self._request()))
+        return self._list("Models", "Model", self.state.models)
 
     def _model(self, name: str) -> Model:
         if name not in self.state.models:

@@ -15,8 +15,9 @@ from local_aws.runners.runner import ContainerSpec
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.cluster import HostFailed
 from local_aws.sagemaker.instances import host_names, resource_config, selected, with_selection
-from local_aws.sagemaker.opt_ml_tree import download_prefix, failure, upload_files
+from local_aws.sagemaker.opt_ml_tree import failure
 from local_aws.sagemaker.program_job import ProgramJob
+from local_aws.sagemaker.transfer import download_prefix, upload_files
 
 LONGEST_RUN_SECONDS = 86_400  # unless the request says otherwise
 MESSAGE = "message"  # below /opt/ml/output: the ExitMessage

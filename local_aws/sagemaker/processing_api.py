@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.processing import ProcessingJob, instances
 from local_aws.sagemaker.resource_checks import ResourceChecks
 from local_aws.sagemaker.supported import (
@@ -43,8 +42,8 @@ class ProcessingApi(ResourceChecks):
 
     def list_processing_jobs(self) -> ActionResult:
         """Answer with a page of processing jobs."""
-        jobs = [job.describe() for job in list(self.state.processing_jobs.values())]
-        return self._page("ProcessingJobSummaries", listed(jobs, "ProcessingJob", self._request()))
+        jobs = self.state.processing_jobs
+        return self._list("ProcessingJobSummaries", "ProcessingJob", jobs)
 
     def _check_processing_job(self, request: dict[str, Any]) -> None:
         """Raise what CreateProcessingJob answers when this job cannot be started now."""

@@ -1,10 +1,12 @@
 """Requests to moto's SageMaker, checked as the service checks them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from local_aws.checked_requests import CheckedRequests
 from local_aws.iam.conditions import met
+from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.state import BackendState
 
 from moto.core.responses import ActionResult
@@ -52,6 +54,11 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
                 f"Could not assume role {arn}. Please ensure that the role exists and allows "
                 "principal 'sagemaker.amazonaws.com' to assume the role."
             )
+
+    def _list(self, key: str, kind: str, resources: Mapping[str, Any]) -> ActionResult:
+        """Answer a List call with a page of what `listed` selects of the resources."""
+        described = [each.describe() for each in list(resources.values())]
+        return self._page(key, listed(described, kind, self._request()))
 
     def _page(self, key: str, items: list[dict[str, Any]]) -> ActionResult:
         token = self._get_param("NextToken") or "0"

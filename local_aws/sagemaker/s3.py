@@ -1,6 +1,8 @@
-"""S3 URIs, and the paths of the files that S3 keys become."""
+"""Objects of S3: their URIs and keys, and the paths of the files that they become."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -27,3 +29,24 @@ def is_inside(root: Path, path: Path) -> bool:
     A job's program owns its tree: it may put links there that lead to files of this machine.
     """
     return path.resolve().is_relative_to(root.resolve())
+
+
+def list_keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    """Yield the keys that begin with `prefix`, without those that a console makes for folders."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from (each["Key"] for each in page.get("Contents", []) if each["Key"][-1] != "/")
+
+
+def key_below(prefix: str, key: str) -> str:
+    """Return the part of a key that follows the prefix, or the name where that ends within one."""
+    folder = f"{prefix.rstrip('/')}/" if prefix else ""
+    if not key.startswith(folder):
+        folder = prefix.rpartition("/")[0]
+    return key.removeprefix(folder).lstrip("/")
+
+
+def put_file(s3: Any, uri: str, file: IO[bytes], key_id: str | None) -> None:
+    """Store a file as the object at `uri`, encrypted with a key of KMS if there is one."""
+    bucket, key = split_uri(uri)
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
+    s3.put_object(Bucket=bucket, Key=key, Body=file, **encrypted)

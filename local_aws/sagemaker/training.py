@@ -10,7 +10,6 @@ import itertools
 import math
 import shutil
 import threading
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,19 +21,11 @@ from local_aws.faults.injection import NO_CAPACITY, SPOT_INTERRUPTION
 from local_aws.log_writer import LogWriter
 from local_aws.sagemaker import vpc
 from local_aws.sagemaker.built_in_metrics import metric_definitions
-from local_aws.sagemaker.checkpoint_sync import CheckpointSync
+from local_aws.sagemaker.checkpoint_sync import synced_checkpoints
 from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS, HostFailed
 from local_aws.sagemaker.instances import with_selection
 from local_aws.sagemaker.metrics import MetricPatterns
-from local_aws.sagemaker.opt_ml_tree import (
-    download,
-    failure,
-    hosts,
-    unpack_source,
-    upload,
-    upload_files,
-    write_config,
-)
+from local_aws.sagemaker.opt_ml_tree import failure, fill_trees, store_results
 from local_aws.sagemaker.program_job import JobServices, ProgramJob
 from local_aws.sagemaker.secondary_status import SecondaryStatus
 from local_aws.sagemaker.training_request import (
@@ -120,7 +111,7 @@ class TrainingJob(ProgramJob):
         for attempt in itertools.count():
             begun = now()
             roots = self._prepare(s3, folder / str(attempt))
-            with self._synced_checkpoints(s3, roots):
+            with synced_checkpoints(s3, self._request.get("CheckpointConfig"), roots):
                 out_of_time = self._train(roots)
             if not self._interrupted.is_set() or self._stop_requested.is_set() or out_of_time:
                 break
@@ -154,40 +145,12 @@ class TrainingJob(ProgramJob):
             self._began = now()
             self._state.setdefault("TrainingStartTime", self._began)
         vpc.check_route(self._services.clients, self._request.get("VpcConfig"))
-        roots = {host: folder / host for host in hosts(self._request)}
-        for number, (host, root) in enumerate(roots.items()):
-            write_config(self._request, host, root)
-            given = self._request.get("HyperParameters", {})
-            unpack_source(s3, given.get("sagemaker_submit_directory", ""), root)
-            for channel in self._request.get("InputDataConfig", []):
-                place = root / "input" / "data" / channel["ChannelName"]
-                download(s3, channel, place, number, len(roots))
-            for name in ("model", "output/data"):
-                (root / name).mkdir(parents=True)
-        return roots
+        return fill_trees(s3, self._request, folder)
 
     def _upload(self, s3: Any, roots: list[Path]) -> None:
         self._enter("Uploading", "Uploading the model and the output")
-        config = self._request["OutputDataConfig"]
-        output = f"{config['S3OutputPath'].rstrip('/')}/{self.name}/output"
-        key = config.get("KmsKeyId")
-        store, end = upload, ".tar.gz"
-        if config.get("CompressionType") == "NONE":
-            store, end = upload_files, "/"
-        store(s3, [root / "output" / "data" for root in roots], f"{output}/output{end}", key)
-        if store(s3, [root / "model" for root in roots], f"{output}/model{end}", key):
-            self._update(ModelArtifacts={"S3ModelArtifacts": f"{output}/model{end}"})
-
-    @contextlib.contextmanager
-    def _synced_checkpoints(self, s3: Any, roots: dict[str, Path]) -> Iterator[None]:
-        config = self._request.get("CheckpointConfig")
-        if not config:
-            yield
-            return
-        sync = CheckpointSync(s3, config["S3Uri"], roots)
-        sync.fill()
-        with sync.running():
-            yield
+        if uri := store_results(s3, self._request, roots):
+            self._update(ModelArtifacts={"S3ModelArtifacts": uri})
 
     def _wait_for_capacity(self, status: str) -> None:
         """Wait in a secondary status until there are spot instances.

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.resource_checks import ResourceChecks
 from local_aws.sagemaker.supported import unsupported, wrong_instance_count
 from local_aws.sagemaker.training import TrainingJob
@@ -34,8 +33,7 @@ class TrainingApi(ResourceChecks):
 
     def list_training_jobs(self) -> ActionResult:
         """Answer with a page of training jobs."""
-        jobs = [job.describe() for job in list(self.state.jobs.values())]
-        return self._page("TrainingJobSummaries", listed(jobs, "TrainingJob", self._request()))
+        return self._list("TrainingJobSummaries", "TrainingJob", self.state.jobs)
 
     def _job(self) -> TrainingJob:
         name = self._get_param("TrainingJobName")

@@ -19,7 +19,7 @@ from local_aws.log_writer import open_log
 from local_aws.sagemaker.model import Model
 from local_aws.sagemaker.model_server import ModelServer, NoResponse, NotHealthy
 from local_aws.sagemaker.program_job import JobServices, ProgramJob
-from local_aws.sagemaker.s3 import split_uri
+from local_aws.sagemaker.s3 import list_keys, split_uri
 from local_aws.sagemaker.supported import not_carried_out
 from local_aws.sagemaker.transform_objects import SEE_LOGS, DataLog, ObjectTransformer
 from local_aws.sagemaker.transform_records import MULTI_RECORD, SINGLE_RECORD
@@ -136,11 +136,9 @@ class TransformJob(ProgramJob):
         uri = self._request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         bucket, prefix = split_uri(uri)
         try:
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+            keys = list(list_keys(s3, bucket, prefix))
         except (ClientError, BotoCoreError) as error:
             raise JobFailed(f"ClientError: cannot list {uri}: {error}") from None
-        keys = [key for key in keys if not key.endswith("/")]
         if not keys:
             raise JobFailed(f"ClientError: no S3 objects under {uri}")
         return keys

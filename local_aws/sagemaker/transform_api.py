@@ -3,7 +3,6 @@
 from typing import Any
 
 from local_aws.sagemaker.data_processing import CSV, INPUT, PathError, media_format
-from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.models_api import ModelsApi
 from local_aws.sagemaker.supported import unsupported
 from local_aws.sagemaker.transform import TransformJob, instances
@@ -49,8 +48,7 @@ class TransformApi(ModelsApi):
 
     def list_transform_jobs(self) -> ActionResult:
         """Answer with a page of transform jobs."""
-        jobs = [job.describe() for job in list(self.state.transform_jobs.values())]
-        return self._page("TransformJobSummaries", listed(jobs, "TransformJob", self._request()))
+        return self._list("TransformJobSummaries", "TransformJob", self.state.transform_jobs)
 
     def _transform_job(self) -> TransformJob:
         name = self._get_param("TransformJobName")

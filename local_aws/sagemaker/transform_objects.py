@@ -12,7 +12,7 @@ from local_aws.clock import now
 from local_aws.log_writer import LogWriter
 from local_aws.sagemaker.data_processing import DataProcessing
 from local_aws.sagemaker.model_server import ModelServer, NoResponse, Response
-from local_aws.sagemaker.s3 import split_uri
+from local_aws.sagemaker.s3 import key_below, put_file, split_uri
 from local_aws.sagemaker.transform_records import LINE, TooMuchData, assembled, batches, split
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -81,7 +81,9 @@ class ObjectTransformer:
                     result.write(assembled(part, self._target.get("AssembleWith", "None")))
                 if not self._stopped.is_set():
                     result.seek(0)
-                    self._put(output_key(self._prefix, key), result)
+                    folder = self._target["S3OutputPath"].rstrip("/")
+                    uri = f"{folder}/{key_below(self._prefix, key)}.out"
+                    put_file(self._s3, uri, result, self._target.get("KmsKeyId"))
         except ObjectFailed as failure:
             return str(failure)
         except TooMuchData:
@@ -144,17 +146,6 @@ class ObjectTransformer:
                 break
         return response
 
-    def _put(self, name: str, content: IO[bytes]) -> None:
-        bucket, prefix = split_uri(self._target["S3OutputPath"])
-        key = f"{prefix.rstrip('/')}/{name}.out".lstrip("/")
-        encryption = {}
-        if "KmsKeyId" in self._target:
-            encryption = {
-                "ServerSideEncryption": "aws:kms",
-                "SSEKMSKeyId": self._target["KmsKeyId"],
-            }
-        self._s3.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
-
 
 def data_processing(request: Mapping[str, Any]) -> DataProcessing:
     """Return the filters and the join of a request. Raises PathError."""
@@ -165,11 +156,3 @@ def data_processing(request: Mapping[str, Any]) -> DataProcessing:
         request["TransformOutput"].get("Accept", ""),
         by_line=source.get("SplitType") == LINE,
     )
-
-
-def output_key(prefix: str, key: str) -> str:
-    """Return the part of a key that follows the prefix, or the name where that ends within one."""
-    folder = f"{prefix.rstrip('/')}/" if prefix else ""
-    if not key.startswith(folder):
-        folder = prefix.rpartition("/")[0]
-    return key.removeprefix(folder).lstrip("/")

@@ -58,17 +58,13 @@ class TuningJob(Job):
         best = best_of(trials, self._objective["Type"])
         return {
             **super().describe(),
+            **{name: self._config[name] for name in ("Strategy", "ResourceLimits")},  # for List
             "TrainingJobStatusCounters": {"InProgress": running, "RetryableError": 0, **counted},
             "ObjectiveStatusCounters": {
                 status: of_objective.count(status) for status in ("Succeeded", "Pending", "Failed")
             },
             **({"BestTrainingJob": best} if best else {}),
         }
-
-    def summary(self) -> Document:
-        """Return its entry in the answer of ListHyperParameterTuningJobs."""
-        limits = {name: self._config[name] for name in ("Strategy", "ResourceLimits")}
-        return self.describe() | limits
 
     def training_jobs(self) -> list[Document]:
         """Return the training jobs begun so far, oldest first, as the List call shows them."""

@@ -1,6 +1,5 @@
 """The tuning jobs of the SageMaker API of local AWS."""
 
-import json
 from typing import Any
 
 from local_aws.sagemaker.search import candidates
@@ -12,17 +11,6 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import (
     ResourceInUseException,
     ResourceNotFound,
-)
-
-SHOWN = (  # of a tuning job, in the List call
-    "HyperParameterTuningJobName",
-    "HyperParameterTuningJobArn",
-    "HyperParameterTuningJobStatus",
-    "CreationTime",
-    "LastModifiedTime",
-    "HyperParameterTuningEndTime",
-    "TrainingJobStatusCounters",
-    "ObjectiveStatusCounters",
 )
 
 
@@ -41,7 +29,7 @@ class TuningApi(TrainingApi):
         first = training_request(request, f"{name}-001", next(candidates(config)))
         parallel = config["ResourceLimits"]["MaxParallelTrainingJobs"]
         self._check_training_job(first, jobs=parallel)
-        arn = self._arn(name)
+        arn = self._arn_of(f"hyper-parameter-tuning-job/{name}")
 
         def start(each: dict[str, Any]) -> Any:
             self._check_training_job(each)
@@ -72,23 +60,11 @@ class TuningApi(TrainingApi):
 
     def list_hyper_parameter_tuning_jobs(self) -> ActionResult:
         """Answer with a page of tuning jobs."""
-        self._refuse_all_but("NextToken", "MaxResults")
-        jobs = [job.describe() for job in self.state.tuning_jobs.values()]
-        summaries = [
-            {name: job[name] for name in SHOWN if name in job}
-            | {
-                "Strategy": job["HyperParameterTuningJobConfig"]["Strategy"],
-                "ResourceLimits": job["HyperParameterTuningJobConfig"]["ResourceLimits"],
-            }
-            for job in jobs
-        ]
-        return self._page("HyperParameterTuningJobSummaries", summaries[::-1])
-
-    def _arn(self, name: str) -> str:
-        return self._arn_of(f"hyper-parameter-tuning-job/{name}")
+        jobs = self.state.tuning_jobs
+        return self._list("HyperParameterTuningJobSummaries", "HyperParameterTuningJob", jobs)
 
     def _tuning_job(self) -> TuningJob:
-        name = json.loads(self.body).get("HyperParameterTuningJobName")
+        name = self._get_param("HyperParameterTuningJobName")
         if name not in self.state.tuning_jobs:
             raise ResourceNotFound(
                 f"Amazon SageMaker can't find a tuning job with the name {name} in {self.region}"
