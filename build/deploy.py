@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if code == cli.SUCCEEDED and settings.deploy_on_approval:
             bucket = read_stack(cloudformation, settings.stack_name).bucket
             s3 = session.client("s3")
-            s3.put_object(Bucket=bucket, Key=KEY, Body=pack_project(arguments.config))
+            packed = pack_project(arguments.config, settings.data_file)
+            s3.put_object(Bucket=bucket, Key=KEY, Body=packed)
             say(f"packed the sources that an approval deploys with: s3://{bucket}/{KEY}")
         return code
 

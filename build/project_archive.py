@@ -5,10 +5,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parent.parent
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 
 KEY = "build/deploy.zip"  # in the stack's bucket; DeployProject of infrastructure.yml reads it
+DATA = "data_file"  # its name in the archive: what it holds tells its format
 FOLDERS = ("container", "pipeline", "local_aws", "build")
 FILES = ("Makefile", "pyproject.toml", "requirements.lock", "local_aws.yaml")
 
@@ -24,13 +27,18 @@ def pack_files(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def pack_project(config: Path) -> bytes:
-    """Return the programs and their locked requirements, with `config` as pipeline.yaml."""
+def pack_project(config: Path, data_file: Path) -> bytes:
+    """Return the programs and their locked requirements, with `config` as pipeline.yaml.
+
+    The data go with them: a deployment asks the endpoint for known rows.
+    """
     paths = [ROOT / name for name in FILES]
     for folder in FOLDERS:
         paths += sorted(path for path in (ROOT / folder).rglob("*") if _is_source(path))
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
-    return pack_files(files | {"pipeline.yaml": config.read_bytes()})
+    settings = yaml.safe_load(config.read_text(encoding="utf-8")) | {"data_file": DATA}
+    files |= {DATA: data_file.read_bytes(), "pipeline.yaml": yaml.safe_dump(settings).encode()}
+    return pack_files(files)
 
 
 def _is_source(path: Path) -> bool:

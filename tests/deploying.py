@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.clients import Clients
+from pipeline.settings import load_settings
 from pipeline.stack import read_stack
 
 import project_archive
@@ -48,7 +49,7 @@ def serve_options(folder: Path) -> tuple[list[str], dict[str, str]]:
 def upload_project(clients: Clients, settings: Path) -> None:
     """Upload the packed sources, as build/deploy.py does."""
     bucket = read_stack(clients.client("cloudformation"), GROUP).bucket
-    packed = project_archive.pack_project(settings)
+    packed = project_archive.pack_project(settings, load_settings(settings).data_file)
     clients.client("s3").put_object(Bucket=bucket, Key=project_archive.KEY, Body=packed)
 
 

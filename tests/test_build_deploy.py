@@ -2,12 +2,15 @@ import io
 import sys
 import zipfile
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from container.errors import InputError
 from local_aws.stack import LEFT_OUT
+from pipeline.data import Dataset, prepare
 from pipeline.local import ProjectAws
+from pipeline.settings import load_settings
 
 import deploy
 import pytest
@@ -97,7 +100,12 @@ def test_a_new_stack_is_shown_made_and_its_outputs_printed(
 
 
 def test_with_every_setting_of_a_company_the_stack_has_it(
-    local_aws: ProjectAws, name: str, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+    local_aws: ProjectAws,
+    name: str,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    dataset: Dataset,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = write_config(stack_name=name, **EVERYTHING)
     assert deploy.main(["--config", str(path), "--yes"]) == 0
@@ -122,8 +130,11 @@ def test_with_every_setting_of_a_company_the_stack_has_it(
     assert f"s3://{bucket}/{key}" in err
     content = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.read("pipeline.yaml") == path.read_bytes()
         packed = set(archive.namelist())
+        archive.extractall(tmp_path / "unpacked")
+    unpacked = load_settings(tmp_path / "unpacked" / "pipeline.yaml")
+    assert unpacked == load_settings(path).model_copy(update={"data_file": unpacked.data_file})
+    assert prepare(unpacked) == dataset, "a deployment there has no other data"
     assert {"build/deploy_buildspec.yml", "requirements.lock", "pipeline/settings.py"} <= packed
     assert not any("__pycache__" in each or each.startswith("tests/") for each in packed)
 
