@@ -25,6 +25,9 @@ from stack_events import Events, Sleep, follow, report_failure
 
 IMAGES_PER_CALL = 100  # BatchDeleteImage takes no more
 
+# Public prices of a GB-month in us-east-1; docs/aws.md names the pages.
+ECR_USD, S3_USD, LOGS_USD = 0.10, 0.023, 0.03
+
 STACK_HOLDS = (
     "repository, model package group, build and deploy projects, schedule, rules, topic, roles and "
     "build logs"
@@ -123,21 +126,29 @@ def listing(stack_name: str, inventory: Inventory) -> str:
     if inventory.repository:
         size = sum(inventory.images.values())
         rows.append(
-            ("images", f"{len(inventory.images):,} in {inventory.repository}, {size:,} bytes")
+            (
+                "images",
+                f"{len(inventory.images):,} in {inventory.repository}, {stored(size, ECR_USD)}",
+            )
         )
     if inventory.bucket:
         objects = inventory.objects
         rows.append(
             (
                 "objects",
-                f"{objects.versions:,} versions, {objects.size:,} bytes, and "
+                f"{objects.versions:,} versions, {stored(objects.size, S3_USD)}, and "
                 f"{objects.delete_markers:,} delete markers",
             )
         )
         rows.append(("bucket", inventory.bucket))
     rows.append(("stack", f"{stack_name} with its {STACK_HOLDS}"))
-    rows.append(("stays", "training jobs and their logs: SageMaker keeps them"))
+    rows.append(("stays", f"jobs, and the logs of jobs and endpoints: {LOGS_USD} USD a GB-month"))
     return "\n".join(f"{name:<8}  {what}" for name, what in rows)
+
+
+def stored(size: int, usd_per_gb_month: float) -> str:
+    """Return how many bytes are stored, and what they cost."""
+    return f"{size:,} bytes for {size / 1e9 * usd_per_gb_month:.4f} USD a month"
 
 
 def delete_images(ecr: Any, repository: str) -> None:

@@ -93,16 +93,17 @@ def test_all_that_belongs_to_the_stack_is_listed_with_its_size_and_removed(
     deployed.create_pipeline(deployed.outputs["PipelineRoleArn"])
     deployed.register_models(2)
     image = deployed.ecr.describe_images(repositoryName=deployed.name)["imageDetails"][0]
+    size = f"{image['imageSizeInBytes']:,}"
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         f"pipeline  {deployed.pipeline} and 0 records of executions",
         "models    2 versions in the model registry",
-        f"images    1 in {deployed.name}, {image['imageSizeInBytes']:,} bytes",
-        "objects   2 versions, 6 bytes, and 1 delete markers",
+        f"images    1 in {deployed.name}, {size} bytes for 0.0000 USD a month",
+        "objects   2 versions, 6 bytes for 0.0000 USD a month, and 1 delete markers",
         f"bucket    {deployed.bucket}",
         f"stack     {deployed.name} with its {teardown.STACK_HOLDS}",
-        "stays     training jobs and their logs: SageMaker keeps them",
+        "stays     jobs, and the logs of jobs and endpoints: 0.03 USD a GB-month",
     ]
     assert err.endswith(f" DELETE_COMPLETE    {deployed.name}\n")
     assert not any(deployed.is_there().values())
@@ -220,7 +221,7 @@ def test_what_is_already_gone_is_no_obstacle(
     teardown.delete_images(deployed.ecr, deployed.name)
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [
-        f"images    0 in {deployed.name}, 0 bytes",
+        f"images    0 in {deployed.name}, 0 bytes for 0.0000 USD a month",
         f"stack     {deployed.name} with its {teardown.STACK_HOLDS}",
     ]
     assert not any(deployed.is_there().values())
