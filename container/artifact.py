@@ -5,7 +5,6 @@ The log odds of a row are a weighted mean of those of the trees and of the linea
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from container import features
 from container.boosting import LinearModel
@@ -32,30 +31,15 @@ class Artifact:
         return features.transform(features.encode(rows), self.tables)
 
     def score(self, rows: pd.DataFrame) -> NDArray[np.float32]:
-        """Return the probability of label 1 of each checked row, shape (rows,), from 0 to 1.
-
-        Raises InputError when one is not finite.
-        """
+        """Return the probability of label 1, shape (rows,); raises InputError if not finite."""
         matrix = self.columns(rows).to_numpy(np.float32)
         trees = self.booster.inplace_predict(matrix, predict_type="margin").reshape(len(matrix))
-        margin = _weighted(trees, self.linear.margin(matrix))
+        linear = self.linear.margin(matrix)
+        margin = features.TREES_SHARE * trees + (1 - features.TREES_SHARE) * linear
         probability: NDArray[np.float32] = (1 / (1 + np.exp(-margin))).astype(np.float32)
         if not np.isfinite(probability).all():
             raise InputError("the model gives scores that are no numbers", "train again")
         return probability
-
-    def contributions(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return what each column adds to the log odds of each row, and `intercept` to all.
-
-        A row's sum is the logit of its score, but for rounding: SHAP values of trees (TreeSHAP) and
-        of a linear model (weight times distance from the mean) add up, and so does their mean.
-        """
-        columns = self.columns(rows)
-        matrix = columns.to_numpy(np.float32)
-        trees = self.booster.predict(xgb.DMatrix(matrix), pred_contribs=True)
-        intercept = np.full(len(matrix), self.linear.intercept)
-        linear = np.column_stack([self.linear.contributions(matrix), intercept])
-        return pd.DataFrame(_weighted(trees, linear), columns=[*columns, "intercept"])
 
     def save(self, folder: Path) -> None:
         """Write the files of the artifact into a folder."""
@@ -80,7 +64,3 @@ class Artifact:
             problem = (str(error).strip() or type(error).__name__).splitlines()[-1]
             raise InputError(f"{folder}: the artifact cannot be read: {problem}", hint) from None
         return artifact
-
-
-def _weighted(trees: NDArray[Any], linear: NDArray[Any]) -> NDArray[Any]:
-    return features.TREES_SHARE * trees + (1 - features.TREES_SHARE) * linear

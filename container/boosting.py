@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,14 +154,14 @@ class LinearModel:
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        content = {name: np.asarray(value).tolist() for name, value in asdict(self).items()}
+        content = {name: array.tolist() for name, array in vars(self).items()}
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "LinearModel":
         """Read what `save` wrote."""
         content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{field.name: np.array(content[field.name], float) for field in fields(cls)})
+        return cls(**{name: np.array(value, float) for name, value in content.items()})
 
 
 def train_linear(records: NDArray[np.float32]) -> LinearModel:

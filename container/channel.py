@@ -51,10 +51,7 @@ class Channel:
         raise InputError(f"channel {name}: no file in {folder} on {opt_ml.hosts()[1]}", hint)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """Yield chunks; the first time, log the number of rows.
-
-        Raises InputError when a file is not usable, or all rows have the same label.
-        """
+        """Yield chunks; the first time, count their rows; raises InputError for one class."""
         name, rows, empty, labels = f"channel {self.folder.name}", 0, 0, set[int]()
         small: list[pd.DataFrame] = []  # chunks that are yet to be yielded, as one
         every = 1 if self.sharded else collective.get_world_size()

@@ -24,10 +24,7 @@ KEPT = 2  # the newest could turn out not to be whole
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one training; disabled when there is no folder.
-
-    Rank 0 writes them, and every rank resumes from those of rank 0.
-    """
+    """Those of one training: rank 0 writes them, all resume from them; without a folder, none."""
 
     folder: Path | None = None
 
@@ -79,11 +76,7 @@ class Checkpoints:
 
 
 def fingerprint(root: Path, files: Sequence[Path], *others: object) -> str:
-    """Return a digest of all that decides the result.
-
-    The files count with all of their content and, below the root, with their path, so that a
-    channel's name counts; the others with their `repr`.
-    """
+    """Return a digest of all content of files and their paths below the root, and of the others."""
     digest = hashlib.sha256(repr(others).encode())
     for path in files:
         name = path.relative_to(root) if path.is_relative_to(root) else path.name

@@ -143,13 +143,10 @@ def _watch(
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in KEEPALIVE.items():
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    while not poll.poll(1000) and not any(map(_is_unanswered, connections)):
-        pass
+    tcp_info = socket.IPPROTO_TCP, socket.TCP_INFO, 8  # of it, the third byte is tcpi_retransmits
+    while not poll.poll(1000):
+        if any(each.getsockopt(*tcp_info)[2] >= MAX_RETRANSMITS for each in connections):
+            break
     if not left.wait(LOST_SECONDS):
         write_failure()
         os._exit(1)
-
-
-def _is_unanswered(connection: socket.socket) -> bool:
-    """Return whether data were sent again and again (tcpi_retransmits of struct tcp_info)."""
-    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[2] >= MAX_RETRANSMITS

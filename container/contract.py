@@ -54,10 +54,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 def parse_number(value: object) -> int | float:
-    """Parse a number or its text, as in `3`, `0.5` or `1e-3`, to an int where it is whole.
-
-    Raises ValueError for anything else: true, nan, 1_000, other scripts' digits.
-    """
+    """Parse `3`, `0.5` or `1e-3`, to an int where it is whole; raises ValueError, also for nan."""
     text = str(value).strip()
     if isinstance(value, bool) or not _NUMBER.fullmatch(text):
         raise ValueError(f"{value!r} is not a number")
@@ -67,11 +64,7 @@ def parse_number(value: object) -> int | float:
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """A number with an inclusive range.
-
-    The meaning of each is that of XGBoost's documentation ("XGBoost Parameters"), except where
-    `help` says otherwise.
-    """
+    """A number with an inclusive range; "XGBoost Parameters" in its documentation says more."""
 
     type: type[int] | type[float]
     default: int | float
@@ -86,10 +79,7 @@ class Hyperparameter:
         return f"{kind} from {self.minimum} to {self.maximum}"
 
     def parse(self, value: object) -> int | float:
-        """Parse a value; SageMaker delivers every hyperparameter as a string.
-
-        Raises ValueError saying what is allowed.
-        """
+        """Parse a value, of SageMaker always a string; raises ValueError saying what is allowed."""
         try:
             number = parse_number(value)
         except ValueError:
@@ -126,10 +116,7 @@ OF_JOB = {**HYPERPARAMETERS, FOLDS: FOLDS_RANGE}
 def parse_hyperparameters(
     given: Mapping[str, object], declared: Mapping[str, Hyperparameter] = HYPERPARAMETERS
 ) -> dict[str, int | float]:
-    """Return every declared hyperparameter, from `given` or by default.
-
-    Raises InputError naming all unknown names and bad values together.
-    """
+    """Return all that are declared, given or by default; raises InputError naming all mistakes."""
     values: dict[str, int | float] = {name: spec.default for name, spec in declared.items()}
     problems = []
     for name, value in sorted(given.items()):
@@ -147,10 +134,7 @@ def parse_hyperparameters(
 
 
 def parse_arguments(arguments: Sequence[str]) -> dict[str, str]:
-    """Return the hyperparameters given as `--eta 0.1`; raises InputError for other arguments.
-
-    `--help` explains all, and exits.
-    """
+    """Return what is given as `--eta 0.1`; `--help` explains all, and exits. Raises InputError."""
     parser = argparse.ArgumentParser(
         prog="train",
         description="Train on the channels; what is given here goes before hyperparameters.json.",

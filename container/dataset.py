@@ -7,10 +7,11 @@ of the process asks for it (`ExtMemQuantileDMatrix`).
 
 import pickle
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from container import features
 from container.channel import Rows, chunks
@@ -23,10 +24,10 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
+from pandas.api.types import union_categoricals
 
-BUFFER_BYTES = 4 * MIB  # in memory
+BUFFER_BYTES = 4 * MIB  # are held in memory, more in a temporary file
 PAGE_ROWS = 2**15
-MAX_CATEGORIES = 2**16  # of a column; further ones count as unknown
 HIDDEN_WEIGHT = 0.5  # of the copy of a training row in which `features.hidden_in_copy` are hidden
 SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th says where the bins end
 ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
@@ -43,47 +44,34 @@ class EncodedDataset:
 
     def __init__(self, rows: Rows, *, learning: bool) -> None:
         self.tables = TableSums()
-        self._categories: dict[str, dict[str, int]] = {}
         self._chunks, self._file = 0, _temporary_file()
         for chunk in chunks(rows):
-            encoded, labels = features.encode(chunk), chunk[LABEL].to_numpy()
+            encoded = features.encode(chunk)
             if learning:
-                self.tables.add(features.statistics(encoded, labels))
-            columns = {name: self._codes(column) for name, column in encoded.items()}
-            pickle.dump(columns | {LABEL: labels}, self._file)
+                self.tables.add(features.statistics(encoded, chunk[LABEL].to_numpy()))
+            pickle.dump(encoded.assign(**{LABEL: chunk[LABEL].to_numpy()}), self._file)
             self._chunks += 1
 
     def __iter__(self) -> Iterator[tuple[pd.DataFrame, NDArray[np.int8]]]:
         """Yield pages: PAGE_ROWS encoded rows, whatever the chunks were, and their labels."""
         self._file.seek(0)
-        rest: dict[str, NDArray[Any]] = {}
+        rest: list[pd.DataFrame] = []
         for left in reversed(range(self._chunks)):
-            chunk = pickle.load(self._file)  # noqa: S301 (written above)
-            rest = {n: np.concatenate([rest[n], chunk[n]]) if rest else chunk[n] for n in chunk}
-            while len(rest[LABEL]) >= PAGE_ROWS or (not left and len(rest[LABEL])):
-                columns: dict[str, Any] = {name: each[:PAGE_ROWS] for name, each in rest.items()}
-                rest = {name: each[PAGE_ROWS:] for name, each in rest.items()}
-                for name, known in self._categories.items():
-                    columns[name] = pd.Categorical.from_codes(columns[name], list(known))
-                labels = columns.pop(LABEL)
-                yield pd.DataFrame(columns), labels
+            rest.append(pickle.load(self._file))  # noqa: S301 (written above)
+            while (held := sum(map(len, rest))) >= PAGE_ROWS or (held and not left):
+                rows = _concat(rest)
+                page, rest = rows[:PAGE_ROWS].reset_index(drop=True), [rows[PAGE_ROWS:]]
+                yield page.drop(columns=LABEL), page[LABEL].to_numpy()
 
-    def log_unseen(self, tables: Tables) -> None:
-        """Log the categories that training has not seen."""
-        for name, known in self._categories.items():
-            if unseen := known.keys() - {"", *tables[name].index}:
-                shown = ", ".join(map(repr, sorted(unseen)[:5]))
-                print(f"{name}: {len(unseen)} value(s) never seen in training: {shown}", flush=True)
 
-    def _codes(self, column: pd.Series) -> NDArray[Any]:
-        """Return numbers as they are; of categories, numbers that all chunks share."""
-        if not isinstance(column.dtype, pd.CategoricalDtype):
-            return np.asarray(column)
-        known = self._categories.setdefault(str(column.name), {"": 0})
-        for value in column.cat.categories[: MAX_CATEGORIES - len(known)]:
-            known.setdefault(value, len(known))
-        codes = np.array([known.get(value, 0) for value in column.cat.categories], np.int32)
-        return np.asarray(codes[column.cat.codes])
+def _concat(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate rows; of categories that are not the same, pandas.concat would make objects."""
+    columns: dict[str, Any] = {}
+    for name, first in parts[0].items():
+        is_categorical = isinstance(first.dtype, pd.CategoricalDtype)
+        concat: Any = union_categoricals if is_categorical else np.concatenate
+        columns[str(name)] = concat([part[name] for part in parts])
+    return pd.DataFrame(columns)
 
 
 class Matrix:
@@ -91,8 +79,10 @@ class Matrix:
 
     def __init__(self, data: EncodedDataset, tables: Tables, *, training: bool) -> None:
         self.rows, self.columns, self._some_are_missing = 0, list[str](), False
-        self._file = _temporary_file()
+        self._file, met = _temporary_file(), defaultdict[str, set[str]](set)
         for rows, labels in data:
+            for name, column in rows.select_dtypes("category").items():
+                met[str(name)].update(column.cat.categories)
             frame = features.transform(rows, tables, labels if training else None)
             records = np.ones((len(frame), len(frame.columns) + 2), np.float32)
             records[:, :-2], records[:, -2] = frame, labels
@@ -104,8 +94,10 @@ class Matrix:
             self.columns, self.rows = list(frame), self.rows + len(records)
             self._some_are_missing |= bool(np.isnan(records).any())
             self._file.write(records.data.cast("B"))
-        if not training:
-            data.log_unseen(tables)
+        for name, values in met.items():
+            if not training and (unseen := values - {"", *tables[name].index}):
+                shown = ", ".join(map(repr, sorted(unseen)[:5]))
+                print(f"{name}: {len(unseen)} value(s) never seen in training: {shown}", flush=True)
 
     def pages(self, step: int = 1) -> Iterator[NDArray[np.float32]]:
         """Yield all records, or every one in `step`, of up to PAGE_ROWS at a time."""
@@ -114,7 +106,7 @@ class Matrix:
         for start in range(0, self.rows, page_rows):
             shape = min(page_rows, self.rows - start), len(self.columns) + 2
             page = np.empty(shape, np.float32)
-            self._file.readinto(page.data.cast("B"))  # type: ignore[attr-defined]
+            self._file.readinto(page.data.cast("B"))
             yield np.ascontiguousarray(page[::step])  # the others go with the page
 
     @property
@@ -124,9 +116,8 @@ class Matrix:
         return self.rows * (len(self.columns) * cell + BYTES_PER_ROW) // MIB
 
 
-def _temporary_file() -> BinaryIO:
-    """Open a file that is in memory while it is small, and goes with its last reference."""
-    return cast(BinaryIO, tempfile.SpooledTemporaryFile(BUFFER_BYTES))
+def _temporary_file() -> tempfile.SpooledTemporaryFile[bytes]:
+    return tempfile.SpooledTemporaryFile(BUFFER_BYTES)  # goes with its last reference
 
 
 class _Pages(xgb.DataIter):
@@ -152,10 +143,7 @@ class _Pages(xgb.DataIter):
 def quantile_matrices(
     train: Matrix, validation: Matrix, limit: Memory | None = None
 ) -> Iterator[dict[str, xgb.DMatrix]]:
-    """Make both what `tree_method` hist takes, for as long as the context lasts.
-
-    In memory, or on disk when one of the hosts has no room within its limit.
-    """
+    """Make both what `hist` takes: in memory, or on disk when a host has no room for them."""
     limit = limit or memory_limit()
     needed = rss_mib() + train.mib + validation.mib
     in_memory = all(allgather(needed <= limit.mib))

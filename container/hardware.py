@@ -23,9 +23,9 @@ class Memory(NamedTuple):
         return f"{self.mib} MiB ({self.source})"
 
 
-def peak_memory_mib(proc: Path = PROC) -> int:
+def peak_memory_mib() -> int:
     """Return the most physical memory that this process has held, in MiB (VmHWM, proc(5))."""
-    return _mib(proc / "self" / "status", "VmHWM")
+    return _mib(PROC / "self" / "status", "VmHWM")
 
 
 def rss_mib() -> int:
@@ -41,10 +41,7 @@ def _mib(path: Path, name: str) -> int:
 
 
 def memory_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory:
-    """Return the least of the machine's memory and the limits of the process's cgroups.
-
-    Both versions of cgroups are understood (cgroups(7)); a container sees its own as the root.
-    """
+    """Return the least of the machine's memory and of the limits of own cgroups (cgroups(7))."""
     limits = [Memory(_mib(proc / "meminfo", "MemTotal") or sys.maxsize, "the machine")]
     path = proc / "self" / "cgroup"
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:

@@ -1,7 +1,6 @@
 """Score raw rows with the artifact alone: `python -m container.predict MODEL_DIR < rows.csv`.
 
-Reads CSV with a header (the label is not needed), writes one line a row. The model server reads and
-writes with the same functions, so both give the same digits.
+The model server reads and writes with the same functions, so both give the same digits.
 """
 
 import argparse

@@ -1,7 +1,4 @@
-"""Read CSV and Parquet into DataFrames of checked rows (see `validation.check_rows`).
-
-The data file, the channels of a training job, those in S3 and the rows to score all come here.
-"""
+"""Read CSV and Parquet into DataFrames of checked rows: nothing else opens a data file."""
 
 import csv
 import gzip
@@ -138,15 +135,12 @@ def _parse(block: bytes, width: int, columns: dict[str, int]) -> Parsed:
 
 
 def _count_cells(block: bytes) -> NDArray[np.intp]:
-    """Return the number of cells of each record of CSV but for empty lines.
-
-    A comma or a line feed counts where an even number of quotes precedes it (RFC 4180).
-    """
+    """Return the number of cells of each record of CSV (RFC 4180) but for empty lines."""
     data = np.frombuffer(block, np.uint8)
     separators = (data == COMMA) | (data == LINE_FEED)
     if b'"' in block:
         _check_quotes(block)
-        separators &= ~np.logical_xor.accumulate(data == QUOTE)
+        separators &= ~np.logical_xor.accumulate(data == QUOTE)  # after an odd number: quoted
     places = np.flatnonzero(separators)
     last = np.flatnonzero(data[places] == LINE_FEED)  # of those of a record
     ends = places[last]

@@ -23,10 +23,7 @@ TYPES = {"table": str, "key": str, "hash": "UInt64", "count": int, "sum": float}
 
 
 def hash_keys(*columns: pd.Series) -> NDArray[np.uint64]:
-    """Return a hash of what each row has in some columns, NO_KEY where one of them is missing.
-
-    The same on every machine. Missing are an empty text, NaN and NO_KEY.
-    """
+    """Return a hash of some columns of each row, NO_KEY where one is empty, NaN or NO_KEY."""
     keys = pd.util.hash_pandas_object(pd.concat(columns, axis=1), index=False, categorize=False)
     missing = [each.isna() | ~each.astype(bool) for each in columns]
     return np.where(np.logical_or.reduce(missing), NO_KEY, keys)

@@ -35,11 +35,7 @@ Hyperparameters = Mapping[str, int | float]
 
 
 def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
-    """Run one training job.
-
-    Arguments such as `--eta 0.1` go before hyperparameters.json. Raises InputError for what the
-    user can mend.
-    """
+    """Run one training job; arguments such as `--eta 0.1` go before hyperparameters.json."""
     given = opt_ml.hyperparameters() | contract.parse_arguments(arguments)
     hyperparameters = contract.parse_hyperparameters(given, contract.OF_JOB)
     folds = int(hyperparameters.pop(contract.FOLDS))
@@ -150,10 +146,7 @@ def cross_validate(opt_ml: OptMl, hyperparameters: Hyperparameters, folds: int) 
 
 
 def stratified_folds(labels: NDArray[Any], folds: int) -> NDArray[np.intp]:
-    """Return the number of the fold of each row; every fold has its share of both labels.
-
-    Raises InputError when there are not enough rows for that.
-    """
+    """Return each row's fold; each has its share of both labels, or InputError is raised."""
     random = np.random.default_rng(FOLD_SEED)
     by_label = [random.permutation(np.flatnonzero(labels == label)) for label in (0, 1)]
     for label, rows in enumerate(by_label):
@@ -175,10 +168,7 @@ def check_same_artifact(folder: Path) -> None:
 
 
 def write_outputs(finished: Path, model: Path) -> None:
-    """Copy the artifact to where SageMaker takes it from, whole or not at all.
-
-    The model's file gets its name last: without it nothing looks like an artifact.
-    """
+    """Copy the artifact to where SageMaker takes it from; the model gets its name last, or none."""
     hidden = model / f".{contract.MODEL_FILE}"
     try:
         model.mkdir(exist_ok=True)

@@ -92,18 +92,6 @@ def test_values_of_validation_that_training_has_not_are_counted_once(
     assert capsys.readouterr().out == message
 
 
-def test_more_categories_than_are_told_apart_count_as_unknown() -> None:
-    count = dataset.MAX_CATEGORIES + 1000
-    kinds = pd.Series([f"k{n:06}" for n in range(count)], dtype=object)
-    rows = make_rows(count).assign(kind=kinds)
-    encoded = dataset.EncodedDataset([rows, rows], learning=False)
-    found = pd.concat([page["kind"].astype(object) for page, _ in encoded], ignore_index=True)
-    known = dataset.MAX_CATEGORIES - 1
-    for half in (found[:count], found[count:]):
-        assert half[:known].tolist() == kinds[:known].tolist()
-        assert set(half[known:]) == {""}
-
-
 def trained(train: Any, validation: Any, limit: Memory) -> xgb.Booster:
     with dataset.quantile_matrices(train, validation, limit) as matrices:
         kinds = {type(each) for each in matrices.values()}

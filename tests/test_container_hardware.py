@@ -5,13 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from container.hardware import (
-    Memory,
-    ensure_free_space,
-    find_device,
-    memory_limit,
-    peak_memory_mib,
-)
+from container.hardware import Memory, ensure_free_space, find_device, memory_limit
 
 import pytest
 from program import ENVIRONMENT
@@ -59,13 +53,6 @@ def test_memory_that_was_given_back_counts_for_the_peak_alone() -> None:
     assert 200 < int(peak) < 300
     assert 0 < int(rss) < 100
     assert 0 < int(of_child) < 100
-
-
-def test_kibibytes_are_rounded_up(tmp_path: Path) -> None:
-    (tmp_path / "self").mkdir()
-    status = "VmPeak:\t 9999 kB\nVmHWM:\t    1025 kB\nVmRSS:\t     1 kB\n"
-    (tmp_path / "self" / "status").write_text(status)
-    assert peak_memory_mib(tmp_path) == 2
 
 
 V1 = "9:memory:/docker/abc\n8:pids:/\n"

@@ -17,6 +17,7 @@ from container.contract import (
     VALIDATION_CHANNEL,
 )
 from container.errors import InputError
+from container.features import TREES_SHARE
 from container.reading import read_rows
 from container.schema import LABEL
 from pipeline.data import READ_BYTES, list_channel, read_channel, to_csv
@@ -26,6 +27,7 @@ from pipeline.runs import Record
 
 import numpy as np
 import pandas as pd
+import xgboost as xgb
 from botocore.exceptions import BotoCoreError, ClientError
 from numpy.typing import NDArray
 
@@ -141,9 +143,24 @@ def load_artifact(files: dict[str, bytes]) -> Artifact:
         return Artifact.load(folder)
 
 
+def contributions(artifact: Artifact, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what each column adds to the log odds of each row, and `intercept` to all.
+
+    A row's sum is the logit of its score, but for rounding: SHAP values of trees (TreeSHAP) and of
+    a linear model (weight times distance from the mean) add up, and so does their weighted mean.
+    """
+    columns = artifact.columns(rows)
+    matrix = columns.to_numpy(np.float32)
+    trees = artifact.booster.predict(xgb.DMatrix(matrix), pred_contribs=True)
+    intercept = np.full(len(matrix), artifact.linear.intercept)
+    linear = np.column_stack([artifact.linear.contributions(matrix), intercept])
+    weighted = TREES_SHARE * trees + (1 - TREES_SHARE) * linear
+    return pd.DataFrame(weighted, columns=[*columns, "intercept"])
+
+
 def importances(artifact: Artifact, rows: pd.DataFrame) -> dict[str, float]:
     """Return the mean absolute SHAP value of each column of the model, in log odds."""
-    moved = artifact.contributions(rows).drop(columns="intercept").abs().mean()
+    moved = contributions(artifact, rows).drop(columns="intercept").abs().mean()
     return {str(name): float(value) for name, value in moved.items()}
 
 

@@ -84,7 +84,7 @@ def draw_precision_recall(axes: Axes, scores: Scores) -> None:
 
 
 def contribution_points(axes: Axes, contributions: pd.DataFrame, scores: Scores) -> None:
-    """Draw a point for each row and column; `contributions` are those of Artifact."""
+    """Draw a point for each row and column; `contributions` are those of scoring."""
     values = _largest(contributions)
     random = np.random.default_rng(0)
     for place, (_, column) in enumerate(values.items()):
