@@ -19,6 +19,7 @@ from container.reading import read_rows
 from container.schema import LABEL
 from local_aws import interrupts
 from pipeline import cli
+from pipeline.bootstrap import connect
 from pipeline.data import Dataset, prepare, to_csv
 from pipeline.diagnosis import diagnose
 from pipeline.execution.log_stream import LAST_LINES, LogStream
@@ -33,10 +34,8 @@ from pipeline.image import (
 )
 from pipeline.registry import RegistryError, find_digest
 from pipeline.settings import Settings, load_settings
-from pipeline.stack import read_stack
 from pipeline.terminal import make_console, say
 
-import boto3
 from project_archive import pack_files
 from rich.console import Console
 
@@ -57,8 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _push(config: Path, console: Console) -> int:
     settings = load_settings(config)
-    session = boto3.Session(region_name=settings.region)
-    stack = read_stack(session.client("cloudformation"), settings.stack_name)
+    session, stack = connect(settings)
     ecr, tag = session.client("ecr"), image_tag(settings.accelerator, settings.base_image)
     try:
         image_uri = resolve_image(ecr, stack.repository_uri, tag)

@@ -7,14 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from container.errors import InputError, did_you_mean
+from pipeline.bootstrap import bootstrap, connect
 from pipeline.data import Dataset, prepare, upload
-from pipeline.image import CONTAINER, REQUIREMENTS, image_tag, resolve_image
-from pipeline.instances.survey import with_smallest
+from pipeline.image import CONTAINER, REQUIREMENTS, image_tag
 from pipeline.sdk import make_session
-from pipeline.settings import SMALLEST, Settings
-from pipeline.stack import Stack, read_stack
+from pipeline.settings import Settings
+from pipeline.stack import Stack
 
-import boto3
 from sagemaker.local.local_session import LocalSession
 from sagemaker.session import Session
 
@@ -61,28 +60,17 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
         from pipeline import local
 
         ending.enter_context(local.start(settings))
-    session = boto3.Session(region_name=settings.region)
-    if settings.instance_type == SMALLEST and place != DOCKER:
-        settings = with_smallest(session, settings)
-    stack = read_stack(session.client("cloudformation"), settings.stack_name)
-    dataset = prepare(settings)
+    kind: type[Session]
+    if place == DOCKER:
+        kind, instance_type = LocalSession, DOCKER_INSTANCE
+        session, stack = connect(settings)
+        dataset, image_uri = prepare(settings), build_here(settings)
+    else:
+        settings, session, stack, dataset, image_uri = bootstrap(settings)
+        kind, instance_type = Session, settings.instance_types[0]
     upload(session.client("s3"), dataset, stack.bucket, settings.prefix)
-    in_docker = place == DOCKER
-    return Workbench(
-        settings,
-        stack,
-        make_session(LocalSession if in_docker else Session, session, stack.bucket),
-        build_here(settings)
-        if in_docker
-        else resolve_image(
-            session.client("ecr"),
-            stack.repository_uri,
-            image_tag(settings.accelerator, settings.base_image),
-        ),
-        DOCKER_INSTANCE if in_docker else settings.instance_types[0],
-        dataset,
-        ending.close,
-    )
+    sdk_session = make_session(kind, session, stack.bucket)
+    return Workbench(settings, stack, sdk_session, image_uri, instance_type, dataset, ending.close)
 
 
 def build_here(settings: Settings) -> str:
