@@ -4,37 +4,24 @@ What the image answers is tested where the same is tested of the process: every 
 test_container_serve.py and test_container_predict.py that asks a server runs in the image too.
 """
 
-import csv
-import io
 import json
 import socket
-import tarfile
 from pathlib import Path
 
-from container.artifact import Artifact
 from container.predict import write_csv, write_json_lines
-from container.reading import read_rows
 from pipeline.settings import Settings
 
 from container_engine import NEEDS_COMPOSE, NEEDS_ENGINE, Image
+from test_local_aws_serving import write_model_and_rows
 
 pytestmark = NEEDS_ENGINE
-
-ROWS = 30
 
 
 @NEEDS_COMPOSE
 def test_the_sdks_own_local_mode_deploys_and_transforms(
     image: Image, served_root: Path, settings: Settings, tmp_path: Path
 ) -> None:
-    header, *lines = settings.data_file.read_text("utf-8").splitlines(keepends=True)
-    text = "".join([header, *lines[:ROWS]])
-    rows = csv.DictReader(io.StringIO(text))
-    (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
-        for path in (served_root / "model").iterdir():
-            archive.add(path, path.name)
+    scores = write_model_and_rows(served_root, settings, tmp_path)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,8 +37,6 @@ def test_the_sdks_own_local_mode_deploys_and_transforms(
     assert done.returncode == 0, done.stdout + done.stderr
     answer, of_lines, of_csv = json.loads(done.stdout.splitlines()[-1])
 
-    artifact = Artifact.load(served_root / "model")
-    scores = artifact.score(read_rows(text.encode(), "rows", labelled=False)).tolist()
     assert answer == write_csv(scores)
     s3 = image.clients().client("s3")
 

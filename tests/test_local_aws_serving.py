@@ -24,20 +24,24 @@ from present_image import TAG
 ROWS = 30
 
 
-@pytest.fixture
-def scores(served_root: Path, settings: Settings, tmp_path: Path) -> list[float]:
-    """The model and the rows lie in `tmp_path`; the probabilities of the rows."""
+def write_model_and_rows(served_root: Path, settings: Settings, folder: Path) -> list[float]:
+    """Write the model, and rows as CSV and as JSON lines; return the rows' probabilities."""
     header, *lines = settings.data_file.read_text("utf-8").splitlines(keepends=True)
     text = "".join([header, *lines[:ROWS]])
     rows = csv.DictReader(io.StringIO(text))
-    (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+    (folder / "rows.csv").write_text(text, encoding="utf-8")
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
         for path in (served_root / "model").iterdir():
             archive.add(path, path.name)
     artifact = Artifact.load(served_root / "model")
     found: list[float] = artifact.score(read_rows(text.encode(), "rows", labelled=False)).tolist()
     return found
+
+
+@pytest.fixture
+def scores(served_root: Path, settings: Settings, tmp_path: Path) -> list[float]:
+    return write_model_and_rows(served_root, settings, tmp_path)
 
 
 def test_the_sdk_serves_the_program_as_a_process(

@@ -14,15 +14,12 @@ from local_aws.tests.waiting import wait_for
 from pipeline.data import Dataset
 from pipeline.local import ProjectAws
 from pipeline.settings import load_settings
-from pipeline.workflow.estimator import build_estimator
 
-import boto3
 import container_engine
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Environment, WriteConfig, serving
-from sagemaker.session import Session
-from test_local_aws_training import SLOW_TEXT, Jobs
+from test_local_aws_training import SLOW_TEXT, Jobs, estimator_of
 
 # A training of some seconds.
 SECONDS = {"num_round": "4000", "early_stopping_rounds": "1000", "eta": "0.001", "max_depth": "6"}
@@ -159,15 +156,7 @@ def test_the_estimator_keeps_checkpoints_with_spot_alone(
     """In the request of the SDK itself, which is carried out."""
     for on in (True, False):
         settings = load_settings(write_config(spot=on))
-        estimator = build_estimator(
-            settings,
-            jobs.stack,
-            Session(boto3.Session()),
-            image_uri=jobs.image,
-            instance_type="ml.m5.large",
-            instance_count=1,
-            hyperparameters={"num_round": 10},
-        )
+        estimator = estimator_of(jobs, settings, num_round=10)
         estimator.fit(jobs.uris, wait=False)
         job = jobs.wait(str(estimator._current_job_name))
         assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")

@@ -63,21 +63,6 @@ def test_the_split_does_not_depend_on_the_order_of_the_rows(
     assert prepared(settings, path) == dataset
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("kaggle.csv", "kaggle.csv.gz"),
-        ("letters.csv", "letters-bom-crlf.csv"),
-        ("kaggle.csv", "label-float.csv"),
-        ("kaggle.csv", "sex-letters.csv"),
-    ],
-)
-def test_the_spelling_of_a_file_does_not_change_the_data(
-    one: str, other: str, settings: Settings
-) -> None:
-    assert prepared(settings, CASES / one) == prepared(settings, CASES / other)
-
-
 def test_letters_of_every_script_are_kept_in_a_large_file(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -1,11 +1,14 @@
 """The JSON that AWS executes. After a change on purpose, `make regenerate` stores it."""
 
 import copy
+import functools
 import json
+import operator
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -240,72 +243,22 @@ def test_bad_settings_end_with_one_line_and_a_hint(
     assert "\nhint: " in err
 
 
-def changed(definition: dict[str, Any], change: str) -> dict[str, Any]:
-    result = copy.deepcopy(definition)
-    train, gate = result["Steps"]
-    instance_type = result["Parameters"][0]
-    match change:
-        case "undeclared parameter":
-            del result["Parameters"][0]
-        case "declared twice":
-            result["Parameters"].append(instance_type)
-        case "wrong default":
-            instance_type["DefaultValue"] = 5
-        case "boolean default":
-            result["Parameters"][1]["DefaultValue"] = True
-        case "default outside enum":
-            instance_type["EnumValues"] = ["ml.m5.xlarge"]
-        case "unknown instance type":
-            instance_type["DefaultValue"] = "ml.m5.huge"
-        case "bad pattern":
-            train["Arguments"]["RoleArn"] = "my-role"
-        case "too many metrics":
-            metrics = train["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]
-            metrics.extend(metrics * 10)
-        case "environment not text":
-            train["Arguments"]["Environment"]["CACHE_KEY"] = 3
-        case "unknown member":
-            train["Arguments"]["InstanceTyp"] = "x"
-        case "unknown step":
-            gate["DependsOn"] = ["Evaluate"]
-        case "unknown reference":
-            gate["Arguments"]["Conditions"][0]["LeftValue"] = {"Get": "Steps.Tune.Auc"}
-        case "broken reference":
-            gate["Arguments"]["Conditions"][0]["LeftValue"] = {"Get": "Train['"}
-        case "unknown condition":
-            gate["Arguments"]["Conditions"][0]["Type"] = "Resembles"
-        case "unsupported step":
-            train["Type"] = "QualityCheck"
-        case "unsupported function":
-            train["Arguments"]["RoleArn"] = {"Std:Split": {}}
-        case "step twice":
-            result["Steps"].append(train)
-        case "circle":
-            train["DependsOn"] = [gate["Name"]]
-        case "branch":
-            inner = register_step(result)["Name"]
-            result["Steps"].append({**train, "Name": "Later", "DependsOn": [inner]})
-        case "after the end":
-            result["Steps"].append({**train, "Name": "Later", "DependsOn": ["ValidationAucTooLow"]})
-        case "unknown step member":
-            train["Nonsense"] = 1
-        case "no duration":
-            train["CacheConfig"]["ExpireAfter"] = "a month"
-        case "no conditions":
-            del gate["Arguments"]["Conditions"]
-        case "cached registration":
-            register_step(result)["CacheConfig"] = {"Enabled": True}
-        case "bad registration":
-            register_step(result)["Arguments"]["ModelApprovalStatus"] = "Perhaps"
-        case "unknown parameter member":
-            instance_type["Help"] = "x"
-        case "long description":
-            instance_type["Description"] = "x" * 5000
-        case "no steps":
-            result["Steps"] = []
-        case "bad step name":
-            gate["Name"] = "bad name!"
-    return result
+def changed(definition: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy with another value at `path`; None deletes, and `+` is the end of a list."""
+    copied = copy.deepcopy(definition)
+    *parents, last = (int(part) if part.isdigit() else part for part in path.split())
+    parent: Any = functools.reduce(operator.getitem, parents, copied)  # type: ignore[arg-type]
+    if value is None:
+        del parent[last]
+    elif last == "+":
+        parent.append(value(copied))
+    else:
+        parent[last] = value
+    return copied
+
+
+def step_after(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda definition: {**definition["Steps"][0], "Name": "Later", "DependsOn": [name]}
 
 
 @pytest.mark.parametrize(
@@ -316,42 +269,48 @@ def test_what_is_no_definition_at_all_is_an_error_too(text: str) -> None:
         parse_definition(text)
 
 
+TRAIN, GATE, REGISTER = "Steps 0", "Steps 1", "Steps 1 Arguments IfSteps 0"
+COMPARED = f"{GATE} Arguments Conditions 0"
+METRICS = f"{TRAIN} Arguments AlgorithmSpecification MetricDefinitions"
+INSTANCE_TYPE = "Parameters 0"
+
+
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("path", "value", "problem"),
     [
-        ("undeclared parameter", "Parameters.InstanceType refers to nothing that is declared"),
-        ("declared twice", "parameter InstanceType: declared twice"),
-        ("wrong default", "the default 5 is not of type String"),
-        ("boolean default", "the default True is not of type Integer"),
-        ("default outside enum", "'ml.m5.large' is not among its allowed values"),
-        ("unknown instance type", "ResourceConfig.InstanceType: 'ml.m5.huge' is not one of the"),
-        ("bad pattern", "RoleArn: 'my-role' does not match"),
-        ("too many metrics", "MetricDefinitions: length 44 is more than 40"),
-        ("environment not text", "3 is not a string"),
-        ("unknown member", "unknown member InstanceTyp"),
-        ("unknown step", "DependsOn names an unknown step Evaluate"),
-        ("unknown reference", "Steps.Tune.Auc refers to nothing that is declared"),
-        ("broken reference", "is not a reference"),
-        ("unknown condition", "the condition type Resembles is not supported"),
-        ("unsupported step", "the type QualityCheck is not supported"),
-        ("unsupported function", "the function Std:Split is not supported"),
-        ("step twice", "step Train: given twice"),
-        ("circle", "depend on each other in a circle"),
-        ("cached registration", "Candidate-RegisterModel: a RegisterModel step cannot be cached"),
-        ("bad registration", "CreateModelPackage.ModelApprovalStatus: 'Perhaps' is not one of"),
-        ("unknown parameter member", "parameter InstanceType: unknown member Help"),
-        ("long description", "parameter InstanceType: 5000 characters of description, of 4096"),
-        ("no steps", "the definition has no steps"),
-        ("branch", "step Later: depends on Candidate-RegisterModel, which is in a branch"),
-        ("after the end", "can not depends on ValidationAucTooLow"),
-        ("unknown step member", "step Train: unknown member Nonsense"),
-        ("no duration", "'a month' is not an ISO 8601 duration"),
-        ("no conditions", "Conditions are missing"),
-        ("bad step name", "the name is not legal"),
+        (INSTANCE_TYPE, None, "Parameters.InstanceType refers to nothing that is declared"),
+        ("Parameters +", lambda d: d["Parameters"][0], "parameter InstanceType: declared twice"),
+        (f"{INSTANCE_TYPE} DefaultValue", 5, "the default 5 is not of type String"),
+        ("Parameters 1 DefaultValue", True, "the default True is not of type Integer"),
+        (f"{INSTANCE_TYPE} EnumValues", ["x"], "'ml.m5.large' is not among its allowed values"),
+        (f"{INSTANCE_TYPE} DefaultValue", "ml.huge", "InstanceType: 'ml.huge' is not one of the"),
+        (f"{INSTANCE_TYPE} Help", "x", "parameter InstanceType: unknown member Help"),
+        (f"{INSTANCE_TYPE} Description", "x" * 5000, "5000 characters of description, of 4096"),
+        (f"{TRAIN} Arguments RoleArn", "my-role", "RoleArn: 'my-role' does not match"),
+        (f"{TRAIN} Arguments RoleArn", {"Std:Split": {}}, "function Std:Split is not supported"),
+        (METRICS, [{"Name": "a", "Regex": "a"}] * 41, "length 41 is more than 40"),
+        (f"{TRAIN} Arguments Environment CACHE_KEY", 3, "3 is not a string"),
+        (f"{TRAIN} Arguments InstanceTyp", "x", "unknown member InstanceTyp"),
+        (f"{TRAIN} Type", "QualityCheck", "the type QualityCheck is not supported"),
+        (f"{TRAIN} DependsOn", ["CheckValidationAuc"], "depend on each other in a circle"),
+        (f"{TRAIN} Nonsense", 1, "step Train: unknown member Nonsense"),
+        (f"{TRAIN} CacheConfig ExpireAfter", "a month", "'a month' is not an ISO 8601 duration"),
+        (f"{GATE} DependsOn", ["Evaluate"], "DependsOn names an unknown step Evaluate"),
+        (f"{GATE} Name", "bad name!", "the name is not legal"),
+        (f"{GATE} Arguments Conditions", None, "Conditions are missing"),
+        (f"{COMPARED} LeftValue", {"Get": "Steps.Tune.Auc"}, "Steps.Tune.Auc refers to nothing"),
+        (f"{COMPARED} LeftValue", {"Get": "Train['"}, "is not a reference"),
+        (f"{COMPARED} Type", "Resembles", "the condition type Resembles is not supported"),
+        (f"{REGISTER} CacheConfig", {"Enabled": True}, "a RegisterModel step cannot be cached"),
+        (f"{REGISTER} Arguments ModelApprovalStatus", "Perhaps", "Status: 'Perhaps' is not one"),
+        ("Steps", [], "the definition has no steps"),
+        ("Steps +", lambda d: d["Steps"][0], "step Train: given twice"),
+        ("Steps +", step_after("Candidate-RegisterModel"), "RegisterModel, which is in a branch"),
+        ("Steps +", step_after("ValidationAucTooLow"), "can not depends on ValidationAucTooLow"),
     ],
 )
 def test_each_mistake_that_the_sdk_lets_through_is_found(
-    change: str, problem: str, definition: dict[str, Any]
+    path: str, value: Any, problem: str, definition: dict[str, Any]
 ) -> None:
-    found = problems(changed(definition, change))
+    found = problems(changed(definition, path, value))
     assert any(problem in each for each in found), found

@@ -61,8 +61,12 @@ def test_an_older_account_trains_on_the_type_of_pipeline_yaml_and_keeps_every_an
     assert f"{len(kept['answers'])} answers are in smallest-instance.json\n" in err
 
 
-def test_a_new_account_has_nothing_on_demand_and_is_told_of_spot(
-    here: Path, new_account: Environment, enter: Enter, capsys: pytest.CaptureFixture[str]
+def test_a_new_account_has_nothing_on_demand_and_can_train_with_spot(
+    here: Path,
+    new_account: Environment,
+    enter: Enter,
+    write_config: WriteConfig,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     enter(new_account)
     assert smallest_instance.main(["--all"]) == 2
@@ -78,6 +82,12 @@ def test_a_new_account_has_nothing_on_demand_and_is_told_of_spot(
     ) in err
     assert len(evidence(here)["instance_types"]) == len(training_instance_types())
 
+    assert smallest_instance.main(["--config", str(write_config(spot=True)), "--all"]) == 0
+    out = capsys.readouterr().out
+    assert "smallest usable  ml.m5.large, " in out
+    assert "\nThe account may have 4 of it spot (quota L-29688C85).\n" in out
+    assert "no quota code spot; not in the region; not in the price list\n" in out
+
 
 @pytest.mark.usefixtures("here")
 def test_a_stack_that_serve_has_made_is_not_changed_by_deploy(
@@ -86,21 +96,6 @@ def test_a_stack_that_serve_has_made_is_not_changed_by_deploy(
     enter(new_account)
     assert deploy.main(["--yes"]) == 0
     assert "stack titanic-pipeline: nothing to change\n" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("here")
-def test_a_new_account_can_train_with_spot(
-    new_account: Environment,
-    enter: Enter,
-    write_config: WriteConfig,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    enter(new_account)
-    assert smallest_instance.main(["--config", str(write_config(spot=True)), "--all"]) == 0
-    out = capsys.readouterr().out
-    assert "smallest usable  ml.m5.large, " in out
-    assert "\nThe account may have 4 of it spot (quota L-29688C85).\n" in out
-    assert "no quota code spot; not in the region; not in the price list\n" in out
 
 
 @pytest.mark.usefixtures("here")
@@ -217,12 +212,6 @@ def test_the_definition_alone_cannot_know_the_smallest(
     assert out == ""
     assert "error: instance_type: smallest is for the account to tell" in err
     assert "\nhint: set instance_type to a type, or ask: " in err
-
-
-@pytest.mark.usefixtures("local_aws", "here")
-def test_smallest_is_no_value_of_a_parameter(capsys: pytest.CaptureFixture[str]) -> None:
-    assert upsert_and_start.main(["--parameter", "InstanceType=smallest"]) == 2
-    assert "InstanceType: 'smallest' is not one of the" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("local_aws")

@@ -192,6 +192,7 @@ def executions(sagemaker: Any) -> list[str]:
         ("max_dept=3", "--parameter max_dept: unknown (did you mean max_depth?)"),
         ("max_depth=99", "--parameter max_depth: '99' is not an integer from 1 to 16"),
         ("InstanceType=ml.m5.lrge", "is not a training instance type (did you mean ml.m5.large?)"),
+        ("InstanceType=smallest", "InstanceType: 'smallest' is not one of the"),
         ("InstanceCount=two", "parameter InstanceCount: 'two' is not of type Integer"),
         ("max_depth", "--parameter max_depth: NAME=VALUE is needed"),
         ("InstanceCount=0", "--parameter instance_count: 0: "),
