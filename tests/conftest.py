@@ -75,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         file = nodeid.partition("::")[0]
         source = (config.rootpath / file).read_text(encoding="utf-8")
         needs_engine = "= NEEDS_ENGINE" in source or "mark.container_engine" in source
-        of_engine = needs_engine or "[image" in nodeid or "[container]" in nodeid
+        of_engine = needs_engine or "[image" in nodeid or "[container" in nodeid
         return "engine" if of_engine else file
 
     scheduler = LoadScopeScheduling(config, log)

@@ -19,7 +19,10 @@ class EndpointsApi(TransformApi):
         """Store a configuration after the checks that AWS makes of its variants."""
         request = self._request()
         self._refuse(unsupported("CreateEndpointConfig", request))
-        models = self._models_of(request["ProductionVariants"])
+        variants = request["ProductionVariants"]
+        names = [each["VariantName"] for each in variants if "ModelName" not in each]
+        self._refuse([f"local AWS does not support a variant without a model: {n}" for n in names])
+        models = self._models_of(variants)
         self._refuse(config_problems(request, models))
         name = request["EndpointConfigName"]
         arn = self._arn_of(f"endpoint-config/{name}")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from local_aws.clients import Clients
 from local_aws.tests.jobs import CONFIG, PROGRAM, Jobs
-from local_aws.tests.serving import FRAMEWORK, IMAGE, Serving
+from local_aws.tests.serving import FRAMEWORK, IMAGE, SERVER, Serving
 
 import boto3
 import pytest
@@ -112,9 +112,10 @@ def container_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
 
 @contextmanager
 def built_image() -> Iterator[str]:
-    """Build an image whose ENTRYPOINT is the program of the tests, and remove it in the end."""
+    """Build an image with the program and the server of the tests, and remove it in the end."""
     name = f"{BUILT}:{uuid.uuid4().hex}"
-    entrypoint = json.dumps(["python3", "-c", PROGRAM])
+    programs = {"train": PROGRAM, "serve": SERVER}
+    entrypoint = json.dumps(["python3", "-c", f"import sys; exec({programs}[sys.argv[1]])"])
     lines = f"FROM {BASE_IMAGE}\nENV SAGEMAKER_BASE_DIR=/opt/ml\nENTRYPOINT {entrypoint}\n"
     build = ["docker", "build", "--quiet", f"--tag={name}", "-"]
     subprocess.run(build, input=lines.encode(), capture_output=True, check=True)
@@ -135,9 +136,10 @@ def no_containers() -> str:
     return ""
 
 
-@pytest.fixture(
-    params=["process", pytest.param("container", marks=pytest.mark.container_engine)],
-)
+EITHER = ["process", pytest.param("container", marks=pytest.mark.container_engine)]
+
+
+@pytest.fixture(params=EITHER)
 def any_jobs(request: pytest.FixtureRequest) -> Jobs:
     """What starts jobs: first as child processes, then in containers."""
     name = "jobs" if request.param == "process" else "container_jobs"
@@ -149,6 +151,16 @@ def any_jobs(request: pytest.FixtureRequest) -> Jobs:
 def serving_models(clients: Clients) -> Serving:
     """What makes models of a server of the tests."""
     return Serving(clients)
+
+
+@pytest.fixture(params=EITHER)
+def any_serving(request: pytest.FixtureRequest) -> Serving:
+    """What makes models of servers: first child processes, then in containers."""
+    if request.param == "process":
+        found: Serving = request.getfixturevalue("serving_models")
+        return found
+    jobs: Jobs = request.getfixturevalue("container_jobs")
+    return Serving(jobs.clients, jobs.image)
 
 
 def keys(clients: Clients) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from botocore.config import Config as BotoConfig
 # The environment variables `START` and `ANSWER` are Python: what it does before it listens, and to
 # each request, with `path`, `body`, `headers` and `model` (model.txt) at hand: a status, a body.
 SERVER = """
-import http.server, os, pathlib
+import http.server, os, pathlib, signal
 root = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
 file = root / "model/model.txt"
 model = file.read_text() if file.exists() else ""
@@ -42,8 +42,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-port = int(os.environ["SAGEMAKER_BIND_TO_PORT"])
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # else nothing ends PID 1 of a container
+port = os.environ.get("SAGEMAKER_BIND_TO_PORT")  # of a child process
+address = ("127.0.0.1", int(port)) if port else ("0.0.0.0", 8080)
+http.server.ThreadingHTTPServer(address, Handler).serve_forever()
 """
 REPOSITORY = "serving-"  # the start of the names of its images
 IMAGE = {"match": f"*/{REPOSITORY}*", "command": ["python", "-c", SERVER]}
@@ -68,7 +70,7 @@ def archive(files: dict[str, bytes]) -> bytes:
 class Serving:
     """Requests with working defaults, and the answers to them."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, image: str = "") -> None:
         self.clients = clients
         self.sagemaker = clients.client("sagemaker")
         self.runtime = clients.client("sagemaker-runtime")
@@ -76,7 +78,7 @@ class Serving:
         self.bucket = f"{REPOSITORY}{uuid.uuid4().hex[:12]}"
         self.s3.create_bucket(Bucket=self.bucket)
         self.role = make_role(clients, self.bucket)
-        self.image = make_image(clients, self.bucket)
+        self.image = image or make_image(clients, self.bucket)
         self.data = self.artifact(b"a model")
 
     def runtime_without_retries(self) -> Any:

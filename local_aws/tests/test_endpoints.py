@@ -112,7 +112,15 @@ def test_an_endpoint_answers_through_the_image(kind: dict[str, Any], endpoints: 
     assert any("serving a model" in line for line in endpoints.log(name))
 
 
-def test_two_endpoints_answer_side_by_side_and_one_is_deleted(endpoints: Endpoints) -> None:
+@pytest.fixture
+def any_endpoints(any_serving: Serving) -> Iterator[Endpoints]:
+    made = Endpoints(any_serving)
+    yield made
+    made.delete()
+
+
+def test_two_endpoints_answer_side_by_side_and_one_is_deleted(any_endpoints: Endpoints) -> None:
+    endpoints = any_endpoints
     data = endpoints.serving.data
     models = [
         endpoints.serving.model(ModelDataUrl=url, Environment={"ANSWER": MODEL})
@@ -300,6 +308,11 @@ def test_a_serverless_endpoint_answers_so_many_at_a_time(
             INSTANCE,
             {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/c"}}},
             "AsyncInferenceConfig",
+        ),
+        (
+            INSTANCE,
+            {"ProductionVariants": [{"VariantName": "A", **INSTANCE}]},
+            "local AWS does not support a variant without a model: A",
         ),
     ],
 )

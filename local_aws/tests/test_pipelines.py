@@ -5,6 +5,7 @@ import json
 import uuid
 from typing import Any
 
+from local_aws.tests.conftest import BUILT
 from local_aws.tests.jobs import Jobs
 from local_aws.tests.serving import Serving
 from local_aws.tests.waiting import wait_for, wait_for_execution
@@ -307,9 +308,10 @@ def test_what_a_job_could_not_do_is_refused_when_the_pipeline_is_created(jobs: J
         Pipeline.create(jobs, "p", PipelineDefinition=definition)
 
 
-def test_a_model_is_trained_registered_and_used_for_a_transform(
-    jobs: Jobs, serving_models: Serving
-) -> None:
+def test_a_model_is_trained_registered_and_used_for_a_transform(any_serving: Serving) -> None:
+    serving_models = any_serving
+    built = serving_models.image.startswith(BUILT)
+    jobs = Jobs(serving_models.clients, serving_models.image if built else "")
     data = {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
     container = {"Image": serving_models.image, "ModelDataUrl": data}
     report = {"ContentType": "application/json", "S3Uri": f"s3://{jobs.bucket}/report.json"}
