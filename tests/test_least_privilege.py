@@ -46,7 +46,8 @@ EXECUTION_ROLE = (
 )
 
 REGISTRY = 'SageMaker\'s own: "AWS Managed Policies for Model Registry", developer guide'
-SERVED = "for the version that is served; tests/test_least_privilege_of_serving.py"
+SERVING_TEST = "[tested](../tests/test_least_privilege_of_serving.py)"
+SERVED = f"for the version that is served; {SERVING_TEST}"
 VERSIONS = "for `aws sagemaker list-model-packages` and `describe-model-package`"
 
 # What the flow does without on local AWS, and why it is allowed all the same.
@@ -68,7 +69,7 @@ STAYS = {
     Permission(BUILD, "PullAndPushTheImage", "ecr:GetDownloadUrlForLayer"): CACHE,
     **{
         Permission(PIPELINE, "ScoreInBatches", f"sagemaker:{action}"): (
-            "for `score.py`; tests/test_least_privilege_of_serving.py"
+            f"for `score.py`; {SERVING_TEST}"
         )
         for action in (
             "AddTags",
@@ -83,7 +84,7 @@ STAYS = {
     Permission(PIPELINE, "FindTheImage", "ecr:DescribeImages"): REGISTRY,
     **{
         Permission(TRAINING, "KeepCheckpoints", f"s3:{verb}Object"): (
-            "with spot: a job without it fails; tests/test_local_aws_spot.py"
+            "with spot: a job without it fails; [tested](../tests/test_local_aws_spot.py)"
         )
         for verb in ("Delete", "Get", "Put")
     },
@@ -286,13 +287,15 @@ def _calls_for(permission: Permission, proof: Proof) -> list[Call]:
 
 
 def table(proof: Proof) -> str:
-    """One line for each statement and each consequence of its lack."""
-    lines = ["| who | statement | actions | without one of them, or why it stays |"]
-    lines.append("| --- | --- | --- | --- |")
-    for statement in proof.statements:
-        what = {p: STAYS.get(p) or proof.lost[p] or "" for p in statement.permissions}
-        by_consequence = groupby(sorted(what, key=lambda p: (what[p], p)), key=lambda p: what[p])
-        for consequence, group in by_consequence:
-            actions = ", ".join(f"`{permission.action}`" for permission in group)
-            lines.append(f"| {statement.principal} | {statement.sid} | {actions} | {consequence} |")
-    return "\n".join(lines) + "\n"
+    """One table for each principal, with a line for each statement and consequence of its lack."""
+    lines: list[str] = []
+    for principal, statements in groupby(proof.statements, key=lambda each: each.principal):
+        lines += ["", f"### The {principal}", ""]
+        lines += ["| statement: actions | without one of them, or why it stays |", "| --- | --- |"]
+        for statement in statements:
+            what = {p: STAYS.get(p) or proof.lost[p] or "" for p in statement.permissions}
+            ordered = sorted(what, key=lambda p: (what[p], p))
+            for consequence, group in groupby(ordered, key=lambda p: what[p]):
+                actions = ", ".join(f"`{permission.action}`" for permission in group)
+                lines.append(f"| {statement.sid}: {actions} | {consequence} |")
+    return "\n".join([*lines, "", ""])
