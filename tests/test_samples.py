@@ -111,7 +111,7 @@ def predicted(model: Path) -> str:
 def served(root: Path) -> str:
     """Return the answer to the request of docs/serving.md."""
     page = (ROOT / "docs" / "serving.md").read_text("utf-8")
-    (body,) = re.findall("--data '({.*?})'", page)
+    (body,) = re.findall("--data '({.*?})'", page, re.DOTALL)
     with running(root) as server:
         answer = server.invoke(body.encode(), "application/json").text
     return f"model of model\nserving on http://127.0.0.1:8080\n{answer}"
