@@ -1,4 +1,4 @@
-"""What belongs to a stack: what its outputs name, and what runs in the name of its roles."""
+"""The resources of a stack: those in its outputs, and those that run as its roles."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What belongs to a stack, by name; None for what is not there (any more)."""
+    """The resources of a stack, by name; None for those that are gone."""
 
     pipelines: list[str]
     executions: int
@@ -77,7 +77,7 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
 
 
 def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None:
-    """Raise InputError when a policy for persons is in use: the stack could not delete it.
+    """Check that a policy for persons is not attached. Raises InputError: deletion would fail.
 
     Roles whose names begin with `own_roles` do not count: they are deleted with the stack.
     """
@@ -153,7 +153,7 @@ def find_endpoints(sagemaker: Any, stack_name: str, configs: Collection[str]) ->
 
 
 def count_executions(sagemaker: Any, pipeline: str) -> int:
-    """Raise InputError when one of them is not at its end."""
+    """Count a pipeline's executions. Raises InputError when one has not ended."""
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
     executions = list(pages.search("PipelineExecutionSummaries[]"))
     for execution in executions:

@@ -103,7 +103,7 @@ def smoke_files(dataset: Dataset) -> dict[str, bytes]:
 
 
 def base_digest(base_image: str, console: Console) -> str | None:
-    """Return what the base image's name stands for now; None when its registry does not tell."""
+    """Return the digest of the base image; None when its registry gives none."""
     try:
         return find_digest(base_image)
     except RegistryError as error:

@@ -1,4 +1,4 @@
-"""Follows what CloudFormation does to a stack, by the stack's own events."""
+"""The events of a CloudFormation stack, followed until an operation ends."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Sleep = Callable[[float], None]
 
 
 class Events:
-    """What happens to a stack from the moment when this is made, the oldest event first."""
+    """The events of a stack since this object was made, the oldest first."""
 
     def __init__(self, cloudformation: Any, stack_id: str) -> None:
         self._cloudformation = cloudformation
@@ -26,18 +26,18 @@ class Events:
 
     def new(self) -> list[Event]:
         """Return the events since the last call, the oldest first."""
-        news: list[Event] = []
+        found: list[Event] = []
         pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
             StackName=self._stack_id
         )
         for event in (event for page in pages for event in page["StackEvents"]):
             if event["EventId"] == self._last:
                 break
-            news.insert(0, event)
-        if news:
-            self._last = news[-1]["EventId"]
-        self.seen += news
-        return news
+            found.insert(0, event)
+        if found:
+            self._last = found[-1]["EventId"]
+        self.seen += found
+        return found
 
     def failures(self) -> list[str]:
         """Return each resource that failed by itself, with the reason; else why it rolled back."""

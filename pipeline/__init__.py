@@ -1,4 +1,4 @@
-"""What runs on a laptop or in CI: it may import sagemaker and boto3.
+"""The programs of a laptop or of CI: they may import sagemaker and boto3.
 
 Every module imports the project's own modules before the SDK, so that what is set here counts.
 """

@@ -1,4 +1,4 @@
-"""What every command that starts something needs first: data, stack, instance type and image."""
+"""The prerequisites of a run: data, stack, instance type and image."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What every command does alike: the --config and --local arguments, errors, exit codes."""
+"""The common part of all commands: the --config and --local arguments, errors, exit codes."""
 
 import argparse
 import contextlib
@@ -104,10 +104,10 @@ def run(command: Callable[[], int]) -> int:
             _leave_stdout()
             return READER_GONE
         except Exception as error:
-            told = _explained(error)
-            if told is None:
+            explained = _explained(error)
+            if explained is None:
                 raise
-            code, text = told
+            code, text = explained
             asked = "\n" if isinstance(error, EOFError) else ""  # a line that nobody ended
             _say(f"{asked}error: {text}")
             if isinstance(error, OSError):

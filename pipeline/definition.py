@@ -72,7 +72,7 @@ DESCRIPTION = (
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one training job is given: the defaults of the pipeline's parameters."""
+    """The inputs of one training job: the defaults of the pipeline's parameters."""
 
     image_uri: str
     source_revision: str  # of the image

@@ -1,4 +1,4 @@
-"""Whether a call goes to AWS, or to a place such as local AWS."""
+"""The distinction between AWS and other endpoints, such as local AWS."""
 
 from urllib.parse import urlsplit
 

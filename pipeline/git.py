@@ -1,4 +1,4 @@
-"""What git knows of a folder."""
+"""Calls of git."""
 
 import subprocess
 from pathlib import Path

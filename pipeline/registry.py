@@ -1,4 +1,4 @@
-"""What an image's name stands for now, asked of its registry without credentials.
+"""The digest of a base image, read from its registry without credentials.
 
 Source: OCI Distribution Specification, "Pulling manifests"; the token is that of the Docker
 Registry's token authentication.
@@ -23,7 +23,7 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class RegistryError(Exception):
-    """The registry did not tell."""
+    """The registry gave no digest."""
 
 
 def find_digest(image: str) -> str:

@@ -53,7 +53,7 @@ def latest_execution(sagemaker: Any, pipeline_name: str) -> str:
 
 
 def check_ended(sagemaker: Any, execution_arn: str) -> None:
-    """Raise InputError when there is no such execution, or it goes on."""
+    """Check that an execution exists and has ended. Raises InputError."""
     try:
         execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     except ClientError as error:

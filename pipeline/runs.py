@@ -13,7 +13,7 @@ Record = dict[str, Any]
 
 
 def make_folder(runs: Path) -> None:
-    """Raise InputError when it cannot be made or written to: before anything is billed."""
+    """Make the folder. Raises InputError where that fails, before anything is billed."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=runs).close()

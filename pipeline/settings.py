@@ -128,7 +128,7 @@ def listed_types(instance_type: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def load_settings(path: Path) -> Settings:
-    """Raise InputError listing every mistake of the file, sorted by key."""
+    """Load pipeline.yaml. Raises InputError listing every mistake, sorted by key."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
@@ -150,7 +150,7 @@ def load_settings(path: Path) -> Settings:
 
 
 def check_change(settings: Settings, key: str, value: Any) -> None:
-    """Raise ValueError when `value` would not do for this key of pipeline.yaml."""
+    """Check a value for this key of pipeline.yaml. Raises ValueError."""
     try:
         Settings.model_validate(settings.model_dump() | {key: value})
     except ValidationError as error:

@@ -14,7 +14,7 @@ COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 @dataclass(frozen=True)
 class Stack:
-    """What the deployed stack has made, read from its outputs."""
+    """The resources of the deployed stack, read from its outputs."""
 
     region: str
     account: str  # 12 digits
@@ -52,7 +52,7 @@ def example_stack(stack_name: str, region: str) -> Stack:
 
 
 def read_stack(cloudformation: Any, stack_name: str) -> Stack:
-    """Raise InputError when the stack is missing, unfinished, or made from another template."""
+    """Read the stack. Raises InputError when it is missing, unfinished, or of another template."""
     region = cloudformation.meta.region_name
     deploy = ".venv/bin/python build/deploy.py"
     try:

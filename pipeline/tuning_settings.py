@@ -65,14 +65,14 @@ class Tuning(BaseModel):
 
     @property
     def trials(self) -> int:
-        """How many training jobs there will be."""
+        """The number of training jobs."""
         if self.strategy != GRID:
             return self.jobs
         return math.prod(len(each) for each in self.ranges.values() if isinstance(each, list))
 
     @property
     def at_once(self) -> int:
-        """How many of them at most at the same time."""
+        """The largest number of training jobs at the same time."""
         return min(self.parallel, self.trials)
 
 

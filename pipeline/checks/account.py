@@ -1,4 +1,4 @@
-"""Who asks, where, and whether the stack is there."""
+"""The account: identity, endpoints, stack and repository."""
 
 import re
 
@@ -12,18 +12,18 @@ _ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.-]+/.+")
 
 
 def identity(_: Services, run: RunContext) -> str:
-    """Return the ARN of the caller. Raises what kept it from being found out."""
+    """Return the ARN of the caller. Raises Refused or NotChecked without one."""
     return settled(run.identity)
 
 
 def stack(_: Services, run: RunContext) -> str:
-    """Return that the stack is complete. Raises what kept it from being read."""
+    """Check that the stack is complete."""
     found = settled(run.stack)
     return f"{run.settings.stack_name} is complete in account {found.account}"
 
 
 def endpoints(services: Services, run: RunContext) -> str:
-    """Return whether all calls go to one place, and there to the region of pipeline.yaml."""
+    """Check that all calls go to one place, and there to the region of pipeline.yaml."""
     urls = {name: str(client.meta.endpoint_url) for name, client in vars(services).items()}
     elsewhere = {name: url for name, url in urls.items() if not is_aws(url)}
     if elsewhere and (len(elsewhere) < len(urls) or len(set(elsewhere.values())) > 1):

@@ -76,7 +76,7 @@ def run_check(name: str, function: Function, services: Services, run: RunContext
 
 
 def settled(value: T | Exception) -> T:
-    """Return a value of the run context, or raise what kept it from being found out.
+    """Return a value that was found, or raise the exception in its place.
 
     Errors of botocore are raised as Refused.
     """

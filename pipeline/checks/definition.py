@@ -1,4 +1,4 @@
-"""The definition: whether SageMaker would take it, and how it differs from the deployed one."""
+"""The definition: its validity for SageMaker, and its difference from the deployed one."""
 
 import difflib
 import json
@@ -27,7 +27,7 @@ def definition(_: Services, run: RunContext) -> str:
 
 
 def drift(services: Services, run: RunContext) -> str:
-    """Return whether the deployed pipeline is another one, shown as a difference in lines."""
+    """Compare the deployed pipeline with the definition, line by line."""
     name, here = run.settings.pipeline_name, known(run.definition, "definition")
     try:
         deployed = services.sagemaker.describe_pipeline(PipelineName=name)

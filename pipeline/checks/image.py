@@ -18,7 +18,7 @@ PUSH = ".venv/bin/python build/push_image.py"
 
 
 def image(services: Services, run: RunContext) -> str:
-    """Return whether it is there, and one image."""
+    """Check that the image is in ECR, as a single manifest."""
     uri = settled(run.image_uri)
     name, digest = _place(run)
     try:
@@ -37,7 +37,7 @@ def image(services: Services, run: RunContext) -> str:
 
 
 def platform(services: Services, run: RunContext) -> str:
-    """Return whether it is for the processors of training instances, and says what is to be run.
+    """Check that the image is for the processors of training instances, and has an entrypoint.
 
     ECR knows neither: both are in the image's configuration, which is stored as its layers are.
     """
@@ -58,7 +58,7 @@ def platform(services: Services, run: RunContext) -> str:
 
 
 def base(services: Services, run: RunContext) -> str:
-    """Return whether the base image's name still stands for what the image was built on."""
+    """Check that the base image's name still stands for the digest that was built on."""
     name = run.settings.base_image
     labels = _configuration(services.ecr, *_place(run)).get("config", {}).get("Labels") or {}
     built_on = labels.get(BASE_NAME, "").partition("@")[2]
@@ -77,7 +77,7 @@ def base(services: Services, run: RunContext) -> str:
 
 
 def scan(services: Services, run: RunContext) -> str:
-    """Return what ECR's scan found: severe findings are worth a new base image, but stop no job."""
+    """Check the findings of ECR's scan: severe ones are worth a new base image, but stop no job."""
     (name, digest), errors = _place(run), services.ecr.exceptions
     try:
         answer = services.ecr.describe_image_scan_findings(

@@ -1,4 +1,4 @@
-"""The instance: whether the account may have it, whether the job fits, and what its GPU is for."""
+"""The instance: its quota, its memory, and the use of its GPU."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -66,7 +66,7 @@ def quota(services: Services, run: RunContext) -> str:
 
 
 def memory(services: Services, run: RunContext) -> str:
-    """Return whether what the newest run held, or else the data, fits MEMORY_FACTOR times."""
+    """Check that the memory holds the newest run's peak, or else the data, MEMORY_FACTOR times."""
     known(run.identity, "identity")
     instance_types = listed_types(known(run.instance_type, "instance type"))
     channels = known(run.dataset, "data").channels
@@ -134,7 +134,7 @@ def _size(services: Services, instance_type: str) -> Size | None:
 
 
 def _pages(client: Any, operation: str, wanted: set[tuple[str, str]]) -> list[Page]:
-    """Yield pages until all that is wanted was found: there are thousands of quotas."""
+    """Return pages until all of `wanted` was found: there are thousands of quotas."""
     pages: list[Page] = []
     missing = set(wanted)
     for page in client.get_paginator(operation).paginate(

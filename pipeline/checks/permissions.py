@@ -1,4 +1,4 @@
-"""What each principal must be allowed for a run to succeed: the one list of it.
+"""The permissions that each principal needs for a run to succeed.
 
 A test compares it with build/infrastructure.yml; docs/permissions.md says what
 is lost without each.

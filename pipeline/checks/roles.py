@@ -30,7 +30,7 @@ DEPLOY = ".venv/bin/python build/deploy.py brings the roles back to build/infras
 
 
 def roles(services: Services, run: RunContext) -> str:
-    """Return whether both exist and SageMaker may act as them."""
+    """Check that both roles exist and that SageMaker may act as them."""
     stack = known(run.stack, "stack")
     on = Resources(run.settings, stack)
     sources = {
@@ -65,7 +65,7 @@ def operator_permissions(services: Services, run: RunContext) -> str:
     for arn in arns:
         with contextlib.suppress(services.iam.exceptions.NoSuchEntityException):
             return _check(services.iam, arn, of_operator(run.settings, stack), hint)
-    # It is in a path that no rule tells: IAM must say which.
+    # The role has another path: only IAM knows it.
     arn = services.iam.get_role(RoleName=arns[-1].rpartition("/")[2])["Role"]["Arn"]
     return _check(services.iam, arn, of_operator(run.settings, stack), hint)
 

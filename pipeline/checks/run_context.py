@@ -1,4 +1,4 @@
-"""What is about to run, and the services that are asked about it."""
+"""The run that the checks look at, and the clients of the services that they ask."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class NotChecked(Exception):
 
 @dataclass(frozen=True)
 class RunContext:
-    """An exception stands where something could not be found out."""
+    """The run about to start; an exception stands for a value that could not be found."""
 
     settings: Settings
     identity: str | Exception  # ARN of who asks
@@ -62,7 +62,7 @@ def make_services(session: boto3.Session) -> Services:
 
 
 def attempt(find: Callable[[], T]) -> T | Exception:
-    """Return what was found, or why it was not."""
+    """Return the result of `find`, or the exception that kept it from one."""
     try:
         return find()
     except (InputError, NotChecked, BotoCoreError, ClientError) as error:
@@ -70,7 +70,7 @@ def attempt(find: Callable[[], T]) -> T | Exception:
 
 
 def known(value: T | Exception, what: str) -> T:
-    """Raise NotChecked when it is not: another check says why."""
+    """Return a value that was found. Raises NotChecked: another check says why it was not."""
     if isinstance(value, Exception):
         raise NotChecked(f"no {what}")
     return value

@@ -67,7 +67,7 @@ def encryption(services: Services, run: RunContext) -> str:
 
 
 def data(services: Services, run: RunContext) -> str:
-    """Return whether it can be trained on, and fits on the disk of the instance."""
+    """Check that the data can be trained on, and fit on the disk of the instance."""
     sizes = {name: len(content) for name, content in settled(run.dataset).channels.items()}
     sizes |= {name: _size_of(services, run, name) for name in run.other_data}
     size, disk = sum(sizes.values()), run.settings.volume_size_gb

@@ -104,7 +104,7 @@ def baselines(train: pd.DataFrame, validation: pd.DataFrame) -> dict[str, dict[s
 
     `prior` gives every row the share of label 1 in training. `logistic` is a logistic regression on
     the numbers and on the texts that have a closed set of values, without engineered features. The
-    third is named after the column that tells most about the label in training, and gives every row
+    third is named after the column that predicts the label best in training, and gives every row
     the share of label 1 among the training rows with its value.
     """
     numbers = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())

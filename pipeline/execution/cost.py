@@ -1,4 +1,4 @@
-"""What a training job may cost, costs and has cost, without storage."""
+"""The cost of training jobs, without storage: its ceiling, its course, its estimate."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ SECONDS_PER_HOUR = 3600
 
 
 def cost_usd(price: Price, seconds: float, instances: int) -> float:
-    """Return what so many seconds of so many instances cost."""
+    """Return the cost of the instances for this time, in USD."""
     return price.usd_per_hour * seconds * instances / SECONDS_PER_HOUR
 
 
@@ -60,7 +60,7 @@ def check_ceiling(
 def ask_most_expensive(
     pricing: Any | None, region: str, instance_types: Sequence[str]
 ) -> tuple[str, Price | None]:
-    """Return the dearest of the types with its price; one whose price is not known counts most."""
+    """Return the most expensive type with its price; an unknown price counts as the highest."""
     prices = [(each, ask_price(pricing, region, each)) for each in instance_types]
     return max(prices, key=lambda each: each[1].usd_per_hour if each[1] else float("inf"))
 
@@ -88,7 +88,7 @@ class Ceiling(NamedTuple):
 
 
 def estimate(pricing: Any | None, region: str, job: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what the instances of a training job cost.
+    """Return the estimated cost of a training job's instances.
 
     None when there was no job (`job` is DescribeTrainingJob's answer), or when the price cannot be
     read.

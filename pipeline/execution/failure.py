@@ -1,4 +1,4 @@
-"""Why an execution did not succeed and how to fix it; and what may surprise about a success."""
+"""The diagnosis of a run: why it failed and how to fix it, or what may surprise of a success."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def diagnose_run(
 
 
 def names(record: dict[str, Any]) -> dict[str, str]:
-    """Return what the words in capitals of the catalogue stand for in this run, where known."""
+    """Return this run's values for the words in capitals of the catalogue, where known."""
     data = record["data"] or {}
     uri = next((channel["uri"] for channel in data.values() if channel["uri"]), None)
     bucket = uri and uri.removeprefix("s3://").partition("/")[0]
@@ -48,7 +48,7 @@ def names(record: dict[str, Any]) -> dict[str, str]:
 
 
 def symptoms(record: dict[str, Any], last_lines: list[str], because: str | None = None) -> str:
-    """Return what there is to be diagnosed, one symptom a line; of a success, what may surprise."""
+    """Return the symptoms to diagnose, one a line; of a success, what may surprise."""
     if record["status"] == "Succeeded":
         reused = record["reused_from"]
         return f"the result was reused from {reused}" if reused else ""

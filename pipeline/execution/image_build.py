@@ -1,4 +1,4 @@
-"""The build that made an image: its provenance, as ECR and the SBOM of the build tell it."""
+"""The provenance of an image: its build, from ECR and the build's SBOM."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ FACTS = ("build_id", "base_image", "source_revision", "source_created")  # build
 
 
 def image_build(ecr: Any, s3: Any, job: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what is known of the image that a training job ran in.
+    """Return the provenance of the image that a training job ran in.
 
     Args:
         ecr: The client of ECR.

@@ -1,4 +1,4 @@
-"""What an execution did, from its record alone, for the terminal."""
+"""The summary of an execution for the terminal, from its record alone."""
 
 from datetime import datetime
 from typing import Any

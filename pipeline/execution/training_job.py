@@ -1,4 +1,4 @@
-"""What a training job says while it runs: its log, its phases, what it costs."""
+"""A training job while it runs: its log, its phases, its cost."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +40,7 @@ class JobPhases:
         return ended
 
     def cost_usd(self, price: Price) -> float:
-        """Return what the instances have cost so far, in USD.
+        """Return the cost of the instances so far, in USD.
 
         Billed is the time from the download of the data on, without that in which a spot job had no
         instance.

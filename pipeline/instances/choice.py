@@ -1,4 +1,4 @@
-"""Which instance types a training job can have, and which of them is the smallest."""
+"""The choice of the smallest instance type among those that a training job can have."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ MEMORY_FACTOR = 2
 
 @dataclass(frozen=True)
 class JobRequirements:
-    """What the job asks of its instance type."""
+    """The requirements of a job for its instance type."""
 
     instances: int
     spot: bool
@@ -59,14 +59,14 @@ class Candidate:
 
     @property
     def by_size(self) -> tuple[float, ...]:
-        """Smaller is: less memory, then fewer vCPU, then a lower price."""
+        """The sort key by size: memory, then vCPU, then price."""
         price = self.price.usd_per_hour if self.price else float("inf")
         size = (self.size.memory_mib, self.size.vcpus) if self.size else (float("inf"),) * 2
         return (*size, price)
 
     @property
     def by_price(self) -> tuple[float, ...]:
-        """Those without a price last."""
+        """The sort key by price; types without one come last."""
         return (self.by_size[-1], *self.by_size)
 
 
@@ -134,7 +134,7 @@ def cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
 
 
 def usable(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return those that the job can have."""
+    """Return the candidates without a problem."""
     return [each for each in candidates if each.usable]
 
 
@@ -145,7 +145,7 @@ def smaller_than(best: Candidate, candidates: Iterable[Candidate]) -> list[Candi
 
 
 def choose_smallest(facts: Facts, job: JobRequirements, region: str) -> Candidate:
-    """Raise InputError with all reasons, and how to change that, when no type is usable."""
+    """Return the smallest usable type. Raises InputError with all reasons and a remediation."""
     candidates = evaluate(facts, job)
     best = smallest(usable(candidates))
     if best is None:

@@ -1,4 +1,4 @@
-"""What AWS says of the instance types that a training job may have: quota, price, memory and vCPU.
+"""The facts about the training instance types of an account: quotas, prices and sizes.
 
 The readings are pure functions of the answers, which `ApiRecorder` gives page by page and keeps.
 """
@@ -47,7 +47,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Size:
-    """What an instance has, as EC2 describes it."""
+    """The size of an instance, as EC2 describes it."""
 
     memory_mib: int
     vcpus: int
@@ -56,7 +56,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a region of an account has; what AWS does not say is missing."""
+    """The facts about one region of an account; types that AWS does not list are missing."""
 
     quotas: Mapping[tuple[str, str], Quota]  # by type, or name in ALL_JOBS, and ON_DEMAND or SPOT
     prices: Mapping[str, Price]

@@ -1,4 +1,4 @@
-"""What training and serving cost, from the AWS Price List API.
+"""The prices of training and serving, from the AWS Price List API.
 
 Sources: "Using the AWS Price List Query API" in the Billing user guide (the shape of a product);
 "DescribeTrainingJob" in the SageMaker API reference (billable seconds count for each instance, and

@@ -1,4 +1,4 @@
-"""The survey of all training instance types: what AWS answered, and which types can train."""
+"""The survey of all training instance types: AWS's answers, and the types that can train."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SURVEY_FILE = Path("smallest-instance.json")
 
 @dataclass(frozen=True)
 class Survey:
-    """What `smallest-instance.json` holds."""
+    """The content of `smallest-instance.json`."""
 
     region: str
     requirements: JobRequirements

@@ -1,4 +1,4 @@
-"""Says which instance types an account can train on, and which is the smallest."""
+"""The report on an account's instance types: table, choices, and proof of the smallest."""
 
 from collections.abc import Sequence
 from typing import Any

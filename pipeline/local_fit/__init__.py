@@ -1,1 +1,1 @@
-"""What notebooks/local_fit.ipynb trains with and draws."""
+"""The code behind notebooks/local_fit.ipynb: training and pictures."""

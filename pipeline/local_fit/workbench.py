@@ -1,4 +1,4 @@
-"""What the notebook trains with, in the place that its one switch names."""
+"""The notebook's session, data and image, in the place that its one switch names."""
 
 import atexit
 import subprocess
@@ -27,7 +27,7 @@ DOCKER_INSTANCE = "local"  # the SDK's name for this machine
 
 @dataclass(frozen=True)
 class Workbench:
-    """What `pipeline.workflow.estimator.build_estimator` takes, and the data, already in S3."""
+    """The arguments of `pipeline.workflow.estimator.build_estimator`, and the data in S3."""
 
     settings: Settings
     stack: Stack
@@ -74,7 +74,7 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
 
 
 def build_here(settings: Settings) -> str:
-    """Build the image of the present container/ with the engine of this machine; its name.
+    """Build the image of container/ with the engine of this machine, and return its name.
 
     Raises InputError when that fails.
     """

@@ -1,1 +1,1 @@
-"""What the definition of this project is made of."""
+"""The parts of the definition: estimator, steps and parameters."""

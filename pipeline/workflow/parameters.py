@@ -54,7 +54,7 @@ SETTINGS = {  # parameters that pipeline.yaml has under another name
 def parse_overrides(
     texts: Sequence[str], definition: dict[str, Any], settings: Settings
 ) -> dict[str, Any]:
-    """Raise InputError listing every unknown name and every value that does not fit."""
+    """Parse NAME=VALUE texts. Raises InputError listing every unknown name and illegal value."""
     declared = {parameter["Name"]: parameter for parameter in definition["Parameters"]}
     values: dict[str, Any] = {}
     found, unknown = [], []
