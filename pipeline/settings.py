@@ -132,7 +132,10 @@ def load_settings(path: Path) -> Settings:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "give the settings with --config FILE") from None
+        raise InputError(
+            f"{path}: no such file",
+            "name a file that is there, or leave out --config for the project's pipeline.yaml",
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}", "correct the file") from None
     if not isinstance(content, dict):

@@ -194,7 +194,7 @@ def executions(sagemaker: Any) -> list[str]:
         ("InstanceType=ml.m5.lrge", "is not a training instance type (did you mean ml.m5.large?)"),
         ("InstanceType=smallest", "InstanceType: 'smallest' is not one of the"),
         ("InstanceCount=two", "parameter InstanceCount: 'two' is not of type Integer"),
-        ("max_depth", "--parameter max_depth: NAME=VALUE is needed"),
+        ("max_depth", "--parameter max_depth: has no value; write max_depth=VALUE"),
         ("InstanceCount=0", "--parameter instance_count: 0: "),
         ("MinValidationAuc=nan", "--parameter min_validation_auc: "),
         ("TrainDataUri=here", "S3Uri: 'here' does not match"),

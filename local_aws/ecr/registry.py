@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from local_aws.clients import Clients
@@ -24,10 +25,20 @@ from local_aws.workspace import Workspace
 
 import yaml
 from moto.ecr.models import Repository
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 PROGRAMS = ("docker-registry", "registry")  # Debian's name, and that of the project itself
 START_SECONDS = 20.0
+
+
+class _Handler(WSGIRequestHandler):
+    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the library
+        """Print nothing: a container engine tries TLS before each push and pull."""
+
+
+def make_front(application: Any) -> BaseWSGIServer:
+    """Return the server of `application`, on a free port of loopback."""
+    return make_server(LOOPBACK, 0, application, threaded=True, request_handler=_Handler)
 
 
 @contextmanager
@@ -46,7 +57,7 @@ def start(clients: Clients, workspace: Workspace) -> Iterator[str]:
         _serve_storage(program, folder, workspace) as storage,
     ):
         LocalEcr.registry = storage
-        front = make_server(LOOPBACK, 0, Front(clients, storage), threaded=True)
+        front = make_front(Front(clients, storage))
         host = f"{LOOPBACK}:{front.server_port}"
         uri = property(
             lambda repository: f"{host}/{repository.name}", lambda _repository, _uri: None

@@ -61,7 +61,7 @@ def parse_overrides(
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            found.append(f"--parameter {text}: NAME=VALUE is needed")
+            found.append(f"--parameter {text}: has no value; write {text}=VALUE")
         elif name not in declared:
             unknown.append(name)
             found.append(f"--parameter {name}: unknown{did_you_mean(name, declared)}")
