@@ -26,6 +26,26 @@ class Only:
 
 Table = dict[str, "Treatment | Only | Table"]
 
-VPC: Table = {"SecurityGroupIds": DONE, "Subnets": DONE}  # as far as S3 is reached through it
 OFF = Only((None, False, "None"))
-TAGS: Table = {"Key": DONE, "Value": DONE}
+
+
+def members(
+    done: str = "", named: str = "", refused: str = "", off: str = "", **others: "Only | Table"
+) -> Table:
+    """Return the treatment of each member of a structure.
+
+    Args:
+        done: Names of those that are carried out, with spaces between.
+        named: Names of those that are accepted, and named in the log.
+        refused: Names of those that are refused.
+        off: Names of those that are refused unless they are off.
+        others: The treatments of the rest, by name.
+    """
+    table: Table = dict(others)
+    groups = ((DONE, done), (NAMED, named), (REFUSED, refused), (OFF, off))
+    table.update((name, treatment) for treatment, names in groups for name in names.split())
+    return table
+
+
+VPC = members(done="SecurityGroupIds Subnets")  # as far as S3 is reached through it
+TAGS = members(done="Key Value")
