@@ -31,16 +31,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", help="keep a local AWS running", description=SERVE))
-    _add_run(commands.add_parser("run", help="run a program on a local AWS", description=RUN))
-    _add_start(
-        commands.add_parser("start", help="run a definition on a local AWS", description=START)
+
+    def add(command: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+        name = command.__name__.removeprefix("_")
+        added = commands.add_parser(name, help=summary, description=command.__doc__)
+        added.set_defaults(command=command)
+        return added
+
+    serving = add(_serve, "keep a local AWS running")
+    running = add(_run, "run a program on a local AWS")
+    starting = add(_start, "run a definition on a local AWS")
+    linting = add(_lint, "say what AWS would refuse in a definition")
+    drawing = add(_graph, "print a definition's graph, for Mermaid")
+    for each in (serving, running, starting):
+        add_options(each)
+    for each in (starting, linting, drawing):
+        each.add_argument("definition", type=Path, metavar="DEFINITION", help="JSON; -: stdin")
+    running.add_argument(
+        "program", nargs="+", metavar="PROGRAM", help="after --, with its arguments"
     )
-    _add_definition(
-        commands.add_parser("lint", help="say what AWS would refuse in a definition"), _lint
-    )
-    _add_definition(
-        commands.add_parser("graph", help="print a definition's graph, for Mermaid"), _graph
+    starting.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the pipeline (may be repeated)",
     )
     interrupt.add_arguments(
         commands.add_parser(
@@ -65,19 +80,11 @@ def run(command: Callable[[], int]) -> int:
             return error.exit_code
 
 
-RUN = """Run a program on a local AWS of its own, and follow every execution that it starts. The
-exit code is the program's, or 1 when an execution did not succeed."""
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    add_options(parser)
-    parser.add_argument(
-        "program", nargs="+", metavar="PROGRAM", help="after --, with its arguments"
-    )
-    parser.set_defaults(command=_run)
-
-
 def _run(arguments: argparse.Namespace) -> int:
+    """Run a program on a local AWS of its own, and follow every execution that it starts.
+
+    The exit code is the program's, or 1 when an execution did not succeed.
+    """
     from local_aws import server  # moto takes a second
     from local_aws.follow import follow
 
@@ -101,23 +108,12 @@ def _run(arguments: argparse.Namespace) -> int:
         return program.returncode or (SUCCEEDED if succeeded else NOT_SUCCEEDED)
 
 
-START = """Run a pipeline from its definition alone, on a local AWS of its own, and follow it. The
-roles and buckets that it names are made. The exit code is 1 when the execution did not succeed."""
-
-
-def _add_start(parser: argparse.ArgumentParser) -> None:
-    add_options(parser)
-    parser.add_argument(
-        "--parameter",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="of the pipeline (may be repeated)",
-    )
-    _add_definition(parser, _start)
-
-
 def _start(arguments: argparse.Namespace) -> int:
+    """Run a pipeline from its definition alone, on a local AWS of its own, and follow it.
+
+    The roles and buckets that it names are made. The exit code is 1 when the execution did not
+    succeed.
+    """
     from local_aws import server  # moto takes a second
     from local_aws.follow import follow
     from local_aws.start import read_parameters, start_definition
@@ -135,14 +131,8 @@ def _start(arguments: argparse.Namespace) -> int:
         return SUCCEEDED if succeeded else NOT_SUCCEEDED
 
 
-def _add_definition(
-    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], int]
-) -> None:
-    parser.add_argument("definition", type=Path, metavar="DEFINITION", help="JSON; -: stdin")
-    parser.set_defaults(command=command)
-
-
 def _lint(arguments: argparse.Namespace) -> int:
+    """Say what AWS would refuse in a definition."""
     definition = _read_definition(arguments.definition)
     steps = len(list(all_steps(definition["Steps"])))
     print(f"{arguments.definition}: {steps} steps, valid")
@@ -150,6 +140,7 @@ def _lint(arguments: argparse.Namespace) -> int:
 
 
 def _graph(arguments: argparse.Namespace) -> int:
+    """Print the graph of a definition, for Mermaid."""
     print(mermaid(_read_definition(arguments.definition)), end="")
     return SUCCEEDED
 
@@ -168,16 +159,12 @@ def _read_definition(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: {error}", "correct what makes the definition") from None
 
 
-SERVE = """Keep a local AWS running. It prints the environment that points every AWS client at it:
-the `aws` command line, boto3 and a plain `sagemaker.Session()`."""
-
-
-def _add_serve(parser: argparse.ArgumentParser) -> None:
-    add_options(parser)
-    parser.set_defaults(command=_serve)
-
-
 def _serve(arguments: argparse.Namespace) -> int:
+    """Keep a local AWS running.
+
+    It prints the environment that points every AWS client at it: the `aws` command line, boto3 and
+    a plain `sagemaker.Session()`.
+    """
     from local_aws import server  # moto takes a second
 
     config = config_of(arguments)

@@ -27,37 +27,21 @@ log = logging.getLogger(__name__)
 
 JSON, QUERY, EC2, S3 = "json", "query", "ec2", "s3"  # protocols, as far as errors differ
 CODES = {  # source: "Common Errors" of the APIs; "List of error codes", S3 API reference
-    signature.MISSING: {S3: "AccessDenied", None: "MissingAuthenticationToken"},
-    signature.INCOMPLETE: {
-        S3: "AuthorizationHeaderMalformed",
-        QUERY: "IncompleteSignature",
-        EC2: "IncompleteSignature",
-        None: "IncompleteSignatureException",
-    },
-    signature.UNKNOWN_KEY: {
-        S3: "InvalidAccessKeyId",
-        QUERY: "InvalidClientTokenId",
-        EC2: "AuthFailure",
-        None: "UnrecognizedClientException",
-    },
-    signature.WRONG_TOKEN: {
-        S3: "InvalidToken",
-        QUERY: "InvalidClientTokenId",
-        EC2: "AuthFailure",
-        None: "UnrecognizedClientException",
-    },
-    signature.MISMATCH: {
-        S3: "SignatureDoesNotMatch",
-        QUERY: "SignatureDoesNotMatch",
-        EC2: "AuthFailure",
-        None: "InvalidSignatureException",
-    },
-    signature.UNTIMELY: {
-        S3: "RequestTimeTooSkewed",
-        QUERY: "SignatureDoesNotMatch",
-        EC2: "RequestExpired",
-        None: "InvalidSignatureException",
-    },
+    reason: dict(zip((S3, QUERY, EC2, JSON), codes.split(), strict=True))
+    for reason, codes in {
+        signature.MISSING: "AccessDenied MissingAuthenticationToken MissingAuthenticationToken "
+        "MissingAuthenticationToken",
+        signature.INCOMPLETE: "AuthorizationHeaderMalformed IncompleteSignature "
+        "IncompleteSignature IncompleteSignatureException",
+        signature.UNKNOWN_KEY: "InvalidAccessKeyId InvalidClientTokenId AuthFailure "
+        "UnrecognizedClientException",
+        signature.WRONG_TOKEN: "InvalidToken InvalidClientTokenId AuthFailure "
+        "UnrecognizedClientException",
+        signature.MISMATCH: "SignatureDoesNotMatch SignatureDoesNotMatch AuthFailure "
+        "InvalidSignatureException",
+        signature.UNTIMELY: "RequestTimeTooSkewed SignatureDoesNotMatch RequestExpired "
+        "InvalidSignatureException",
+    }.items()
 }
 TOO_SKEWED = "The difference between the request time and the current time is too large."
 CLOSED = ("/moto-api", "/latest/meta-data/", "/latest/api/", "/favicon.ico")
@@ -142,11 +126,10 @@ def _routed(routes: dict[str, Route], environ: dict[str, Any]) -> Answer | None:
 def refused(environ: dict[str, Any], service: str, refusal: SignatureRefused) -> Answer:
     """Return the answer to a request that is not signed as it should be."""
     protocol = protocol_of(environ, service)
-    codes = CODES[refusal.reason]
     message = str(refusal)
     if protocol == S3 and refusal.reason == signature.UNTIMELY:
         message = TOO_SKEWED
-    return error(protocol, 403, codes.get(protocol, codes[None]), message)
+    return error(protocol, 403, CODES[refusal.reason][protocol], message)
 
 
 def protocol_of(environ: dict[str, Any], service: str) -> str:

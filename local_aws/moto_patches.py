@@ -48,18 +48,18 @@ _WITH_AWS_POLICIES = {  # IAM's methods that take the ARN of one, or list them
 
 def apply() -> None:
     """Replace methods of moto's classes; doing so again changes nothing."""
-    backend: Any = CloudFormationBackend
-    policy: Any = ManagedPolicy
-    role: Any = Role
-    template: Any = parsing
-    loading: Any = core_utils
-    loading.create_loader = _create_loader
-    template.clean_json = clean_json
-    response: Any = CloudFormationResponse
-    response._validate_different_update = validate_different_update
-    backend.execute_change_set = execute_change_set
-    policy.delete = delete_policy
-    role.put_policy = put_policy
+    for target, member, replacement in (
+        (core_utils, "create_loader", _create_loader),
+        (parsing, "clean_json", clean_json),
+        (parsing.ResourceMap, "__init__", _pseudo_parameters),
+        (CloudFormationResponse, "_validate_different_update", validate_different_update),
+        (CloudFormationBackend, "execute_change_set", execute_change_set),
+        (ManagedPolicy, "delete", delete_policy),
+        (Role, "put_policy", put_policy),
+        (Repository, "uri", property(repository_uri, lambda _self, _uri: None)),
+        (AccountSpecificBackend, "_generate_regions", lambda _self, _service: list(regions())),
+    ):
+        setattr(target, member, replacement)
     for name, method in _WITH_AWS_POLICIES.items():
         setattr(IAMBackend, name, _after_loading(method))
     _know_every_region()
@@ -82,12 +82,6 @@ def _know_every_region() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.") and hasattr(module, "ARN_PARTITION_REGEX"):
             vars(module)["ARN_PARTITION_REGEX"] = utils.ARN_PARTITION_REGEX
-    backend: Any = AccountSpecificBackend
-    backend._generate_regions = lambda _self, _service: list(regions())
-    resources: Any = parsing.ResourceMap
-    resources.__init__ = _pseudo_parameters
-    repository: Any = Repository
-    repository.uri = property(repository_uri, lambda _self, _uri: None)
 
 
 def _pseudo_parameters(resources: Any, *arguments: Any, **named: Any) -> None:

@@ -46,10 +46,7 @@ import moto.iam.urls
 import moto.sagemaker.urls
 import moto.sagemakerruntime.urls
 from moto.moto_api._internal.models import moto_api_backend
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    create_backend_app,
-)
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 SDK_CONFIG = Path(__file__).parent / "sagemaker" / "sdk_config.yaml"  # no usage reports
 

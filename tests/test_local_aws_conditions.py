@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local_aws.sagemaker.steps.conditions import holds
+from local_aws.definition.conditions import holds
 
 import pytest
 from sagemaker.workflow import conditions as sdk

@@ -6,18 +6,17 @@ Memory, and the version of Python, are those of this machine.
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 import uuid
 import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from local_aws.child_process import kill_group, start_child
 from local_aws.clients import Clients
 from local_aws.workspace import Workspace
 
@@ -40,11 +39,11 @@ class Functions:
 
     def routed(self) -> Any:
         """Make moto's functions run here while the context lasts."""
-
-        def invoke(function: Any, event: Any = None) -> Outcome:
-            return self.invoke(function, event)
-
-        return mock.patch.object(LambdaFunction, "_invoke_lambda", invoke)
+        return mock.patch.object(
+            LambdaFunction,
+            "_invoke_lambda",
+            lambda function, event=None: self.invoke(function, event),
+        )
 
     def invoke(self, function: Any, event: Any) -> Outcome:
         """Call the handler; the log goes to CloudWatch Logs, too."""
@@ -66,7 +65,12 @@ class Functions:
                 said = f"Task timed out after {float(function.timeout):.2f} seconds"
                 outcome = _error("Sandbox.Timedout", said)
             else:
-                outcome = _outcome(answer, process.returncode)
+                code = process.returncode
+                if answer.exists():
+                    outcome = answer.read_text(), code != 0, ""
+                else:
+                    said = f"Runtime exited with error: exit status {code}"
+                    outcome = _error("Runtime.ExitError", said)
             finally:
                 self._end(process)
         function.logs_backend.ensure_log_group(function.logs_group_name)
@@ -78,15 +82,15 @@ class Functions:
         with self._lock:
             self._ended = True
             for process in self._running:
-                _kill(process)
+                kill_group(process)
 
     def _start(self, function: Any, paths: list[str], answer: Path) -> subprocess.Popen[str]:
         role = self._clients.as_role(function.role)
         with self._lock:
-            process = subprocess.Popen(  # noqa: S603 - the user's own function
+            process = start_child(
                 [sys.executable, str(BOOTSTRAP), paths[0], function.handler, str(answer)],
-                cwd=paths[0],
-                env={
+                Path(paths[0]),
+                {
                     "PATH": os.defpath,
                     "PYTHONPATH": os.pathsep.join(paths),
                     "PYTHONUNBUFFERED": "1",
@@ -96,21 +100,16 @@ class Functions:
                     **function.environment_vars,
                 },
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
             )
             self._running.add(process)
             if self._ended:
-                _kill(process)
+                kill_group(process)
         return process
 
     def _end(self, process: subprocess.Popen[str]) -> None:
         with self._lock:
             self._running.discard(process)
-            _kill(process)
+            kill_group(process)
         process.communicate()
 
 
@@ -143,16 +142,5 @@ def _runtime_environment(function: Any) -> dict[str, str]:
     }
 
 
-def _outcome(answer: Path, code: int) -> Outcome:
-    if not answer.exists():
-        return _error("Runtime.ExitError", f"Runtime exited with error: exit status {code}")
-    return answer.read_text(), code != 0, ""
-
-
 def _error(kind: str, message: str) -> Outcome:
     return json.dumps({"errorType": kind, "errorMessage": message}), True, ""
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

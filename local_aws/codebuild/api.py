@@ -101,7 +101,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
 class Project(CloudFormationModel):
     """AWS::CodeBuild::Project, which moto's CloudFormation does not know."""
 
-    def __init__(self, name: str, place: str = "") -> None:
+    def __init__(self, name: str, place: str) -> None:
         self.physical_resource_id = name
         self._place = place  # of the ARN: partition, service, region and account
 
@@ -160,10 +160,8 @@ class Project(CloudFormationModel):
         """Return whether Fn::GetAtt knows an attribute."""
         return attr == "Arn"
 
-    def get_cfn_attribute(self, attribute_name: str) -> str:
-        """Return what Fn::GetAtt stands for. Raises KeyError for an unknown attribute."""
-        if attribute_name != "Arn":
-            raise KeyError(attribute_name)
+    def get_cfn_attribute(self, attribute_name: str) -> str:  # noqa: ARG002 - moto's signature
+        """Return what Fn::GetAtt stands for: the ARN."""
         return f"{self._place}:project/{self.physical_resource_id}"
 
 

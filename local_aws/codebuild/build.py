@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.background import BackgroundTask
+from local_aws.child_process import kill_group, start_child
 from local_aws.clients import Clients
 from local_aws.clock import now
 from local_aws.log_writer import LogWriter
@@ -175,17 +176,8 @@ class Build(BackgroundTask):
         shell = spec.get("env", {}).get("shell", "sh")
         script = f"{command}\n_status=$?\nset +e\nset -a\nenv -0 > '{kept}'\nexit $_status\n"
         with self._lock:
-            self._process = subprocess.Popen(  # noqa: S603 - the buildspec's own commands
-                [shell, "-a", "-c", script],
-                cwd=folder / "src",
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
+            command_line = [shell, "-a", "-c", script]
+            self._process = start_child(command_line, folder / "src", environment)
         with self._workspace.child(self._process):
             for line in self._process.stdout or ():
                 self._log.write(line.rstrip("\n"))
@@ -233,7 +225,7 @@ class Build(BackgroundTask):
     def _kill(self) -> None:
         with self._lock:
             if self._process and self._process.poll() is None:
-                os.killpg(self._process.pid, 9)
+                kill_group(self._process)
 
 
 def _unsupported(spec: dict[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws.definition.conditions import COMPARISONS
 from local_aws.definition.expressions import Reference, references
 from local_aws.definition.steps import BRANCHES, Step, all_steps, own_references
 
@@ -118,13 +119,6 @@ def mermaid(definition: Mapping[str, Any], direction: str = "TD") -> str:
 UNWRAPPED = '%%{init: {"flowchart": {"wrappingWidth": 400}}}%%'
 
 SHAPES = {PARAMETERS: ("(", ")"), "Condition": ("{", "}"), "Fail": ("[[", "]]"), END: ("([", "])")}
-SIGNS = {
-    "Equals": "=",
-    "GreaterThan": ">",
-    "GreaterThanOrEqualTo": ">=",
-    "LessThan": "<",
-    "LessThanOrEqualTo": "<=",
-}
 ARROWS = {DATA: "-->", TRUE: "==>", FALSE: "==>", ORDER: "-.->"}
 
 
@@ -140,7 +134,7 @@ def _escape(text: str) -> str:
 def _conditions(step: Step) -> Iterator[str]:
     if step["Type"] == "Condition":
         for each in step["Arguments"]["Conditions"]:
-            sign = SIGNS.get(each["Type"])
+            sign, _ = COMPARISONS.get(each["Type"], ("", None))
             sides = (_side(each[key]) for key in ("LeftValue", "RightValue")) if sign else ()
             yield f" {sign} ".join(sides) or each["Type"]
 

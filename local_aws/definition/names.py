@@ -1,6 +1,7 @@
 """The names of parameters and steps."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
@@ -11,6 +12,6 @@ def is_name(name: Any) -> bool:
     return isinstance(name, str) and bool(_NAME.fullmatch(name))
 
 
-def twice(names: list[str]) -> set[str]:
-    """Return the names that are given more than once."""
-    return {name for name in names if names.count(name) > 1}
+def given_twice(names: Sequence[str]) -> list[str]:
+    """Return the names that are given more than once, sorted."""
+    return sorted({name for name in names if names.count(name) > 1})

@@ -1,15 +1,23 @@
 """The parameters of a pipeline: their declarations, and their values at a start."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from local_aws.definition.names import is_name, twice
+from local_aws.definition.expressions import Reference, resolve
+from local_aws.definition.names import given_twice, is_name
+from local_aws.service_model import UNKNOWN
 
 PARAMETER_TYPES: dict[str, tuple[type, ...]] = {
     "String": (str,),
     "Integer": (int,),
     "Float": (float, int),
     "Boolean": (bool,),
+}
+CONVERT: dict[str, Callable[[Any], Any]] = {  # raise TypeError, ValueError or KeyError
+    "String": str,
+    "Integer": int,
+    "Float": float,
+    "Boolean": lambda value: {"true": True, "false": False}[str(value).lower()],
 }
 PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues", "Description"}
 LONGEST_DESCRIPTION = 4096  # of a parameter, in characters
@@ -21,15 +29,9 @@ def parameter_value(parameter: dict[str, Any], text: str) -> Any:
     Raises ValueError when it does not fit.
     """
     kind, name = parameter["Type"], parameter["Name"]
-    convert: dict[str, Callable[[str], Any]] = {
-        "String": str,
-        "Integer": int,
-        "Float": float,
-        "Boolean": _boolean,
-    }
     try:
-        value = convert[kind](text)
-    except ValueError:
+        value = CONVERT[kind](text)
+    except (ValueError, KeyError):
         raise ValueError(f"parameter {name}: {text!r} is not of type {kind}") from None
     allowed = parameter.get("EnumValues")
     if allowed and value not in allowed:
@@ -64,10 +66,26 @@ def parameter_values(definition: dict[str, Any], given: list[dict[str, str]]) ->
     return values
 
 
+def defaults_of(definition: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return the default of each parameter; UNKNOWN where it has none."""
+    declared = definition.get("Parameters", [])
+    return {each.get("Name"): each.get("DefaultValue", UNKNOWN) for each in declared}
+
+
+def resolve_defaults(value: Any, defaults: Mapping[Any, Any]) -> Any:
+    """Replace references to parameters by their defaults, and all others by UNKNOWN."""
+
+    def default(reference: Reference) -> Any:
+        known = reference.kind == "Parameters"
+        return defaults.get(reference.path[0], UNKNOWN) if known else UNKNOWN
+
+    return resolve(value, default)
+
+
 def parameter_problems(parameters: list[dict[str, Any]]) -> Iterator[str]:
     """Yield what AWS would refuse in the declarations, one line each."""
     names = [str(parameter.get("Name")) for parameter in parameters]
-    for name in sorted(twice(names)):
+    for name in given_twice(names):
         yield f"parameter {name}: declared twice"
     for parameter, name in zip(parameters, names, strict=True):
         kind = parameter.get("Type", "")
@@ -89,9 +107,3 @@ def parameter_problems(parameters: list[dict[str, Any]]) -> Iterator[str]:
             yield f"parameter {name}: the default {default!r} is not of type {kind}"
         elif allowed and default not in allowed:
             yield f"parameter {name}: the default {default!r} is not among its allowed values"
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError
-    return text.lower() == "true"

@@ -81,4 +81,6 @@ STEP_TYPES = {
 
 OUTPUT_TYPES = ("String", "Integer", "Float", "Boolean")  # of OutputParameters
 
-STEP_MEMBERS = {"Name", "Type", "Arguments", "DisplayName", "Description", "DependsOn"}
+STEP_MEMBERS = frozenset(
+    ("Name", "Type", "Arguments", "DisplayName", "Description", "DependsOn", "CacheConfig")
+)

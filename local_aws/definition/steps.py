@@ -1,6 +1,6 @@
 """The steps of a definition: how they nest, and what each of them waits for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from local_aws.definition.expressions import Reference, references
@@ -48,3 +48,11 @@ def dependencies(step: Step) -> set[str]:
     for each in all_steps([step]):
         found |= referred_steps(each) | set(each.get("DependsOn", []))
     return found
+
+
+def taken_branch(step: Step, properties: Mapping[str, Any]) -> list[Step]:
+    """Return the steps that a condition with these properties leads to; none for other steps."""
+    if step["Type"] != "Condition":
+        return []
+    branch: list[Step] = step["Arguments"].get(BRANCHES[0 if properties["Outcome"] else 1], [])
+    return branch

@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from local_aws.definition.conditions import CONDITION_TYPES
 from local_aws.definition.duration import duration
-from local_aws.definition.expressions import Reference, resolve
-from local_aws.definition.names import is_name, twice
-from local_aws.definition.parameters import parameter_problems
+from local_aws.definition.expressions import Reference
+from local_aws.definition.names import given_twice, is_name
+from local_aws.definition.parameters import defaults_of, parameter_problems, resolve_defaults
 from local_aws.definition.step_types import OUTPUT_TYPES, STEP_MEMBERS, STEP_TYPES
 from local_aws.definition.steps import (
     BRANCHES,
@@ -19,25 +20,9 @@ from local_aws.definition.steps import (
     own_references,
     referred_steps,
 )
-from local_aws.service_model import UNKNOWN, violations
+from local_aws.service_model import violations
 
-CONDITION_TYPES = (
-    "Equals",
-    "GreaterThan",
-    "GreaterThanOrEqualTo",
-    "LessThan",
-    "LessThanOrEqualTo",
-    "In",
-    "Not",
-    "Or",
-)
-RETRY_MEMBERS = {
-    "ExceptionType",
-    "IntervalSeconds",
-    "BackoffRate",
-    "MaxAttempts",
-    "ExpireAfterMin",
-}
+RETRY_MEMBERS = {"ExceptionType", "IntervalSeconds", "BackoffRate", "MaxAttempts", "ExpireAfterMin"}
 
 
 def parse_definition(text: str) -> dict[str, Any]:
@@ -64,10 +49,8 @@ def problems(definition: dict[str, Any]) -> list[str]:
         found.append("the definition has no steps")
     names = [step.get("Name", "") for step in steps]
     found += [f"step {name!r}: the name is not legal" for name in names if not is_name(name)]
-    found += [f"step {name}: given twice" for name in sorted(twice(names))]
-    defaults = {
-        p.get("Name"): p.get("DefaultValue", UNKNOWN) for p in definition.get("Parameters", [])
-    }
+    found += [f"step {name}: given twice" for name in given_twice(names)]
+    defaults = defaults_of(definition)
     by_name = dict(zip(names, steps, strict=True))
     for step in steps:
         found += [f"step {step.get('Name')}: {p}" for p in _step_problems(step, defaults, by_name)]
@@ -83,15 +66,10 @@ def _step_problems(step: Step, defaults: dict[Any, Any], by_name: dict[str, Step
         yield f"the type {kind} is not supported"
         return
 
-    def default(reference: Reference) -> Any:
-        return (
-            defaults.get(reference.path[0], UNKNOWN) if reference.kind == "Parameters" else UNKNOWN
-        )
-
     try:
         for reference in own_references(step):
             yield from _reference_problems(reference, defaults, by_name)
-        arguments = resolve(step.get("Arguments", {}), default)
+        arguments = resolve_defaults(step.get("Arguments", {}), defaults)
     except ValueError as error:
         yield str(error)
         return
@@ -127,24 +105,20 @@ def _reference_problems(
         step = by_name[str(name)]
         if step.get("Type") == "Fail":
             yield f"{reference.text}: a Fail step has no properties"
-        files = [each.get("PropertyFileName") for each in step.get("PropertyFiles", [])]
-        if path[:1] == ["PropertyFiles"] and path[-1] not in files:
-            yield f"{reference.text}: {name} has no property file {path[-1]}"
-        outputs = [each.get("OutputName") for each in step.get("OutputParameters", [])]
-        if path[:1] == ["OutputParameters"] and path[-1] not in outputs:
-            yield f"{reference.text}: {name} has no output parameter {path[-1]}"
+        for member, key, what in (
+            ("PropertyFiles", "PropertyFileName", "property file"),
+            ("OutputParameters", "OutputName", "output parameter"),
+        ):
+            declared = [each.get(key) for each in step.get(member, [])]
+            if path[:1] == [member] and path[-1] not in declared:
+                yield f"{reference.text}: {name} has no {what} {path[-1]}"
 
 
 def _member_problems(step: Step) -> Iterator[str]:
-    kind, name = STEP_TYPES[step["Type"]], step["Type"]
-    members = STEP_MEMBERS | kind.members
-    if kind.cache_key:
-        members = members | {"CacheConfig"}
-    elif "CacheConfig" in step:
-        members = members | {"CacheConfig"}
-        yield f"a {name} step cannot be cached"
-    if kind.retried:
-        members = members | {"RetryPolicies"}
+    kind = STEP_TYPES[step["Type"]]
+    members = STEP_MEMBERS | kind.members | ({"RetryPolicies"} if kind.retried else set())
+    if "CacheConfig" in step and not kind.cache_key:
+        yield f"a {step['Type']} step cannot be cached"
     if kind.needed and kind.needed not in step:
         yield f"{kind.needed} is missing"
     for output in step.get("OutputParameters", []):

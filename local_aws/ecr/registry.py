@@ -52,10 +52,7 @@ def start(clients: Clients, workspace: Workspace) -> Iterator[str]:
         raise UserError(
             "no registry: docker-registry is not installed", "apt-get install docker-registry"
         )
-    with (
-        workspace.folder() as folder,
-        _serve_storage(program, folder, workspace) as storage,
-    ):
+    with workspace.folder() as folder, _serve_storage(program, folder, workspace) as storage:
         LocalEcr.registry = storage
         front = make_front(Front(clients, storage))
         host = f"{LOOPBACK}:{front.server_port}"

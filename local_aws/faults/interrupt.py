@@ -8,8 +8,7 @@ import argparse
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from local_aws.config import LOOPBACK
@@ -19,6 +18,8 @@ from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+from botocore.httpsession import URLLib3Session
 
 PATH = "/local-aws/interrupt"
 
@@ -52,22 +53,19 @@ def _interrupt(arguments: argparse.Namespace) -> int:
     credentials = boto3.Session().get_credentials()
     if credentials is None:
         raise UserError("there is no access key in the environment", hint)
-    signed = AWSRequest("POST", endpoint + PATH, data=json.dumps(order).encode())
+    headers = {"Content-Type": "application/json"}
+    signed = AWSRequest("POST", endpoint + PATH, data=json.dumps(order), headers=headers)
     SigV4Auth(credentials, "local-aws", "us-east-1").add_auth(signed)
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(  # noqa: S310 - of LOOPBACK
-        signed.url, signed.data, {**signed.headers, "Content-Type": "application/json"}
-    )
     try:
-        with direct.open(request) as answer:
-            print(f"interrupted {answer.read().decode()}", file=sys.stderr)
-    except urllib.error.HTTPError as error:
+        answered = URLLib3Session().send(signed.prepare())  # without a proxy
+    except BotoCoreError as error:
+        raise UserError(str(error), hint) from None
+    if answered.status_code != HTTPStatus.OK:
         raise UserError(
-            f"not interrupted: {error.read().decode()}",
+            f"not interrupted: {answered.text}",
             "the job must be one with spot instances that trains",
-        ) from None
-    except urllib.error.URLError as error:
-        raise UserError(f"{endpoint}: {error.reason}", hint) from None
+        )
+    print(f"interrupted {answered.text}", file=sys.stderr)
     return 0
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from local_aws.iam import key_policies
-from local_aws.iam.conditions import Context, met, request_keys
+from local_aws.iam.conditions import Context, as_list, met, request_keys
 from local_aws.iam.resources import resource_of
 
 from moto.core.authorization import enable_iam_authentication
@@ -86,11 +86,7 @@ class Authorization:
             yield
 
     def refusal(
-        self,
-        principal: Principal,
-        action: str,
-        resource: str,
-        context: Context | None = None,
+        self, principal: Principal, action: str, resource: str, context: Context | None = None
     ) -> str | None:
         """Return why the policies of `principal` do not allow it, as AWS words it, or None.
 
@@ -121,7 +117,8 @@ class Authorization:
 def decision(principal: Principal, action: str, resource: str, context: Context) -> str:
     """Return what the principal's own policies come to, as IAM's policy simulator words it."""
     allowed = False
-    for document in (each for policy in principal.collect_policies() for each in _read(policy)):
+    policies = [IAMPolicy(each)._policy_json for each in principal.collect_policies()]
+    for document in (each for policy in policies for each in as_list(policy["Statement"])):
         content = dict(_for_user(document, principal.arn))
         # moto's own evaluation takes a key that the request lacks for one that is met.
         condition = content.pop("Condition", {})
@@ -132,11 +129,6 @@ def decision(principal: Principal, action: str, resource: str, context: Context)
             return "explicitDeny"
         allowed = allowed or result == PermissionResult.PERMITTED
     return ALLOWED if allowed else "implicitDeny"
-
-
-def _read(policy: Any) -> list[Any]:
-    statements = IAMPolicy(policy)._policy_json["Statement"]
-    return statements if isinstance(statements, list) else [statements]
 
 
 def _for_user(statement: Any, arn: str) -> Any:

@@ -7,6 +7,7 @@ condition keys", CodeBuild user guide; the Service Authorization Reference.
 """
 
 import json
+import operator
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,10 +17,6 @@ from moto.core.exceptions import JsonRESTError
 from moto.iam.access_control import IAMRequestBase
 
 Context = Mapping[str, str | list[str]]  # condition key -> value or values
-
-
-def _equal(value: str, expected: str) -> bool:
-    return value == expected
 
 
 def _like(value: str, expected: str) -> bool:
@@ -32,7 +29,7 @@ def _same_truth(value: str, expected: str) -> bool:
 
 
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "StringEquals": _equal,
+    "StringEquals": operator.eq,
     "StringLike": _like,
     "ArnEquals": _like,
     "ArnLike": _like,
@@ -60,7 +57,7 @@ BUILD_VARIABLES = "codebuild:environment.environmentVariables.name"
 def met(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     """Return whether a request with these condition keys meets a statement's `Condition`."""
     return all(
-        _holds(operator, context.get(key), _listed(expected))
+        _holds(operator, context.get(key), as_list(expected))
         for operator, keys in condition.items()
         for key, expected in keys.items()
     )
@@ -77,7 +74,7 @@ def _holds(operator: str, given: str | list[str] | None, expected: list[str]) ->
         raise JsonRESTError("NotImplemented", f"local AWS does not support condition {operator}")
     if given is None:
         return negated or name != plain or quantifier == "ForAllValues"
-    found = [any(matches(value, each) for each in expected) != negated for value in _listed(given)]
+    found = [any(matches(value, each) for each in expected) != negated for value in as_list(given)]
     every = quantifier == "ForAllValues" or (negated and quantifier != "ForAnyValue")
     return all(found) if every else any(found)
 
@@ -112,5 +109,6 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else str(bool(value)).lower()
 
 
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
+def as_list(value: Any) -> list[Any]:
+    """Return a member of a policy that may be one value or a list of them as a list."""
+    return value if isinstance(value, list) else [value]

@@ -8,6 +8,8 @@ any other one may be used by whom it names alone.
 import json
 from typing import Any
 
+from local_aws.iam.conditions import as_list
+
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 
@@ -62,16 +64,12 @@ def _allowed(key_arn: str) -> list[tuple[str, set[str]]]:
     _, _, _, region, account, key = key_arn.split(":", 5)
     policy = json.loads(kms_backends[account][region].get_key_policy(key.partition("/")[2]))
     return [
-        (principal, set(_listed(statement["Action"])))
-        for statement in _listed(policy["Statement"])
+        (principal, set(as_list(statement["Action"])))
+        for statement in as_list(policy["Statement"])
         if statement["Effect"] == "Allow"
         for principal in _principals(statement["Principal"])
     ]
 
 
 def _principals(value: Any) -> list[str]:
-    return _listed(value.get("AWS", [])) if isinstance(value, dict) else [value]
-
-
-def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) else value
+    return as_list(value.get("AWS", [])) if isinstance(value, dict) else [value]

@@ -1,7 +1,6 @@
 """The access keys of local AWS: one of its own at each start, and those that moto hands out."""
 
 import secrets
-import string
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import CreateAccessKeyFailure, create_access_key
 
 PREFIX = "LOCALAWS"  # no key of AWS begins so
-CHARACTERS = string.ascii_uppercase + "234567"
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,7 @@ class AccessKey:
 
 def make_key() -> AccessKey:
     """Return a key that nobody can guess."""
-    name = "".join(secrets.choice(CHARACTERS) for _ in range(20 - len(PREFIX)))
-    return AccessKey(PREFIX + name, secrets.token_urlsafe(30))
+    return AccessKey(PREFIX + secrets.token_hex(6).upper(), secrets.token_urlsafe(30))
 
 
 def secrets_of(own: AccessKey, partition: str) -> Callable[[str, str | None], str]:

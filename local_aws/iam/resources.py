@@ -26,9 +26,9 @@ def resource_of(response: BaseResponse) -> str:
     return f"arn:{response.partition}:{service}:{where}:{place}"
 
 
-def _cloudformation(get: Callable[[str], Any]) -> str | None:
-    name = get("StackName")
-    return f"stack/{name}/*" if name and not name.startswith("arn:") else name
+def _place(form: str, name: str | None) -> str | None:
+    """Return the end of the ARN of a resource with this name; the name may be the ARN itself."""
+    return form.format(name) if name and not name.startswith("arn:") else name
 
 
 def _codebuild(get: Callable[[str], Any]) -> str:
@@ -37,8 +37,13 @@ def _codebuild(get: Callable[[str], Any]) -> str:
 
 
 def _ecr(get: Callable[[str], Any]) -> str | None:
-    name = get("repositoryName") or (get("repositoryNames") or [None])[0]
-    return f"repository/{name}" if name else None
+    return _place("repository/{}", get("repositoryName") or (get("repositoryNames") or [None])[0])
+
+
+def _function(response: BaseResponse) -> str | None:
+    """Return the function that a request names in its path."""
+    found = re.search("/functions/([^/]+)", response.path)
+    return _place("function:{}", unquote(found[1])) if found else None
 
 
 def _logs(get: Callable[[str], Any]) -> str | None:
@@ -47,49 +52,32 @@ def _logs(get: Callable[[str], Any]) -> str | None:
 
 
 SAGEMAKER_NAMES = {  # the first that a request has is what it is about
-    "PipelineName": "pipeline",
-    "TrainingJobName": "training-job",
-    "HyperParameterTuningJobName": "hyper-parameter-tuning-job",
-    "TransformJobName": "transform-job",
-    "ModelPackageGroupName": "model-package-group",
-    "ModelPackageName": "model-package",
-    "EndpointName": "endpoint",
-    "EndpointConfigName": "endpoint-config",
-    "ModelName": "model",
+    "PipelineName": "pipeline/{}",
+    "TrainingJobName": "training-job/{}",
+    "HyperParameterTuningJobName": "hyper-parameter-tuning-job/{}",
+    "TransformJobName": "transform-job/{}",
+    "ModelPackageGroupName": "model-package-group/{}",
+    "ModelPackageName": "model-package/{}",
+    "EndpointName": "endpoint/{}",
+    "EndpointConfigName": "endpoint-config/{}",
+    "ModelName": "model/{}",
+    "PipelineExecutionArn": "{}",
+    "ModelPackageArn": "{}",
+    "ResourceArn": "{}",
 }
 
 
-def _function(response: BaseResponse) -> str | None:
-    """Return the function that a request names in its path."""
-    found = re.search("/functions/([^/]+)", response.path)
-    name = unquote(found[1]) if found else None
-    return f"function:{name}" if name and not name.startswith("arn:") else name
-
-
 def _sagemaker(get: Callable[[str], Any]) -> str | None:
-    for member, kind in SAGEMAKER_NAMES.items():
-        if name := get(member):
-            return str(name) if name.startswith("arn:") else f"{kind}/{name}"
-    arn: str | None = get("PipelineExecutionArn") or get("ModelPackageArn") or get("ResourceArn")
-    return arn
+    found = (_place(form, get(member)) for member, form in SAGEMAKER_NAMES.items() if get(member))
+    return next(found, None)
 
 
-def _kms(get: Callable[[str], Any]) -> str | None:
-    key: str | None = get("KeyId")
-    return key if key is None or key.startswith("arn:") else f"key/{key}"
-
-
-def _sns(get: Callable[[str], Any]) -> str | None:
-    topic: str | None = get("TopicArn")
-    return topic
-
-
-RESOURCES = {
-    "cloudformation": _cloudformation,
+RESOURCES: dict[str, Callable[[Callable[[str], Any]], str | None]] = {
+    "cloudformation": lambda get: _place("stack/{}/*", get("StackName")),
     "codebuild": _codebuild,
     "ecr": _ecr,
-    "kms": _kms,
+    "kms": lambda get: _place("key/{}", get("KeyId")),
     "logs": _logs,
     "sagemaker": _sagemaker,
-    "sns": _sns,
+    "sns": lambda get: get("TopicArn"),
 }

@@ -174,10 +174,7 @@ class ContainerRunner:
         name = instance_type.removeprefix("ml.")
         answer = self._clients.client("ec2").describe_instance_types(InstanceTypes=[name])
         described = answer["InstanceTypes"][0]
-        return (
-            described["MemoryInfo"]["SizeInMiB"] * 2**20,
-            described["VCpuInfo"]["DefaultVCpus"],
-        )
+        return (described["MemoryInfo"]["SizeInMiB"] * 2**20, described["VCpuInfo"]["DefaultVCpus"])
 
 
 def _address(container: Any, port: int) -> str:

@@ -69,10 +69,7 @@ def open_gateway(
         yield None
         return
     gateway = Gateway(authority.bundle)
-    with (
-        gateway.admitting(bridge),
-        listening(address, 0, guard, authority, gateway.admits) as port,
-    ):
+    with gateway.admitting(bridge), listening(address, 0, guard, authority, gateway.admits) as port:
         gateway.proxy = f"http://{address}:{port}"
         yield gateway
 

@@ -1,6 +1,5 @@
 """Runs the program of a job as a child process: for machines without a container engine."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
+from local_aws.child_process import kill_group, start_child
 from local_aws.clients import Clients
 from local_aws.config import LOOPBACK, Image
 from local_aws.listener import free_port
@@ -69,10 +69,10 @@ class ProcessRunner:
             command = [_moved(part, base) for part in command]
         role = None if spec.isolated else self._clients.as_role(spec.role_arn)
         try:
-            process = subprocess.Popen(  # noqa: S603 - the user's own configuration
+            process = start_child(
                 command,
-                cwd=root,
-                env={
+                root,
+                {
                     "PATH": _path(image),
                     "HOME": base,
                     "PYTHONUNBUFFERED": "1",
@@ -83,12 +83,6 @@ class ProcessRunner:
                     **image.environment,
                     **spec.environment,
                 },
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # Ctrl-C at the terminal is for the user's own program
             )
         except OSError as error:
             cause = f'exec: "{command[0]}": {error.strerror}'
@@ -155,14 +149,10 @@ class _ChildProcess:
 
     def exit_code(self) -> int:
         code = self._process.wait()
-        self._kill_group()
+        kill_group(self._process)
         return code if code >= 0 else 128 - code
 
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._kill_group()
-
-    def _kill_group(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        kill_group(self._process)

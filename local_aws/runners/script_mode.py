@@ -15,17 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-OF_THE_TOOLKIT = (  # hyperparameters that are not the script's
-    "sagemaker_program",
-    "sagemaker_submit_directory",
-    "sagemaker_enable_cloudwatch_metrics",
-    "sagemaker_region",
-    "sagemaker_container_log_level",
-    "sagemaker_job_name",
-    "sagemaker_s3_output",
-    "default_user_module_name",
-    "_tuning_objective_metric",
-)
+OF_THE_TOOLKIT = ("sagemaker_", "default_user_module_name", "_tuning_objective_metric")
 NO_PROGRAM = (
     "this image is not here, only an interpreter in its place, and the job brings no script: "
     "give `command: [...]` or `docker: true` for it in the images of local_aws.yaml"
@@ -52,17 +42,12 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"{script} is not in {code}, which has {found}")
     if (code / "requirements.txt").is_file():
         print("local AWS: requirements.txt is not installed", file=sys.stderr, flush=True)
-    given = {k: v for k, v in hyperparameters.items() if not is_of_the_toolkit(k)}
+    given = {k: v for k, v in hyperparameters.items() if not k.startswith(OF_THE_TOOLKIT)}
     environment = variables(base, script, hyperparameters, given)
     command = [sys.executable, script] if script.endswith(".py") else ["/bin/sh", f"./{script}"]
     os.chdir(str(code))
     command += json.loads(environment["SM_USER_ARGS"])
     os.execve(command[0], command, environment)  # noqa: S606 - the job's own script
-
-
-def is_of_the_toolkit(name: str) -> bool:
-    """Return whether a hyperparameter is not passed to the script."""
-    return name in OF_THE_TOOLKIT or name.startswith("sagemaker_")
 
 
 def read_hyperparameters(base: Path) -> dict[str, Any]:

@@ -75,17 +75,9 @@ def open_runners(
     guard: Guard,
     authority: CertificateAuthority,
 ) -> Iterator[RunnerTable]:
-    """Yield the runners of the configuration's images.
+    """Yield the runners of the configuration's images, with copies of their sources.
 
-    Args:
-        config: With `containers`, every job runs in its image, also in one pushed to local AWS.
-        clients: Of local AWS itself.
-        workspace: Holds copies of the images' sources: they do not change while a job runs.
-        guard: Answers what containers ask of local AWS.
-        authority: Of the certificates that containers trust.
-
-    Raises:
-        UserError: The Docker SDK, the engine or the registry is missing, or a source is.
+    Raises UserError when the Docker SDK, the engine, the registry or a source is missing.
     """
     images = (Image("*", docker=True),) if config.containers else config.images
     runners: dict[bool, Runner] = {False: ProcessRunner(clients, workspace)}

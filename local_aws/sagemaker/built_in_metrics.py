@@ -9,46 +9,17 @@ import re
 from typing import Any
 
 _XGBOOST = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.[^/]+/(sagemaker-)?xgboost[:@]")
-_NAMES = [
-    "accuracy",
-    "auc",
-    "aucpr",
-    "balanced_accuracy",
-    "f1",
-    "f1_binary",
-    "f1_macro",
-    "map",
-    "ndcg",
-    "precision",
-    "precision_macro",
-    "precision_micro",
-    "r2",
-    "recall",
-    "recall_macro",
-    "recall_micro",
-    "aft-nloglik",
-    "cox-nloglik",
-    "error",
-    "gamma-deviance",
-    "gamma-nloglik",
-    "interval-regression-accuracy",
-    "logloss",
-    "mae",
-    "mape",
-    "merror",
-    "mlogloss",
-    "mphe",
-    "mse",
-    "poisson-nloglik",
-    "rmse",
-    "rmsle",
-    "tweedie-nloglik",
-]
+_NAMES = (
+    "accuracy auc aucpr balanced_accuracy f1 f1_binary f1_macro map ndcg precision "
+    "precision_macro precision_micro r2 recall recall_macro recall_micro aft-nloglik cox-nloglik "
+    "error gamma-deviance gamma-nloglik interval-regression-accuracy logloss mae mape merror "
+    "mlogloss mphe mse poisson-nloglik rmse rmsle tweedie-nloglik"
+)
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 _OF_XGBOOST = [
     {"Name": f"{data}:{name}", "Regex": rf"\[[0-9]+\].*(?:#011|\t){data}-{name}:{_NUMBER}"}
     for data in ("train", "validation")
-    for name in _NAMES
+    for name in _NAMES.split()
 ]
 
 

@@ -1,7 +1,6 @@
 """Callback steps that wait for an answer: SendPipelineExecutionStepSuccess or Failure."""
 
 import secrets
-import string
 import threading
 from dataclasses import dataclass, field
 
@@ -30,8 +29,7 @@ class Callbacks:
 
     def open(self, execution_arn: str) -> Callback:
         """Return a callback with a new token."""
-        characters = string.ascii_letters + string.digits
-        token = "".join(secrets.choice(characters) for _ in range(TOKEN_LENGTH))
+        token = secrets.token_hex(TOKEN_LENGTH // 2)
         callback = self._waiting[token] = Callback(execution_arn, token)
         return callback
 

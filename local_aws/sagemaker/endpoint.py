@@ -14,7 +14,7 @@ from typing import Any
 
 from local_aws.account.account import Usage
 from local_aws.clock import now
-from local_aws.errors import JobFailed
+from local_aws.errors import JobFailed, internal_error
 from local_aws.log_writer import open_log
 from local_aws.sagemaker.endpoint_config import EndpointConfig
 from local_aws.sagemaker.fleet import Fleet, Variant
@@ -133,7 +133,7 @@ class Endpoint:
         except JobFailed as error:
             reason = str(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
-            reason = f"InternalServerError: {type(error).__name__}: {error}"
+            reason = internal_error(error)
         with self._lock:
             replaced = self._fleet
             if reason and replaced:

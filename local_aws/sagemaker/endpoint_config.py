@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_aws.account.account import ENDPOINT, Usage
+from local_aws.definition.names import given_twice
 from local_aws.sagemaker.job import without_tags
 from local_aws.sagemaker.model import Model
-from local_aws.sagemaker.supported import given_twice
 
 SERVERLESS_STEP_MB = 1024  # MemorySizeInMB is a multiple of it
 

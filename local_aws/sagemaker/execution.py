@@ -16,14 +16,15 @@ from typing import Any
 from local_aws.background import BackgroundTask
 from local_aws.clock import now
 from local_aws.definition.selection import needed_results, selected_steps
-from local_aws.definition.steps import Step, all_steps, own_arguments
+from local_aws.definition.steps import Step, all_steps, own_arguments, taken_branch
+from local_aws.errors import internal_error, reason_of
 from local_aws.faults.injection import Faults
 from local_aws.sagemaker.callbacks import Callbacks
 from local_aws.sagemaker.schedule import Schedule
 from local_aws.sagemaker.step_cache import StepCache
 from local_aws.sagemaker.step_values import StepValues
 from local_aws.sagemaker.steps.handlers import run_step
-from local_aws.sagemaker.steps.step_run import StepFailed, StepRun, Stopped
+from local_aws.sagemaker.steps.step_run import StepFailed, StepRun, Stopped, new_record
 
 from botocore.exceptions import ClientError
 
@@ -160,20 +161,21 @@ class Execution(BackgroundTask):
             self._steps = [step | taken for step in source.steps() if step["StepName"] in needed]
 
     def _run(self) -> None:
+        status, reason = "Failed", None
         try:
             self._client = functools.cache(self._clients_of_role())
             self._run_steps(self._schedule())
         except ClientError as error:  # the role cannot be assumed any more
-            details = error.response["Error"]
-            self._finish("Failed", f"{details['Code']}: {details['Message']}")
-            return
+            reason = reason_of(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
-            self._finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
-            return
-        if self._failed:
-            self._finish("Failed", "Step failure: One or multiple steps failed.")
+            reason = internal_error(error)
         else:
-            self._finish("Stopped" if self._stop.is_set() else "Succeeded")
+            if self._failed:
+                reason = "Step failure: One or multiple steps failed."
+            else:
+                status = "Stopped" if self._stop.is_set() else "Succeeded"
+        with self._changed:
+            self.status, self.failure_reason, self.last_modified = status, reason, now()
 
     def _schedule(self) -> Schedule:
         """Return what is left to run: of an execution that is retried, what did not succeed."""
@@ -181,14 +183,11 @@ class Execution(BackgroundTask):
         by_name = {step["Name"]: step for step in all_steps(self._definition)}
         for record in self._steps:
             name = record["StepName"]
-            branch = _branch(by_name[name], self.values.results[name]) if name in by_name else []
-            schedule.end(name, branch)
+            taken = (
+                taken_branch(by_name[name], self.values.results[name]) if name in by_name else []
+            )
+            schedule.end(name, taken)
         return schedule
-
-    def _finish(self, status: str, reason: str | None = None) -> None:
-        with self._changed:
-            self.status, self.failure_reason = status, reason
-            self.last_modified = now()
 
     def _run_steps(self, schedule: Schedule) -> None:
         """Run steps as they become ready; after a failure or a stop no further one begins."""
@@ -197,7 +196,7 @@ class Execution(BackgroundTask):
                 if not self._failed and not self._stop.is_set():
                     for step in schedule.ready(self._most_parallel):
                         schedule.begin(step["Name"])
-                        self._steps.append(record := _new_record(step))
+                        self._steps.append(record := new_record(step))
                         threading.Thread(
                             target=self._run_step, args=(step, record, schedule), daemon=True
                         ).start()
@@ -206,24 +205,22 @@ class Execution(BackgroundTask):
                 self._changed.wait()
 
     def _run_step(self, step: Step, record: dict[str, Any], schedule: Schedule) -> None:
-        properties: dict[str, Any] = {}
-        told: dict[str, Any] = {}
+        status, reason, properties = "Failed", "", dict[str, Any]()
         try:
             properties = run_step(self._step_run(step, record), self._cache)
             status = "Succeeded"
         except Stopped:
             status = "Stopped"
         except StepFailed as error:
-            status = "Failed"
-            told = {"FailureReason": str(error)[:LONGEST_REASON]} if str(error) else {}
+            reason = str(error)[:LONGEST_REASON]
         except Exception as error:  # noqa: BLE001 - a fault of ours must end it, visibly
-            status = "Failed"
-            told = {"FailureReason": f"InternalServerError: {type(error).__name__}: {error}"}
+            reason = internal_error(error)
         with self._changed:
-            record |= {"StepStatus": status, "EndTime": now(), **told}
+            record |= {"StepStatus": status, "EndTime": now()}
+            record |= {"FailureReason": reason} if reason else {}
             if status == "Succeeded":
                 self.values.results[step["Name"]] = properties
-                schedule.end(step["Name"], _branch(step, properties))
+                schedule.end(step["Name"], taken_branch(step, properties))
             schedule.running.discard(step["Name"])
             self._failed = self._failed or status == "Failed"
             self._changed.notify_all()
@@ -253,24 +250,3 @@ class Execution(BackgroundTask):
             return self.values.resolve(value, self._client)
         except ValueError as error:
             raise StepFailed(f"ClientError: {error}") from None
-
-
-def _new_record(step: Step) -> dict[str, Any]:
-    return {
-        "StepName": step["Name"],
-        "StepDisplayName": step.get("DisplayName", step["Name"]),
-        "StepDescription": step.get("Description", ""),
-        "StartTime": now(),
-        "StepStatus": "Executing",
-        "Metadata": {},
-        "AttemptCount": 1,
-    }
-
-
-def _branch(step: Step, properties: dict[str, Any]) -> list[Step]:
-    if step["Type"] != "Condition":
-        return []
-    branch: list[Step] = step["Arguments"].get(
-        "IfSteps" if properties["Outcome"] else "ElseSteps", []
-    )
-    return branch

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import string
 from typing import Any
 
 from local_aws.definition.parameters import parameter_values
@@ -40,14 +39,16 @@ class ExecutionsApi(PipelinesApi):
         )
         self._check_exists()
         name = self._get_param("PipelineName")
-        token = (f"StartPipelineExecution {name}", request["ClientRequestToken"])
-        with self.state.lock:  # the same request may be sent once more, at the same time too
-            if token not in self.state.tokens:
-                execution = self._make_execution(name, request)
-                self.state.executions[execution.arn] = execution
-                self.state.tokens[token] = execution.arn
-                execution.start()
-        return ActionResult({"PipelineExecutionArn": self.state.tokens[token]})
+
+        def start() -> str:
+            execution = self._make_execution(name, request)
+            self.state.executions[execution.arn] = execution
+            execution.start()
+            return execution.arn
+
+        token = request["ClientRequestToken"]
+        arn = self._once(f"StartPipelineExecution {name}", token, start)
+        return ActionResult({"PipelineExecutionArn": arn})
 
     def _make_execution(self, name: str, request: dict[str, Any]) -> Execution:
         pipeline = self.sagemaker_backend.describe_pipeline(name)
@@ -59,10 +60,8 @@ class ExecutionsApi(PipelinesApi):
             parameters = parameter_values(definition, request.get("PipelineParameters", []))
         except ValueError as error:
             raise AWSValidationException(str(error)) from None
-        characters = string.ascii_lowercase + string.digits
-        identity = "".join(secrets.choice(characters) for _ in range(ID_LENGTH))
         execution = Execution(
-            f"{pipeline['PipelineArn']}/execution/{identity}",
+            f"{pipeline['PipelineArn']}/execution/{secrets.token_hex(ID_LENGTH // 2)}",
             pipeline["PipelineDefinition"],
             parameters,
             lambda: self.state.clients.as_role(role).client,
@@ -97,16 +96,16 @@ class ExecutionsApi(PipelinesApi):
         """Run the steps of an ended execution that did not succeed once more."""
         request = self._request()
         execution = self._execution()
-        token = (f"RetryPipelineExecution {execution.arn}", request["ClientRequestToken"])
-        with self.state.lock:
-            if token not in self.state.tokens:
-                try:
-                    execution.retry(
-                        _most_parallel(request, {}) if "ParallelismConfiguration" in request else 0
-                    )
-                except ValueError as error:
-                    raise AWSValidationException(str(error)) from None
-                self.state.tokens[token] = execution.arn
+        parallel = "ParallelismConfiguration" in request
+
+        def retry() -> str:
+            try:
+                execution.retry(_most_parallel(request, {}) if parallel else 0)
+            except ValueError as error:
+                raise AWSValidationException(str(error)) from None
+            return execution.arn
+
+        self._once(f"RetryPipelineExecution {execution.arn}", request["ClientRequestToken"], retry)
         return ActionResult({"PipelineExecutionArn": execution.arn})
 
     def update_pipeline_execution(self) -> ActionResult:
@@ -134,15 +133,16 @@ class ExecutionsApi(PipelinesApi):
         """Answer a callback; the same request may be sent once more."""
         request = self._request()
         token = request["CallbackToken"]
-        sent = (f"SendPipelineExecutionStep {token}", request.get("ClientRequestToken", ""))
-        with self.state.lock:
-            if sent not in self.state.tokens:
-                try:
-                    arn = self.state.callbacks.answer(token, outputs, failure)
-                except KeyError:
-                    raise ResourceNotFound(f"No callback step waits for {token}") from None
-                self.state.tokens[sent] = arn
-        return ActionResult({"PipelineExecutionArn": self.state.tokens[sent]})
+
+        def answer() -> str:
+            try:
+                return self.state.callbacks.answer(token, outputs, failure)
+            except KeyError:
+                raise ResourceNotFound(f"No callback step waits for {token}") from None
+
+        operation = f"SendPipelineExecutionStep {token}"
+        arn = self._once(operation, request.get("ClientRequestToken", ""), answer)
+        return ActionResult({"PipelineExecutionArn": arn})
 
     def describe_pipeline_execution(self) -> ActionResult:
         """Answer with an execution's status and, when it failed, the reason."""

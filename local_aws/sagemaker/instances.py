@@ -35,11 +35,7 @@ def resource_config(host: str, hosts: list[str], kind: str) -> dict[str, Any]:
         "current_group_name": "homogeneousCluster",
         "hosts": hosts,
         "instance_groups": [
-            {
-                "instance_group_name": "homogeneousCluster",
-                "instance_type": kind,
-                "hosts": hosts,
-            }
+            {"instance_group_name": "homogeneousCluster", "instance_type": kind, "hosts": hosts}
         ],
         "network_interface_name": "eth0",
     }

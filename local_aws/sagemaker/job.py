@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from local_aws.background import BackgroundTask
 from local_aws.clock import now
-from local_aws.errors import JobFailed
+from local_aws.errors import JobFailed, internal_error
 
 ENDED = ("Completed", "Failed", "Stopped")
 
@@ -59,7 +59,7 @@ class Job(BackgroundTask):
         except JobFailed as error:
             self._finish("Failed", str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the job, visibly
-            self._finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            self._finish("Failed", internal_error(error))
 
     def _carry_out(self) -> None:
         """Execute the whole work of the job, and finish it. Raises JobFailed."""

@@ -73,8 +73,5 @@ class ModelsApi(ResourceChecks):
             raise AWSValidationException(
                 f"local AWS runs versions of one container; {package.arn} has {len(containers)}"
             )
-        environment = {
-            **containers[0].get("Environment", {}),
-            **definition.get("Environment", {}),
-        }
+        environment = {**containers[0].get("Environment", {}), **definition.get("Environment", {})}
         return ServedContainer.of({**containers[0], "Environment": environment})

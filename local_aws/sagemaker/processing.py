@@ -98,21 +98,21 @@ class ProcessingJob(ProgramJob):
 
     def _job_config(self) -> dict[str, Any]:
         """Return the content of processingjobconfig.json: the request, with every member."""
-        members = ("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "RoleArn")
-        given = {name: self._request.get(name) for name in members}
-        application = self._request["AppSpecification"]
+        members = (
+            "ProcessingInputs",
+            "ProcessingOutputConfig",
+            "ProcessingResources",
+            "StoppingCondition",
+            "NetworkConfig",
+            "RoleArn",
+        )
+        absent = {"ContainerEntrypoint": None, "ContainerArguments": None}
         return {
+            **{name: self._request.get(name) for name in members},
             "ProcessingJobArn": self.arn,
             "ProcessingJobName": self.name,
-            "AppSpecification": {
-                "ContainerEntrypoint": None,
-                "ContainerArguments": None,
-                **application,
-            },
+            "AppSpecification": absent | self._request["AppSpecification"],
             "Environment": self._request.get("Environment", {}),
-            "StoppingCondition": self._request.get("StoppingCondition"),
-            "NetworkConfig": self._request.get("NetworkConfig"),
-            **given,
         }
 
     def _container(self, roots: dict[str, Path]) -> ContainerSpec:

@@ -2,20 +2,13 @@
 
 from typing import Any
 
+from local_aws.definition.names import given_twice
 from local_aws.sagemaker.processing import ProcessingJob, instances
 from local_aws.sagemaker.resource_checks import ResourceChecks
-from local_aws.sagemaker.supported import (
-    given_twice,
-    null_characters,
-    unsupported,
-    wrong_instance_count,
-)
+from local_aws.sagemaker.supported import null_characters, unsupported, wrong_instance_count
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import (
-    ResourceInUseException,
-    ResourceNotFound,
-)
+from moto.sagemaker.exceptions import ResourceInUseException, ResourceNotFound
 
 PROCESSING_PATH = "/opt/ml/processing/"
 CLUSTER = "CreateProcessingJob.ProcessingResources.ClusterConfig"

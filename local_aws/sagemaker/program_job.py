@@ -81,16 +81,8 @@ class ProgramJob(Job):
     def _execute(self, spec: ContainerSpec, seconds: Mapping[str, float]) -> str | None:
         """Run the program on every host to its end.
 
-        Args:
-            spec: The container of each host.
-            seconds: How long the program may run, by the name of each limit.
-
-        Returns:
-            The name of the limit that ended it, or None.
-
-        Raises:
-            HostFailed: It ended by itself with another exit code than 0 on one host.
-            JobFailed: It could not be run.
+        `seconds` is how long it may run, by the name of each limit; the name of the limit that
+        ended it is returned. Raises HostFailed, or JobFailed when it could not be run.
         """
         if self._stop_requested.is_set():
             return None

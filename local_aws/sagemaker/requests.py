@@ -1,11 +1,11 @@
 """Requests to moto's SageMaker, checked as the service checks them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from local_aws.checked_requests import CheckedRequests
-from local_aws.iam.conditions import met
+from local_aws.iam.conditions import as_list, met
 from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.state import BackendState
 
@@ -41,11 +41,10 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
         iam = self.state.clients.client("iam")
         try:
             role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
-            statements = role["AssumeRolePolicyDocument"]["Statement"]
             trusted = any(
                 "sagemaker.amazonaws.com" in json.dumps(statement["Principal"])
                 and met(statement.get("Condition", {}), keys)
-                for statement in (statements if isinstance(statements, list) else [statements])
+                for statement in as_list(role["AssumeRolePolicyDocument"]["Statement"])
             )
         except iam.exceptions.NoSuchEntityException:
             trusted = False
@@ -54,6 +53,17 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
                 f"Could not assume role {arn}. Please ensure that the role exists and allows "
                 "principal 'sagemaker.amazonaws.com' to assume the role."
             )
+
+    def _once(self, operation: str, token: str, act: Callable[[], str]) -> str:
+        """Return the ARN that `act` returned for the first request with a ClientRequestToken.
+
+        The same request may be sent once more, at the same time too.
+        """
+        tokens, key = self.state.tokens, (operation, token)
+        with self.state.lock:
+            if key not in tokens:
+                tokens[key] = act()
+        return tokens[key]
 
     def _list(self, key: str, kind: str, resources: Mapping[str, Any]) -> ActionResult:
         """Answer a List call with a page of what `listed` selects of the resources."""

@@ -76,16 +76,12 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
                 sent = ("Content-Type", "Accept", CUSTOM_ATTRIBUTES)
                 headers = {key: self.headers[key] for key in sent if key in self.headers}
                 answer = server.invoke(self.body, headers)
-        except KeyError:
-            found = name in self.state.endpoints
-            what = (
-                f"Variant {self.headers.get(TARGET_VARIANT)} of endpoint" if found else "Endpoint"
-            )
-            return _error("ValidationError", f"{what} {name} of account {self._account} not found.")
-        except NotInService:
-            return _error(
-                "ValidationError", f"Endpoint {name} of account {self._account} not found."
-            )
+        except (KeyError, NotInService) as missing:
+            of_variant = isinstance(missing, KeyError) and name in self.state.endpoints
+            variant_name = self.headers.get(TARGET_VARIANT)
+            what = f"Variant {variant_name} of endpoint" if of_variant else "Endpoint"
+            text = f"{what} {name} of account {self.current_account} not found."
+            return _error("ValidationError", text)
         except Busy:
             return _error("ThrottlingException", "Rate exceeded")
         except NoResponse as error:
@@ -113,13 +109,8 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         return OPERATIONS[self.path.rpartition("/")[2]]
 
     def _determine_resource(self) -> str:
-        return (
-            f"arn:{self.partition}:sagemaker:{self.region}:{self._account}:endpoint/{self._name()}"
-        )
-
-    @property
-    def _account(self) -> str:
-        return str(self.current_account)
+        place = f"{self.region}:{self.current_account}:endpoint/{self._name()}"
+        return f"arn:{self.partition}:sagemaker:{place}"
 
     def _name(self) -> str:
         return str(self.path.split("/")[2])
@@ -131,9 +122,9 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         text = (
             f'Received {whose} error ({status}) from primary with message "{message}". See '
             f"{console}?region={self.region}#logEventViewer:group={group} in account "
-            f"{self._account} for more information."
+            f"{self.current_account} for more information."
         )
-        stream = f"arn:{self.partition}:logs:{self.region}:{self._account}:log-group:{group}"
+        stream = f"arn:{self.partition}:logs:{self.region}:{self.current_account}:log-group:{group}"
         more = {"OriginalStatusCode": status, "OriginalMessage": message, "LogStreamArn": stream}
         return _error("ModelError", text, 424, **more)
 

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from local_aws.definition.names import given_twice
 from local_aws.sagemaker.bayesian import Point, propose
 
 RANDOM, GRID, BAYESIAN = STRATEGIES = "Random", "Grid", "Bayesian"
@@ -38,7 +39,7 @@ def problems(config: Config, static: Values) -> list[str]:
     names = [each["Name"] for each in _all(config)]
     if not names:
         found.append("ParameterRanges are missing")
-    found += [f"{name}: given twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    found += [f"{name}: given twice" for name in given_twice(names)]
     found += [f"{name}: tuned and static" for name in names if name in static]
     for each in _all(config):
         if "Values" in each:

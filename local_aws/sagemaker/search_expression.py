@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.definition.conditions import COMPARISONS
+
 NUMBERS = ("integer", "long", "float", "double")
 TEXTS = ("string", "map")  # a map of texts, such as HyperParameters
-ORDERED: dict[str, Callable[[Any, Any], bool]] = {
-    "GreaterThan": operator.gt,
-    "GreaterThanOrEqualTo": operator.ge,
-    "LessThan": operator.lt,
-    "LessThanOrEqualTo": operator.le,
-}
+ORDERED = {kind: compare for kind, (_, compare) in COMPARISONS.items() if kind != "Equals"}
 
 Document = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.definition.expressions import Reference, resolve
+from local_aws.definition.parameters import defaults_of, resolve_defaults
 from local_aws.definition.step_types import STEP_TYPES
 from local_aws.definition.steps import all_steps
 from local_aws.sagemaker.request_members import REQUESTS
@@ -29,19 +29,12 @@ def unsupported(operation: str, request: dict[str, Any]) -> list[str]:
 
 def unsupported_steps(definition: dict[str, Any]) -> list[str]:
     """Return the same for the steps of a pipeline, with the defaults of its parameters."""
-    defaults = {
-        each["Name"]: each.get("DefaultValue", UNKNOWN) for each in definition.get("Parameters", [])
-    }
-
-    def default(reference: Reference) -> Any:
-        known = reference.kind == "Parameters"
-        return defaults[str(reference.path[0])] if known else UNKNOWN
-
+    defaults = defaults_of(definition)
     return [
         f"step {step['Name']}: {problem}"
         for step in all_steps(definition["Steps"])
         if (operation := STEP_TYPES[step["Type"]].operation) in REQUESTS
-        for problem in unsupported(operation, resolve(step["Arguments"], default))
+        for problem in unsupported(operation, resolve_defaults(step["Arguments"], defaults))
     ]
 
 
@@ -93,8 +86,3 @@ def null_characters(environment: dict[str, str]) -> list[str]:
         for name, value in environment.items()
         if "\0" in name + value
     ]
-
-
-def given_twice(names: list[str]) -> list[str]:
-    """Return the names that stand more than once in a list, in order."""
-    return sorted({name for name in names if names.count(name) > 1})

@@ -28,12 +28,7 @@ from local_aws.sagemaker.metrics import MetricPatterns
 from local_aws.sagemaker.opt_ml_tree import failure, fill_trees, store_results
 from local_aws.sagemaker.program_job import JobServices, ProgramJob
 from local_aws.sagemaker.secondary_status import SecondaryStatus
-from local_aws.sagemaker.training_request import (
-    SWITCHES,
-    container,
-    instances,
-    stopping_condition,
-)
+from local_aws.sagemaker.training_request import SWITCHES, container, instances, stopping_condition
 
 
 class JobStopped(Exception):

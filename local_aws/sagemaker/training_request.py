@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.account.account import SPOT_TRAINING, TRAINING, Usage
+from local_aws.definition.names import given_twice
 from local_aws.runners.runner import ContainerSpec
 from local_aws.sagemaker.instances import selected
 from local_aws.sagemaker.metrics import metric_problems
-from local_aws.sagemaker.supported import given_twice, null_characters
+from local_aws.sagemaker.supported import null_characters
 
 DEFAULT_STOPPING = {"MaxRuntimeInSeconds": 86_400}
 SWITCHES = (  # of the request, off unless given

@@ -10,14 +10,7 @@ from typing import Any
 
 from local_aws.errors import JobFailed
 from local_aws.partitions import partition_of
-from local_aws.sagemaker.s3 import (
-    is_inside,
-    key_below,
-    list_keys,
-    path_below,
-    put_file,
-    split_uri,
-)
+from local_aws.sagemaker.s3 import is_inside, key_below, list_keys, path_below, put_file, split_uri
 
 from botocore.exceptions import BotoCoreError
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -27,18 +20,8 @@ from moto.s3.models import s3_backends
 def download_prefix(s3: Any, uri: str, folder: Path, shard: tuple[int, int] = (0, 1)) -> int:
     """Store the objects under an S3 prefix as files in `folder`, which is made.
 
-    Args:
-        s3: The client of the job's role.
-        uri: The prefix.
-        folder: Where the files go.
-        shard: Number of the host, counted from 0, and of how many: a host gets its part of them,
-            possibly none.
-
-    Returns:
-        How many objects there are, for all hosts.
-
-    Raises:
-        JobFailed: They cannot be read or stored.
+    `shard` is the number of the host, counted from 0, and of how many: a host gets its part of the
+    objects, possibly none. Return how many there are, for all hosts. Raises JobFailed.
     """
     bucket, prefix = split_uri(uri)
     _check_region(s3, bucket, uri)

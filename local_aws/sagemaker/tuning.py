@@ -150,18 +150,3 @@ def objective(trial: Document) -> float:
     """Return the final value of a trial's objective metric. Raises KeyError when it has none."""
     value: float = trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
     return value
-
-
-SORTED: dict[str, Callable[[Document], Any]] = {
-    "Name": lambda trial: trial["TrainingJobName"],
-    "CreationTime": lambda trial: trial["CreationTime"],
-    "Status": lambda trial: trial["TrainingJobStatus"],
-    "FinalObjectiveMetricValue": objective,
-}
-
-
-def in_order(trials: list[Document], by: str, descending: bool) -> list[Document]:
-    """Sort as the List call does; by the objective, trials without one are left out."""
-    if by == "FinalObjectiveMetricValue":
-        trials = [trial for trial in trials if trial["ObjectiveStatus"] == "Succeeded"]
-    return sorted(trials, key=SORTED[by], reverse=descending)

@@ -2,16 +2,14 @@
 
 from typing import Any
 
+from local_aws.sagemaker.listing import listed
 from local_aws.sagemaker.search import candidates
 from local_aws.sagemaker.training_api import TrainingApi
-from local_aws.sagemaker.tuning import TuningJob, in_order
+from local_aws.sagemaker.tuning import TuningJob, objective
 from local_aws.sagemaker.tuning_request import problems, training_request
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import (
-    ResourceInUseException,
-    ResourceNotFound,
-)
+from moto.sagemaker.exceptions import ResourceInUseException, ResourceNotFound
 
 
 class TuningApi(TrainingApi):
@@ -50,13 +48,12 @@ class TuningApi(TrainingApi):
 
     def list_training_jobs_for_hyper_parameter_tuning_job(self) -> ActionResult:
         """Answer with a page of a tuning job's training jobs, sorted as on AWS."""
-        request = self._request()
-        trials = self._tuning_job().training_jobs()
-        if "StatusEquals" in request:
-            trials = [t for t in trials if t["TrainingJobStatus"] == request["StatusEquals"]]
-        descending = request.get("SortOrder", "Ascending") == "Descending"
-        trials = in_order(trials, request.get("SortBy", "Name"), descending)
-        return self._page("TrainingJobSummaries", trials)
+        request = {"SortBy": "Name", "SortOrder": "Ascending", **self._request()}
+        found = listed(self._tuning_job().training_jobs(), "TrainingJob", request)
+        if request["SortBy"] == "FinalObjectiveMetricValue":
+            judged = [each for each in found if each["ObjectiveStatus"] == "Succeeded"]
+            found = sorted(judged, key=objective, reverse=request["SortOrder"] == "Descending")
+        return self._page("TrainingJobSummaries", found)
 
     def list_hyper_parameter_tuning_jobs(self) -> ActionResult:
         """Answer with a page of tuning jobs."""

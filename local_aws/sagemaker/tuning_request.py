@@ -67,9 +67,5 @@ def training_request(request: Document, name: str, tuned: search.Values) -> Docu
         "TrainingJobName": name,
         **definition,
         **({"ResourceConfig": resources} if resources else {}),
-        "HyperParameters": {
-            **static,
-            **tuned,
-            "_tuning_objective_metric": objective["MetricName"],
-        },
+        "HyperParameters": {**static, **tuned, "_tuning_objective_metric": objective["MetricName"]},
     }

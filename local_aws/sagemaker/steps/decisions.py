@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from local_aws.definition.conditions import holds
 from local_aws.definition.expressions import as_text
-from local_aws.sagemaker.steps.conditions import holds
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
 

@@ -9,12 +9,6 @@ from local_aws.sagemaker.steps.step_run import POLL_SECONDS, StepFailed, StepRun
 
 from botocore import xform_name
 
-NOUNS = {  # as in Create<noun>, <noun>Name, <noun>Arn and <noun>Status
-    "Training": "TrainingJob",
-    "Processing": "ProcessingJob",
-    "Transform": "TransformJob",
-    "Tuning": "HyperParameterTuningJob",
-}
 TUNING_NAME_LENGTH = 32
 SUMMARIES = 50  # the training jobs that a TuningStep of AWS keeps
 
@@ -22,7 +16,7 @@ SUMMARIES = 50  # the training jobs that a TuningStep of AWS keeps
 def run_job(step: StepRun) -> dict[str, Any]:
     """Return the properties of the step: the answer of the Describe call of its job."""
     kind = step.definition["Type"]
-    noun = NOUNS[kind]
+    noun = step.type.operation.removeprefix("Create")  # as in <noun>Name, <noun>Arn, <noun>Status
     operation = xform_name(noun)
     request = step.create_request(*([TUNING_NAME_LENGTH] if kind == "Tuning" else []))
     answer = step.call("sagemaker", f"create_{operation}", **request)

@@ -4,8 +4,6 @@ from typing import Any
 
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
-from botocore.exceptions import ClientError
-
 
 def create_model(step: StepRun) -> dict[str, Any]:
     """Return the properties of the step: the answer of DescribeModel."""
@@ -24,11 +22,10 @@ def register_model(step: StepRun) -> dict[str, Any]:
     group = step.arguments.get("ModelPackageGroupName", "")
     if group and not group.startswith("arn:"):
         try:
-            step.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
-        except ClientError as error:
-            details = error.response["Error"]
-            if "already exists" not in details["Message"]:
-                raise StepFailed(f"{details['Code']}: {details['Message']}") from None
+            step.call("sagemaker", "create_model_package_group", ModelPackageGroupName=group)
+        except StepFailed as refusal:
+            if "already exists" not in str(refusal):
+                raise
     answer = step.call("sagemaker", "create_model_package", **step.arguments)
     arn = answer["ModelPackageArn"]
     step.update(Metadata={"RegisterModel": {"Arn": arn}})

@@ -1,18 +1,12 @@
 """OutputParameters of Lambda and Callback steps: declared in the definition, given at run time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from local_aws.definition.parameters import CONVERT
 from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
 LONGEST_VALUE = 1024  # as ListPipelineExecutionSteps shows it
-
-_CONVERT: dict[str, Callable[[Any], Any]] = {
-    "String": str,
-    "Integer": int,
-    "Float": float,
-    "Boolean": lambda value: {"true": True, "false": False}[str(value).lower()],
-}
 
 
 def output_parameters(step: StepRun, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +20,7 @@ def output_parameters(step: StepRun, given: Mapping[str, Any]) -> dict[str, Any]
         if name not in given:
             raise StepFailed(f"ClientError: the output parameter {name} is missing")
         try:
-            found[name] = _CONVERT[kind](given[name])
+            found[name] = CONVERT[kind](given[name])
         except (ValueError, TypeError, KeyError):
             raise StepFailed(
                 f"ClientError: the output parameter {name} is {given[name]!r}, not of type {kind}"

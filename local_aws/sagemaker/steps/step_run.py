@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.definition.step_types import STEP_TYPES, StepType
 from local_aws.definition.steps import Step
+from local_aws.errors import reason_of
 from local_aws.faults.injection import Faults
 from local_aws.sagemaker.callbacks import Callbacks
 
@@ -77,8 +79,7 @@ class StepRun:
         try:
             answer: dict[str, Any] = getattr(self.client(service), operation)(**request) or {}
         except ClientError as error:
-            details = error.response["Error"]
-            raise StepFailed(f"{details['Code']}: {details['Message']}") from None
+            raise StepFailed(reason_of(error)) from None
         return answer
 
     def create_request(self, longest: int = NAME_LENGTH) -> dict[str, Any]:
@@ -103,11 +104,7 @@ class StepRun:
             "sagemaker:pipeline-step-name": self.name,
         }
         added = [{"Key": key, "Value": value} for key, value in tags.items()]
-        return {
-            **request,
-            self.type.name_member: name,
-            "Tags": [*request.get("Tags", []), *added],
-        }
+        return {**request, self.type.name_member: name, "Tags": [*request.get("Tags", []), *added]}
 
     def wait(self, seconds: float) -> None:
         """Raise Stopped when the execution is to stop before."""
@@ -119,6 +116,19 @@ class StepRun:
                 raise Stopped
             self.sleep(POLL_SECONDS)
             waited += POLL_SECONDS
+
+
+def new_record(step: Step) -> dict[str, Any]:
+    """Return the record of a step that begins, as ListPipelineExecutionSteps shows it."""
+    return {
+        "StepName": step["Name"],
+        "StepDisplayName": step.get("DisplayName", step["Name"]),
+        "StepDescription": step.get("Description", ""),
+        "StartTime": now(),
+        "StepStatus": "Executing",
+        "Metadata": {},
+        "AttemptCount": 1,
+    }
 
 
 def _fit(text: str, end: str, longest: int) -> str:
