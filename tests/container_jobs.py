@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local_aws.tests.jobs import TrainingJobs, training_request
+from local_aws.tests.jobs import JobCalls, training_request
 from local_aws.tests.waiting import wait_for
 
 from container_engine import ROOT, Terminal, base_image, docker, remove_images
@@ -17,7 +17,7 @@ REPOSITORY = "hosts"
 PROGRAM = 'COPY host_program.py /\nENTRYPOINT ["python3", "/host_program.py"]\n'
 
 
-class Jobs(TrainingJobs):
+class Jobs(JobCalls):
     """Jobs in containers, with a repository of their own for the images."""
 
     def __init__(self, terminal: Terminal) -> None:

@@ -11,7 +11,7 @@ from container import contract
 from local_aws.account.account import Account
 from local_aws.sagemaker import opt_ml_tree, transfer
 from local_aws.service_model import violations
-from local_aws.tests.jobs import TrainingJobs, training_request
+from local_aws.tests.jobs import JobCalls, training_request
 from local_aws.tests.waiting import wait_for, wait_for_status
 from pipeline.data import Dataset, split_uri, upload
 from pipeline.image import resolve_image
@@ -32,7 +32,7 @@ from sagemaker.session import Session
 PREFIX = "training-tests"
 
 
-class Jobs(TrainingJobs):
+class Jobs(JobCalls):
     """Jobs of the project's program on its data."""
 
     def __init__(self, local_aws: ProjectAws, dataset: Dataset) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from container import contract
 from container.contract import CROSS_VALIDATION
 from local_aws.service_model import violations
+from local_aws.tests.jobs import JobCalls
 from local_aws.tests.waiting import wait_for
 from pipeline.data import Dataset
 from pipeline.local import ProjectAws
@@ -27,12 +28,14 @@ DEPTHS = {"Name": "max_depth", "MinValue": "1", "MaxValue": "8", "ScalingType": 
 QUICK = {"num_round": "5", contract.FOLDS: "3"}
 
 
-class Tuning:
+class Tuning(JobCalls):
     """Requests with working defaults, and the answers to them."""
 
+    kind = "HyperParameterTuning"
+
     def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs.clients)
         self.jobs = jobs
-        self.sagemaker = jobs.sagemaker
 
     def request(self, **changes: Any) -> dict[str, Any]:
         """`changes` are of the config or of the training job definition, by name."""
@@ -67,16 +70,7 @@ class Tuning:
         }
 
     def start(self, **changes: Any) -> str:
-        request = self.request(**changes)
-        self.sagemaker.create_hyper_parameter_tuning_job(**request)
-        name: str = request["HyperParameterTuningJobName"]
-        return name
-
-    def describe(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.sagemaker.describe_hyper_parameter_tuning_job(
-            HyperParameterTuningJobName=name
-        )
-        return answer
+        return self.create(self.request(**changes))
 
     def trials(self, name: str, **options: Any) -> list[dict[str, Any]]:
         answer = self.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
@@ -85,17 +79,13 @@ class Tuning:
         found: list[dict[str, Any]] = answer["TrainingJobSummaries"]
         return found
 
-    def wait(self, name: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            job = self.describe(name)
-            if job["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return job
-            running = job["TrainingJobStatusCounters"]["InProgress"]
-            most = job["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"]
-            assert running <= most
-            time.sleep(0.05)
-        raise AssertionError(f"still {job}")
+    def describe(self, name: str) -> dict[str, Any]:
+        """Never more jobs run than may."""
+        job = super().describe(name)
+        limits = job["HyperParameterTuningJobConfig"]["ResourceLimits"]
+        running = job["TrainingJobStatusCounters"]["InProgress"]
+        assert running <= limits["MaxParallelTrainingJobs"]
+        return job
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +198,7 @@ def test_a_tuning_job_can_be_stopped(tuning: Tuning) -> None:
     slow = {name: text for name, text in SLOW_TEXT.items() if name != "max_depth"}
     name = tuning.start(StaticHyperParameters={contract.FOLDS: "3", **slow})
     wait_for(lambda: tuning.trials(name))
-    tuning.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    tuning.stop(name)
     job = tuning.wait(name)
     assert job["HyperParameterTuningJobStatus"] == "Stopped"
     counters = job["TrainingJobStatusCounters"]
@@ -247,9 +237,9 @@ def test_the_training_jobs_of_a_moment_must_be_within_the_quota(tuning: Tuning) 
 
 def test_a_name_is_used_once_and_an_unknown_one_is_said(tuning: Tuning) -> None:
     request = tuning.request(ResourceLimits=limits(1, 1))
-    tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
+    tuning.create(request)
     with pytest.raises(ClientError, match="already exists"):
-        tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
+        tuning.create(request)
     with pytest.raises(ClientError, match="can't find a tuning job with the name nobody"):
         tuning.describe("nobody")
     assert tuning.wait(request["HyperParameterTuningJobName"])
@@ -263,7 +253,7 @@ def test_answers_are_answers_of_the_api(tuning: Tuning) -> None:
     """The request that comes back in the Describe answer is still a valid one."""
     request = tuning.request(ResourceLimits=limits(1, 1))
     assert violations("CreateHyperParameterTuningJob", request) == []
-    tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
+    tuning.create(request)
     job = tuning.wait(request["HyperParameterTuningJobName"])
     assert {name: job[name] for name in request} == request
 
@@ -368,4 +358,4 @@ def test_what_the_model_of_the_api_leaves_open_is_needed_here(
     request = tuning.request()
     del request[of][member]
     with pytest.raises(ClientError, match=f"{member} is missing"):
-        tuning.sagemaker.create_hyper_parameter_tuning_job(**request)
+        tuning.create(request)

@@ -9,6 +9,8 @@ from local_aws.clients import Clients
 from local_aws.ecr.images import put_image
 from local_aws.tests.waiting import wait_for_status
 
+from botocore import xform_name
+
 # The hyperparameter `do` is Python: what the program does, with `root` for /opt/ml.
 PROGRAM = """
 import json, os, pathlib
@@ -32,35 +34,46 @@ def training_request(role: str, image: str, output: str, **changes: Any) -> dict
     return request | changes
 
 
-class TrainingJobs:
-    """The answers to requests for training jobs."""
+class JobCalls:
+    """The calls for jobs of one kind, and their answers."""
+
+    kind = "Training"  # as in Create<kind>Job
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
         self.sagemaker = clients.client("sagemaker")
         self.s3 = clients.client("s3")
 
-    def create(self, request: dict[str, Any]) -> str:
-        """Create a job, and return its name."""
-        self.sagemaker.create_training_job(**request)
-        return str(request["TrainingJobName"])
-
-    def describe(self, name: str) -> dict[str, Any]:
-        """Return the answer of DescribeTrainingJob."""
-        answer: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+    def call(self, verb: str, **request: Any) -> dict[str, Any]:
+        """Return the answer of the operation <verb><kind>Job."""
+        operation = getattr(self.sagemaker, f"{verb}_{xform_name(self.kind)}_job")
+        answer: dict[str, Any] = operation(**request)
         return answer
 
+    def create(self, request: dict[str, Any]) -> str:
+        """Create a job, and return its name."""
+        self.call("create", **request)
+        return str(request[f"{self.kind}JobName"])
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return the answer of the Describe call."""
+        return self.call("describe", **{f"{self.kind}JobName": name})
+
+    def stop(self, name: str) -> None:
+        """Ask a job to stop."""
+        self.call("stop", **{f"{self.kind}JobName": name})
+
     def wait(self, name: str) -> dict[str, Any]:
-        """Return the answer of DescribeTrainingJob when the job has ended."""
-        return wait_for_status(lambda: self.describe(name), "TrainingJobStatus")
+        """Return the answer of the Describe call when the job has ended."""
+        return wait_for_status(lambda: self.describe(name), f"{self.kind}JobStatus")
 
-    def log(self, name: str, group: str = "/aws/sagemaker/TrainingJobs") -> list[str]:
+    def log(self, name: str) -> list[str]:
         """Return all lines of the job's log, none before there is one."""
-        return [line for lines in self.logs(name, group).values() for line in lines]
+        return [line for lines in self.logs(name).values() for line in lines]
 
-    def logs(self, name: str, group: str = "/aws/sagemaker/TrainingJobs") -> dict[str, list[str]]:
+    def logs(self, name: str) -> dict[str, list[str]]:
         """Return the lines of each of the job's hosts that has a log."""
-        logs = self.clients.client("logs")
+        logs, group = self.clients.client("logs"), f"/aws/sagemaker/{self.kind}Jobs"
         try:
             listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")
         except logs.exceptions.ResourceNotFoundException:
@@ -73,7 +86,7 @@ class TrainingJobs:
         return found
 
 
-class Jobs(TrainingJobs):
+class Jobs(JobCalls):
     """Jobs of PROGRAM, with a bucket, a role and an image of their own, or one that is given."""
 
     def __init__(self, clients: Clients, image: str = "") -> None:

@@ -5,7 +5,7 @@ import socket
 
 from local_aws.tests.conftest import ABSENT_IMAGE, BASE_IMAGE
 from local_aws.tests.jobs import Jobs
-from local_aws.tests.test_processing import GROUP, IN, OUT, Processing
+from local_aws.tests.test_processing import IN, OUT, Processing
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_each_image_is_run_as_its_entry_says(in_container: bool, processing: Pro
     )
     if in_container:
         request["AppSpecification"]["ImageUri"] = BASE_IMAGE
-    processing.sagemaker.create_processing_job(**request)
+    processing.create(request)
     job = processing.wait(request["ProcessingJobName"])
     assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
     assert job["ExitMessage"] == "value"
@@ -67,7 +67,7 @@ def test_a_jobs_own_command_may_change_the_files_of_its_channels(
 def test_an_image_that_the_engine_lacks_says_what_to_do(processing: Processing) -> None:
     request = processing.request("")
     request["AppSpecification"]["ImageUri"] = ABSENT_IMAGE
-    processing.sagemaker.create_processing_job(**request)
+    processing.create(request)
     job = processing.wait(request["ProcessingJobName"])
     assert job["FailureReason"].startswith("ClientError: Cannot pull algorithm container. ")
     assert f"docker pull {ABSENT_IMAGE}" in job["FailureReason"]
@@ -120,9 +120,9 @@ def test_a_program_in_a_container_calls_aws_as_the_role_of_its_job(
     )
     request["AppSpecification"]["ImageUri"] = BASE_IMAGE
     request["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = hosts
-    processing.sagemaker.create_processing_job(**request)
+    processing.create(request)
     job = processing.wait(request["ProcessingJobName"])
-    log = jobs.log(request["ProcessingJobName"], GROUP)
+    log = processing.log(request["ProcessingJobName"])
     assert job["ProcessingJobStatus"] == "Completed", (job, log)
     role = jobs.role.rpartition("/")[2]
     assert sum(f":assumed-role/{role}/SageMaker" in line for line in log) == hosts, log
@@ -135,9 +135,9 @@ def test_who_is_on_no_network_of_a_job_is_not_answered_at_the_bridge(
 ) -> None:
     request = processing.request("import os; print(os.environ['HTTPS_PROXY'])")
     request["AppSpecification"]["ImageUri"] = BASE_IMAGE
-    processing.sagemaker.create_processing_job(**request)
+    processing.create(request)
     processing.wait(request["ProcessingJobName"])
-    (line,) = processing.jobs.log(request["ProcessingJobName"], GROUP)
+    (line,) = processing.log(request["ProcessingJobName"])
     address, port = line.removeprefix("http://").split(":")
     with socket.create_connection((address, int(port)), 60, ("127.0.0.1", 0)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -5,25 +5,26 @@ import uuid
 from typing import Any
 
 from local_aws.runners.process import no_namespace
-from local_aws.tests.jobs import Jobs
-from local_aws.tests.waiting import wait_for, wait_for_status
+from local_aws.tests.jobs import JobCalls, Jobs
+from local_aws.tests.waiting import wait_for
 
 import pytest
 from botocore.exceptions import ClientError
 
-GROUP = "/aws/sagemaker/ProcessingJobs"
 IN, OUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
 
 if no_namespace():
     pytest.skip(f"no private /opt/ml: {no_namespace()}", allow_module_level=True)
 
 
-class Processing:
+class Processing(JobCalls):
     """Requests with working defaults, and the answers to them."""
 
+    kind = "Processing"
+
     def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs.clients)
         self.jobs = jobs
-        self.sagemaker = jobs.sagemaker
 
     def input(self, name: str, prefix: str, **changes: Any) -> dict[str, Any]:
         source = {
@@ -63,16 +64,7 @@ class Processing:
         return request | changes
 
     def start(self, do: str, *arguments: str, **changes: Any) -> str:
-        request = self.request(do, *arguments, **changes)
-        self.sagemaker.create_processing_job(**request)
-        return str(request["ProcessingJobName"])
-
-    def describe(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.sagemaker.describe_processing_job(ProcessingJobName=name)
-        return answer
-
-    def wait(self, name: str) -> dict[str, Any]:
-        return wait_for_status(lambda: self.describe(name), "ProcessingJobStatus")
+        return self.create(self.request(do, *arguments, **changes))
 
     def objects(self, prefix: str) -> dict[str, bytes]:
         listed = self.jobs.s3.list_objects_v2(Bucket=self.jobs.bucket, Prefix=prefix)
@@ -115,7 +107,7 @@ def test_a_job_goes_from_inputs_in_s3_to_outputs_in_s3(processing: Processing) -
         processing.input("code", "script/run.py"),
     ]
     request["ProcessingOutputConfig"] = {"Outputs": [processing.output("report", "reports")]}
-    processing.sagemaker.create_processing_job(**request)
+    processing.create(request)
     job = processing.wait(request["ProcessingJobName"])
     assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
     assert job["ExitMessage"] == "4 rows"
@@ -124,7 +116,7 @@ def test_a_job_goes_from_inputs_in_s3_to_outputs_in_s3(processing: Processing) -
     stored = processing.objects("reports/")
     assert list(stored) == ["deep/rows.json"]
     assert json.loads(stored["deep/rows.json"]) == [4, ["--size", "0.2"], "value"]
-    logs = processing.jobs.log(job["ProcessingJobName"], GROUP)
+    logs = processing.log(job["ProcessingJobName"])
     assert logs == [f"{job['ProcessingJobName']} data ['algo-1']"]
 
 
@@ -154,9 +146,7 @@ def test_a_continuous_output_is_stored_at_the_end_and_said_so(processing: Proces
     assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
     assert job["ExperimentConfig"] == {"ExperimentName": "mine"}
     assert processing.objects("cont/") == {"x": b"x"}
-    assert sorted(
-        processing.jobs.log(name, GROUP)[0].partition(": not carried out here: ")[2].split(", ")
-    ) == [
+    assert sorted(processing.log(name)[0].partition(": not carried out here: ")[2].split(", ")) == [
         "ExperimentConfig",
         "ProcessingOutputConfig.Outputs.S3Output.S3UploadMode Continuous",
     ]
@@ -164,8 +154,8 @@ def test_a_continuous_output_is_stored_at_the_end_and_said_so(processing: Proces
 
 def test_a_job_can_be_stopped(processing: Processing) -> None:
     name = processing.start("import time; print('begun', flush=True); time.sleep(600)")
-    wait_for(lambda: "begun" in processing.jobs.log(name, GROUP))
-    processing.sagemaker.stop_processing_job(ProcessingJobName=name)
+    wait_for(lambda: "begun" in processing.log(name))
+    processing.stop(name)
     assert processing.wait(name)["ProcessingJobStatus"] == "Stopped"
 
 
@@ -173,7 +163,7 @@ def test_a_job_that_takes_too_long_is_stopped_and_said_so(processing: Processing
     do = "import time; time.sleep(600)"
     name = processing.start(do, StoppingCondition={"MaxRuntimeInSeconds": 1})
     assert processing.wait(name)["ProcessingJobStatus"] == "Stopped"
-    assert "MaxRuntimeExceeded: SIGTERM now" in processing.jobs.log(name, GROUP)[-1]
+    assert "MaxRuntimeExceeded: SIGTERM now" in processing.log(name)[-1]
 
 
 def test_jobs_are_listed_by_name_and_status(processing: Processing) -> None:
@@ -251,7 +241,7 @@ def test_processing_jobs_beyond_the_quota_are_refused_until_one_ends(
         "with current utilization of 4 Instances and a request delta of 1 Instances."
     ) in str(caught.value)
     for name in running:
-        processing.sagemaker.stop_processing_job(ProcessingJobName=name)
+        processing.stop(name)
     for name in running:
         assert processing.wait(name)["ProcessingJobStatus"] == "Stopped"
     assert processing.wait(processing.start("", **small))["ProcessingJobStatus"] == "Completed"
