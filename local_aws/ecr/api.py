@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from local_aws.iam.authorization import Authorization, Principal, caller
 from local_aws.partitions import registry_host
 
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 from moto.ecr.responses import ECRResponse
 
@@ -46,7 +46,7 @@ class LocalEcr(ECRResponse):
             here = urlsplit(self.uri)
             url = f"{here.scheme}://{here.netloc}{self.layer_path}{digest}"
         else:
-            raise ServiceException("LayersNotFoundException", f"The layer {digest} does not exist")
+            raise JsonRESTError("LayersNotFoundException", f"The layer {digest} does not exist")
         return ActionResult({"downloadUrl": url, "layerDigest": digest})
 
     def get_authorization_token(self) -> ActionResult:

@@ -76,6 +76,12 @@ def test_an_operation_of_another_protocol_that_is_not_there(
         ("codebuild", "CodeBuild_20161006.StartBuild", {}, "InvalidInput"),
         ("codebuild", "CodeBuild_20161006.BatchGetBuilds", {"ids": "a"}, "InvalidInput"),
         (
+            "ecr",
+            "AmazonEC2ContainerRegistry_V20150921.GetDownloadUrlForLayer",
+            {"repositoryName": "nobodys", "layerDigest": f"sha256:{0:064}"},
+            "LayersNotFound",
+        ),
+        (
             "cloudtrail",
             "CloudTrail_20131101.LookupEvents",
             {"NextToken": "abc"},
@@ -83,7 +89,7 @@ def test_an_operation_of_another_protocol_that_is_not_there(
         ),
     ],
 )
-def test_a_member_of_another_type(
+def test_a_member_of_another_type_or_of_nothing_that_is_there(
     service: str, target: str, body: dict[str, Any], code: str, post: Post
 ) -> None:
     status, answer = post(service, target, json.dumps(body).encode())
