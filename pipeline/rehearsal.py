@@ -43,7 +43,7 @@ def _approved_version(settings: Settings) -> Iterator[None]:
     console = make_console()
     with cli.at_local_aws(settings):
         with stages(console) as stage:
-            arguments = upsert_and_start.parse_arguments([])
+            arguments = upsert_and_start.parse_arguments(["--local"])
             upsert_and_start.train(settings, arguments, console, stage)
         session, stack = connect(settings)
         sagemaker = session.client("sagemaker")
