@@ -16,8 +16,6 @@ from pipeline import cli, rehearsal
 from pipeline.bootstrap import connect
 from pipeline.data import prepare
 from pipeline.diagnosis import diagnose
-from pipeline.evidence.scoring import load_artifact
-from pipeline.execution.archive import download_artifact
 from pipeline.serving.configuration import (
     configuration_before,
     make_configuration,
@@ -25,7 +23,7 @@ from pipeline.serving.configuration import (
 )
 from pipeline.serving.cost import describe_cost
 from pipeline.serving.endpoint import NotServed, deploy, endpoint_name, find_served, move
-from pipeline.serving.smoke import known_rows, make_smoke_test
+from pipeline.serving.smoke import make_smoke_test
 from pipeline.serving.versions import APPROVED, describe_version, find_version
 from pipeline.settings import Settings
 from pipeline.terminal import say
@@ -45,14 +43,14 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
     served = find_served(sagemaker, name)
     number, before = arguments.version, ""
     if arguments.rollback:
+        if number is not None:
+            raise InputError("--version: --rollback finds it itself", "give one of the two")
         before = configuration_before(sagemaker, served.configuration) if served else ""
         if not before:
             raise InputError(f"{name}: no version was served before", "deploy one with --version N")
         number = describe_version(sagemaker, model_package(sagemaker, before)).number
     version = find_version(sagemaker, stack.model_package_group, number, APPROVED)
-    artifact = load_artifact(download_artifact(session.client("s3"), version.model_uri))
-    runtime = session.client("sagemaker-runtime")
-    smoke = make_smoke_test(runtime, artifact, known_rows(prepare(settings)))
+    smoke = make_smoke_test(session, version, prepare(settings))
     try:
         if arguments.rollback:
             move(sagemaker, name, before, smoke)

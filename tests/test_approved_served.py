@@ -136,6 +136,8 @@ def test_only_approved_versions_are_served_and_a_rollback_goes_back(
     with pytest.raises(ClientError, match="Could not find"):
         sagemaker.describe_endpoint(EndpointName=CANDIDATE)
 
+    assert deploy_model.main(["--rollback", "--version", second]) == 2
+    assert "hint: give one of the two" in capsys.readouterr().err
     assert deploy_model.main(["--rollback"]) == 0
     assert number_served(sagemaker) == int(first)
     assert deploy_model.main(["--rollback"]) == 2

@@ -11,7 +11,6 @@ from pipeline.execution.archive import download_artifact
 from pipeline.serving.versions import Version
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 RESAMPLES = 1000
@@ -39,12 +38,6 @@ def compare(s3: Any, version: Version, served: Version | None) -> str:
             f"served: {low:+.4f} to {high:+.4f} (95 %, bootstrap)"
         )
     return "\n".join(lines)
-
-
-def served_auc(s3: Any, served: Version, validation: pd.DataFrame) -> float:
-    """Return the AUC of the version that is served on other validation rows."""
-    scores = load_artifact(download_artifact(s3, served.model_uri)).score(validation)
-    return float(evaluate(validation[LABEL].to_numpy(), scores)["auc"])
 
 
 def auc_difference(

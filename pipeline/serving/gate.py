@@ -2,8 +2,11 @@
 
 from container.contract import VALIDATION_CHANNEL
 from container.reading import read_rows
+from container.schema import LABEL
 from pipeline.data import Dataset
-from pipeline.serving.comparison import served_auc
+from pipeline.evidence.metrics import evaluate
+from pipeline.evidence.scoring import load_artifact
+from pipeline.execution.archive import download_artifact
 from pipeline.serving.endpoint import endpoint_name, find_served
 from pipeline.settings import Settings
 
@@ -19,6 +22,8 @@ def with_served_auc(session: boto3.Session, settings: Settings, dataset: Dataset
     if served is None:
         return settings
     rows = read_rows(dataset.channels[VALIDATION_CHANNEL], labelled=True)
-    auc = round(served_auc(session.client("s3"), served.version, rows), 6)  # as in the job's log
+    artifact = load_artifact(download_artifact(session.client("s3"), served.version.model_uri))
+    measured = evaluate(rows[LABEL].to_numpy(), artifact.score(rows))["auc"]
+    auc = round(measured, 6)  # as in the job's log
     least = max(settings.min_validation_auc, auc)
     return settings.model_copy(update={"min_validation_auc": least})

@@ -1,31 +1,32 @@
 """A few known rows, sent to an endpoint: its answer must be that of the artifact, to the digit."""
 
-from typing import Any
-
-from container.artifact import Artifact
 from container.contract import VALIDATION_CHANNEL
 from container.predict import READERS, WRITERS
 from container.reading import read_rows
 from container.schema import LABEL
 from pipeline.data import Dataset
+from pipeline.evidence.scoring import load_artifact
+from pipeline.execution.archive import download_artifact
 from pipeline.serving.endpoint import NotServed, Smoke
+from pipeline.serving.versions import Version
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 MEDIA_TYPE = "application/jsonlines"
 ROWS = 5
 
 
-def known_rows(dataset: Dataset) -> bytes:
-    """Return the first validation rows without their label, as JSON lines."""
-    rows = read_rows(dataset.channels[VALIDATION_CHANNEL], labelled=True).head(ROWS)
-    text: str = rows.drop(columns=LABEL).to_json(orient="records", lines=True)
-    return text.encode()
+def make_smoke_test(session: boto3.Session, version: Version, dataset: Dataset) -> Smoke:
+    """Return a function that compares an endpoint's answer with that of the version's artifact.
 
-
-def make_smoke_test(runtime: Any, artifact: Artifact, rows: bytes) -> Smoke:
-    """Return a function that compares an endpoint's answer with the artifact's own."""
+    Both score the first validation rows, without their label.
+    """
+    known = read_rows(dataset.channels[VALIDATION_CHANNEL], labelled=True).head(ROWS)
+    rows = known.drop(columns=LABEL).to_json(orient="records", lines=True).encode()
+    artifact = load_artifact(download_artifact(session.client("s3"), version.model_uri))
     expected = WRITERS[MEDIA_TYPE](artifact.score(READERS[MEDIA_TYPE](rows)).tolist())
+    runtime = session.client("sagemaker-runtime")
 
     def smoke(name: str) -> None:
         try:
