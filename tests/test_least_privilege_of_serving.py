@@ -1,7 +1,8 @@
 """Train, approve, deploy, score and roll back as four persons, on a local AWS that enforces IAM.
 
 Each has the policies of build/infrastructure.yml that docs/settings.md names, and nothing else:
-what is asked for is allowed, and what is allowed is asked for, or stays for a reason.
+what is asked for is allowed, and what is allowed is asked for, or stays for a reason. Once without
+any setting of a company, and once with all of them.
 """
 
 import contextlib
@@ -19,7 +20,8 @@ import pytest
 from conftest import serving
 from container_engine import administrator, write_settings
 from least_privilege import OPERATOR, PIPELINE, Call, Permission, Rehearsal
-from test_build_template import listed, policies
+from test_build_template import EVERYTHING, RESOURCES, listed, policies
+from test_least_privilege_of_settings import STACK, prepare
 
 APPROVER, DEPLOYER, SCORER, MODEL = "approver", "deployer", "scorer", "model"
 CONFIG = ["--config", "pipeline.yaml"]
@@ -53,29 +55,43 @@ STAYS = {
     },
     Permission(DEPLOYER, "FindPrices", "pricing:GetProducts"): "for an endpoint on an instance",
     Permission(PIPELINE, "ScoreInBatches", "sagemaker:StopTransformJob"): "for Ctrl-C",
+    Permission(DEPLOYER, "UseTheKey", "kms:CreateGrant"): "for an endpoint's volume",
+    Permission(DEPLOYER, "UseTheKey", "kms:DescribeKey"): "for an endpoint's volume",
 }
 
 
 @dataclass
 class Proof:
+    resources: dict[str, dict[str, object]]  # of the template, as it was deployed
     codes: dict[str, int]
     calls: list[Call]
     scored: Path
     pages: list[str]  # of the runs
 
 
-@pytest.fixture(scope="module")
-def proof(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Proof]:
+@pytest.fixture(scope="module", params=["nothing set", "everything set"])
+def proof(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, settings: Settings
+) -> Iterator[Proof]:
     folder = tmp_path_factory.mktemp("serving")
-    write_settings(folder / "pipeline.yaml", settings.base_image)
     with serving(folder, "--enforce-iam") as environment:
-        yield rehearse(environment, folder)
+        if request.param == "everything set":
+            prepare(environment, folder)
+            yield rehearse(environment, folder, STACK, EVERYTHING)
+        else:
+            write_settings(folder / "pipeline.yaml", settings.base_image)
+            yield rehearse(environment, folder, settings.stack_name, RESOURCES)
 
 
-def rehearse(environment: dict[str, str], folder: Path) -> Proof:
+def rehearse(
+    environment: dict[str, str],
+    folder: Path,
+    stack_name: str,
+    resources: dict[str, dict[str, object]],
+) -> Proof:
     clients = administrator(environment)
     cloudformation, iam = clients.client("cloudformation"), clients.client("iam")
-    described = cloudformation.describe_stacks(StackName="titanic-pipeline")["Stacks"][0]
+    described = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
     persons = {}
     for name, own in POLICIES.items():
@@ -88,7 +104,7 @@ def rehearse(environment: dict[str, str], folder: Path) -> Proof:
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         }
     begun = datetime.now(UTC)
-    rehearsal = Rehearsal(environment, folder, "pipeline.yaml")
+    rehearsal = Rehearsal(environment, folder, "pipeline.yaml", stack_name)
     rows = folder / "rows.csv"
     rows.write_text(
         "pclass,sex,age,sibsp,parch,fare,embarked,name,ticket,cabin\n1,f,30,0,0,80,S,a,b,c\n"
@@ -109,7 +125,7 @@ def rehearse(environment: dict[str, str], folder: Path) -> Proof:
     codes["roll back"] = step(DEPLOYER, deploy_model.main, "--rollback")
     codes["score"] = step(SCORER, score.main, str(rows))
     pages = [path.read_text("utf-8") for path in folder.glob("runs/*/report.md")]
-    return Proof(codes, rehearsal.calls(begun), folder / "rows-scored.csv", pages)
+    return Proof(resources, codes, rehearsal.calls(begun), folder / "rows-scored.csv", pages)
 
 
 def test_every_step_is_allowed_and_only_an_unapproved_version_is_refused(proof: Proof) -> None:
@@ -140,7 +156,7 @@ def test_what_is_allowed_is_asked_for(principal: str, resource: str, proof: Proo
     asked = [call for call in proof.calls if call.principal in who]
     unused = [
         Permission(principal, statement["Sid"], action)
-        for statement in policies(resource)
+        for statement in policies(resource, proof.resources)
         for action in listed(statement["Action"])
         if statement["Sid"] == OF_SERVING.get(principal, statement["Sid"])
         and not any(call.action == action for call in asked)
