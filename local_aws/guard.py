@@ -45,6 +45,7 @@ CODES = {  # source: "Common Errors" of the APIs; "List of error codes", S3 API 
 }
 TOO_SKEWED = "The difference between the request time and the current time is too large."
 CLOSED = ("/moto-api", "/latest/meta-data/", "/latest/api/", "/favicon.ico")
+NO_ROUTE = b"<!doctype html>"  # the start of Flask's page where no operation has a path
 OF_BROWSERS = ("HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE")
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -70,7 +71,7 @@ class Guard:
         answer = self._answer(environ)
         if answer is None:
             try:
-                return self._application(environ, _without_cors(start_response))
+                return self._forward(environ, start_response)
             except Exception as fault:
                 log.debug("on %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"], exc_info=True)
                 answer = _unable(environ, fault)
@@ -79,6 +80,26 @@ class Guard:
         headers += [("x-amzn-RequestId", secrets.token_hex(16)), ("Connection", "close")]
         start_response(f"{status} {'OK' if status == 200 else 'Refused'}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _forward(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Let moto answer. Raises NotImplementedError when it has no operation on this path."""
+        held: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            kept = [each for each in headers if not each[0].lower().startswith("access-control-")]
+            if not status.startswith("404"):
+                return start_response(status, kept, *rest)
+            held.append((status, kept))
+            return None
+
+        chunks = self._application(environ, start)
+        if not held:
+            return chunks
+        body = b"".join(chunks)
+        if body.startswith(NO_ROUTE):
+            raise NotImplementedError(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+        start_response(*held[0])
+        return [body]
 
     def _answer(self, environ: dict[str, Any]) -> Answer | None:
         """Return what is answered in place of moto, if anything is."""
@@ -207,11 +228,3 @@ def _read_body(environ: dict[str, Any]) -> bytes:
     body: bytes = environ["wsgi.input"].read(int(length)) if length.isdecimal() else b""
     environ["wsgi.input"] = io.BytesIO(body)
     return body
-
-
-def _without_cors(start_response: Any) -> Any:
-    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-        kept = [each for each in headers if not each[0].lower().startswith("access-control-")]
-        return start_response(status, kept, *rest)
-
-    return start

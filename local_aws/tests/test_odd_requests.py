@@ -64,6 +64,13 @@ def test_an_operation_of_another_protocol_that_is_not_there(
     assert b"NoSuchOperation" in answer
 
 
+def test_an_operation_with_a_path_of_its_own_that_is_not_there(jobs: Jobs) -> None:
+    message = "does not support GET /2020-04-22/code-signing-configs of lambda"
+    with pytest.raises(ClientError, match=message) as error:
+        jobs.clients.client("lambda").list_code_signing_configs()
+    assert error.value.response["Error"]["Code"] == "UnknownOperationException"
+
+
 @pytest.mark.parametrize(
     ("service", "target", "body", "code"),
     [
