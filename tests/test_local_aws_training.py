@@ -28,6 +28,7 @@ from present_image import TAG
 from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.session import Session
+from sagemaker.utilities import search_expression
 
 PREFIX = "training-tests"
 
@@ -347,6 +348,11 @@ def test_the_sdks_own_fit_waits_and_shows_the_log(
     attached = attach(estimator._current_job_name, estimator.sagemaker_session)
     assert attached.model_data == estimator.model_data
     assert attached.hyperparameters() == {"num_round": "30"}
+    words: Any = search_expression
+    named = words.Filter("TrainingJobName", words.Operator.EQUALS, estimator._current_job_name)
+    expression = words.SearchExpression(filters=[named]).to_boto()
+    (found,) = estimator.sagemaker_session.search("TrainingJob", expression)["Results"]
+    assert found["TrainingJob"]["TrainingJobStatus"] == "Completed"
 
 
 def test_the_sdks_own_fit_raises_with_the_reason(jobs: Jobs, settings: Settings) -> None:
