@@ -1,4 +1,4 @@
-"""Write the evidence page of an execution: `python pipeline/report.py [EXECUTION_ARN | latest]`.
+"""Write the evidence page of an execution.
 
 Everything on it is read back: from the services, from the artifact, which is scored again, and from
 this checkout. The page lies in runs/<execution id>/ with its pictures, and with report.zip, which
@@ -124,10 +124,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="?",
         default="latest",
         metavar="EXECUTION_ARN",
-        help="of an execution that has ended; or latest, the last one of pipeline_name (default)",
+        help="of an execution that has ended [default: latest, the last one of pipeline_name]",
     )
     parser.add_argument(
-        "--language", choices=LANGUAGES, default="en", help="of the page (default: en)"
+        "--language", choices=LANGUAGES, default="en", help="of the page [default: en]"
     )
     given = parser.parse_args(argv)
 

@@ -366,7 +366,7 @@ def test_the_smallest_instance_is_proved_by_what_aws_says(run: Run) -> None:
     page = run.page_again()
     assert "| pass | The job completed on ml.m5.large, the smallest usable" in line_of(page, point)
     assert (
-        "of 225 training instance types, ml.m5.large (8192 MiB, 0.115 USD an hour, quota 15, "
+        "of 225 training instance types, ml.m5.large (8,192 MiB, 0.115 USD an hour, quota 15, "
         in page
     )
     assert f"peak memory is {run.record['peak_memory_mib']} MiB; 2 times that must fit" in page
@@ -430,15 +430,16 @@ def test_failed_runs_and_their_diagnosis_are_the_troubleshooting_log(run: Run) -
     }
     (folder / "run.json").write_text(json.dumps(failed), encoding="utf-8")
     page = run.page_again()
+    ended = failed["ended_at"][:19].replace("T", " ")
     assert (
-        f"| `failedfailed` | {failed['ended_at'][:19]} | Failed, Train | "
+        f"| `failedfailed` | {ended} | Failed, Train | "
         "`AlgorithmError: a \\| b validation:auc 0.6 is below MinValidationAuc 0.7` | "
         "`quality-gate` |"
     ) in page
     assert "Recorded runs of this pipeline in `runs/`: 2, of which 1 did not succeed." in page
     old = {key: failed[key] for key in ("region", "pipeline_arn", "ended_at")}
     (folder / "run.json").write_text(json.dumps(old), encoding="utf-8")
-    assert f"| {failed['ended_at'][:19]} | not read, - | not read | - |" in run.page_again()
+    assert f"| {ended} | not read, - | not read | - |" in run.page_again()
     (folder / "run.json").write_text("{}", encoding="utf-8")
     assert "The recorded runs could not be read." in run.page_again()
     shutil.rmtree(folder)

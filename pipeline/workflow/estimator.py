@@ -37,8 +37,8 @@ def build_estimator(
         hyperparameters=dict(hyperparameters),
         environment=dict(environment or {}),
         metric_definitions=[
-            {"Name": contract.metric_name(each), "Regex": contract.metric_regex(each)}
-            for each in contract.METRICS
+            {"Name": contract.metric_name(m), "Regex": contract.metric_regex(m)}
+            for m in contract.METRICS
         ],
         output_path=f"s3://{stack.bucket}/models/{settings.prefix}",
         volume_size=settings.volume_size_gb,  # the SDK's default is 30 GB
