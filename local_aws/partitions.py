@@ -38,14 +38,8 @@ def partition_of(region: str) -> str:
 
 def domain_of(region: str) -> str:
     """Return the domain of the endpoints of a region, such as amazonaws.com."""
-    name = partition_of(region)
-    found = (
-        partition["outputs"]["dnsSuffix"]
-        for partition in LOADER.load_data("partitions")["partitions"]
-        if partition["id"] == name
-    )
-    domain: str = next(found)
-    return domain
+    name, every = partition_of(region), LOADER.load_data("partitions")["partitions"]
+    return next(str(each["outputs"]["dnsSuffix"]) for each in every if each["id"] == name)
 
 
 def registry_host(account: str, region: str) -> str:

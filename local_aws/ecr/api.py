@@ -6,10 +6,11 @@ Moto's, with logins to the registry that tell who logged in, and layers that can
 import base64
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from local_aws.clock import now
 from local_aws.iam.authorization import Authorization, Principal, caller
 from local_aws.partitions import registry_host
 
@@ -55,7 +56,7 @@ class LocalEcr(ECRResponse):
         self.logins[password] = caller(self) if self.authorization else None
         login = {
             "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
-            "expiresAt": datetime.now(UTC) + timedelta(hours=LOGIN_HOURS),
+            "expiresAt": now() + timedelta(hours=LOGIN_HOURS),
             "proxyEndpoint": f"https://{registry_host(self.current_account, self.region)}",
         }
         return ActionResult({"authorizationData": [login]})

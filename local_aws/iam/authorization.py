@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
+from local_aws.clock import now
 from local_aws.iam import key_policies
 from local_aws.iam.conditions import Context, as_list, met, request_keys
 from local_aws.iam.resources import resource_of
@@ -100,7 +101,7 @@ class Authorization:
                 ALLOWED if key_policies.names(resource, principal.arn, action) else "implicitDeny"
             )
         allowed = decided == ALLOWED
-        self.calls.append(Call(datetime.now(UTC), principal.arn, action, resource, allowed))
+        self.calls.append(Call(now(), principal.arn, action, resource, allowed))
         if allowed:
             return None
         why = (

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote
 
+from local_aws.clock import now
 from local_aws.iam.signing_time import FORMAT, wrong_time
 from local_aws.partitions import bucket_in
 
@@ -187,7 +188,7 @@ def _check_time(problem: Callable[[str], str | None], signed_at: str) -> None:
 
 def _expired(signed_at: str, seconds: str) -> str | None:
     signed = datetime.strptime(signed_at, FORMAT).replace(tzinfo=UTC)
-    over = datetime.now(UTC) > signed + timedelta(seconds=int(seconds))
+    over = now() > signed + timedelta(seconds=int(seconds))
     return "Request has expired" if over else None
 
 

@@ -15,17 +15,11 @@ def wrong_time(signed_at: str, now: datetime | None = None) -> str | None:
     """Return what AWS says of a signature's time (X-Amz-Date), or None when it is right."""
     now = now or datetime.now(UTC)
     signed = datetime.strptime(signed_at, FORMAT).replace(tzinfo=UTC)
+    oldest, latest = (f"{limit:{FORMAT}}" for limit in (now - OLDEST, now + EARLIEST))
     if signed < now - OLDEST:
-        return f"Signature expired: {_ago(signed_at, 'earlier', now, -OLDEST)}"
+        late = f"{signed_at} is now earlier than {oldest} ({now:{FORMAT}} - 15 min.)"
+        return f"Signature expired: {late}"
     if signed > now + EARLIEST:
-        return f"Signature not yet current: {_ago(signed_at, 'later', now, EARLIEST)}"
+        early = f"{signed_at} is still later than {latest} ({now:{FORMAT}} + 5 min.)"
+        return f"Signature not yet current: {early}"
     return None
-
-
-def _ago(signed_at: str, than: str, now: datetime, limit: timedelta) -> str:
-    sign, still = ("-", "now") if limit < timedelta(0) else ("+", "still")
-    minutes = abs(limit) // timedelta(minutes=1)
-    return (
-        f"{signed_at} is {still} {than} than {(now + limit).strftime(FORMAT)} "
-        f"({now.strftime(FORMAT)} {sign} {minutes} min.)"
-    )

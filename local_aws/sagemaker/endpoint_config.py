@@ -7,10 +7,11 @@ Serverless Inference" in the developer guide.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from local_aws.account.account import ENDPOINT, Usage
+from local_aws.clock import now
 from local_aws.definition.names import given_twice
 from local_aws.sagemaker.job import without_tags
 from local_aws.sagemaker.model import Model
@@ -24,7 +25,7 @@ class EndpointConfig:
 
     arn: str
     request: Mapping[str, Any]  # CreateEndpointConfig's
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    created: datetime = field(default_factory=now)
 
     @property
     def name(self) -> str:

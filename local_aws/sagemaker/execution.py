@@ -122,9 +122,8 @@ class Execution(BackgroundTask):
         """Change display name, description or parallelism, as UpdatePipelineExecution does."""
         with self._changed:
             self._request |= {name: request[name] for name in DESCRIBED if name in request}
-            if "ParallelismConfiguration" in request:
-                most = request["ParallelismConfiguration"]["MaxParallelExecutionSteps"]
-                self._most_parallel = most
+            if limits := request.get("ParallelismConfiguration"):
+                self._most_parallel = limits["MaxParallelExecutionSteps"]
             self.last_modified = now()
             self._changed.notify_all()
 
@@ -182,11 +181,9 @@ class Execution(BackgroundTask):
         schedule = Schedule(self._definition)
         by_name = {step["Name"]: step for step in all_steps(self._definition)}
         for record in self._steps:
-            name = record["StepName"]
-            taken = (
-                taken_branch(by_name[name], self.values.results[name]) if name in by_name else []
-            )
-            schedule.end(name, taken)
+            step = by_name.get(record["StepName"])  # None: it is not selected
+            taken = taken_branch(step, self.values.results[step["Name"]]) if step else []
+            schedule.end(record["StepName"], taken)
         return schedule
 
     def _run_steps(self, schedule: Schedule) -> None:

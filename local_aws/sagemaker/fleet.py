@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.faults.injection import CAPACITY_ERROR, NO_CAPACITY
 from local_aws.sagemaker.endpoint_config import EndpointConfig
@@ -38,7 +39,7 @@ class Variant:
     request: Mapping[str, Any]
     model: Model
     weight: float
-    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    begun: datetime = field(default_factory=now)
     in_flight: int = 0
 
     @property

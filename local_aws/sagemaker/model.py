@@ -7,10 +7,11 @@ import shutil
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.errors import JobFailed
 from local_aws.sagemaker.job import without_tags
 from local_aws.sagemaker.opt_ml_tree import download
@@ -46,7 +47,7 @@ class Model:
     arn: str
     request: Mapping[str, Any]  # CreateModel's
     container: ServedContainer
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    created: datetime = field(default_factory=now)
 
     @property
     def name(self) -> str:

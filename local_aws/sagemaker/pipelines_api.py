@@ -1,9 +1,9 @@
 """Pipelines: moto stores them; definitions are checked, also those that lie in S3."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.definition.validation import parse_definition
 from local_aws.sagemaker.requests import SageMakerRequests
 from local_aws.sagemaker.supported import unsupported_steps
@@ -36,7 +36,7 @@ class PipelinesApi(SageMakerRequests):
         self._check_pipeline()
         answer = super().update_pipeline()
         pipeline = self.sagemaker_backend.pipelines[self._get_param("PipelineName")]
-        pipeline.last_modified_time = datetime.now(UTC)
+        pipeline.last_modified_time = now()
         return answer
 
     def describe_pipeline(self) -> ActionResult:

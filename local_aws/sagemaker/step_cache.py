@@ -5,9 +5,10 @@ Source: "Caching pipeline steps", SageMaker developer guide.
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.definition.duration import duration
 from local_aws.definition.step_types import STEP_TYPES
 
@@ -46,7 +47,7 @@ class StepCache:
         `expire_after` is an ISO 8601 duration: older results do not count. With None all count.
         """
         found = self._steps.get(key)
-        if found and expire_after and datetime.now(UTC) - found.ended > duration(expire_after):
+        if found and expire_after and now() - found.ended > duration(expire_after):
             return None
         return found
 
@@ -54,7 +55,7 @@ class StepCache:
         self, key: str, execution_arn: str, metadata: dict[str, Any], properties: dict[str, Any]
     ) -> None:
         """Keep the result of a succeeded step, in place of an older one."""
-        self._steps[key] = CachedStep(datetime.now(UTC), execution_arn, metadata, properties)
+        self._steps[key] = CachedStep(now(), execution_arn, metadata, properties)
 
 
 def _member(value: Any, path: str) -> Any:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.clock import now
 from local_aws.definition.expressions import Reference, parse_json_path, resolve, select
 from local_aws.sagemaker.s3 import split_uri
 
@@ -15,7 +15,7 @@ class StepValues:
     """The parameters, the variables, and the results of the steps that have ended."""
 
     def __init__(self, execution_arn: str, parameters: Mapping[str, Any]) -> None:
-        self.started = datetime.now(UTC)
+        self.started = now()
         self.parameters = parameters
         self.results: dict[str, dict[str, Any]] = {}  # step name -> its properties
         self._arn = execution_arn
@@ -39,7 +39,7 @@ class StepValues:
                 "PipelineExecutionId": identity,
                 "PipelineExecutionArn": self._arn,
                 "StartDateTime": self.started.isoformat(),
-                "CurrentDateTime": datetime.now(UTC).isoformat(),
+                "CurrentDateTime": now().isoformat(),
             }
             if name not in variables:
                 raise ValueError(f"{reference.text} is not supported")

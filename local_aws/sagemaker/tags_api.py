@@ -58,5 +58,4 @@ class TagsApi(SageMakerRequests):
             except (AttributeError, ValueError):
                 raise ResourceNotFound(f"{arn} does not exist") from None
             self.state.tags[arn] = tags
-        tags_of: Tags = self.state.tags[arn]
-        return tags_of
+        return self.state.tags[arn]
