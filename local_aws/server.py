@@ -34,7 +34,7 @@ from local_aws.iam.signature import SecretOf
 from local_aws.listener import check_free, listening
 from local_aws.partitions import partition_of, sagemaker_regions
 from local_aws.runners.table import RunnerTable, open_runners
-from local_aws.sagemaker.api import LocalSageMaker
+from local_aws.sagemaker.api import LocalSageMaker, answer_interrupt
 from local_aws.sagemaker.runtime_api import RESPONSE_STREAM, LocalSageMakerRuntime
 from local_aws.sagemaker.state import BackendState
 from local_aws.workspace import open_workspace
@@ -147,7 +147,7 @@ def _guard(secret_of: SecretOf) -> Guard:
     """Return what answers the requests: moto, behind the checks of who asks."""
     guard = Guard(_dispatcher(), secret_of)
     guard.open_routes[LocalEcr.layer_path] = serve_layer
-    guard.signed_routes[interrupt.PATH] = interrupt.answer
+    guard.signed_routes[interrupt.PATH] = answer_interrupt
     return guard
 
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from local_aws.config import LOOPBACK
 from local_aws.errors import UserError
-from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS
 
 import boto3
 from botocore.auth import SigV4Auth
@@ -30,9 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grace",
         type=float,
-        default=STOP_GRACE_SECONDS,
         metavar="SECONDS",
-        help="from SIGTERM to SIGKILL (default: %(default)g)",
+        help="from SIGTERM to SIGKILL (default: 120, as on AWS)",
     )
     parser.add_argument(
         "--capacity-after",
@@ -67,15 +65,3 @@ def _interrupt(arguments: argparse.Namespace) -> int:
         )
     print(f"interrupted {answered.text}", file=sys.stderr)
     return 0
-
-
-def answer(_path: str, body: bytes) -> tuple[int, str, bytes]:
-    """Carry out an order: status, content type and the job's name, or why not."""
-    from local_aws.sagemaker.api import LocalSageMaker
-
-    order = json.loads(body)
-    try:
-        name = LocalSageMaker.state.interrupt(order["job"], order["grace"], order["capacity_after"])
-    except ValueError as error:
-        return 409, "text/plain", str(error).encode()
-    return 200, "text/plain", name.encode()

@@ -1,5 +1,8 @@
 """The SageMaker API of local AWS: moto's, with the calls that there start nothing made real."""
 
+import json
+
+from local_aws.sagemaker.cluster import STOP_GRACE_SECONDS
 from local_aws.sagemaker.endpoints_api import EndpointsApi
 from local_aws.sagemaker.executions_api import ExecutionsApi
 from local_aws.sagemaker.images_api import ImagesApi
@@ -21,3 +24,14 @@ class LocalSageMaker(
     ModelRegistryApi,
 ):
     """Made anew for each request; `state` is set once, when the server starts."""
+
+
+def answer_interrupt(_path: str, body: bytes) -> tuple[int, str, bytes]:
+    """Carry out `python -m local_aws interrupt`: status, content type and the job's name."""
+    order = json.loads(body)
+    grace = STOP_GRACE_SECONDS if order["grace"] is None else order["grace"]
+    try:
+        name = LocalSageMaker.state.interrupt(order["job"], grace, order["capacity_after"])
+    except ValueError as error:
+        return 409, "text/plain", str(error).encode()
+    return 200, "text/plain", name.encode()
