@@ -10,7 +10,8 @@ BIN := .venv/bin
 install = rm -f .venv/failed; { $(BIN)/python -m pip install --disable-pip-version-check \
 	--progress-bar off $(1) || touch .venv/failed; } | awk ' \
 	/^Collecting/ && ++n % 10 == 1 { print "  package " n ": " $$2; fflush() } \
-	/^Installing/ && n { print "  installing " n " packages"; fflush() }' >&2; test ! -e .venv/failed
+	/^Installing/ && n { print "  installing " n " packages"; fflush() }' >&2; test ! -e .venv/failed || { \
+	echo 'hint: pip must reach a package index; HTTPS_PROXY or PIP_INDEX_URL say where' >&2; exit 2; }
 
 .PHONY: local notebook test lint check regenerate lock clean
 
@@ -59,7 +60,7 @@ clean:
 
 .venv/ready: requirements.lock pyproject.toml local_aws/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo 'error: $(PYTHON) is older than Python 3.11' >&2; \
+		echo 'error: $(PYTHON) is not Python 3.11 or later' >&2; \
 		echo 'hint: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 2; }
 	@echo 'setting up .venv (once, a minute or two)' >&2
 	@$(PYTHON) -m venv .venv

@@ -50,15 +50,20 @@ def options(description: str | None) -> argparse.ArgumentParser:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kind", choices=("start", "titanic", "numeric"))
-    parser.add_argument("folder", type=Path, nargs="?", help="of the data, but for `start`")
+    parser.add_argument("folder", type=absolute, nargs="?", help="of the data, but for `start`")
     parser.add_argument("--trees", type=int, default=50, help="`start` has the defaults")
     parser.add_argument("--depth", type=int, default=6)
     parser.add_argument("--threads", type=int, help="of each program; without it, all cores")
-    parser.add_argument("--image-python", metavar="PYTHON", default=sys.executable)
-    parser.add_argument("--before", metavar="CHECKOUT", type=Path)
-    parser.add_argument("--pandas-python", metavar="PYTHON")
-    parser.add_argument("--aws-python", metavar="PYTHON")
+    parser.add_argument("--image-python", metavar="PYTHON", type=absolute, default=sys.executable)
+    parser.add_argument("--before", metavar="CHECKOUT", type=absolute)
+    parser.add_argument("--pandas-python", metavar="PYTHON", type=absolute)
+    parser.add_argument("--aws-python", metavar="PYTHON", type=absolute)
     return parser
+
+
+def absolute(path: str) -> Path:
+    """The programs run in other folders. The link of an environment stays what it is."""
+    return Path(path).absolute()
 
 
 def programs(given: argparse.Namespace, folder: Path) -> list[Program]:

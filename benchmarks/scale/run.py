@@ -31,9 +31,9 @@ def cost(program: Program) -> dict[str, float]:
         text=True,
         check=False,
     )
-    *output, last = process.stdout.splitlines()
     if process.returncode:
-        raise SystemExit("\n".join([f"{program.name} ended with {process.returncode}:", *output]))
+        raise SystemExit(f"{program.name} ended with {process.returncode}:\n{process.stdout}")
+    *output, last = process.stdout.splitlines()
     found: dict[str, float] = json.loads(last)
     losses = [line for line in output if "validation" in line or "log_loss" in line]
     print(program.name, f"{found['wall']:.2f} s", losses[-1:] or "", file=sys.stderr, flush=True)
