@@ -33,6 +33,7 @@ PAGES = {
     "predict": ["docs/model-and-registry.md"],
     "package": ["docs/model-and-registry.md"],
     "serve": ["docs/serving.md"],
+    "refused": ["docs/serving.md"],
 }
 
 
@@ -90,7 +91,7 @@ def samples(local_aws: ProjectAws, tmp_path_factory: pytest.TempPathFactory) -> 
         "tune": searched[searched.index("00:00:00") :] + "\n" + table,
         "predict": predicted(model),
         "package": json.dumps(package["CustomerMetadataProperties"], indent=1)[2:-2],
-        "serve": served(folder),
+        **served(folder),
     }
 
 
@@ -108,13 +109,18 @@ def predicted(model: Path) -> str:
     return "\n".join(done.stdout.splitlines()[:3])
 
 
-def served(root: Path) -> str:
-    """Return the answer to the request of docs/serving.md."""
+def served(root: Path) -> dict[str, str]:
+    """Return the answer to the request of docs/serving.md, and to one with a cell that is wrong."""
     page = (ROOT / "docs" / "serving.md").read_text("utf-8")
     (body,) = re.findall("--data '({.*?})'", page, re.DOTALL)
     with running(root) as server:
         answer = server.invoke(body.encode(), "application/json").text
-    return f"model of model\nserving on http://127.0.0.1:8080\n{answer}"
+        wrong = body.replace('"age": 29', '"age": "old"').encode()
+        refused = server.invoke(wrong, "application/json").text.rstrip()
+    return {
+        "serve": f"model of model\nserving on http://127.0.0.1:8080\n{answer}",
+        "refused": refused,
+    }
 
 
 @pytest.mark.generated
