@@ -37,11 +37,7 @@ def categories(texts: pd.Series, category_of: Callable[[str], str] = str) -> pd.
 
 def sums_by_key(keys: Any, target: ArrayLike) -> pd.DataFrame:
     """Return the table of some rows; those without key (NO_KEY) or target (NaN) are left out."""
-    target, keys = np.asarray(target, float), pd.Series(keys)
-    if isinstance(keys.dtype, pd.CategoricalDtype):
-        codes, index = keys.cat.codes.to_numpy(), keys.cat.categories
-    else:
-        codes, index = pd.factorize(keys)
+    target, (codes, index) = np.asarray(target, float), pd.factorize(pd.Series(keys))
     known = ~np.isnan(target) & (codes >= 0)
     count = np.bincount(codes[known], minlength=len(index))
     total = np.bincount(codes[known], target[known], minlength=len(index))
