@@ -57,7 +57,7 @@ def train_trees(
             resumable.save()
         raise
     if (len(losses) - 1) % LOG_ROUNDS:
-        _log_losses(booster, matrices)
+        resumable.log(booster)
     return booster[: losses.index(min(losses)) + 1] if early_stopping_rounds else booster
 
 
@@ -75,9 +75,7 @@ class _Resumable(xgb.callback.TrainingCallback):
     losses: list[float]  # on the validation rows, after each round
     checkpoints: Checkpoints
     matrices: Mapping[str, xgb.DMatrix]
-
-    def __post_init__(self) -> None:
-        self._saved = len(self.losses)
+    saved: int = 0  # rounds, when this process saved them
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
         """Save the model and reset its samplers, or stop the training."""
@@ -86,7 +84,7 @@ class _Resumable(xgb.callback.TrainingCallback):
         self._model = model
         rounds = len(self.losses)
         if rounds % CHECKPOINT_ROUNDS == 0:
-            if rounds >= 1.1 * self._saved:  # each time would cost more than training
+            if rounds >= 1.1 * self.saved:  # each time would cost more than training
                 self.save()
             model.set_param({"tree_method": "approx"})
             model.num_boosted_rounds()  # parameters take effect at the next call
@@ -99,7 +97,7 @@ class _Resumable(xgb.callback.TrainingCallback):
         """Keep the validation log loss; log it every LOG_ROUNDS rounds."""
         self.losses.append(evals_log["validation"]["logloss"][-1])
         if (len(self.losses) - 1) % LOG_ROUNDS == 0:
-            _log_losses(model, self.matrices)
+            self.log(model)
         return False
 
     def save(self) -> None:
@@ -109,16 +107,15 @@ class _Resumable(xgb.callback.TrainingCallback):
             model = self._model[:rounds]
             model.set_attr(**{LOSSES: json.dumps(self.losses[:rounds])})
             self.checkpoints.save(rounds, bytes(model.save_raw("ubj")))
-            self._saved = rounds
+            self.saved = rounds
 
-
-def _log_losses(model: xgb.Booster, matrices: Mapping[str, xgb.DMatrix]) -> None:
-    """Log the log loss on each matrix, under the number of the last round."""
-    evals = [(matrix, name) for name, matrix in matrices.items()]
-    number, *losses = model.eval_set(evals, model.num_boosted_rounds() - 1).split("\t")
-    shown = [f"{name}:{float(loss):.5f}" for name, loss in (each.split(":") for each in losses)]
-    if xgb.collective.get_rank() == 0:
-        print("\t".join([number, *shown]), flush=True)
+    def log(self, model: xgb.Booster) -> None:
+        """Log the log loss on each matrix, under the number of the last round."""
+        evals = [(matrix, name) for name, matrix in self.matrices.items()]
+        number, *losses = model.eval_set(evals, model.num_boosted_rounds() - 1).split("\t")
+        shown = [f"{name}:{float(loss):.5f}" for name, loss in (each.split(":") for each in losses)]
+        if xgb.collective.get_rank() == 0:
+            print("\t".join([number, *shown]), flush=True)
 
 
 @dataclass(frozen=True)

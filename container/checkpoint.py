@@ -11,14 +11,16 @@ import functools
 import hashlib
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from container.cluster import allgather
+from container.opt_ml import OptMl, data_files
 
 from xgboost import collective
 
+PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
 KEPT = 2  # the newest could turn out not to be whole
 
 
@@ -29,11 +31,12 @@ class Checkpoints:
     folder: Path | None = None
 
     @classmethod
-    def of_job(cls, folder: Path, fingerprint: Callable[[], str]) -> "Checkpoints":
+    def of_job(cls, opt_ml: OptMl, *parameters: object) -> "Checkpoints":
         """Return those of a job, disabled unless each host has a folder (a CheckpointConfig)."""
+        folder, files = opt_ml.checkpoints, [*data_files(opt_ml.channels), *PROGRAM]
         if not all(allgather(folder.is_dir())):
             return cls()
-        of_hosts = "".join(allgather(fingerprint()))
+        of_hosts = "".join(allgather(fingerprint(opt_ml.channels, files, *parameters)))
         own = folder / hashlib.sha256(of_hosts.encode()).hexdigest()[:16]
         if collective.get_rank() == 0 and not own.exists() and any(folder.iterdir()):
             _warn("those found are of other data, hyperparameters or programs: left alone")

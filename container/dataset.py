@@ -59,7 +59,7 @@ class EncodedDataset:
         for left in reversed(range(self._chunks)):
             rest.append(pickle.load(self._file))  # noqa: S301 (written above)
             while (held := sum(map(len, rest))) >= PAGE_ROWS or (held and not left):
-                rows = _concat(rest)
+                rows = _concat(rest) if len(rest) > 1 else rest[0]
                 page, rest = rows[:PAGE_ROWS].reset_index(drop=True), [rows[PAGE_ROWS:]]
                 yield page.drop(columns=LABEL), page[LABEL].to_numpy()
 

@@ -30,23 +30,21 @@ def evaluate(labels: NDArray[Any], probabilities: NDArray[Any]) -> dict[str, Any
     true, p = labels == 1, probabilities.astype(float)
     if not np.isfinite(p).all():
         raise InputError("scores that are no numbers cannot be evaluated", "train again")
-    positive, negative = int(true.sum()), int((~true).sum())
+    tn, fp, fn, tp = np.bincount(2 * true + (p >= DECISION_THRESHOLD), minlength=4).tolist()
+    positive, negative = tp + fn, tn + fp
     if not positive or not negative:
         raise InputError(f"{len(p)} rows of one class cannot be evaluated", "give rows of both")
-    predicted = p >= DECISION_THRESHOLD
-    tp, fp = int((true & predicted).sum()), int((~true & predicted).sum())
     eps = np.finfo(float).eps
     p_clipped = np.clip(p, eps, 1 - eps)
     log_loss = -np.where(true, np.log(p_clipped), np.log1p(-p_clipped)).mean()
     # The AUC is the share of pairs in order: Mann and Whitney's U over mean ranks.
     ranks = pd.Series(p).rank().to_numpy()
     auc = (ranks[true].sum() - positive * (positive + 1) / 2) / (positive * negative)
-    matrix = {"true_negative": negative - fp, "false_positive": fp}
-    matrix |= {"false_negative": positive - tp, "true_positive": tp}
+    matrix = {"true_negative": tn, "false_positive": fp, "false_negative": fn, "true_positive": tp}
     return {
-        "accuracy": (tp + negative - fp) / len(p),
+        "accuracy": (tp + tn) / len(p),
         "auc": float(auc),
-        "f1": 2 * tp / (positive + tp + fp),
+        "f1": 2 * tp / (2 * tp + fp + fn),
         "log_loss": float(log_loss),
         "confusion_matrix": matrix,
     }

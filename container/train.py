@@ -14,13 +14,13 @@ from container import cluster, contract
 from container.artifact import Artifact
 from container.boosting import LINEAR_ROWS, train_linear, train_trees
 from container.channel import Channel, Rows, chunks
-from container.checkpoint import Checkpoints, fingerprint
+from container.checkpoint import Checkpoints
 from container.cluster import allgather
 from container.dataset import ROWS_FOR_THREADS, EncodedDataset, Matrix, quantile_matrices
 from container.errors import InputError
 from container.evaluation import measure
 from container.hardware import CPU, find_device, peak_memory_mib
-from container.opt_ml import OptMl, data_files
+from container.opt_ml import OptMl
 from container.schema import LABEL
 
 import numpy as np
@@ -29,7 +29,6 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from xgboost import collective
 
-PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
 FOLD_SEED = 0  # one for all: hyperparameters are compared on the same folds
 Hyperparameters = Mapping[str, int | float]
 
@@ -53,11 +52,7 @@ def train(opt_ml: OptMl, hyperparameters: Hyperparameters, device: str) -> None:
     """Train, measure the saved artifact, and leave it in the model folder."""
     train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL)
     validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL)
-    files = [*data_files(opt_ml.channels), *PROGRAM]
-    checkpoints = Checkpoints.of_job(
-        opt_ml.checkpoints,
-        lambda: fingerprint(opt_ml.channels, files, hyperparameters, xgb.__version__),
-    )
+    checkpoints = Checkpoints.of_job(opt_ml, hyperparameters, xgb.__version__)
     artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, device)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from container import contract
 from container.checkpoint import Checkpoints, fingerprint
+from container.opt_ml import OptMl
 
 import pytest
 from conftest import small_file_system
@@ -178,7 +179,7 @@ def test_the_newest_two_are_kept_and_the_newest_is_loaded(tmp_path: Path) -> Non
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
-    checkpoints = Checkpoints.of_job(tmp_path / "checkpoints", lambda: "a" * 64)
+    checkpoints = Checkpoints.of_job(OptMl(tmp_path))
     checkpoints.save(10, b"model")
     assert not checkpoints.load()
     checkpoints.remove()
