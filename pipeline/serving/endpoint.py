@@ -88,17 +88,12 @@ def deploy(sagemaker: Any, settings: Settings, configuration: str, smoke: Smoke)
         candidate = candidate_name(settings)
         _create_and_try(sagemaker, settings, candidate, configuration, smoke)
         _delete(sagemaker, candidate)
-        check_approved(sagemaker, configuration)
+        version = describe_version(sagemaker, model_package(sagemaker, configuration))
+        if version.status != APPROVED:  # it was rejected in the meantime
+            raise NotServed(f"its status is {version.status}, not {APPROVED}")
         move(sagemaker, name, configuration, smoke)
     else:
         _create_and_try(sagemaker, settings, name, configuration, smoke)
-
-
-def check_approved(sagemaker: Any, configuration: str) -> None:
-    """Raise NotServed when the version of a configuration was rejected in the meantime."""
-    version = describe_version(sagemaker, model_package(sagemaker, configuration))
-    if version.status != APPROVED:
-        raise NotServed(f"its status is {version.status}, not {APPROVED}")
 
 
 def move(sagemaker: Any, name: str, configuration: str, smoke: Smoke) -> None:
