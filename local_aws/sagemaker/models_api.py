@@ -26,8 +26,7 @@ class ModelsApi(ResourceChecks):
         self._check_image(container.image)
         if container.source:
             s3 = self.state.clients.as_role(role).client("s3")
-            problem = data_problem(s3, container.source, role)
-            if problem:
+            if problem := data_problem(s3, container.source, role):
                 raise AWSValidationException(problem)
         self.state.models[name] = Model(arn, request, container)
         return ActionResult({"ModelArn": arn})

@@ -135,8 +135,7 @@ class ProcessingJob(ProgramJob):
         )
 
     def _keep_message(self, root: Path) -> None:
-        message = failure(root, MESSAGE)
-        if message:
+        if message := failure(root, MESSAGE):
             self._update(ExitMessage=message)
 
     def _upload(self, s3: Any, roots: list[Path]) -> None:

@@ -17,8 +17,7 @@ class ResourceChecks(SageMakerRequests):
             raise SagemakerClientError("ThrottlingException", RATE_EXCEEDED)
 
     def _check_image(self, uri: str) -> None:
-        refusal = self.state.runner.refusal(uri)
-        if refusal:
+        if refusal := self.state.runner.refusal(uri):
             raise AWSValidationException(refusal)
         if _is_of_another_registry(uri, self.current_account) or self.state.runner.has(uri):
             return
@@ -43,8 +42,7 @@ class ResourceChecks(SageMakerRequests):
                 f"The requested resource {purpose}/{wanted.instance_type} is not available in "
                 "this region",
             )
-        exceeded = self.state.account.exceeded(wanted, self.state.usage())
-        if exceeded:
+        if exceeded := self.state.account.exceeded(wanted, self.state.usage()):
             raise SagemakerClientError("ResourceLimitExceeded", exceeded)
 
 

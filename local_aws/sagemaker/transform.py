@@ -65,8 +65,7 @@ class TransformJob(ProgramJob):
         data_log = DataLog(open_log(logs, self.log_group, f"{stream}/data-log"))
         keys = self._keys(s3)
         self._update(TransformStartTime=now())
-        line = not_carried_out("CreateTransformJob", self._request)
-        if line:
+        if line := not_carried_out("CreateTransformJob", self._request):
             program_log.write(f"local AWS: {line}")
         server = ModelServer.start(
             self._model,
