@@ -12,14 +12,14 @@ def end_at_once() -> None:
     atexit.register(gc.freeze)
 
 
-def postpone() -> None:
-    """Collect nothing for FIRST_SECONDS, and nothing at the end of the process.
+def postpone(seconds: float = FIRST_SECONDS) -> None:
+    """Collect nothing for some seconds, and nothing at the end of the process.
 
     Imports make millions of objects that stay: looking for garbage among them takes a third of the
     CPU time of a start.
     """
     gc.disable()
-    timer = threading.Timer(FIRST_SECONDS, gc.enable)
+    timer = threading.Timer(seconds, gc.enable)
     timer.daemon = True
     timer.start()
     end_at_once()
