@@ -16,7 +16,7 @@ from container.errors import InputError
 from container.evaluation import DECISION_THRESHOLD
 from container.reading import read_rows
 from container.schema import LABEL, NUMBERS, TEXTS
-from container.validation import check_rows
+from container.validation import check_rows, column_name
 
 import pandas as pd
 
@@ -95,10 +95,10 @@ def _decode(content: bytes) -> str:
 
 
 def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object with its names in lower case. Raises ValueError for a doubled column."""
-    row = {key.strip().lower(): value for key, value in pairs}
+    """Return an object under the names of the schema. Raises ValueError for a doubled column."""
+    row = {column_name(key): value for key, value in pairs}
     if len(row) < len(pairs):
-        names = [key.strip().lower() for key, _ in pairs]
+        names = [column_name(key) for key, _ in pairs]
         if twice := [name for name in COLUMNS if names.count(name) > 1]:
             raise ValueError(f"{', '.join(twice)} given twice")
     return row

@@ -33,9 +33,15 @@ def clean(cell: object) -> str:
     return "" if len(text) <= LONGEST_MISSING and text.lower() in MISSING else text
 
 
+def column_name(text: str) -> str:
+    """Return the name in the schema of a column as people write it, any other in lower case."""
+    name = text.strip().lower()
+    return ALIASES.get(name, name)
+
+
 def match_columns(header: list[str], source: str, labelled: bool) -> dict[str, int]:
     """Return the position of each column of the schema. Raises InputError if missing or doubled."""
-    names = [ALIASES.get(name, name) for name in (cell.strip().lower() for cell in header)]
+    names = [column_name(cell) for cell in header]
     needed = [*([LABEL] if labelled else []), *NUMBERS, *TEXTS]
     hint = f"the columns needed, in any order and case, are {', '.join(needed)}"
     missing = [name for name in needed if name not in names]

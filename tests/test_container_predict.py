@@ -13,7 +13,7 @@ from typing import Any
 from container.artifact import Artifact
 from container.errors import InputError
 from container.predict import COLUMNS, READERS, WRITERS, probability_text
-from container.schema import LABEL, NUMBERS, TEXTS
+from container.schema import ALIASES, LABEL, NUMBERS, TEXTS
 from pipeline.settings import Settings
 
 import numpy as np
@@ -96,9 +96,11 @@ def test_rows_are_the_same_in_every_form(rows: list[Row]) -> None:
         assert_frame_equal(found, read["CSV"], obj=form)
 
 
-def test_names_may_have_any_case_other_keys_are_ignored_and_one_object_is_one_row() -> None:
+def test_names_may_be_written_otherwise_other_keys_are_ignored_one_object_is_one_row() -> None:
     expected = READERS[JSON](json.dumps([ROW]).encode())
-    odd = {f" {name.upper()}": value for name, value in ROW.items()} | {"more": [1], LABEL: "x"}
+    others = {name: alias for alias, name in ALIASES.items()}
+    odd = {f" {others.get(name, name).upper()}": value for name, value in ROW.items()}
+    odd |= {"more": [1], LABEL: "x"}
     assert_frame_equal(READERS[JSON](b"\xef\xbb\xbf" + json.dumps(odd).encode()), expected)
     labelled = as_csv([{LABEL: "maybe", **ROW}])
     assert_frame_equal(READERS[CSV](labelled), expected)
