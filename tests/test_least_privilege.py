@@ -273,6 +273,7 @@ def test_every_resource_is_asked_for(proof: Proof) -> None:
 
 @pytest.mark.generated
 def test_the_table_of_the_documentation_is_what_was_found(proof: Proof) -> None:
+    assert all(proof.lost.values()), "nothing is written: the flow failed (see the other tests)"
     assert_section_current(PAGE, "permissions", table(proof))
 
 
