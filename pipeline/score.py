@@ -34,9 +34,18 @@ S3 = "s3://"
 def main(argv: Sequence[str] | None = None) -> int:
     """Score, and write the rows with their probabilities."""
     parser = rehearsal.parser(__doc__)
-    parser.add_argument("rows", metavar="FILE", help="CSV with a header, or its s3:// URI")
+    parser.add_argument(
+        "rows", metavar="FILE", type=_source, help="CSV with a header, or its s3:// URI"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: NAME-scored.csv here")
     return rehearsal.run(parser.parse_args(argv), _score)
+
+
+def _source(name: str) -> str:
+    """Return what names the rows. A file that is not there is refused before a rehearsal trains."""
+    if not name.startswith(S3) and not Path(name).is_file():
+        raise argparse.ArgumentTypeError(f"{name}: there is no such file")
+    return name
 
 
 def _score(settings: Settings, arguments: argparse.Namespace) -> int:

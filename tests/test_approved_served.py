@@ -353,23 +353,26 @@ def test_a_scored_file_has_its_rows_in_order_with_the_digits_of_predict(
     assert (here / "given-scored.csv").exists()
 
 
+@pytest.mark.usefixtures("here")
+def test_a_file_that_is_not_there_is_refused_before_a_rehearsal_trains(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        score.main(["no.csv", "--local"])
+    assert "no.csv: there is no such file\nhint: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("", "no rows"),
-        ("name,age\nA,1\n", "missing columns"),
-        (None, "cannot be read"),
-    ],
+    ("content", "problem"), [("", "no rows"), ("name,age\nA,1\n", "missing columns")]
 )
 def test_a_file_that_cannot_be_scored_is_refused_before_anything_is_sent(
-    content: str | None,
+    content: str,
     problem: str,
     here: Path,
     local_aws: ProjectAws,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if content is not None:
-        (here / "rows.csv").write_text(content, encoding="utf-8")
+    (here / "rows.csv").write_text(content, encoding="utf-8")
     assert score.main([str(here / "rows.csv")]) == 2
     told = capsys.readouterr().err
     assert problem in told
