@@ -156,7 +156,7 @@ def rich(rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
         family=rows["sibsp"] + rows["parch"] + 1,
         group=size,
         fare_per_head=rows["fare"] / size,
-        title=rows["name"].map(lambda name: title(name.partition(",")[2])),
+        title=rows["name"].map(title),
         deck=rows["cabin"].str[:1],
     )
 
