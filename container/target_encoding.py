@@ -41,9 +41,9 @@ def sums_by_key(keys: Any, target: ArrayLike) -> pd.DataFrame:
     known = ~np.isnan(target) & (codes >= 0)
     count = np.bincount(codes[known], minlength=len(index))
     total = np.bincount(codes[known], target[known], minlength=len(index))
-    index = pd.Index(index, index.dtype if index.dtype == np.uint64 else object, name="key")
-    table = pd.DataFrame({"count": count, "sum": total}, index)
-    return table[(count > 0) & (index != NO_KEY)]
+    kept = (count > 0) & np.asarray(index != NO_KEY)
+    keys = pd.Index(index[kept], index.dtype if index.dtype == np.uint64 else object, name="key")
+    return pd.DataFrame({"count": count[kept], "sum": total[kept]}, keys)
 
 
 class TableSums:

@@ -90,14 +90,17 @@ def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFram
     for name, text in TEXTS.items():
         convert = partial(_spelled, text.spellings) if text.spellings else clean
         texts = _convert(cells[name], convert, object)
-        refuse(name, pd.isna(texts), ", ".join(text.spellings or ()))
+        if text.spellings:
+            refuse(name, pd.isna(texts), ", ".join(text.spellings))
         checked[name] = pd.Series(texts, dtype=object)
     return pd.DataFrame(checked)
 
 
 def _convert(column: pd.Series, convert: Callable[[Any], Any], dtype: type) -> NDArray[Any]:
-    """Convert every cell, each distinct one once."""
-    codes, values = pd.factorize(column, use_na_sentinel=False)
+    """Convert every cell; where few are distinct, each of those once."""
+    codes, values = slice(None), column
+    if column[:1000].nunique() < 500:
+        codes, values = pd.factorize(column, use_na_sentinel=False)
     converted: NDArray[Any] = np.empty(len(values), dtype)
     converted[:] = [convert(value) for value in values]
     return np.asarray(converted[codes])
