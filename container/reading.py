@@ -7,6 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -44,10 +45,7 @@ def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iter
     """Yield the rows in chunks; nothing for an empty file or a header alone. Raises InputError."""
     name, rows = name or str(source), 0
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            compressed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            content = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
+        with open_content(source) as content:
             begin = content.read(4)
             content.seek(0)
             read = _read_parquet if begin == b"PAR1" else _read_csv
@@ -62,6 +60,15 @@ def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iter
     except (UnicodeDecodeError, csv.Error, pd.errors.ParserError) as error:
         problem = f"{name}: not in UTF-8, or not CSV (after row {rows}): {error}"
         raise InputError(problem, "save it as UTF-8, and quote cells that hold quotes") from None
+
+
+@contextmanager
+def open_content(source: Path | bytes) -> Iterator[BinaryIO]:
+    """Open a file, or its content, and decompress what gzip has compressed."""
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
 
 
 def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:

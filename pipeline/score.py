@@ -85,8 +85,8 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
             say(f"error: {reason}")
             return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
         _download(s3, f"{parameters[batch.SCORES_URI]}/rows.jsonl.out", scores)
-        written = batch.write_scored(rows, scores, target)
-    print(f"{target}: {written} of {count} rows, scored by version {version.number}")
+        batch.write_scored(rows, lines, scores, target)
+    print(f"{target}: {count} rows, scored by version {version.number}")
     if not arguments.local:
         say("next: .venv/bin/python pipeline/upsert_and_start.py, for another version")
     return cli.SUCCEEDED

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import gzip
 import io
 import json
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 
 from container.contract import VALIDATION_CHANNEL
 from container.errors import InputError
+from container.predict import COLUMNS
 from local_aws.faults.injection import NO_CAPACITY, THROTTLING
 from pipeline import approve, cli, deploy_model, score, upsert_and_start
 from pipeline.data import Dataset
@@ -335,7 +337,7 @@ def test_a_scored_file_has_its_rows_in_order_with_the_digits_of_predict(
     given = settings.data_file.read_bytes()
     assert score.main([str(settings.data_file), "--output", str(here / "scored.csv")]) == 0
     number = versions[1].number
-    assert f"1309 of 1309 rows, scored by version {number}" in capsys.readouterr().out
+    assert f"1309 rows, scored by version {number}" in capsys.readouterr().out
     folder = tmp_path / "artifact"
     folder.mkdir()
     answers = predicted(local_aws.clients.client("s3"), versions[1], given, folder)
@@ -386,17 +388,56 @@ def test_parquet_cannot_be_scored_and_says_so(here: Path, rows: pd.DataFrame) ->
         batch.write_json_lines(here / "rows.parquet", here / "rows.jsonl", "rows.parquet")
 
 
-def test_scores_of_other_rows_are_refused_and_nothing_is_left(here: Path) -> None:
-    (here / "rows.csv").write_bytes((ROOT / "pipeline/titanic/titanic.csv").read_bytes())
-    batch.write_json_lines(here / "rows.csv", here / "rows.jsonl", "rows.csv")
-    (here / "scores.jsonl").write_text('{"SageMakerOutput": {"probability": 0.5}}\n', "utf-8")
-    with pytest.raises(Exception, match="the scores do not fit the rows"):
-        batch.write_scored(here / "rows.csv", here / "scores.jsonl", here / "scored.csv")
-    assert sorted(path.name for path in here.iterdir()) == [
-        "rows.csv",
-        "rows.jsonl",
-        "scores.jsonl",
+def score_with(here: Path, content: bytes, scores: Callable[[list[str]], list[str]]) -> bytes:
+    """Return a scored file; `scores` makes a transform job's output of its lines."""
+    rows, lines, output, scored = (here / name for name in ("given", "lines", "output", "scored"))
+    rows.write_bytes(content)
+    batch.write_json_lines(rows, lines, "given")
+    output.write_text("\n".join(scores(lines.read_text("utf-8").splitlines())), "utf-8")
+    batch.write_scored(rows, lines, output, scored)
+    return scored.read_bytes()
+
+
+def joined(lines: list[str]) -> list[str]:
+    answers = (f'"SageMakerOutput": {{"probability": 0.{n}0}}' for n in range(len(lines)))
+    return [f"{line[:-1]}, {answer}}}" for line, answer in zip(lines, answers, strict=True)]
+
+
+def test_scored_rows_keep_every_cell_as_it_was(here: Path) -> None:
+    header = ["note", "note", "", "probability", "SageMakerOutput", *COLUMNS]
+    passenger = ["1", "0.30000000000000004", "0", "0", "7.5", "B, A", "m", "007", "NA", ""]
+    given = [
+        header,
+        ["NA", " 007 ", 'a "b"', "1e-400", "null", *passenger],
+        ["two\r\nlines", "1.50", "é, ü", "", "?", *passenger],
     ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(given)
+    content = f"\ufeff{text.getvalue()}\r\n".encode()
+    for each in (content, gzip.compress(content)):
+        scored = list(csv.reader(io.StringIO(score_with(here, each, joined).decode(), newline="")))
+        assert [record[:-1] for record in scored] == given
+        assert [record[-1] for record in scored] == ["probability", "0.00", "0.10"]
+    sent = [json.loads(line) for line in (here / "lines").read_text("utf-8").splitlines()]
+    assert float(sent[0]["age"]) == 0.30000000000000004
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        lambda lines: joined(lines)[:-1],
+        lambda lines: joined([*lines, lines[0]]),
+        lambda lines: joined(lines[::-1]),
+        lambda lines: lines,
+    ],
+    ids=["too few", "too many", "of other rows", "without probabilities"],
+)
+def test_scores_that_do_not_fit_are_refused_and_nothing_is_left(
+    scores: Callable[[list[str]], list[str]], here: Path, settings: Settings
+) -> None:
+    with pytest.raises(InputError, match=r"the scores do not fit the rows: .*\nhint: score again"):
+        score_with(here, settings.data_file.read_bytes(), scores)
+    assert sorted(path.name for path in here.iterdir()) == ["given", "lines", "output"]
 
 
 def test_a_group_without_approved_versions_says_what_there_is(sagemaker: Any) -> None:

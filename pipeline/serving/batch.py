@@ -1,24 +1,19 @@
 """Batches of rows: as JSON lines for a transform job, and its output joined with the rows again."""
 
-import csv
-import gzip
 import itertools
 import json
 from collections.abc import Iterator
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import pipeline.sdk  # noqa: F401 - first: importing the SDK is made hermetic there
 from container.errors import InputError
-from container.predict import COLUMNS
-from container.reading import read_chunks
-from container.validation import match_columns
+from container.reading import open_content, read_chunks
 from pipeline.sdk import make_session
 from pipeline.settings import Settings
 from pipeline.stack import Stack
 
 import boto3
+import pandas as pd
 from sagemaker.transformer import Transformer
 from sagemaker.workflow.parameters import ParameterString
 from sagemaker.workflow.pipeline import Pipeline
@@ -74,62 +69,53 @@ def write_json_lines(rows: Path, target: Path, name: str) -> int:
 
     `name` is what error messages call it. Raises InputError for what the model would refuse.
     """
-    count = sum(map(len, read_chunks(rows, name, labelled=False)))
+    with open_content(rows) as content:
+        if content.read(4) == b"PAR1":
+            raise InputError(f"{name}: is Parquet, not CSV", "save it with pandas.DataFrame.to_csv")
+    count = 0
+    with target.open("w", encoding="utf-8", newline="\n") as file:
+        for chunk in read_chunks(rows, name, labelled=False):
+            # Numbers as texts keep all their digits.
+            file.write(chunk.astype(str).to_json(orient="records", lines=True))
+            count += len(chunk)
     if not count:
         raise InputError(f"{name}: no rows", "give a header and at least one row")
-    records = _read_records(rows, name)
-    next(records)
-    encode = json.JSONEncoder().encode
-    with target.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{encode(features)}\n" for _, features in records)
     return count
 
 
-def write_scored(rows: Path, scores: Path, target: Path) -> int:
-    """Write the rows with the probability of each, in their order; return how many there are.
+def write_scored(rows: Path, lines: Path, scores: Path, target: Path) -> None:
+    """Write the cells of the rows as they are, in their order, with the probability of each row.
 
-    Raises InputError when a transform job's output is not that of these rows.
+    `lines` is what was made of the rows. Raises InputError when `scores`, the output of a transform
+    job, is not that of these lines.
     """
-    records = _read_records(rows, str(rows))
     unfinished = target.with_name(f".{target.name}")
-    decode = json.JSONDecoder(parse_float=str, parse_int=str).decode  # digits stay as they are
-    count = 0
+    last = itertools.chain(["probability"], _probabilities(lines, scores))
     try:
         with (
-            scores.open(encoding="utf-8") as lines,
+            open_content(rows) as content,
+            pd.read_csv(
+                content, header=None, dtype=object, na_filter=False, chunksize=2**14
+            ) as parts,
             unfinished.open("w", encoding="utf-8", newline="") as file,
         ):
-            writer = csv.writer(file, lineterminator="\n")
-            header, _ = next(records)
-            writer.writerow([*header, "probability"])
-            for (record, features), line in zip(records, lines, strict=True):
-                joined: dict[str, Any] = decode(line)
-                probability = joined.pop(OUTPUT_KEY)["probability"]
-                if joined != features:
-                    raise ValueError(f"row {count + 1} is another one")
-                writer.writerow([*record, probability])
-                count += 1
+            for cells in parts:  # the first row is the header
+                cells["probability"] = list(itertools.islice(last, len(cells)))
+                cells.to_csv(file, header=False, index=False, lineterminator="\n")
+        next(last, None)  # the scores end, too
         unfinished.replace(target)
     except (ValueError, KeyError, TypeError) as error:
         unfinished.unlink(missing_ok=True)
         raise InputError(f"the scores do not fit the rows: {error}", "score again") from None
-    return count
 
 
-def _read_records(path: Path, name: str) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Yield the cells of each record of a CSV file, and those of COLUMNS by name; the header first.
-
-    The file is one that `read_chunks` has read. Raises InputError when it is Parquet.
-    """
-    with path.open("rb") as file:
-        begin = file.read(4)
-    if begin == b"PAR1":
-        raise InputError(f"{name}: is Parquet, not CSV", "save it with pandas.DataFrame.to_csv")
-    opened = gzip.open if begin.startswith(b"\x1f\x8b") else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
-        records = filter(None, csv.reader(text))
-        header = next(records)
-        places = match_columns(header, name, labelled=False)
-        choose = itemgetter(*(places[column] for column in COLUMNS))
-        for record in itertools.chain([header], records):
-            yield record, dict(zip(COLUMNS, choose(record), strict=True))
+def _probabilities(lines: Path, scores: Path) -> Iterator[str]:
+    """Yield the probability that was joined with each line. Raises ValueError for other lines."""
+    decode = json.JSONDecoder(parse_float=str, parse_int=str).decode  # digits stay as they are
+    with lines.open(encoding="utf-8") as sent, scores.open(encoding="utf-8") as received:
+        for number, (line, joined) in enumerate(zip(sent, received, strict=True), start=1):
+            row = decode(joined)
+            probability = row.pop(OUTPUT_KEY)["probability"]
+            if row != decode(line):
+                raise ValueError(f"row {number} is another one")
+            yield probability
