@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for each in (starting, linting, drawing):
         each.add_argument("definition", type=Path, metavar="DEFINITION", help="JSON; -: stdin")
     running.add_argument(
+        "--quiet", action="store_true", help="leave it to the program to show steps and logs"
+    )
+    running.add_argument(
         "program", nargs="+", metavar="PROGRAM", help="after --, with its arguments"
     )
     starting.add_argument(
@@ -83,7 +86,8 @@ def run(command: Callable[[], int]) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     """Run a program on a local AWS of its own, and follow every execution that it starts.
 
-    The exit code is the program's, or 1 when an execution did not succeed.
+    Their steps and the logs of their jobs are printed, but not with --quiet. The exit code is the
+    program's, or 1 when an execution did not succeed.
     """
     from local_aws import server  # moto takes a second
     from local_aws.follow import follow
@@ -99,7 +103,8 @@ def _run(arguments: argparse.Namespace) -> int:
             ) from None
         with program:
             try:
-                succeeded = follow(running.clients, lambda: program.poll() is None, sys.stderr)
+                out = None if arguments.quiet else sys.stderr
+                succeeded = follow(running.clients, lambda: program.poll() is None, out)
             except BaseException:
                 program.terminate()
                 raise

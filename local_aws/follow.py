@@ -19,15 +19,25 @@ JOB_LOGS = {
 }
 
 
-def follow(clients: Clients, is_running: Callable[[], bool], out: TextIO) -> bool:
-    """Wait until a program and every execution have ended; whether all executions succeeded."""
-    follower = Follower(clients, out)
+def follow(clients: Clients, is_running: Callable[[], bool], out: TextIO | None) -> bool:
+    """Wait until a program and every execution have ended.
+
+    Args:
+        clients: The clients of the local AWS.
+        is_running: Returns whether the program is still running.
+        out: Where to print steps and logs; None prints nothing.
+
+    Returns:
+        Whether all executions succeeded.
+    """
+    follower = Follower(clients, out) if out else None
     while True:
         ended = not is_running()  # before the executions are looked at
         executions = list(LocalSageMaker.state.executions.values())
         running = [each for each in executions if not each.ended]
-        for execution in executions:
-            follower.show(execution)
+        if follower:
+            for execution in executions:
+                follower.show(execution)
         if ended and not running:
             return all(each.status == "Succeeded" for each in executions)
         time.sleep(POLL_SECONDS)

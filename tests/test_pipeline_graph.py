@@ -117,7 +117,7 @@ def test_every_node_and_edge_is_a_line_of_mermaid() -> None:
     assert lines[:2] == [UNWRAPPED, "flowchart TD"]
     assert len(lines) == 2 + len(graph.nodes) + len(graph.edges)
     compared = "validation:auc #62;= MinValidationAuc"
-    assert f'    n5{{"CheckValidationAuc<br/>Condition step<br/>{compared}"}}' in lines
+    assert f'    n5{{{{"CheckValidationAuc<br/>Condition step<br/>{compared}"}}}}' in lines
     assert '    n5 ==>|"true"| n6' in lines
 
 

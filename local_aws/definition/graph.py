@@ -94,17 +94,13 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
     return Graph(tuple(nodes), tuple(edges))
 
 
-def mermaid(definition: Mapping[str, Any], direction: str = "TD") -> str:
+def mermaid(definition: Mapping[str, Any]) -> str:
     """Return the graph as text that Mermaid draws (https://mermaid.js.org, "Flowcharts").
 
     Thin arrows are data, thick ones the results of a condition, dotted ones only an order.
-
-    Args:
-        definition: The JSON definition of the pipeline.
-        direction: Mermaid's: `TD`, from the top down, or `LR`, from left to right.
     """
     graph = read_graph(definition)
-    lines = [UNWRAPPED, f"flowchart {direction}"]
+    lines = [UNWRAPPED, "flowchart TD"]
     for index, node in enumerate(graph.nodes):
         before, after = SHAPES.get(node.kind, ("[", "]"))
         lines.append(f'    n{index}{before}"{_text(node.lines)}"{after}')
@@ -118,7 +114,12 @@ def mermaid(definition: Mapping[str, Any], direction: str = "TD") -> str:
 # Mermaid breaks lines at 200 pixels else.
 UNWRAPPED = '%%{init: {"flowchart": {"wrappingWidth": 400}}}%%'
 
-SHAPES = {PARAMETERS: ("(", ")"), "Condition": ("{", "}"), "Fail": ("[[", "]]"), END: ("([", "])")}
+SHAPES = {
+    PARAMETERS: ("(", ")"),
+    "Condition": ("{{", "}}"),
+    "Fail": ("[[", "]]"),
+    END: ("([", "])"),
+}
 ARROWS = {DATA: "-->", TRUE: "==>", FALSE: "==>", ORDER: "-.->"}
 
 

@@ -87,7 +87,6 @@ def folder(tmp_path: Path) -> Path:
     [
         ("0.5", "0", 0, "p execution: Succeeded"),
         ("2", "0", 1, "p execution: Failed: "),
-        ("0.5", "7", 7, "p execution: Succeeded"),
     ],
 )
 def test_run_follows_what_the_program_started_and_ends_as_it_did(
@@ -103,6 +102,12 @@ def test_run_follows_what_the_program_started_and_ends_as_it_did(
     else:
         assert "  algo-1 hello from the job" in lines
         assert lines.index("  algo-1 hello from the job") < lines.index("p step Train: Succeeded")
+
+
+def test_a_quiet_run_prints_no_logs_and_ends_as_the_program_did(folder: Path) -> None:
+    done = local_aws(folder, "run", "--quiet", "--", sys.executable, "program.py", "0.5", "7")
+    assert done.returncode == 7
+    assert done.stderr == "local AWS: jobs run as child processes, not in their image\n"
 
 
 def test_run_without_such_a_program_is_one_line_and_a_hint(folder: Path) -> None:

@@ -120,7 +120,7 @@ def project_address(commit: Commit | None, folder: Path) -> str:
 
 def _graph(definition: Mapping[str, Any] | None) -> str | None:
     """Return the graph of the steps; `pipeline/definition.py --graph` adds the parameters."""
-    return mermaid({**definition, "Parameters": []}, "LR").rstrip() if definition else None
+    return mermaid({**definition, "Parameters": []}).rstrip() if definition else None
 
 
 def _overrides(evidence: Evidence) -> list[str]:

@@ -1,5 +1,6 @@
 """Write the evidence page in each language, its pictures, and report.zip, which Notion imports."""
 
+import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ import boto3
 
 LANGUAGES = {"en": "report.md", "ko": "report.ko.md"}  # and the file of the page in each
 ZIP = "report.zip"
+LOCAL_LINK = re.compile(rb"\[([^]]+)\]\(\.\./[^)]+\)")  # to a file of this checkout
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same content, the same bytes
 
 
@@ -43,9 +45,12 @@ def write_pages(
 
 
 def _pack(folder: Path, names: Iterable[str]) -> None:
-    """Put files of `folder` into its report.zip."""
+    """Put files of `folder` into its report.zip, without links that lead out of it."""
     with zipfile.ZipFile(folder / ZIP, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, (folder / name).read_bytes())
+            content = (folder / name).read_bytes()
+            if name.endswith(".md"):
+                content = LOCAL_LINK.sub(rb"\1", content)
+            archive.writestr(entry, content)

@@ -30,7 +30,7 @@ def build_estimator(
     # docs: estimator
     return Estimator(
         image_uri=image_uri,
-        base_job_name=settings.pipeline_name,  # else the image's name, with its "@"
+        base_job_name=settings.pipeline_name,  # the default has an "@"
         role=stack.training_role_arn,
         instance_type=instance_type,
         instance_count=instance_count,
