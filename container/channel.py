@@ -14,15 +14,27 @@ from container.schema import LABEL
 import pandas as pd
 from xgboost import collective
 
-MIN_ROWS = 4096  # of a chunk, but for the last: each costs some milliseconds
+PAGE_ROWS = 2**15
+MAX_CHUNKS = 1000  # are held: one of a few rows takes some kilobytes
 
 # Labelled rows: at once, or in chunks that can be read again and again.
 Rows: TypeAlias = pd.DataFrame | Iterable[pd.DataFrame]
 
 
-def chunks(rows: Rows) -> Iterator[pd.DataFrame]:
-    """Yield the chunks; rows that are given at once are one."""
-    return iter([rows]) if isinstance(rows, pd.DataFrame) else iter(rows)
+def pages(rows: Rows) -> Iterator[pd.DataFrame]:
+    """Yield PAGE_ROWS rows at a time, whatever the chunks are; the last page has what is left."""
+    rest, held = list[pd.DataFrame](), 0
+    for chunk in [rows] if isinstance(rows, pd.DataFrame) else rows:
+        rest.append(chunk)
+        held += len(chunk)
+        if held >= PAGE_ROWS or len(rest) > MAX_CHUNKS:
+            whole = pd.concat(rest, ignore_index=True)
+            while len(whole) >= PAGE_ROWS:
+                yield whole[:PAGE_ROWS].reset_index(drop=True)
+                whole = whole[PAGE_ROWS:]
+            rest, held = [whole], len(whole)
+    if held:
+        yield pd.concat(rest, ignore_index=True)
 
 
 @dataclass
@@ -53,7 +65,6 @@ class Channel:
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Yield chunks; the first time, count their rows; raises InputError for one class."""
         name, rows, empty, labels = f"channel {self.folder.name}", 0, 0, set[int]()
-        small: list[pd.DataFrame] = []  # chunks that are yet to be yielded, as one
         every = 1 if self.sharded else collective.get_world_size()
         for file in self.files:
             before = rows
@@ -61,13 +72,8 @@ class Channel:
                 share = chunk.iloc[(collective.get_rank() - rows) % every :: every]
                 rows += len(chunk)
                 labels.update(share[LABEL].unique().tolist())
-                small += [share] if len(share) else []
-                if sum(map(len, small)) >= MIN_ROWS:
-                    yield pd.concat(small, ignore_index=True)
-                    small.clear()
+                yield share
             empty += rows == before
-        if small:
-            yield pd.concat(small, ignore_index=True)
         if self.counted:
             return
         self.counted = True

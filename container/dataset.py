@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from container import features
-from container.channel import Rows, chunks
+from container.channel import PAGE_ROWS, Rows, pages
 from container.cluster import allgather
 from container.hardware import MIB, Memory, ensure_free_space, memory_limit, rss_mib
 from container.schema import LABEL
@@ -24,10 +24,8 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
-from pandas.api.types import union_categoricals
 
 BUFFER_BYTES = 4 * MIB  # are held in memory, more in a temporary file
-PAGE_ROWS = 2**15
 HIDDEN_WEIGHT = 0.5  # of the copy of a training row in which `features.hidden_in_copy` are hidden
 SAMPLE_ROWS = 2**16  # of more rows than twice that, every n-th says where the bins end
 ROWS_FOR_THREADS = 10_000  # with fewer, threads wait for each other longer than they work
@@ -44,34 +42,19 @@ class EncodedDataset:
 
     def __init__(self, rows: Rows, *, learning: bool) -> None:
         self.tables = TableSums()
-        self._chunks, self._file = 0, _temporary_file()
-        for chunk in chunks(rows):
-            encoded = features.encode(chunk)
+        self._pages, self._file = 0, _temporary_file()
+        for page in pages(rows):
+            encoded, labels = features.encode(page), page[LABEL].to_numpy()
             if learning:
-                self.tables.add(features.statistics(encoded, chunk[LABEL].to_numpy()))
-            pickle.dump(encoded.assign(**{LABEL: chunk[LABEL].to_numpy()}), self._file)
-            self._chunks += 1
+                self.tables.add(features.statistics(encoded, labels))
+            pickle.dump((encoded, labels), self._file)
+            self._pages += 1
 
     def __iter__(self) -> Iterator[tuple[pd.DataFrame, NDArray[np.int8]]]:
-        """Yield pages: PAGE_ROWS encoded rows, whatever the chunks were, and their labels."""
+        """Yield the pages, and their labels."""
         self._file.seek(0)
-        rest: list[pd.DataFrame] = []
-        for left in reversed(range(self._chunks)):
-            rest.append(pickle.load(self._file))  # noqa: S301 (written above)
-            while (held := sum(map(len, rest))) >= PAGE_ROWS or (held and not left):
-                rows = _concat(rest) if len(rest) > 1 else rest[0]
-                page, rest = rows[:PAGE_ROWS].reset_index(drop=True), [rows[PAGE_ROWS:]]
-                yield page.drop(columns=LABEL), page[LABEL].to_numpy()
-
-
-def _concat(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate rows; of categories that are not the same, pandas.concat would make objects."""
-    columns: dict[str, Any] = {}
-    for name, first in parts[0].items():
-        is_categorical = isinstance(first.dtype, pd.CategoricalDtype)
-        concat: Any = union_categoricals if is_categorical else np.concatenate
-        columns[str(name)] = concat([part[name] for part in parts])
-    return pd.DataFrame(columns)
+        for _ in range(self._pages):
+            yield pickle.load(self._file)  # noqa: S301 (written above)
 
 
 class Matrix:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from container.artifact import Artifact
-from container.channel import Rows, chunks
+from container.channel import Rows, pages
 from container.cluster import allgather
 from container.errors import InputError
 from container.schema import LABEL
@@ -52,7 +52,7 @@ def evaluate(labels: NDArray[Any], probabilities: NDArray[Any]) -> dict[str, Any
 
 def measure(artifact: Artifact, rows: Rows) -> dict[str, Any]:
     """Score labelled rows, those of every host, and evaluate; also count trees and rows."""
-    scored = [(chunk[LABEL].to_numpy(), artifact.score(chunk)) for chunk in chunks(rows)]
+    scored = [(page[LABEL].to_numpy(), artifact.score(page)) for page in pages(rows)]
     of_hosts = chain(*allgather(scored))
     labels, probabilities = map(np.concatenate, zip(*of_hosts, strict=True))
     counts = {"trees": artifact.booster.num_boosted_rounds(), "validation_rows": len(labels)}

@@ -13,7 +13,7 @@ from typing import Any
 from container import cluster, contract
 from container.artifact import Artifact
 from container.boosting import LINEAR_ROWS, train_linear, train_trees
-from container.channel import Channel, Rows, chunks
+from container.channel import Channel, Rows
 from container.checkpoint import Checkpoints
 from container.cluster import allgather
 from container.dataset import ROWS_FOR_THREADS, EncodedDataset, Matrix, quantile_matrices
@@ -121,7 +121,7 @@ def cross_validate(opt_ml: OptMl, hyperparameters: Hyperparameters, folds: int) 
     means and the spread of the AUC. All rows are kept in memory.
     """
     channel = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL)
-    rows = pd.concat(chunks(channel), ignore_index=True)
+    rows = pd.concat(channel, ignore_index=True)
     fold_of = stratified_folds(rows[LABEL].to_numpy(), folds)
     parts = [rows[fold_of == fold].reset_index(drop=True) for fold in range(folds)]
     done: list[dict[str, float]] = []
