@@ -3,6 +3,7 @@
 Both are scored again, on the same validation data. Approving needs the stack's approver policy.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from pipeline.bootstrap import connect
 from pipeline.serving.comparison import compare
 from pipeline.serving.endpoint import endpoint_name, find_served
 from pipeline.serving.versions import APPROVED, REJECTED, find_version
-from pipeline.settings import load_settings
+from pipeline.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,31 +25,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("version", type=int, metavar="VERSION", help="number in the group")
     parser.add_argument("--reject", action="store_true", help="reject it instead")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the version")
-    arguments = parser.parse_args(argv)
+    return cli.run_with_settings(parser.parse_args(argv), _approve)
 
-    def command() -> int:
-        settings = load_settings(arguments.config)
-        session, stack = connect(settings)
-        sagemaker = session.client("sagemaker")
-        version = find_version(sagemaker, stack.model_package_group, arguments.version)
-        served = find_served(sagemaker, endpoint_name(settings))
-        print(compare(session.client("s3"), version, served.version if served else None))
-        status = REJECTED if arguments.reject else APPROVED
-        question = f"version {version.number} is {version.status}: set it to {status}?"
-        if not cli.approval(arguments.yes, question)():
-            print("nothing was changed", file=sys.stderr)
-            return cli.NOT_SUCCEEDED
-        sagemaker.update_model_package(
-            ModelPackageArn=version.arn,
-            ModelApprovalStatus=status,
-            ApprovalDescription=arguments.reason,
-        )
-        print(f"version {version.number}: {status}")
-        if status == APPROVED:
-            print("next: .venv/bin/python pipeline/deploy_model.py", file=sys.stderr)
-        return cli.SUCCEEDED
 
-    return cli.run(command)
+def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
+    session, stack = connect(settings)
+    sagemaker = session.client("sagemaker")
+    version = find_version(sagemaker, stack.model_package_group, arguments.version)
+    served = find_served(sagemaker, endpoint_name(settings))
+    print(compare(session.client("s3"), version, served.version if served else None))
+    status = REJECTED if arguments.reject else APPROVED
+    question = f"version {version.number} is {version.status}: set it to {status}?"
+    if not cli.approval(arguments.yes, question)():
+        print("nothing was changed", file=sys.stderr)
+        return cli.NOT_SUCCEEDED
+    sagemaker.update_model_package(
+        ModelPackageArn=version.arn,
+        ModelApprovalStatus=status,
+        ApprovalDescription=arguments.reason,
+    )
+    print(f"version {version.number}: {status}")
+    if status == APPROVED:
+        print("next: .venv/bin/python pipeline/deploy_model.py", file=sys.stderr)
+    return cli.SUCCEEDED
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from local_aws import interrupts
 from local_aws.errors import UserError
 from pipeline.arguments import Parser
 from pipeline.diagnosis import PAGE, diagnose, redacted
-from pipeline.settings import DEFAULT_CONFIG, Settings
+from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 from pipeline.terminal import say
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -48,6 +48,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         metavar="FILE",
         help="the settings [default: the project's pipeline.yaml]",
     )
+    result.set_defaults(local=False)
     return result
 
 
@@ -83,6 +84,21 @@ def asking_parser(description: str | None) -> argparse.ArgumentParser:
     result = parser(description)
     result.add_argument("--yes", action="store_true", help="do not ask")
     return result
+
+
+def run_with_settings(
+    arguments: argparse.Namespace,
+    command: Callable[[Settings, argparse.Namespace], int],
+    local: Callable[[Settings], AbstractContextManager[None]] = at_local_aws,
+) -> int:
+    """Return the exit code of `command` (see `run`); `local` is around it with --local."""
+
+    def with_settings() -> int:
+        settings = load_settings(arguments.config)
+        with local(settings) if arguments.local else contextlib.nullcontext():
+            return command(settings, arguments)
+
+    return run(with_settings)
 
 
 def run(command: Callable[[], int]) -> int:

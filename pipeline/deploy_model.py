@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Deploy, and say what is served."""
     parser = rehearsal.parser(__doc__)
     parser.add_argument("--rollback", action="store_true", help="serve the version before again")
-    return rehearsal.run(parser.parse_args(argv), _deploy)
+    return cli.run_with_settings(parser.parse_args(argv), _deploy, rehearsal.approved_version)
 
 
 def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:

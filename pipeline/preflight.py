@@ -5,6 +5,7 @@ and the definition, all at the same time; change nothing. `upsert_and_start.py` 
 it sends anything.
 """
 
+import argparse
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ from pipeline.checks.run_context import (
 from pipeline.data import Dataset, prepare
 from pipeline.image import image_tag, resolve_image, source_tag
 from pipeline.instances.survey import with_smallest
-from pipeline.settings import SMALLEST, Settings, load_settings
+from pipeline.settings import SMALLEST, Settings
 from pipeline.stack import Stack, read_stack
 from pipeline.terminal import make_console, say
 
@@ -170,23 +171,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run all checks against the account, print them, and return the exit code."""
     parser = cli.local_parser(__doc__)
     parser.add_argument("--json", action="store_true", help="print the checks as JSON")
-    arguments = parser.parse_args(argv)
+    return cli.run_with_settings(parser.parse_args(argv), _check)
 
-    def command() -> int:
-        settings = load_settings(arguments.config)
-        with cli.endpoint(arguments, settings):
-            session = boto3.Session(region_name=settings.region)
-            services = make_services(session)
-            run = find_run_context(settings, session, services)
-            checks = run_checks(CHECKS | DRIFT, services, run)
-        if arguments.json:
-            print(json.dumps([asdict(each) for each in checks], indent=2))
-        else:
-            say(table(checks), make_console(stderr=False), indent=INDENT)
-        say(count(checks))
-        return exit_code(checks)
 
-    return cli.run(command)
+def _check(settings: Settings, arguments: argparse.Namespace) -> int:
+    session = boto3.Session(region_name=settings.region)
+    services = make_services(session)
+    run = find_run_context(settings, session, services)
+    checks = run_checks(CHECKS | DRIFT, services, run)
+    if arguments.json:
+        print(json.dumps([asdict(each) for each in checks], indent=2))
+    else:
+        say(table(checks), make_console(stderr=False), indent=INDENT)
+    say(count(checks))
+    return exit_code(checks)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """The beginning of the commands that need an approved version; with --local, one is made first."""
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pipeline import cli, upsert_and_start
 from pipeline.bootstrap import connect
 from pipeline.serving.versions import APPROVED, find_version
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 from pipeline.terminal import make_console, stages
 
 
@@ -21,21 +21,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return result
 
 
-def run(
-    arguments: argparse.Namespace, command: Callable[[Settings, argparse.Namespace], int]
-) -> int:
-    """Return the exit code of `command` (see `cli.run`)."""
-
-    def prepared() -> int:
-        settings = load_settings(arguments.config)
-        with _approved_version(settings) if arguments.local else nullcontext():
-            return command(settings, arguments)
-
-    return cli.run(prepared)
-
-
 @contextmanager
-def _approved_version(settings: Settings) -> Iterator[None]:
+def approved_version(settings: Settings) -> Iterator[None]:
     """Start a local AWS, train there, and approve what was registered.
 
     Raises InputError when the training did not register a version.

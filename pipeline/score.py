@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rows", metavar="FILE", type=_source, help="CSV with a header, or its s3:// URI"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: NAME-scored.csv here")
-    return rehearsal.run(parser.parse_args(argv), _score)
+    return cli.run_with_settings(parser.parse_args(argv), _score, rehearsal.approved_version)
 
 
 def _source(name: str) -> str:

@@ -5,6 +5,7 @@ answer and the types that are smaller. Every answer is kept in smallest-instance
 started or changed.
 """
 
+import argparse
 from collections.abc import Sequence
 
 try:
@@ -15,7 +16,7 @@ except ModuleNotFoundError as error:
 from pipeline.instances.choice import choose_smallest, smaller_than
 from pipeline.instances.survey import SURVEY_FILE, measured_runs, save_survey, take_survey
 from pipeline.instances.table import INDENT, choices, proof, table
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings
 from pipeline.terminal import make_console, say
 
 import boto3
@@ -29,27 +30,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="list all types, by price, with the cheapest and the free",
     )
-    arguments = parser.parse_args(argv)
-
-    def command() -> int:
-        settings = load_settings(arguments.config)
-        with cli.endpoint(arguments, settings):
-            return print_survey(settings, every=arguments.all)
-
-    return cli.run(command)
+    return cli.run_with_settings(parser.parse_args(argv), _print_survey)
 
 
-def print_survey(settings: Settings, *, every: bool) -> int:
+def _print_survey(settings: Settings, arguments: argparse.Namespace) -> int:
     """Keep the answers in SURVEY_FILE, and print the choice with smaller types, or every one."""
     runs = measured_runs(settings)
     facts, survey = take_survey(boto3.Session(region_name=settings.region), settings, runs)
     save_survey(survey, SURVEY_FILE)
     job, candidates, out = survey.requirements, survey.instance_types, make_console(stderr=False)
-    if every:
+    if arguments.all:
         say(f"{table(candidates)}\n\n{choices(candidates)}\n", out, INDENT)
     best = choose_smallest(facts, job, settings.region)
     say(proof(candidates, best, job, runs), out)
-    if not every:
+    if not arguments.all:
         smaller = table([*smaller_than(best, candidates), best])
         say(f"\n{smaller}", out, smaller.index("usable"))
     say(f"{len(survey.answers)} answers are in {SURVEY_FILE}")
