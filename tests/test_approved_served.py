@@ -18,7 +18,7 @@ from container.errors import InputError
 from container.predict import COLUMNS
 from local_aws.faults.injection import NO_CAPACITY, THROTTLING
 from pipeline import approve, cli, deploy_model, score, upsert_and_start
-from pipeline.data import Dataset
+from pipeline.data import Dataset, split_uri
 from pipeline.execution.archive import download_artifact
 from pipeline.local import ProjectAws
 from pipeline.runs import RUNS
@@ -30,13 +30,17 @@ from pipeline.serving.endpoint import (
     deploy,
     endpoint_name,
     find_served,
+    move,
+    wait,
 )
+from pipeline.serving.smoke import make_smoke_test
 from pipeline.serving.versions import APPROVED, REJECTED, Version, find_version
 from pipeline.settings import Settings
 
+import boto3
 import pandas as pd
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 from conftest import ROOT, WriteConfig
 from explained import explained, says
 from generated import assert_sample_current
@@ -209,30 +213,117 @@ def test_the_gate_can_ask_for_more_than_the_version_that_is_served(
     )
 
 
-def test_an_answer_that_differs_leaves_the_version_before_serving(
+def test_a_model_that_changes_once_it_was_tried_is_not_served(
     before: int,
     versions: list[Version],
     sagemaker: Any,
     settings: Settings,
     local_aws: ProjectAws,
+    dataset: Dataset,
 ) -> None:
     configuration = make_configuration(sagemaker, settings, local_aws.stack, versions[1])
-    tried: list[str] = []
+    session, s3 = boto3.Session(), local_aws.clients.client("s3")
+    smoke = make_smoke_test(session, versions[1], dataset)
+    archives = [
+        s3.get_object(**dict(zip(("Bucket", "Key"), split_uri(each.model_uri), strict=True)))
+        for each in versions
+    ]
+    first, second = (each["Body"].read() for each in archives)
+    bucket, key = split_uri(versions[1].model_uri)
 
-    def differs_on(wrong: str) -> Callable[[str], None]:
-        def smoke(name: str) -> None:
-            tried.append(name)
-            if name == wrong:
-                raise NotServed(f"{name} answers 0.5, the artifact says 0.4")
+    def replace_after(name: str) -> None:
+        smoke(name)
+        s3.put_object(Bucket=bucket, Key=key, Body=first)
 
-        return smoke
+    with pytest.raises(NotServed, match=f"^{NAME} answers .*, the artifact says ") as error:
+        deploy(sagemaker, settings, configuration, replace_after)
+    s3.put_object(Bucket=bucket, Key=key, Body=second)
+    assert says("endpoint-answer", explained(str(error.value)))
+    assert number_served(sagemaker) == before
+    assert find_served(sagemaker, CANDIDATE) is None
 
-    for wrong in (CANDIDATE, NAME):  # before the traffic moves, and after
-        with pytest.raises(NotServed, match=r"answers 0\.5"):
-            deploy(sagemaker, settings, configuration, differs_on(wrong))
-        assert number_served(sagemaker) == before
-        assert find_served(sagemaker, CANDIDATE) is None
-    assert tried == [CANDIDATE, CANDIDATE, NAME]
+
+def interrupted(**_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def disconnected(request_dict: dict[str, Any] | None = None, **_: Any) -> None:
+    raise ConnectionClosedError(endpoint_url=(request_dict or {}).get("url", ""))
+
+
+def throttled(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+    http_response.status_code = 400
+    parsed["Error"] = {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "failure"),
+    [
+        ("CreateEndpoint", interrupted),
+        ("UpdateEndpoint", interrupted),
+        ("UpdateEndpoint", disconnected),
+        ("UpdateEndpoint", throttled),
+    ],
+)
+def test_whatever_fails_once_it_has_begun_leaves_the_version_before_serving(
+    operation: str,
+    failure: Callable[..., None],
+    before: int,
+    versions: list[Version],
+    settings: Settings,
+    local_aws: ProjectAws,
+    sagemaker: Any,
+) -> None:
+    """The next look at the endpoint, which is Creating or Updating then, fails."""
+    configuration = make_configuration(sagemaker, settings, local_aws.stack, versions[1])
+    client = boto3.Session().client("sagemaker")
+    begins, looks = f"after-call.sagemaker.{operation}", "after-call.sagemaker.DescribeEndpoint"
+
+    def begun(**_: Any) -> None:
+        client.meta.events.unregister(begins, begun)
+        client.meta.events.register(looks, fail)
+
+    def fail(**details: Any) -> None:
+        client.meta.events.unregister(looks, fail)
+        failure(**details)
+
+    client.meta.events.register(begins, begun)
+    with pytest.raises((KeyboardInterrupt, BotoCoreError, ClientError)):
+        deploy(client, settings, configuration, lambda _: None)
+    wait(sagemaker, NAME)
+    assert number_served(sagemaker) == before
+    assert find_served(sagemaker, CANDIDATE) is None
+
+
+def test_going_back_outlasts_throttling(
+    before: int,
+    versions: list[Version],
+    settings: Settings,
+    local_aws: ProjectAws,
+    sagemaker: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    configuration = make_configuration(sagemaker, settings, local_aws.stack, versions[1])
+    client = boto3.Session().client("sagemaker")
+    refused: list[int] = []
+
+    with contextlib.ExitStack() as faults:
+
+        def differ(name: str) -> None:
+            client.meta.events.register("after-call.sagemaker.UpdateEndpoint", refuse_twice)
+            faults.enter_context(local_aws.faults.on(THROTTLING))
+            raise NotServed(f"{name} does not answer")
+
+        def refuse_twice(http_response: Any, **_: Any) -> None:
+            refused.append(http_response.status_code)
+            if len(refused) == 2:
+                faults.close()
+
+        with pytest.raises(NotServed, match="does not answer"):
+            move(client, NAME, configuration, differ)
+    assert refused == [400, 400, 200]
+    assert number_served(sagemaker) == before
 
 
 def test_a_version_that_is_rejected_while_it_is_tried_is_not_served(
@@ -281,15 +372,28 @@ def test_what_aws_refuses_leaves_the_version_before_serving(
     assert find_served(sagemaker, CANDIDATE) is None
 
 
-def test_a_server_that_does_not_start_leaves_the_version_before_serving(
-    before: int, versions: list[Version], sagemaker: Any, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["endpoint-health", "endpoint-answer"])
+def test_a_server_that_is_not_that_of_the_artifact_leaves_the_version_before_serving(
+    name: str,
+    before: int,
+    versions: list[Version],
+    sagemaker: Any,
+    local_aws: ProjectAws,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """It finds no model, or that of another version."""
+    if name == "endpoint-answer":
+        (tmp_path / "model").mkdir()
+        s3 = local_aws.clients.client("s3")
+        for file, content in download_artifact(s3, versions[0].model_uri).items():
+            (tmp_path / "model" / file).write_bytes(content)
     package = sagemaker.describe_model_package(ModelPackageName=versions[1].arn)
     (container,) = package["InferenceSpecification"]["Containers"]
     broken = {
         "Image": container["Image"],
         "ModelDataUrl": container["ModelDataUrl"],
-        "Environment": {"SAGEMAKER_BASE_DIR": "/nowhere"},
+        "Environment": {"SAGEMAKER_BASE_DIR": str(tmp_path)},
     }
     created = sagemaker.create_model_package(
         ModelPackageGroupName="titanic-pipeline",
@@ -303,7 +407,7 @@ def test_a_server_that_does_not_start_leaves_the_version_before_serving(
     assert deploy_model.main([]) == 1
     told = capsys.readouterr().err
     assert f"version {before} is still served" in told
-    assert says("endpoint-health", told)
+    assert says(name, told)
     assert number_served(sagemaker) == before
     sagemaker.delete_model_package(ModelPackageName=created["ModelPackageArn"])
 
@@ -312,17 +416,12 @@ def test_a_number_that_is_given_again_is_another_model(
     versions: list[Version], sagemaker: Any, settings: Settings, local_aws: ProjectAws
 ) -> None:
     """As here, where the number of a deleted version is that of the next one."""
-    other = dataclasses.replace(versions[1], model_uri=versions[0].model_uri)
+    other = dataclasses.replace(versions[1], container=versions[0].container)
     one, again, another = (
         make_model(sagemaker, settings, local_aws.stack, version)
         for version in (versions[1], versions[1], other)
     )
     assert one == again != another
-
-
-def test_a_difference_is_explained() -> None:
-    problem = "c answers '{\"probability\": 0.5}', the artifact says '{\"probability\": 0.4}'"
-    assert says("endpoint-answer", explained(problem))
 
 
 def test_a_scored_file_has_its_rows_in_order_with_the_digits_of_predict(

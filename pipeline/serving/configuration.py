@@ -79,10 +79,10 @@ def make_model(
 def _name(settings: Settings, version: Version, request: Mapping[str, Any]) -> str:
     """Return a name with a digest of the request, so that an equal resource is used again.
 
-    The image and the artifact belong to it: the number of a version that was deleted may be given
-    again, and a model keeps what its version was when it was created.
+    The container belongs to it: the number of a version that was deleted may be given again, and a
+    model keeps what its version was when it was created.
     """
-    whole = {**request, "image": version.image_uri, "artifact": version.model_uri}
+    whole = {**request, "container": version.container}
     digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:8]
     return f"{settings.stack_name}-v{version.number}-{digest}"
 

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from container.errors import InputError
+from local_aws import interrupts
 from pipeline.serving.configuration import model_package
 from pipeline.serving.versions import APPROVED, Version, describe_version
 from pipeline.settings import Settings
+from pipeline.terminal import say
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,6 +24,7 @@ SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")  # statuses
 CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 NO_ENDPOINT = "NotFound"  # in place of an endpoint's status
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 15.0
+UNDO_SECONDS = 600.0  # how long AWS may refuse to undo what has failed, by throttling for example
 
 Smoke = Callable[[str], None]  # raises NotServed when the endpoint of that name answers wrongly
 
@@ -85,29 +89,36 @@ def deploy(sagemaker: Any, settings: Settings, configuration: str, smoke: Smoke)
     if served and served.configuration == configuration:
         smoke(name)
     elif served:
+        _refuse_changing(name, served.status)
         candidate = candidate_name(settings)
-        _create_and_try(sagemaker, settings, candidate, configuration, smoke)
-        _delete(sagemaker, candidate)
+        _create_and_try(sagemaker, settings, candidate, configuration, smoke, keep=False)
         version = describe_version(sagemaker, model_package(sagemaker, configuration))
         if version.status != APPROVED:  # it was rejected in the meantime
             raise NotServed(f"its status is {version.status}, not {APPROVED}")
         move(sagemaker, name, configuration, smoke)
     else:
-        _create_and_try(sagemaker, settings, name, configuration, smoke)
+        _create_and_try(sagemaker, settings, name, configuration, smoke, keep=True)
 
 
 def move(sagemaker: Any, name: str, configuration: str, smoke: Smoke) -> None:
-    """Point an endpoint at another configuration, and back when it does not answer as it must."""
-    before = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
-    sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=configuration)
-    endpoint = wait(sagemaker, name)
-    if endpoint.get("EndpointConfigName") != configuration:
-        raise NotServed(f"{name}: {endpoint.get('FailureReason', 'it was not updated')}")
+    """Point an endpoint at another configuration, and back when anything fails, Ctrl-C included."""
+    endpoint = sagemaker.describe_endpoint(EndpointName=name)
+    _refuse_changing(name, endpoint["EndpointStatus"])
+    before = endpoint["EndpointConfigName"]
+
+    def go_back() -> None:
+        if wait(sagemaker, name).get("EndpointConfigName") == configuration:
+            sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=before)
+            wait(sagemaker, name)
+
     try:
+        sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=configuration)
+        endpoint = wait(sagemaker, name)
+        if endpoint.get("EndpointConfigName") != configuration:
+            raise NotServed(f"{name}: {endpoint.get('FailureReason', 'it was not updated')}")
         smoke(name)
-    except NotServed:
-        sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=before)
-        wait(sagemaker, name)
+    except BaseException as error:
+        _undo(go_back, f"moving {name} back", error, "UpdateEndpoint")
         raise
 
 
@@ -135,26 +146,71 @@ def _describe(sagemaker: Any, name: str) -> dict[str, Any] | None:
     return endpoint
 
 
+def _refuse_changing(name: str, status: str) -> None:
+    if status in CHANGING:
+        raise NotServed(f'in-progress endpoint "{name}": its status is {status}')
+
+
 def _create_and_try(
-    sagemaker: Any, settings: Settings, name: str, configuration: str, smoke: Smoke
+    sagemaker: Any,
+    settings: Settings,
+    name: str,
+    configuration: str,
+    smoke: Smoke,
+    *,
+    keep: bool,
 ) -> None:
-    """Create an endpoint; delete it again when it does not answer as it must."""
-    if find_served(sagemaker, name):  # left by a deployment that was interrupted
+    """Create an endpoint; delete it when anything fails, Ctrl-C included, or it is not to stay."""
+    if left := _describe(sagemaker, name):  # by a deployment that was killed
+        _refuse_changing(name, left["EndpointStatus"])
         _delete(sagemaker, name)
-    sagemaker.create_endpoint(
-        EndpointName=name, EndpointConfigName=configuration, Tags=settings.aws_tags or []
-    )
     try:
+        sagemaker.create_endpoint(
+            EndpointName=name, EndpointConfigName=configuration, Tags=settings.aws_tags or []
+        )
         endpoint = wait(sagemaker, name)
         if endpoint["EndpointStatus"] != "InService":
             reason = endpoint.get("FailureReason", endpoint["EndpointStatus"])
             raise NotServed(f"{name}: {reason}")
         smoke(name)
-    except BaseException:
-        _delete(sagemaker, name)
+        if not keep:
+            _delete(sagemaker, name)
+    except BaseException as error:
+        _undo(lambda: _delete(sagemaker, name), f"removing {name}", error, "CreateEndpoint")
         raise
 
 
+def _undo(undo: Callable[[], None], activity: str, error: BaseException, operation: str) -> None:
+    """Undo what `operation` began before `error`, in spite of Ctrl-C and throttling.
+
+    Raises InputError when AWS refuses that for UNDO_SECONDS.
+    """
+    if (
+        isinstance(error, ClientError)
+        and error.operation_name == operation
+        and not error.response["ResponseMetadata"].get("RetryAttempts")
+    ):
+        return  # refused at the first try: nothing was begun, and another one's may be under way
+    interrupts.begin_cleaning()
+    say(activity)
+    deadline, pause = time.monotonic() + UNDO_SECONDS, FIRST_POLL_SECONDS
+    while True:
+        try:
+            undo()
+        except (ClientError, BotoCoreError) as refusal:
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{activity}: given up, since {refusal}",
+                    ".venv/bin/python pipeline/deploy_model.py, with --rollback to go back",
+                ) from None
+        else:
+            return
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_POLL_SECONDS)
+
+
 def _delete(sagemaker: Any, name: str) -> None:
-    sagemaker.delete_endpoint(EndpointName=name)
-    wait(sagemaker, name)
+    """Delete an endpoint, if there is one, as soon as it does not change any more."""
+    if wait(sagemaker, name)["EndpointStatus"] != NO_ENDPOINT:
+        sagemaker.delete_endpoint(EndpointName=name)
+        wait(sagemaker, name)

@@ -18,6 +18,7 @@ class Version:
     status: str
     image_uri: str
     model_uri: str  # of model.tar.gz in S3
+    container: Mapping[str, Any]  # image, artifact and environment, as registered
     properties: Mapping[str, str]  # what it says of itself (see workflow/registration.py)
 
 
@@ -31,6 +32,7 @@ def describe_version(sagemaker: Any, arn: str) -> Version:
         package["ModelApprovalStatus"],
         container["Image"],
         container["ModelDataUrl"],
+        container,
         package.get("CustomerMetadataProperties", {}),
     )
 
