@@ -43,7 +43,7 @@ def encode(rows: pd.DataFrame) -> pd.DataFrame:
     columns["ticket"] = hash_keys(pd.Series([ticket.upper() for ticket in tickets], dtype=object))
     surnames = [name.partition(",")[0].strip().upper() for name in names]
     families = pd.Series(surnames, rows.index, object)
-    columns["family"] = hash_keys(families, rows["fare"])
+    columns["family"] = hash_keys(families, columns["fare"])
     return pd.DataFrame(columns)
 
 

@@ -113,9 +113,12 @@ DECODER = json.JSONDecoder(
 
 def _parse(text: str, problem: str) -> Any:
     try:
-        return DECODER.decode(text)
+        document = DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode()  # refuses half a surrogate pair
     except (ValueError, RecursionError) as error:
         raise InputError(f"body: {problem}: {error}", "write JSON objects") from None
+    return document
 
 
 def _to_rows(objects: list[Any]) -> pd.DataFrame:

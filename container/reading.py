@@ -59,7 +59,8 @@ def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iter
         raise InputError(problem, "name a file that can be read") from None
     except (UnicodeDecodeError, csv.Error, pd.errors.ParserError) as error:
         problem = f"{name}: not in UTF-8, or not CSV (after row {rows}): {error}"
-        raise InputError(problem, "save it as UTF-8, and quote cells that hold quotes") from None
+        hint = "save it as UTF-8, end lines with LF or CRLF, and quote cells that hold quotes"
+        raise InputError(problem, hint) from None
 
 
 @contextmanager
@@ -193,9 +194,8 @@ def _cells(column: Any, name: str, source: str) -> Any:
     if DataType.is_nested(kind):
         problem = f"{source}: {name} is of type {str(kind).strip()}"
         raise InputError(problem, "write the column as numbers or texts")
-    numeric = DataType.is_numeric(kind) or DataType.is_boolean(kind)
-    if name in NUMBERS and numeric:
+    if name in NUMBERS and (DataType.is_numeric(kind) or DataType.is_boolean(kind)):
         column = column.cast(DataType.float64())
         return np.array(column.to_pylist() if column.null_count else column.to_numpy(), float)
-    plain = not column.null_count and (numeric or DataType.is_string(kind))
+    plain = not column.null_count and (DataType.is_integer(kind) or DataType.is_string(kind))
     return pd.Series(column.to_numpy() if plain else column.to_pylist(), dtype=object)

@@ -75,6 +75,12 @@ def test_the_label_is_never_a_feature(
     assert_frame_equal(scored(rows.drop(columns="survived"), tables), columns)
 
 
+def test_fares_saved_as_32_bit_floats_give_the_same_families(rows: pd.DataFrame) -> None:
+    short = rows.assign(fare=rows["fare"].astype(np.float32).astype(float))
+    assert not short.equals(rows)
+    assert_frame_equal(encode(short), encode(rows))
+
+
 def test_one_row_has_the_features_that_it_has_among_all(
     rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
 ) -> None:

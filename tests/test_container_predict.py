@@ -116,6 +116,7 @@ TOO_MUCH = NUMBERS[FIRST_NUMBER].maximum + 1
         (JSON, b"{", "body: not JSON: "),
         (JSON, b"[" * 100_000, "body: not JSON: "),
         (JSON, b"\xff", r"body: not UTF-8 \(byte 0\)"),
+        (JSON, json.dumps([{**ROW, COLUMNS[-1]: "\ud800"}]), "not JSON: .* surrogates not allowed"),
         (JSON, b"7", "body: no list of rows"),
         (JSON, b"[]", "body: no rows"),
         (JSON, b'{"instances": 7}', "body: no list of rows"),

@@ -86,6 +86,7 @@ def test_the_label_is_read_only_when_it_is_asked_for() -> None:
         (f'{HEADER}\n1,2,3,a,x"y,z"\n', "a quote inside a cell"),
         (f'{HEADER}\n1,2,3,a,"x"y\n', "a quote inside a cell"),
         (f"{HEADER}\r{ROW}\r", "not CSV (after row 0): new-line"),
+        (f"{HEADER}\n1,2\r3,4,5,6\n", "end lines with LF or CRLF"),
         (f"{HEADER}\n{ROW}\r{ROW}\n", "has 9 cells"),
         (f"{HEADER}\n{ROW}\n1,2,3,a,".encode() + b"\xff\n", "not CSV (after row 0): 'utf-8'"),
         (f"{HEADER}\n{ROW}\n".encode("utf-16"), "not in UTF-8, or not CSV (after row 0): 'utf-8'"),
@@ -354,6 +355,9 @@ def parquet(tmp_path: Path, **changes: arrow.Array) -> Path:
         ("note", arrow.Array(["é".encode(), None], arrow.DataType.binary()), ["é", ""]),
         ("note", arrow.Array([7, None], INT), ["7", ""]),
         ("note", arrow.Array([7.0, None], arrow.DataType.float64()), ["7", ""]),
+        ("note", arrow.Array([7, 8], INT).cast(arrow.DataType.decimal128(38, 0)), ["7", "8"]),
+        ("bought", arrow.Array([1, 0], INT).cast(arrow.DataType.decimal128(38, 0)), [1, 0]),
+        ("bought", arrow.Array([1, 0], arrow.DataType.float32()), [1, 0]),
     ],
 )
 def test_numbers_and_texts_may_have_any_type_in_parquet(
