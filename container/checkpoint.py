@@ -9,6 +9,7 @@ its fingerprint. A file's name holds its boosting rounds and the SHA-256 of its 
 import contextlib
 import functools
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ class Checkpoints:
         """Return the newest model that is whole, or nothing; others are reported."""
         whole = b""
         for path in self._newest_first() if collective.get_rank() == 0 else ():
-            content = path.read_bytes()
+            content = path.read_bytes() if path.is_file() else b""
             if path.name == _name(path.name[:6], content):
                 whole = content
                 break
@@ -85,7 +86,7 @@ def fingerprint(root: Path, files: Sequence[Path], *others: object) -> str:
         name = path.relative_to(root) if path.is_relative_to(root) else path.name
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{name} {content}\n".encode())
+        digest.update(os.fsencode(f"{name} {content}\n"))
     return digest.hexdigest()
 
 

@@ -53,7 +53,7 @@ class OptMl:
         path = self.root / "output" / "failure"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
+            path.write_text(text[:FAILURE_CHARACTERS], "utf-8", "backslashreplace")
         except OSError as error:
             print(f"error: the failure file cannot be written: {error}", file=sys.stderr)
 

@@ -1,6 +1,7 @@
 """A training that is interrupted, and finished all the same."""
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -132,8 +133,10 @@ def test_a_checkpoint_cut_short_is_skipped_with_a_warning(
 def test_no_whole_checkpoint_means_to_begin_anew(
     job: Path, program: Program, artifact: dict[str, bytes]
 ) -> None:
-    for path in checkpoints_of(program, job, signal.SIGKILL):
-        path.write_bytes(b"")
+    older, newest = checkpoints_of(program, job, signal.SIGKILL)
+    older.write_bytes(b"")
+    newest.unlink()
+    newest.mkdir()
     log = finish(program, job)
     assert log.count("is skipped") == 2
     assert "goes on" not in log
@@ -237,7 +240,7 @@ def test_the_fingerprint_sees_channels_names_and_all_content(tmp_path: Path) -> 
             file.seek(changed)
             file.write(b"x")
         seen.append(fingerprint(tmp_path, [path]))
-    for name in ("train/b.csv", "validation/a.csv"):
+    for name in ("train/b.csv", "validation/a.csv", os.fsdecode(b"train/caf\xe9.csv")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         path = path.rename(tmp_path / name)
         seen.append(fingerprint(tmp_path, [path]))

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from container.opt_ml import OptMl
+
 import pytest
 from conftest import RunJob
 from program import ENVIRONMENT, ROOT
@@ -83,6 +85,11 @@ def test_a_child_that_a_signal_ended_leaves_a_failure_file(
     assert lines[0].startswith(first)
     assert lines[1] == second
     assert failure(tmp_path) in error
+
+
+def test_a_failure_file_names_a_file_that_is_not_named_in_utf_8(tmp_path: Path) -> None:
+    OptMl(tmp_path).write_failure(os.fsdecode(b"caf\xe9.csv: no rows"))
+    assert failure(tmp_path) == r"caf\udce9.csv: no rows"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
