@@ -135,6 +135,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         refused = push("bad.yaml")
         left = sorted(container_engine.inventory() - before)
         good = push("good.yaml")
+        assert good.returncode == 0, good.stderr
         again = push("good.yaml")
         repository = terminal.stack().repository_uri
         yield Image(**vars(terminal), refused=refused, refused_left=left, pushed=good, again=again)

@@ -30,7 +30,8 @@ def main(image: str, bucket: str, endpoint: str, root: str, port: str) -> None:
         predictor_cls=Predictor,
         sagemaker_session=session,
     )
-    predictor = model.deploy(initial_instance_count=1, instance_type="local")
+    # Local mode answers only when the server does; waiting would look every 30 seconds only.
+    predictor = model.deploy(initial_instance_count=1, instance_type="local", wait=False)
     body = (folder / "rows.jsonl").read_bytes()
     options = {"ContentType": "application/jsonlines", "Accept": "text/csv"}
     answer = predictor.predict(body, initial_args=options).decode()

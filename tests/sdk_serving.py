@@ -86,9 +86,9 @@ def serve(image: str, bucket: str, role: str, folder: Path) -> dict[str, Any]:
         transformer.transform(
             source, content_type=content_type, split_type=split, wait=False, logs=False, **extra
         )
-        session.logs_for_transform_job(
-            transformer.latest_transform_job.job_name, wait=True, poll=0.1
-        )
+        job = transformer.latest_transform_job.job_name
+        session.wait_for_transform_job(job, poll=0.1)  # with logs, it looks every 30 seconds only
+        session.logs_for_transform_job(job, poll=0.1)
         output = s3.get_object(Bucket=bucket, Key=f"sdk-serving/output/{name}.out")
         answers[f"transform {name}"] = output["Body"].read().decode()
     for each in (predictor, from_registry):
