@@ -4,19 +4,27 @@ docs/settings.md has an example of each, and what it changes.
 """
 
 import re
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal, Self
 
 from container.contract import parse_number
 from container.errors import did_you_mean
 from local_aws.service_model import endpoint_instance_types, violations
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 MOST_TAGS = 40  # AWS takes 50 on a resource; SageMaker adds its own to the jobs of a pipeline
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
-KEY = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]+")
+TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 RATE = re.compile(r"rate\([1-9]\d* (minutes?|hours?|days?)\)")
 AT = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)")
 CRON = re.compile(r"cron\(([^)]*)\)")
@@ -32,40 +40,70 @@ CRON_FIELDS = (
     ("year", r"[0-9*,/-]+", (1970, 2199)),
 )
 
+
+def one_of(known: Callable[[], Collection[str]], what: str) -> AfterValidator:
+    """Return what checks that a text is one of `known`; `what` follows "is not" in the message."""
+
+    def check(value: str) -> str:
+        if value not in known():
+            raise ValueError(f"{value!r} is not {what}{did_you_mean(value, known())}")
+        return value
+
+    return AfterValidator(check)
+
+
+def check_schedule(expression: str) -> str:
+    """Return an expression of EventBridge Scheduler. Raises ValueError for what is none."""
+    if RATE.fullmatch(expression) or AT.fullmatch(expression):
+        return expression
+    cron = CRON.fullmatch(expression)
+    if cron is None:
+        needed = "rate(1 day), cron(0 6 * * ? *) or at(2030-01-31T06:00:00) is needed"
+        raise ValueError(f"{expression!r}: {needed}")
+    values, names = cron[1].split(" "), [name for name, *_ in CRON_FIELDS]
+    if len(values) != len(names):
+        raise ValueError(f"{expression!r}: cron has {len(names)} fields: {', '.join(names)}")
+    for value, (name, characters, (lowest, highest)) in zip(values, CRON_FIELDS, strict=True):
+        numbers = map(int, re.findall(r"(?<![/#\d])\d+", value))
+        if not (re.fullmatch(characters, value) and all(lowest <= n <= highest for n in numbers)):
+            allowed = f"from {lowest} to {highest}, or *"
+            raise ValueError(f"{expression!r}: {name} {value!r}: {allowed}")
+    if (values[2] == "?") == (values[4] == "?"):
+        unknown = "one of day of month and day of week is ?, the other one is not"
+        raise ValueError(f"{expression!r}: {unknown}")
+    return expression
+
+
 # YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
 Number = BeforeValidator(parse_number)
+KeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")]
+PolicyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$")]
 Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+EndpointType = Annotated[str, one_of(endpoint_instance_types, "an instance type for endpoints")]
+Schedule = Annotated[str, AfterValidator(check_schedule)]
 SecurityGroup = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 
 
-class Vpc(BaseModel):
-    """Where the jobs and endpoints have their network interfaces."""
+class Block(BaseModel):
+    """Keys of pipeline.yaml: no others are known, and no value changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Vpc(Block):
+    """Where the jobs and endpoints have their network interfaces."""
 
     subnets: Annotated[tuple[Subnet, ...], Field(min_length=1, max_length=16)]
     security_groups: Annotated[tuple[SecurityGroup, ...], Field(min_length=1, max_length=5)]
 
 
-class Endpoint(BaseModel):
+class Endpoint(Block):
     """What serves the approved model: serverless, or one instance when a type is given."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
     max_concurrency: Annotated[int, Number, Field(ge=1, le=200)] = 5
-    instance_type: str | None = None
+    instance_type: EndpointType | None = None
     data_capture: bool = False
-
-    @field_validator("instance_type")
-    @classmethod
-    def _known_type(cls, value: str | None) -> str | None:
-        known = endpoint_instance_types()
-        if value is not None and value not in known:
-            raise ValueError(
-                f"{value!r} is not an instance type for endpoints{did_you_mean(value, known)}"
-            )
-        return value
 
     @model_validator(mode="after")
     def _capture_needs_an_instance(self) -> Self:
@@ -74,20 +112,14 @@ class Endpoint(BaseModel):
         return self
 
 
-class CompanySettings(BaseModel):
+class CompanySettings(Block):
     """The optional part of pipeline.yaml."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    region: str
-    spot: bool
     vpc: Vpc | None = None
-    kms_key: Annotated[str, Field(pattern=KEY.pattern)] | None = None
-    permissions_boundary: (
-        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$")] | None
-    ) = None
+    kms_key: KeyArn | None = None
+    permissions_boundary: PolicyArn | None = None
     tags: dict[str, str] = {}
-    schedule: str | None = None  # of EventBridge Scheduler, in UTC
+    schedule: Schedule | None = None  # of EventBridge Scheduler, in UTC
     notify: str | None = None  # an e-mail address or the ARN of an SNS topic
     warm_pool_seconds: Annotated[int, Number, Field(ge=1, le=21_600)] | None = None
     deploy_on_approval: bool = False
@@ -106,37 +138,12 @@ class CompanySettings(BaseModel):
             raise ValueError(f"{len(value)} tags, at most {MOST_TAGS} are allowed")
         return value
 
-    @field_validator("schedule")
-    @classmethod
-    def _valid_schedule(cls, value: str | None) -> str | None:
-        problem = value and schedule_problem(value)
-        if problem:
-            raise ValueError(f"{value!r}: {problem}")
-        return value
-
     @field_validator("notify")
     @classmethod
     def _email_or_topic(cls, value: str | None) -> str | None:
         if value and not EMAIL.fullmatch(value) and not TOPIC.fullmatch(value):
             raise ValueError(f"{value!r} is neither an e-mail address nor the ARN of an SNS topic")
         return value
-
-    @model_validator(mode="after")
-    def _in_one_region(self) -> Self:
-        for name, value, pattern in (
-            ("kms_key", self.kms_key, KEY),
-            ("notify", self.notify, TOPIC),
-        ):
-            arn = pattern.fullmatch(value or "")
-            if arn and arn["region"] != self.region:
-                raise ValueError(f"{name}: {value} is not in region {self.region}")
-        return self
-
-    @model_validator(mode="after")
-    def _warm_pools_are_on_demand(self) -> Self:
-        if self.spot and self.warm_pool_seconds:
-            raise ValueError("warm_pool_seconds: spot instances are not kept; set spot: false")
-        return self
 
     @property
     def aws_tags(self) -> list[dict[str, Any]] | None:
@@ -147,27 +154,6 @@ class CompanySettings(BaseModel):
 def tag_list(tags: dict[str, str]) -> list[dict[str, Any]]:
     """Return tags in the form that the AWS APIs take: `[{"Key": ..., "Value": ...}]`."""
     return [{"Key": name, "Value": value} for name, value in tags.items()]
-
-
-def schedule_problem(expression: str) -> str | None:
-    """Return what is wrong with an expression of EventBridge Scheduler, or None."""
-    if RATE.fullmatch(expression) or AT.fullmatch(expression):
-        return None
-    cron = CRON.fullmatch(expression)
-    if cron is None:
-        return "rate(1 day), cron(0 6 * * ? *) or at(2030-01-31T06:00:00) is needed"
-    values = cron[1].split(" ")
-    if len(values) != len(CRON_FIELDS):
-        return f"cron has {len(CRON_FIELDS)} fields: {', '.join(name for name, *_ in CRON_FIELDS)}"
-    for value, (name, characters, (lowest, highest)) in zip(values, CRON_FIELDS, strict=True):
-        numbers = [int(number) for number in re.findall(r"(?<![/#\d])\d+", value)]
-        if not re.fullmatch(characters, value) or any(
-            not lowest <= number <= highest for number in numbers
-        ):
-            return f"{name} {value!r}: from {lowest} to {highest}, or *"
-    if (values[2] == "?") == (values[4] == "?"):
-        return "one of day of month and day of week is ?, the other one is not"
-    return None
 
 
 def stack_parameters(settings: Any) -> dict[str, str]:

@@ -9,7 +9,7 @@ from container.contract import parse_hyperparameters
 from container.errors import InputError, did_you_mean
 from local_aws.partitions import sagemaker_regions
 from local_aws.service_model import training_instance_types
-from pipeline.company import CompanySettings, Number
+from pipeline.company import CompanySettings, Number, one_of
 from pipeline.tuning_settings import Tuning
 
 import yaml
@@ -29,6 +29,7 @@ class Settings(CompanySettings):
     The patterns are those of the services (CloudFormation, SageMaker CreatePipeline).
     """
 
+    region: Annotated[str, one_of(sagemaker_regions, "a region of SageMaker")]
     # Names of the stack's roles and bucket begin with it, and must fit in 63 characters.
     stack_name: Annotated[
         str, Field(min_length=2, max_length=30, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
@@ -41,6 +42,7 @@ class Settings(CompanySettings):
     validation_fraction: Annotated[float, Number, Field(gt=0, lt=1)]
     split_seed: Annotated[int, Number, Field(ge=0)]
     instance_type: str | tuple[str, ...]  # several: the first one with capacity
+    spot: bool
     instance_count: Annotated[int, Number, Field(ge=1, le=100)]
     volume_size_gb: Annotated[int, Number, Field(ge=1, le=16_384)]
     max_run_seconds: Annotated[int, Number, Field(ge=1, le=2_419_200)]
@@ -49,14 +51,6 @@ class Settings(CompanySettings):
     min_validation_auc: Annotated[float, Number, Field(ge=0, le=1)]
     hyperparameters: dict[str, int | float]
     tuning: Tuning | None = None  # only pipeline/tune.py needs it
-
-    @field_validator("region")
-    @classmethod
-    def _known_region(cls, value: str) -> str:
-        known = sagemaker_regions()
-        if value not in known:
-            raise ValueError(f"{value!r} is not a region of SageMaker{did_you_mean(value, known)}")
-        return value
 
     @field_validator("data_file")
     @classmethod
@@ -91,7 +85,10 @@ class Settings(CompanySettings):
             raise ValueError(error.args[0].removeprefix("hyperparameters: ")) from None
 
     @model_validator(mode="after")
-    def _pipeline_is_of_the_stack(self) -> Self:
+    def _fit_together(self) -> Self:
+        for name, arn in (("kms_key", self.kms_key), ("notify", self.notify)):
+            if arn and arn.startswith("arn:") and arn.split(":")[3] != self.region:
+                raise ValueError(f"{name}: {arn} is not in region {self.region}")
         # The operator policy of build/infrastructure.yml allows no other names.
         if not self.pipeline_name.startswith(f"{self.stack_name}-"):
             raise ValueError(
@@ -99,16 +96,10 @@ class Settings(CompanySettings):
                 f"the stack's name and a dash (did you mean "
                 f"{self.stack_name}-{self.pipeline_name}?)"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _spot_has_one_instance_type(self) -> Self:
+        if self.spot and self.warm_pool_seconds:
+            raise ValueError("warm_pool_seconds: spot instances are not kept; set spot: false")
         if self.spot and len(self.instance_types) > 1:
             raise ValueError("instance_type: with spot one type is needed, not a list")
-        return self
-
-    @model_validator(mode="after")
-    def _spot_waits_long_enough(self) -> Self:
         if self.spot and self.max_wait_seconds < self.max_run_seconds:
             raise ValueError(
                 f"max_wait_seconds ({self.max_wait_seconds}) includes the run: with spot it must "

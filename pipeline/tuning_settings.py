@@ -5,19 +5,17 @@ from typing import Annotated, Any, Literal, Self
 
 from container.contract import FOLDS_RANGE, HYPERPARAMETERS, Hyperparameter
 from container.errors import did_you_mean
-from pipeline.company import Number
+from pipeline.company import Block, Number
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 LOGARITHMIC = "Logarithmic"
 RANDOM, GRID, BAYESIAN = "Random", "Grid", "Bayesian"
 MOST_VALUES = 30  # of one hyperparameter (ParameterValues in CreateHyperParameterTuningJob)
 
 
-class Range(BaseModel):
+class Range(Block):
     """Searched from `min` to `max`, both included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     min: Annotated[int | float, Number]
     max: Annotated[int | float, Number]
@@ -32,10 +30,8 @@ class Range(BaseModel):
         return self
 
 
-class Tuning(BaseModel):
+class Tuning(Block):
     """The meaning of each value stands beside it in pipeline.yaml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: Literal["Random", "Grid", "Bayesian"]
     jobs: Annotated[int, Number, Field(ge=1)]

@@ -9,7 +9,7 @@ from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 import pytest
 from conftest import ROOT, WriteConfig
 
-OPTIONAL = CompanySettings.model_fields.keys() - {"region", "spot"}  # docs/settings.md has them
+OPTIONAL = CompanySettings.model_fields.keys()  # docs/settings.md has them
 
 
 def test_every_value_of_the_file_is_a_setting_and_explained() -> None:
