@@ -104,9 +104,7 @@ def key(services: Services, run: RunContext) -> str:
     known(run.identity, "identity")
     try:
         found = services.kms.describe_key(KeyId=arn)["KeyMetadata"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NotFoundException":
-            raise
+    except services.kms.exceptions.NotFoundException:
         raise InputError(f"kms_key: {arn} does not exist", "correct it in pipeline.yaml") from None
     kind = (found["KeyState"], found.get("KeySpec", "SYMMETRIC_DEFAULT"))
     if kind != ("Enabled", "SYMMETRIC_DEFAULT"):
@@ -126,9 +124,7 @@ def notify(services: Services, run: RunContext) -> str:
     try:
         pages = services.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         found = list(pages.search("Subscriptions[]"))
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NotFound", "NotFoundException"):
-            raise
+    except services.sns.exceptions.NotFoundException:
         raise InputError(f"notify: {topic} does not exist", DEPLOY) from None
     waiting = [each["Endpoint"] for each in found if not each["SubscriptionArn"].startswith("arn:")]
     if waiting or not found:
