@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from container.boosting import LINEAR_L2, LinearModel, train_linear, train_trees
+from container.boosting import LINEAR_L2, train_linear, train_trees
 from container.checkpoint import Checkpoints
 from container.contract import HYPERPARAMETERS
 
@@ -129,11 +129,3 @@ def test_a_column_without_any_value_is_trained_on() -> None:
     rows = records()
     rows[:, 1] = np.nan
     assert np.isfinite(train_linear(rows).margin(rows[:, :-2])).all()
-
-
-def test_the_linear_model_is_read_as_it_was_written(tmp_path: Path) -> None:
-    rows = records()
-    linear = train_linear(rows)
-    linear.save(tmp_path / "linear.json")
-    loaded = LinearModel.load(tmp_path / "linear.json")
-    np.testing.assert_array_equal(loaded.margin(rows[:, :-2]), linear.margin(rows[:, :-2]))

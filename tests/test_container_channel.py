@@ -61,6 +61,15 @@ def test_part_files_without_rows_are_skipped_and_counted(
     assert capsys.readouterr().out == counted
 
 
+@pytest.mark.parametrize("size", [10_000, 2**15, 10**6])
+def test_pages_are_the_same_whatever_the_chunks(size: int) -> None:
+    rows = make_rows(2 * channel.PAGE_ROWS + 5)
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    pages = list(channel.pages(chunks))
+    assert [len(page) for page in pages] == [channel.PAGE_ROWS, channel.PAGE_ROWS, 5]
+    assert_frame_equal(pd.concat(pages, ignore_index=True), rows)
+
+
 HIDDEN = ("_SUCCESS", ".part.crc", ".ipynb_checkpoints/rows.csv", "_temporary/0/rows.csv")
 
 

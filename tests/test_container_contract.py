@@ -63,18 +63,22 @@ def test_hyperparameters_arrive_as_strings_and_leave_as_numbers() -> None:
     assert values["num_round"] == contract.HYPERPARAMETERS["num_round"].default
 
 
+ODD = ["True", "None", "", "7.5", "nan", "0", "17", "1_0", "\u0665", "1e999"]
+
+
 @pytest.mark.parametrize(
-    "text", ["True", "None", "", "7.5", "nan", "0", "17", "1_0", "\u0665", "1e999"]
+    ("name", "text", "allowed"),
+    [
+        *(("max_depth", text, "an integer from 1 to 16") for text in ODD),
+        *(("gamma", text, "a number from 0.0 to 1000.0") for text in ("nan", "inf", "-0.1")),
+        *(("cv_folds", text, "an integer from 3 to 20") for text in ("0", "2", "21", "four")),
+    ],
 )
-def test_a_value_of_the_wrong_type_or_out_of_range_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"max_depth: .* is not an integer from 1 to 16"):
-        contract.parse_hyperparameters({"max_depth": text})
-
-
-@pytest.mark.parametrize("text", ["nan", "inf", "-0.1"])
-def test_a_number_that_is_no_number_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="gamma"):
-        contract.parse_hyperparameters({"gamma": text})
+def test_a_value_of_the_wrong_type_or_out_of_range_is_refused(
+    name: str, text: str, allowed: str
+) -> None:
+    with pytest.raises(InputError, match=f"{name}: '{text}' is not {allowed}"):
+        contract.parse_hyperparameters({name: text}, contract.OF_JOB)
 
 
 def test_all_mistakes_are_reported_together() -> None:

@@ -145,8 +145,6 @@ def test_scikit_learn_is_not_imported_where_it_is_installed(
     [
         (["predict"], "unknown argument: predict"),
         (["train", "--depth", "3"], "unknown arguments: --depth 3"),
-        (["train", "--eta"], "arguments: argument --eta: expected one argument"),
-        (["train", "--eta", "x"], "hyperparameters: eta: 'x' is not a number from"),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_a_hint(

@@ -97,10 +97,3 @@ def test_a_file_keeps_them_exactly(one: Pairs, other: Pairs) -> None:
     for name, found in loaded.items():
         assert found.to_dict() == tables[name].to_dict()
         assert (found.index.dtype == np.uint64) == (name == "groups")
-
-
-@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "table,key,hash,count,sum\nx,y,,one,1\n"])
-def test_another_file_is_refused(content: str, tmp_path: Path) -> None:
-    (tmp_path / "tables.csv").write_text(content)
-    with pytest.raises(ValueError, match=r"."):
-        load_tables(tmp_path / "tables.csv")
