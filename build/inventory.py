@@ -1,6 +1,5 @@
 """The resources of a stack: those in its outputs, and those that run as its roles."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from pipeline.serving.cost import describe_cost
 from pipeline.terminal import say
 
 import boto3
+from botocore import xform_name
 
 RUNNING = ("Executing", "Stopping")
 ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
@@ -48,8 +48,17 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
         check_not_attached(session.client("iam"), outputs.get(f"{person}PolicyArn"), own_roles)
     sagemaker = session.client("sagemaker")
     pipelines = find_pipelines(sagemaker, pipeline_name, outputs.get("PipelineRoleArn"))
-    models = find_models(sagemaker, stack_name, outputs.get("ModelRoleArn"))
-    configs = find_endpoint_configs(sagemaker, stack_name, models)
+    model_role = outputs.get("ModelRoleArn")
+    models, configs, endpoints = (
+        describe_all(sagemaker, kind, stack_name) if model_role else {}
+        for kind in ("Model", "EndpointConfig", "Endpoint")
+    )
+    own_models = [name for name in models if models[name]["ExecutionRoleArn"] == model_role]
+    variants = {
+        name: config["ProductionVariants"][0]
+        for name, config in configs.items()
+        if config["ProductionVariants"][0].get("ModelName") in own_models
+    }
     group = outputs.get("ModelPackageGroupName")
     repository = outputs.get("RepositoryUri", "").partition("/")[2]
     images = list_images(session.client("ecr"), repository) if repository else None
@@ -61,13 +70,14 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
         endpoints={
             name: describe_cost(
                 session,
-                configs[config].get("InstanceType"),
-                configs[config].get("ServerlessConfig", {}).get("MemorySizeInMB"),
+                variant.get("InstanceType"),
+                variant.get("ServerlessConfig", {}).get("MemorySizeInMB"),
             )
-            for name, config in find_endpoints(sagemaker, stack_name, configs).items()
+            for name, endpoint in endpoints.items()
+            if (variant := variants.get(endpoint["EndpointConfigName"]))
         },
-        endpoint_configs=list(configs),
-        served_models=models,
+        endpoint_configs=list(variants),
+        served_models=own_models,
         model_versions=list_model_versions(sagemaker, group) if group else [],
         repository=None if images is None else repository,
         images=images or {},
@@ -114,42 +124,13 @@ def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]
     return found
 
 
-def find_models(sagemaker: Any, stack_name: str, role_arn: str | None) -> list[str]:
-    """Return the names of the models that run in the name of the stack's role."""
-    if role_arn is None:
-        return []
-    pages = sagemaker.get_paginator("list_models").paginate(NameContains=f"{stack_name}-")
-    return [
-        name
-        for name in pages.search("Models[].ModelName")
-        if sagemaker.describe_model(ModelName=name)["ExecutionRoleArn"] == role_arn
-    ]
-
-
-def find_endpoint_configs(
-    sagemaker: Any, stack_name: str, models: Collection[str]
-) -> dict[str, dict[str, Any]]:
-    """Return the first variant of each endpoint configuration that serves one of `models`."""
-    if not models:
-        return {}
-    pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=f"{stack_name}-")
-    variants = {
-        name: sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"][0]
-        for name in pages.search("EndpointConfigs[].EndpointConfigName")
-    }
-    return {name: each for name, each in variants.items() if each["ModelName"] in models}
-
-
-def find_endpoints(sagemaker: Any, stack_name: str, configs: Collection[str]) -> dict[str, str]:
-    """Return endpoint name -> its configuration, which is one of `configs`."""
-    if not configs:
-        return {}
-    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=f"{stack_name}-")
-    endpoints = {
-        name: sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
-        for name in pages.search("Endpoints[].EndpointName")
-    }
-    return {name: config for name, config in endpoints.items() if config in configs}
+def describe_all(sagemaker: Any, kind: str, stack_name: str) -> dict[str, dict[str, Any]]:
+    """Return name -> description of what the stack's name is in, of a kind such as Model."""
+    operation = xform_name(kind)
+    pages = sagemaker.get_paginator(f"list_{operation}s").paginate(NameContains=f"{stack_name}-")
+    describe = getattr(sagemaker, f"describe_{operation}")
+    names = pages.search(f"{kind}s[].{kind}Name")
+    return {name: describe(**{f"{kind}Name": name}) for name in names}
 
 
 def count_executions(sagemaker: Any, pipeline: str) -> int:
