@@ -7,7 +7,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,9 @@ def read_csv(content: bytes) -> pd.DataFrame:
     try:
         return read_rows(content, "body", labelled=False)
     except InputError as error:
-        without_header = "no header" in str(error)
-        raise InputError(error.args[0], error.hint + SPLIT_HINT * without_header) from None
+        if "no header" in str(error):
+            error.hint += SPLIT_HINT
+        raise
 
 
 def read_json_lines(content: bytes) -> pd.DataFrame:
@@ -73,18 +74,14 @@ def write_json(probabilities: Iterable[float]) -> str:
     return f'{{"predictions": [{predictions}]}}\n'
 
 
-READERS: dict[str, Callable[[bytes], pd.DataFrame]] = {
-    "text/csv": read_csv,
-    "application/jsonlines": read_json_lines,
-    "application/x-jsonlines": read_json_lines,
-    "application/json": read_json,
+FORMS = {
+    "text/csv": (read_csv, write_csv),
+    "application/jsonlines": (read_json_lines, write_json_lines),
+    "application/x-jsonlines": (read_json_lines, write_json_lines),
+    "application/json": (read_json, write_json),
 }
-WRITERS: dict[str, Callable[[Iterable[float]], str]] = {
-    "text/csv": write_csv,
-    "application/jsonlines": write_json_lines,
-    "application/x-jsonlines": write_json_lines,
-    "application/json": write_json,
-}
+READERS = {media_type: read for media_type, (read, _) in FORMS.items()}
+WRITERS = {media_type: write for media_type, (_, write) in FORMS.items()}
 
 
 def _decode(content: bytes) -> str:
@@ -97,10 +94,9 @@ def _decode(content: bytes) -> str:
 def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object under the names of the schema. Raises ValueError for a doubled column."""
     row = {column_name(key): value for key, value in pairs}
-    if len(row) < len(pairs):
-        names = [column_name(key) for key, _ in pairs]
-        if twice := [name for name in COLUMNS if names.count(name) > 1]:
-            raise ValueError(f"{', '.join(twice)} given twice")
+    names = [column_name(key) for key, _ in pairs] if len(row) < len(pairs) else []
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise ValueError(f"{', '.join(twice)} given twice")
     return row
 
 

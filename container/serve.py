@@ -31,7 +31,7 @@ MAX_BODY_BYTES = 100 * 2**20  # batch transform sends no more at once, an endpoi
 THREADS = 8  # so that /ping is answered while large requests are being scored
 CONNECTIONS = 900  # open at a time; slow ones must not keep others out
 ACCEPT_SECONDS = 0.5  # after SIGTERM, for connections that wait already
-DRAIN_SECONDS = 25  # SageMaker kills 30 s after SIGTERM
+DRAIN_SECONDS = 28  # SageMaker kills 30 s after SIGTERM
 
 METHODS = {"/ping": "GET", "/invocations": "POST"}
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?(?!utf-?8|us-ascii)([^\s;"]+)', re.IGNORECASE)
@@ -49,16 +49,16 @@ def respond(
     artifact: Artifact, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     """Answer a request: a WSGI application (PEP 3333), but for the artifact."""
-    status, headers = HTTPStatus.OK, []
+    status = HTTPStatus.OK
     try:
         media_type, text = _answer(artifact, environ)
     except InputError as error:
         status = error.status if isinstance(error, Refusal) else HTTPStatus.BAD_REQUEST
         media_type, text = "text/plain; charset=utf-8", f"{error}\n"
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers.append(("Allow", METHODS[environ["PATH_INFO"]]))
     content = text.encode("utf-8", "backslashreplace")
-    headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
+    headers = [("Content-Type", media_type), ("Content-Length", str(len(content)))]
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append(("Allow", METHODS[environ["PATH_INFO"]]))
     start_response(f"{status.value} {status.phrase}", headers)
     return [content]
 
@@ -74,8 +74,7 @@ def _answer(artifact: Artifact, environ: WSGIEnvironment) -> tuple[str, str]:
         return "text/plain", ""
     given = _content_type(environ)
     wanted = _accepted(environ.get("HTTP_ACCEPT", ""), given)
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    if not body:
+    if not (body := environ["wsgi.input"].read()):
         raise InputError("body: empty", "send at least one row")
     return wanted, WRITERS[wanted](artifact.score(READERS[given](body)).tolist())
 
@@ -128,11 +127,8 @@ def run_server(application: WSGIApplication) -> None:
     while seconds < ACCEPT_SECONDS or (seconds < DRAIN_SECONDS and _is_busy(server)):
         server.asyncore.loop(timeout=0.2, map=server._map, count=1)
         seconds = time.monotonic() - stopped[0] if stopped else 0.0
-        if seconds > ACCEPT_SECONDS and server.accepting:
-            server.accepting = False
-            server.del_channel()
-            server.socket.close()  # what comes now is refused at once
-    server.task_dispatcher.shutdown()
+        if seconds > ACCEPT_SECONDS:  # close the port: what comes now is refused at once
+            server.asyncore.dispatcher.close(server)
 
 
 def _is_busy(server: BaseWSGIServer) -> bool:

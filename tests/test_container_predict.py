@@ -4,6 +4,7 @@ image), to the last digit."""
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -179,19 +180,19 @@ def test_the_command_scores_rows_with_or_without_labels(
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"", "standard input: no rows"), (b"x\n3\n", "standard input: no header")],
+    ("folder", "content", "message"),
+    [
+        ("model", b"", "error: standard input: no rows"),
+        ("model", b"x\n3\n", "error: standard input: no header"),
+        ("", as_csv([ROW]), "error: /.*: no model.ubj"),
+    ],
 )
 def test_what_the_command_cannot_score_is_one_line_and_a_hint(
-    content: bytes, message: str, served_root: Path, tmp_path: Path
+    folder: str, content: bytes, message: str, served_root: Path
 ) -> None:
-    done = run_command(served_root / "model", content)
+    done = run_command(served_root / folder, content)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {message}")
-    assert "\nhint: " in done.stderr
-    done = run_command(tmp_path, as_csv([ROW]))
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {tmp_path}: no model.ubj\nhint: ")
+    assert re.fullmatch(f"{message}.*\nhint: .*\n", done.stderr), done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +209,7 @@ def assert_served_alike(server: ModelServer, artifact: Artifact, rows: list[Row]
         assert answer.text.splitlines() == expected, form
 
 
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=15)
 @given(rows=rows_to_score)
 def test_random_rows_are_served_with_the_probabilities_of_the_command(
     rows: list[Row], artifact: Artifact, server: ModelServer
