@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from container.errors import InputError
 from container.schema import NUMBERS
@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Parsed: TypeAlias = tuple[NDArray[np.intp], pd.DataFrame]
+Content: TypeAlias = io.BufferedReader | gzip.GzipFile
 
 BLOCK_BYTES = 2 * 2**20  # of CSV are parsed at once: more take more memory and no less time
 MAX_RECORD_BYTES = 2**20
@@ -46,9 +47,8 @@ def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iter
     name, rows = name or str(source), 0
     try:
         with open_content(source) as content:
-            begin = content.read(4)
-            content.seek(0)
-            read = _read_parquet if begin == b"PAR1" else _read_csv
+            begin = content.peek(4)
+            read = _read_parquet if begin.startswith(b"PAR1") else _read_csv
             for cells in read(content, name, labelled) if begin else ():
                 yield check_rows(cells, name, rows)
                 rows += len(cells)
@@ -64,15 +64,14 @@ def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iter
 
 
 @contextmanager
-def open_content(source: Path | bytes) -> Iterator[BinaryIO]:
+def open_content(source: Path | bytes) -> Iterator[Content]:
     """Open a file, or its content, and decompress what gzip has compressed."""
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
+    given: Any = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb", 0)
+    with io.BufferedReader(given) as file:
+        yield gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
 
 
-def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
+def _read_csv(content: Content, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
     line = content.readline(MAX_RECORD_BYTES).decode("utf-8-sig").rstrip("\r\n")
     for separator, name in SEPARATORS.items():
         if line.count(separator) > line.count(","):
@@ -96,7 +95,7 @@ def _read_csv(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.Dat
             yield frame
 
 
-def _blocks(content: BinaryIO, source: str) -> Iterator[bytes]:
+def _blocks(content: Content, source: str) -> Iterator[bytes]:
     """Yield whole records, about BLOCK_BYTES of them: up to a line feed outside of quotes."""
     while block := content.read(BLOCK_BYTES):
         parts, quotes, size = [block], block.count(b'"'), 0
@@ -166,7 +165,7 @@ def _check_quotes(block: bytes) -> None:
             raise csv.Error(f"a quote inside a cell that is not quoted, near {near!r}")
 
 
-def _read_parquet(content: BinaryIO, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
+def _read_parquet(content: Any, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
     import arro3.io  # costs nothing until then, unlike pyarrow, which pandas imports
 
     try:

@@ -57,7 +57,7 @@ class TableSums:
         """Add the tables of a chunk, or of a host."""
         for name, table in tables.items():
             parts = self._parts.setdefault(name, [])
-            parts.append(table)
+            parts.append(table.iloc[:0] if name in self._full else table)
             if sum(map(len, parts)) > MAX_KEYS // 2 + 2 * len(parts[0]):
                 self._merge(name)
 
