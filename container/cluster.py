@@ -12,6 +12,7 @@ jobs on a busy machine.
 """
 
 import contextlib
+import functools
 import os
 import pickle
 import select
@@ -35,8 +36,11 @@ START_SECONDS = 1200  # for all hosts to start: instances, images and data take 
 RETRY_SECONDS = 1.0
 OPERATION_SECONDS = 1800  # for the slowest host to reach the same operation
 LOST_SECONDS = 10  # for XGBoost to report a lost host, and for a checkpoint to be saved
-# A connection is asked every 5 s, and closed after 30 s without any answer (tcp(7)).
-KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_USER_TIMEOUT": 30_000}
+# Of an idle connection: 30 s without any answer. macOS has other names.
+KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 5}
+# Of sent data, at doubled intervals from 0.2 s: 25 s without any answer. TCP_USER_TIMEOUT would
+# also end the connection to a host that answers, but reads nothing while it is busy (tcp(7)).
+MAX_RETRANSMITS = 7
 
 
 def allgather(value: T) -> list[T]:
@@ -62,14 +66,8 @@ def join(
     print(f"hosts: {', '.join(hosts)}; this is {current}, rank {collective.get_rank()}", flush=True)
     left = threading.Event()
     silent = _lost(current, "it is closed or silent, and the operation did not return")
-
-    def end_when_lost(connections: Sequence[socket.socket]) -> None:
-        _wait_for_end(connections)
-        if not left.wait(LOST_SECONDS):
-            write_failure(str(silent))
-            os._exit(1)
-
-    threading.Thread(target=end_when_lost, args=[list(_connections())], daemon=True).start()
+    watched = list(_connections()), left, functools.partial(write_failure, str(silent))
+    threading.Thread(target=_watch, args=watched, daemon=True).start()
     try:
         yield
         allgather(True)  # a host that leaves earlier would be taken for lost
@@ -137,12 +135,20 @@ def _connections() -> Iterator[socket.socket]:
                     yield connection
 
 
-def _wait_for_end(connections: Sequence[socket.socket]) -> None:
-    """Wait until a connection is closed, by the other host or for its silence."""
+def _watch(
+    connections: Sequence[socket.socket], left: threading.Event, write_failure: Callable[[], None]
+) -> None:
+    """End the process when a connection is closed or silent, unless it ends otherwise."""
     poll = select.poll()
     for connection in connections:
         poll.register(connection, select.POLLRDHUP)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in KEEPALIVE.items():
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    poll.poll()
+    tcp_info = socket.IPPROTO_TCP, socket.TCP_INFO, 8  # of it, the third byte is tcpi_retransmits
+    while not poll.poll(1000):
+        if any(each.getsockopt(*tcp_info)[2] >= MAX_RETRANSMITS for each in connections):
+            break
+    if not left.wait(LOST_SECONDS):
+        write_failure()
+        os._exit(1)
