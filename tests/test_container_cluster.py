@@ -12,6 +12,8 @@ from pathlib import Path
 
 from container import contract
 from container.cluster import allgather
+from container.errors import InputError
+from container.opt_ml import OptMl
 from local_aws.tests.waiting import wait_for
 
 import pytest
@@ -349,12 +351,12 @@ def test_an_interrupted_job_of_several_hosts_goes_on_from_the_checkpoint_of_rank
     ],
 )
 def test_hosts_that_cannot_be_are_one_line_and_a_hint(
-    resources: dict[str, object], problem: str, opt_ml: Path, run_job: RunJob
+    resources: dict[str, object], problem: str, opt_ml: Path
 ) -> None:
     (opt_ml / "input" / "config" / "resourceconfig.json").write_text(json.dumps(resources))
-    job = run_job(opt_ml)
-    assert job.returncode == 1
-    first, second = (opt_ml / "output" / "failure").read_text().splitlines()
+    with pytest.raises(InputError) as caught:
+        OptMl(opt_ml).hosts()
+    first, second = str(caught.value).splitlines()
     assert first == f"resourceconfig.json: {problem}"
     assert second.startswith("hint: ")
 
