@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
 from pipeline.bootstrap import connect
 from pipeline.serving.comparison import compare
 from pipeline.serving.endpoint import endpoint_name, find_served
-from pipeline.serving.versions import APPROVED, REJECTED, find_version
+from pipeline.serving.versions import APPROVED, DELETED, REJECTED, find_version
 from pipeline.settings import Settings
 
 
@@ -33,7 +33,8 @@ def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
     sagemaker = session.client("sagemaker")
     version = find_version(sagemaker, stack.model_package_group, arguments.version)
     served = find_served(sagemaker, endpoint_name(settings))
-    print(compare(session.client("s3"), version, served.version if served else None))
+    known = served and served.version.status != DELETED
+    print(compare(session.client("s3"), version, served.version if served and known else None))
     status = REJECTED if arguments.reject else APPROVED
     question = f"version {version.number} is {version.status}: set it to {status}?"
     if not cli.approval(arguments.yes, question)():

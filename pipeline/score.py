@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "rows", metavar="FILE", type=_source, help="CSV with a header, or its s3:// URI"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: NAME-scored.csv here")
+    parser.add_argument(
+        "--output", type=_target, metavar="FILE", help="default: NAME-scored.csv here"
+    )
     return cli.run_with_settings(parser.parse_args(argv), _score, rehearsal.approved_version)
 
 
@@ -45,13 +47,22 @@ def _source(name: str) -> str:
     """Return what names the rows. A file that is not there is refused before a rehearsal trains."""
     if not name.startswith(S3) and not Path(name).is_file():
         raise argparse.ArgumentTypeError(f"{name}: there is no such file")
+    if name.startswith(S3) and (not all(split_uri(name)) or name.endswith("/")):
+        raise argparse.ArgumentTypeError(f"{name}: names no object; s3://BUCKET/KEY is needed")
     return name
+
+
+def _target(name: str) -> Path:
+    path = Path(name)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{name}: is not a file in a folder that is there")
+    return path
 
 
 def _score(settings: Settings, arguments: argparse.Namespace) -> int:
     session, stack = connect(settings)
     s3, sagemaker = session.client("s3"), session.client("sagemaker")
-    target = arguments.output or Path(f"{Path(arguments.rows).stem}-scored.csv")
+    target = arguments.output or Path(f"{Path(arguments.rows.removesuffix('.gz')).stem}-scored.csv")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         rows, lines, scores = (folder / name for name in ("rows.csv", "rows.jsonl", "scores.jsonl"))

@@ -34,7 +34,7 @@ from pipeline.serving.endpoint import (
     wait,
 )
 from pipeline.serving.smoke import make_smoke_test
-from pipeline.serving.versions import APPROVED, REJECTED, Version, find_version
+from pipeline.serving.versions import APPROVED, REJECTED, Version, describe_version, find_version
 from pipeline.settings import Settings
 
 import boto3
@@ -88,6 +88,21 @@ def number_served(sagemaker: Any) -> int | None:
 
 def set_status(sagemaker: Any, version: Version, status: str) -> None:
     sagemaker.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=status)
+
+
+def register(sagemaker: Any, like: Version, **container: Any) -> Version:
+    """Approve another version with the image and the artifact of one."""
+    whole = {"Image": like.image_uri, "ModelDataUrl": like.model_uri, **container}
+    created = sagemaker.create_model_package(
+        ModelPackageGroupName="titanic-pipeline",
+        ModelApprovalStatus=APPROVED,
+        InferenceSpecification={
+            "Containers": [whole],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )
+    return describe_version(sagemaker, created["ModelPackageArn"])
 
 
 def predicted(s3: Any, version: Version, rows: bytes, folder: Path) -> str:
@@ -388,28 +403,64 @@ def test_a_server_that_is_not_that_of_the_artifact_leaves_the_version_before_ser
         s3 = local_aws.clients.client("s3")
         for file, content in download_artifact(s3, versions[0].model_uri).items():
             (tmp_path / "model" / file).write_bytes(content)
-    package = sagemaker.describe_model_package(ModelPackageName=versions[1].arn)
-    (container,) = package["InferenceSpecification"]["Containers"]
-    broken = {
-        "Image": container["Image"],
-        "ModelDataUrl": container["ModelDataUrl"],
-        "Environment": {"SAGEMAKER_BASE_DIR": str(tmp_path)},
-    }
-    created = sagemaker.create_model_package(
-        ModelPackageGroupName="titanic-pipeline",
-        ModelApprovalStatus=APPROVED,
-        InferenceSpecification={
-            "Containers": [broken],
-            "SupportedContentTypes": ["text/csv"],
-            "SupportedResponseMIMETypes": ["text/csv"],
-        },
-    )
+    created = register(sagemaker, versions[1], Environment={"SAGEMAKER_BASE_DIR": str(tmp_path)})
     assert deploy_model.main([]) == 1
     told = capsys.readouterr().err
     assert f"version {before} is still served" in told
     assert says(name, told)
     assert number_served(sagemaker) == before
-    sagemaker.delete_model_package(ModelPackageName=created["ModelPackageArn"])
+    sagemaker.delete_model_package(ModelPackageName=created.arn)
+
+
+def test_nothing_is_changed_while_another_command_changes_the_endpoint(
+    before: int,
+    versions: list[Version],
+    sagemaker: Any,
+    settings: Settings,
+    local_aws: ProjectAws,
+) -> None:
+    configuration = make_configuration(sagemaker, settings, local_aws.stack, versions[1])
+    served = find_served(sagemaker, NAME)
+    assert served
+    sagemaker.update_endpoint(EndpointName=NAME, EndpointConfigName=configuration)
+    with pytest.raises(NotServed, match="its status is Updating") as refused:
+        deploy(sagemaker, settings, configuration, lambda _: None)
+    with pytest.raises(ClientError) as kept:  # as build/teardown.py asks
+        sagemaker.delete_endpoint(EndpointName=NAME)
+    for error in (refused.value, kept.value):
+        assert says("endpoint-in-progress", explained(str(error)))
+    assert find_served(sagemaker, CANDIDATE) is None
+    wait(sagemaker, NAME)
+    move(sagemaker, NAME, served.configuration, lambda _: None)
+    assert number_served(sagemaker) == before
+
+
+def test_a_served_version_that_was_deleted_can_be_replaced(
+    before: int,
+    versions: list[Version],
+    sagemaker: Any,
+    write_config: WriteConfig,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = register(sagemaker, versions[1])
+    assert approve.main([str(other.number), "--yes", "--reason", "by hand"]) == 2
+    assert "it does not say what it was validated on\nhint: " in capsys.readouterr().err
+    replaced = find_served(sagemaker, NAME)
+    assert replaced
+    assert deploy_model.main(["--version", str(other.number)]) == 0
+    sagemaker.delete_model_package(ModelPackageName=other.arn)
+    sagemaker.delete_endpoint_config(EndpointConfigName=replaced.configuration)
+    assert number_served(sagemaker) == other.number
+
+    assert approve.main([str(before), "--yes", "--reason", "alone"]) == 0
+    assert "which is served" not in capsys.readouterr().out
+    config = str(write_config(better_than_served=True))
+    assert upsert_and_start.main(["--config", config, "--no-preflight"]) == 2
+    assert f"version {other.number}, which is served, was deleted" in capsys.readouterr().err
+    assert deploy_model.main(["--rollback"]) == cli.AWS_REFUSED
+    assert says("serving-deleted", capsys.readouterr().err)
+    assert deploy_model.main(["--version", str(before)]) == 0
+    assert number_served(sagemaker) == before
 
 
 def test_a_number_that_is_given_again_is_another_model(
@@ -455,25 +506,42 @@ def test_a_scored_file_has_its_rows_in_order_with_the_digits_of_predict(
 
 
 @pytest.mark.usefixtures("here")
-def test_a_file_that_is_not_there_is_refused_before_a_rehearsal_trains(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["no.csv"], "no.csv: there is no such file"),
+        (["s3://bucket"], "s3://bucket: names no object; s3://BUCKET/KEY is needed"),
+        (["s3://bucket/folder/"], "s3://bucket/folder/: names no object"),
+        ([__file__, "--output", "no/scored.csv"], "no/scored.csv: is not a file in a folder"),
+        ([__file__, "--output", "."], ".: is not a file in a folder that is there"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_before_a_rehearsal_trains(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        score.main(["no.csv", "--local"])
-    assert "no.csv: there is no such file\nhint: " in capsys.readouterr().err
+        score.main([*arguments, "--local"])
+    told = capsys.readouterr().err
+    assert problem in told
+    assert "\nhint: " in told
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [("", "no rows"), ("name,age\nA,1\n", "missing columns")]
+    ("content", "problem"),
+    [
+        (b"", "no rows"),
+        (b"name,age\nA,1\n", "missing columns"),
+        (b"\x1f\x8b\x08\x04", "not a whole gzip file"),
+    ],
 )
 def test_a_file_that_cannot_be_scored_is_refused_before_anything_is_sent(
-    content: str,
+    content: bytes,
     problem: str,
     here: Path,
     local_aws: ProjectAws,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (here / "rows.csv").write_text(content, encoding="utf-8")
+    (here / "rows.csv").write_bytes(content)
     assert score.main([str(here / "rows.csv")]) == 2
     told = capsys.readouterr().err
     assert problem in told

@@ -1,7 +1,9 @@
 """Batches of rows: as JSON lines for a transform job, and its output joined with the rows again."""
 
+import contextlib
 import itertools
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +71,8 @@ def write_json_lines(rows: Path, target: Path, name: str) -> int:
 
     `name` is what error messages call it. Raises InputError for what the model would refuse.
     """
-    with open_content(rows) as content:
+    # What is not a whole gzip file is named by read_chunks.
+    with contextlib.suppress(EOFError, OSError, zlib.error), open_content(rows) as content:
         if content.read(4) == b"PAR1":
             raise InputError(f"{name}: is Parquet, not CSV", "save it with pandas.DataFrame.to_csv")
     count = 0

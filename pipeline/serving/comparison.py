@@ -3,6 +3,7 @@
 from typing import Any
 
 from container.contract import METRICS, VALIDATION_CHANNEL
+from container.errors import InputError
 from container.schema import LABEL
 from pipeline.data import URI_KEY, read_channel
 from pipeline.evidence.metrics import evaluate
@@ -18,8 +19,15 @@ SEED = 0
 
 
 def compare(s3: Any, version: Version, served: Version | None) -> str:
-    """Return a table of METRICS on the validation rows of `version`, beside those of `served`."""
-    rows = read_channel(s3, version.properties[URI_KEY.format(channel=VALIDATION_CHANNEL)])
+    """Return a table of METRICS on the validation rows of `version`, beside those of `served`.
+
+    Raises InputError when the version does not name its validation rows.
+    """
+    uri = version.properties.get(URI_KEY.format(channel=VALIDATION_CHANNEL))
+    if uri is None:
+        problem = f"version {version.number}: it does not say what it was validated on"
+        raise InputError(problem, "take one that pipeline/upsert_and_start.py has registered")
+    rows = read_channel(s3, uri)
     labels = rows[LABEL].to_numpy()
     scores = {
         f"version {each.number}": load_artifact(download_artifact(s3, each.model_uri)).score(rows)

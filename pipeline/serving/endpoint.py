@@ -86,10 +86,11 @@ def deploy(sagemaker: Any, settings: Settings, configuration: str, smoke: Smoke)
     if served and served.status == "Failed":  # it never served
         _delete(sagemaker, name)
         served = None
+    if served:
+        _refuse_changing(name, served.status)
     if served and served.configuration == configuration:
         smoke(name)
     elif served:
-        _refuse_changing(name, served.status)
         candidate = candidate_name(settings)
         _create_and_try(sagemaker, settings, candidate, configuration, smoke, keep=False)
         version = describe_version(sagemaker, model_package(sagemaker, configuration))

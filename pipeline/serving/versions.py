@@ -6,7 +6,10 @@ from typing import Any
 
 from container.errors import InputError
 
+from botocore.exceptions import ClientError
+
 APPROVED, REJECTED = "Approved", "Rejected"
+DELETED = "Deleted"  # in place of a status: it is in the registry no more
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,20 @@ class Version:
 
 
 def describe_version(sagemaker: Any, arn: str) -> Version:
-    """Return the version with this ARN."""
-    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    """Return the version with this ARN; with DELETED and little else when it is there no more."""
+    try:
+        package = sagemaker.describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+        return Version(int(arn.rpartition("/")[2]), arn, DELETED, "", "", {}, {})
     container = package["InferenceSpecification"]["Containers"][0]
     return Version(
         package["ModelPackageVersion"],
         package["ModelPackageArn"],
         package["ModelApprovalStatus"],
         container["Image"],
-        container["ModelDataUrl"],
+        container.get("ModelDataUrl", ""),
         container,
         package.get("CustomerMetadataProperties", {}),
     )
@@ -54,11 +62,14 @@ def find_version(
         if number in (None, each) and status in (None, found[each]["ModelApprovalStatus"])
     ]
     if not wanted:
-        missing = " ".join(str(each) for each in ("no", status, "version", number) if each)
+        missing = " ".join(
+            str(each) for each in ("no", status, "version", number) if each is not None
+        )
         there = ", ".join(f"{n} {found[n]['ModelApprovalStatus']}" for n in sorted(found))
         fix = ".venv/bin/python pipeline/upsert_and_start.py trains and registers one"
         if found:
-            other = number if number in found else max(found)
-            fix = f".venv/bin/python pipeline/approve.py {other} --reason TEXT"
+            other = max(found) if number is None else number
+            approve = f".venv/bin/python pipeline/approve.py {other} --reason TEXT"
+            fix = approve if other in found else "give one of these"
         raise InputError(f"model group {group}: {missing} ({there or 'it is empty'})", fix)
     return describe_version(sagemaker, found[max(wanted)]["ModelPackageArn"])
