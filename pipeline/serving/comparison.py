@@ -6,16 +6,13 @@ from container.contract import METRICS, VALIDATION_CHANNEL
 from container.errors import InputError
 from container.schema import LABEL
 from pipeline.data import URI_KEY, read_channel
-from pipeline.evidence.metrics import evaluate
+from pipeline.evidence.metrics import RESAMPLES, evaluate, metrics_of_samples
 from pipeline.evidence.scoring import load_artifact
 from pipeline.execution.archive import download_artifact
 from pipeline.serving.versions import Version
 
 import numpy as np
 from numpy.typing import NDArray
-
-RESAMPLES = 1000
-SEED = 0
 
 
 def compare(s3: Any, version: Version, served: Version | None) -> str:
@@ -52,14 +49,7 @@ def auc_difference(
     labels: NDArray[Any], one: NDArray[Any], other: NDArray[Any]
 ) -> tuple[float, float]:
     """Return the 95 % interval of the difference of two AUCs, from rows drawn with replacement."""
-    from sklearn.metrics import roc_auc_score
-
-    random = np.random.default_rng(SEED)
-    differences: list[float] = []
-    while len(differences) < RESAMPLES:
-        drawn = random.integers(0, len(labels), len(labels))
-        if 0 < labels[drawn].sum() < len(drawn):
-            auc = [roc_auc_score(labels[drawn], scores[drawn]) for scores in (one, other)]
-            differences.append(auc[0] - auc[1])
+    samples = (metrics_of_samples(labels, scores, RESAMPLES) for scores in (one, other))
+    differences = [first["auc"] - second["auc"] for first, second in zip(*samples, strict=True)]
     low, high = np.quantile(differences, [0.025, 0.975])
     return float(low), float(high)
