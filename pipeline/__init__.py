@@ -1,4 +1,4 @@
-"""The programs of a laptop or of CI: they may import sagemaker and boto3.
+"""The programs that run on a laptop or in CI. They may import sagemaker and boto3.
 
 Every module imports the project's own modules before the SDK, so that what is set here counts.
 """

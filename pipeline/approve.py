@@ -1,6 +1,6 @@
-"""Approve or reject a version of the model, after a look at it beside the one that is served.
+"""Approve or reject a version of the model, after a comparison with the served version.
 
-Both are scored again, on the same validation data. Approving needs the stack's approver policy.
+Both are scored again on the same validation data. Approval needs the stack's approver policy.
 """
 
 import argparse

@@ -12,7 +12,7 @@ import boto3
 
 
 class Bootstrap(NamedTuple):
-    """The settings with the instance type found, and what they name in the account."""
+    """The settings, with the instance type resolved, and the resources that they name."""
 
     settings: Settings
     session: boto3.Session
@@ -22,13 +22,13 @@ class Bootstrap(NamedTuple):
 
 
 def connect(settings: Settings) -> tuple[boto3.Session, Stack]:
-    """Return a session in the settings' region and what is read of the stack there."""
+    """Return a session in the region of the settings, and the stack there."""
     session = boto3.Session(region_name=settings.region)
     return session, read_stack(session.client("cloudformation"), settings.stack_name)
 
 
 def bootstrap(settings: Settings) -> Bootstrap:
-    """Read the data and ask the account; nothing is changed.
+    """Read the data and the account, without changing anything.
 
     Raises InputError for what is missing: the data, the stack, an instance type or the image.
     """

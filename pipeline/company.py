@@ -1,6 +1,6 @@
-"""The settings that a company's account asks for: all optional, absent means not used.
+"""The optional settings for a company's account.
 
-docs/settings.md has an example of each, and what it changes.
+docs/settings.md has an example and the effect of each.
 """
 
 import re
@@ -85,13 +85,13 @@ SecurityGroup = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 
 
 class Block(BaseModel):
-    """Keys of pipeline.yaml: no others are known, and no value changes."""
+    """A block of pipeline.yaml: unknown keys are errors, and values cannot change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Vpc(Block):
-    """Where the jobs and endpoints have their network interfaces."""
+    """The subnets and security groups of jobs and endpoints."""
 
     subnets: Annotated[tuple[Subnet, ...], Field(min_length=1, max_length=16)]
     security_groups: Annotated[tuple[SecurityGroup, ...], Field(min_length=1, max_length=5)]

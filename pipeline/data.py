@@ -1,6 +1,6 @@
 """Read the data, split them into channels, and upload them under the hash of their content.
 
-`.venv/bin/python pipeline/data.py` does just this step.
+`.venv/bin/python pipeline/data.py` runs this step alone.
 """
 
 import base64
@@ -62,8 +62,8 @@ class Dataset:
 def prepare(settings: Settings) -> Dataset:
     """Read the data file, and split it into the content of the channels.
 
-    The split is stratified by the label, and made of the rows in the order of their content: the
-    order and the spelling of the file do not matter.
+    The split is stratified by the label. The rows are sorted before the split, so the order of the
+    rows in the file does not matter.
 
     Raises:
         InputError: The file is missing, its rows cannot be trained on, or too few of them validate.
@@ -105,9 +105,9 @@ def to_csv(rows: pd.DataFrame) -> bytes:
 
 
 def upload(s3: Any, dataset: Dataset, bucket: str, prefix: str) -> dict[str, bool]:
-    """Put each channel into S3, with its SHA-256 as checksum; says for each whether it was sent.
+    """Upload each channel to S3 with its SHA-256, and return which channels were sent.
 
-    What S3 already holds with the same checksum is not sent again.
+    A file that S3 already has with the same checksum is not sent again.
     """
     sent = {}
     for channel, content in dataset.channels.items():

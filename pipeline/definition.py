@@ -1,4 +1,4 @@
-"""The pipeline's definition: train, then register or fail, as the validation AUC is.
+"""The pipeline's definition: train, then register or fail, depending on the validation AUC.
 
 This command prints it as JSON, for an example account (see `pipeline/stack.py`) and without an
 image digest: no network, no credentials, the same bytes every time. With --graph it prints the
@@ -183,7 +183,7 @@ def build_pipeline(
 def example_definition(settings: Settings) -> dict[str, Any]:
     """Return the definition for the example account, from the settings and the data file alone.
 
-    Raises InputError for the instance type that only an account can tell.
+    Raises InputError for `instance_type: smallest`, which needs an account.
     """
     if settings.instance_type == SMALLEST:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Serve the newest approved version of the model, or go back to the one before.
+"""Serve the newest approved version of the model, or return to the previous one.
 
 One endpoint: serverless, or on an instance (`endpoint` in pipeline.yaml). A new version takes over
 only after it has answered a few known rows as its artifact does, digit by digit.
@@ -30,7 +30,7 @@ from pipeline.terminal import say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Deploy, and say what is served."""
+    """Deploy a version, print what is served, and return the exit code."""
     parser = rehearsal.parser(__doc__)
     parser.add_argument("--rollback", action="store_true", help="serve the version before again")
     return cli.run_with_settings(parser.parse_args(argv), _deploy, rehearsal.approved_version)
@@ -79,7 +79,7 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _next(name: str, before: str, *, rolled_back: bool) -> str:
-    """Return the command that follows; `before` is the configuration that was replaced, if any."""
+    """Return the next command; `before` is the configuration that was replaced, if any."""
     if rolled_back:
         return "next: .venv/bin/python build/teardown.py"
     if before:

@@ -40,7 +40,7 @@ command itself when it starts. This page is generated from `pipeline/diagnosis.y
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A known failure in the words for its user, and what they can do about it."""
+    """The cause of a known failure, a command that checks it, and the fix."""
 
     id: str
     cause: str
@@ -48,7 +48,7 @@ class Diagnosis:
     fix: str  # a command, or a change
 
     def filled(self, names: Mapping[str, str]) -> "Diagnosis":
-        """Return it with words in capitals, as in JOB, replaced by what they stand for."""
+        """Return a copy with words in capitals, such as JOB, replaced by the values of `names`."""
 
         def fill(text: str) -> str:
             return re.sub(r"\b[A-Z][A-Z_]+\b", lambda word: names.get(word[0], word[0]), text)
@@ -79,7 +79,7 @@ class Entry:
     preflight: tuple[str, ...] = ()  # the checks that see it before a run; START
 
     def diagnosis(self, found: dict[str, str]) -> Diagnosis:
-        """Return the texts, filled with what the named groups of the pattern found."""
+        """Return the texts, filled with the values of the named groups of the pattern."""
         texts = (text.format_map(found) for text in (self.cause, self.check, self.fix))
         return Diagnosis(self.id, *texts)
 

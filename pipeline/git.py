@@ -1,11 +1,11 @@
-"""Calls of git."""
+"""Run git commands."""
 
 import subprocess
 from pathlib import Path
 
 
 def git(folder: Path, *arguments: str) -> str | None:
-    """Return what a git command prints; None when it fails, or there is no git."""
+    """Return the output of a git command; None when it fails, or git is missing."""
     command = ["git", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603

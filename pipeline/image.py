@@ -21,9 +21,9 @@ REQUIREMENTS = {NONE: "requirements.lock", CUDA: "requirements-cuda.lock"}  # wh
 
 
 def source_files(folder: Path = CONTAINER) -> dict[str, bytes]:
-    """Return what makes the image, by path below `folder` and sorted, with the line ends of Unix.
+    """Return the sources of the image by their path in `folder`, sorted, with Unix line ends.
 
-    That is what git tracks; outside a git checkout, the files of SOURCES.
+    These are the files that git tracks; outside a git checkout, the files of SOURCES.
     """
     return {
         name: (folder / name).read_bytes().replace(b"\r\n", b"\n")
@@ -33,7 +33,7 @@ def source_files(folder: Path = CONTAINER) -> dict[str, bytes]:
 
 
 def untracked_sources(folder: Path = CONTAINER) -> list[str]:
-    """Return the files that look as if they belonged to the image, but which git does not track."""
+    """Return files that look like sources of the image but are not tracked by git."""
     return sorted(_sources(folder) - _tracked(folder)) if _tracked(folder) else []
 
 
@@ -46,14 +46,14 @@ def source_tag(folder: Path = CONTAINER) -> str:
 
 
 def image_tag(accelerator: str, base_image: str, folder: Path = CONTAINER) -> str:
-    """Return the tag of the image of `folder` for an accelerator, on a base as it is configured."""
+    """Return the tag of the image of `folder`, for an accelerator and a base image."""
     content = f"{source_tag(folder)} {base_image}\n".encode()
     tag = hashlib.sha256(content).hexdigest()[:TAG_CHARACTERS]
     return tag if accelerator == NONE else f"{tag}-{accelerator}"
 
 
 def _tracked(folder: Path) -> set[str]:
-    """Return the paths below `folder` that git tracks; none outside a git checkout."""
+    """Return the paths in `folder` that git tracks; none outside a git checkout."""
     listed = git(folder, "ls-files", "-z") or ""
     return set(filter(None, listed.split("\0"))) - {".dockerignore"}
 

@@ -1,4 +1,4 @@
-"""Find out, in a few seconds and for nothing, what would make a run fail later.
+"""Find out in a few seconds, without cost, what would make a run fail later.
 
 Check the account, the roles and their permissions, the bucket, the data, the image, the instance
 and the definition, all at the same time; change nothing. `upsert_and_start.py` does the same before
@@ -68,7 +68,7 @@ INDENT = 13  # of what stands below a check
 
 
 def find_run_context(settings: Settings, session: boto3.Session, services: Services) -> RunContext:
-    """Return what a start would run, as far as it can be found out."""
+    """Return the run that a start would begin, with exceptions for missing parts."""
     who = attempt(lambda: identity(services.sts))
     dataset = attempt(lambda: prepare(settings))
 

@@ -1,4 +1,4 @@
-"""Push an image of container/ that cannot be run to a running local AWS (see `source_image`)."""
+"""Push a placeholder image of container/ to a running local AWS (see `source_image`)."""
 
 try:
     from local_aws import collector

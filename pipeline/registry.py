@@ -27,7 +27,7 @@ class RegistryError(Exception):
 
 
 def find_digest(image: str) -> str:
-    """Return the digest of an image, or that in its name. Raises RegistryError."""
+    """Return the digest of an image, from its name or its registry. Raises RegistryError."""
     name, at, digest = image.partition("@")
     if at:
         return digest
@@ -63,7 +63,7 @@ def split_name(name: str) -> tuple[str, str, str]:
 
 
 def _token(challenge: str) -> str:
-    """Return the token that a registry asks for: everyone gets one for what is public."""
+    """Return the token that a registry requires; for public images anyone can get one."""
     if not challenge.startswith("Bearer "):
         raise ValueError("it asks for credentials")
     parts = dict(re.findall(r'(\w+)="([^"]*)"', challenge))

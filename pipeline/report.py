@@ -1,8 +1,7 @@
 """Write the evidence page of an execution.
 
-Everything on it is read back: from the services, from the artifact, which is scored again, and from
-this checkout. The page lies in runs/<execution id>/ with its pictures, and with report.zip, which
-Notion imports.
+All facts are read back from the services, from the artifact, which is scored again, and from this
+checkout. The page is in runs/<execution id>/, with its pictures and with report.zip for Notion.
 """
 
 import re
@@ -73,7 +72,7 @@ def check_ended(sagemaker: Any, execution_arn: str) -> None:
 def local_pages(settings: Settings, execution: str) -> list[Path]:
     """Return the pages of a run with --local, which were written at its end.
 
-    Its local AWS has ended since: nothing can be read back. Raises InputError when there is none.
+    Its local AWS has ended, so nothing can be read back. Raises InputError when there is no page.
     """
     for record in recorded_runs(RUNS, settings.region, settings.pipeline_name):
         if execution in ("latest", record["execution_arn"]) and not is_aws(record["endpoint"]):

@@ -13,7 +13,7 @@ Record = dict[str, Any]
 
 
 def make_folder(runs: Path) -> None:
-    """Make the folder. Raises InputError where that fails, before anything is billed."""
+    """Make the folder. Raises InputError when that fails, before anything is billed."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=runs).close()

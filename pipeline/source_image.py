@@ -1,7 +1,7 @@
-"""An image for machines without a container engine: container/ as the one layer of a manifest.
+"""A placeholder image for machines without a container engine: one layer with container/.
 
-It cannot be run, but it is pushed to ECR, found by its tag and pinned by its digest like any
-other, and its digest changes when container/ does. `python -m pipeline.push_source_image` pushes it
+It cannot be run. But it is pushed to ECR, found by its tag and pinned by its digest like any image,
+and its digest changes with container/. `python -m pipeline.push_source_image` pushes it
 to a running local AWS.
 """
 
@@ -40,7 +40,7 @@ def put_source_image(
 
 
 def is_built(ecr: Any, repository: str, digest: str) -> bool:
-    """Return whether an image in ECR was built: one made here has one layer, and no base image."""
+    """Return whether an image in ECR was built; a placeholder has one layer and no base image."""
     return len(read_manifest(ecr, repository, digest).get("layers", ())) > 1
 
 

@@ -35,7 +35,7 @@ EXAMPLE_ACCOUNT = "111122223333"
 
 
 def example_stack(stack_name: str, region: str) -> Stack:
-    """Return the facts as build/infrastructure.yml would make them in EXAMPLE_ACCOUNT."""
+    """Return the resources that build/infrastructure.yml has in EXAMPLE_ACCOUNT."""
     registry = registry_host(EXAMPLE_ACCOUNT, region)
     role = f"arn:{partition_of(region)}:iam::{EXAMPLE_ACCOUNT}:role/{stack_name}-{region}"
     return Stack(

@@ -1,6 +1,6 @@
-"""Text for people: whole words at the width of the terminal, and colours (not with NO_COLOR).
+"""Text for the terminal: lines broken between words, and colours (not with NO_COLOR).
 
-Into a pipe or a file, every line goes as it is: not wrapped, not coloured, nothing shortened.
+In a pipe or a file, lines are not wrapped, coloured or shortened.
 """
 
 import re
@@ -31,7 +31,7 @@ _with_spinner: ContextVar[Console | None] = ContextVar("with_spinner", default=N
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command what a reader that has gone means: rich would exit with 1."""
+        """Raise the error for the command to handle, because rich would exit with 1."""
         raise BrokenPipeError
 
 
@@ -46,7 +46,7 @@ def say(text: str, console: Console | None = None, indent: int = 2, *, whole: bo
     Args:
         text: One line or several.
         console: Where to; by default that of the spinner, or standard error.
-        indent: Where a line goes on that is wider than the terminal.
+        indent: The indentation of continuation lines.
         whole: Do not shorten long names.
     """
     console = console or _with_spinner.get() or make_console()
@@ -80,7 +80,7 @@ def _shorten(word: str, room: int) -> str:
 
 @contextmanager
 def stages(console: Console) -> Iterator[Stage]:
-    """Show what goes on beside a spinner; yield the function that names the stage (None: no more).
+    """Show a spinner; yield a function that sets the name of the stage (None stops the spinner).
 
     Nothing is shown where there is no terminal.
     """

@@ -1,7 +1,7 @@
 """Search for better hyperparameters, and print the best ones in the form of pipeline.yaml.
 
-The `tuning` block of pipeline.yaml says what is searched. The training jobs cross-validate inside
-the training data and make no model; the validation data are left for the quality gate.
+The `tuning` block of pipeline.yaml defines the search. The training jobs cross-validate inside the
+training data and make no model. The validation data are only for the quality gate.
 """
 
 import argparse
@@ -62,9 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:
-    """Return the tuning block with what the arguments change.
+    """Return the tuning block with the changes of the arguments.
 
-    Raises InputError when there is none, or a changed value does not do.
+    Raises InputError when there is no block, or a changed value is not allowed.
     """
     if settings.tuning is None:
         raise InputError(

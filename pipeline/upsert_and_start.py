@@ -1,8 +1,8 @@
 """Train through the pipeline: create or update it in SageMaker, start it, wait for the end.
 
-The data go the way of this file: settings, data, image, definition, execution, record. With --local
-the same calls go to local AWS, an emulator that runs for this command; without it, to AWS. A run
-leaves runs/<execution id>/ with its record, its model and its evidence page.
+The steps are settings, data, image, definition, execution, record. With --local the same calls go
+to local AWS, an emulator that runs for this command; without it, to AWS. The results are in
+runs/<execution id>/: the record, the model and the evidence page.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from rich.console import Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the whole way from settings to report, and return the exit code."""
+    """Run all steps from the settings to the report, and return the exit code."""
     arguments = parse_arguments(argv)
     return cli.run(lambda: _main(arguments))
 

@@ -1,5 +1,5 @@
 """The preflight checks: problems that would make a run fail later.
 
-A check is a function of the services and the run context. It returns what it found in order, and
-raises InputError for a failure, CheckWarning for a warning, NotChecked for what it lacks.
+A check is a function of the services and the run context. It returns a message when all is well. It
+raises InputError for a failure, CheckWarning for a warning, and NotChecked when it cannot check.
 """

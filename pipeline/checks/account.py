@@ -23,7 +23,7 @@ def stack(_: Services, run: RunContext) -> str:
 
 
 def endpoints(services: Services, run: RunContext) -> str:
-    """Check that all calls go to one place, and there to the region of pipeline.yaml."""
+    """Check that all services have the same endpoint, and the region of pipeline.yaml."""
     urls = {name: str(client.meta.endpoint_url) for name, client in vars(services).items()}
     elsewhere = {name: url for name, url in urls.items() if not is_aws(url)}
     if elsewhere and (len(elsewhere) < len(urls) or len(set(elsewhere.values())) > 1):

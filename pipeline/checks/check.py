@@ -33,7 +33,7 @@ class Check:
 
 
 class CheckWarning(InputError):
-    """The run may succeed all the same."""
+    """A problem that does not stop the run."""
 
     def __init__(self, message: str, hint: str, detail: str | None = None) -> None:
         super().__init__(message, hint)
@@ -41,7 +41,7 @@ class CheckWarning(InputError):
 
 
 class Refused(InputError):
-    """AWS said no, or would say so."""
+    """An action that AWS refused or would refuse."""
 
 
 def run_checks(
@@ -57,9 +57,9 @@ def run_checks(
 
 
 def run_check(name: str, function: Function, services: Services, run: RunContext) -> Check:
-    """Run one check and turn what it returns or raises into an outcome.
+    """Run one check, and return its outcome.
 
-    An answer of AWS that only the check needed counts as a warning: a run may do without it.
+    An AWS error in a call that only the check needs is a warning: the run does not make that call.
     """
     try:
         return Check(name, OK, function(services, run))
@@ -76,7 +76,7 @@ def run_check(name: str, function: Function, services: Services, run: RunContext
 
 
 def settled(value: T | Exception) -> T:
-    """Return a value that was found, or raise the exception in its place.
+    """Return the value, or raise it if it is an exception.
 
     Errors of botocore are raised as Refused.
     """

@@ -16,7 +16,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def settings(_: Services, run: RunContext) -> str:
-    """Check that the stack was deployed with what pipeline.yaml asks of it."""
+    """Check that the stack was deployed with the settings of pipeline.yaml."""
     stack = known(run.stack, "stack")
     asked = stack_parameters(run.settings)
     other = {
@@ -36,7 +36,7 @@ def settings(_: Services, run: RunContext) -> str:
 
 
 def vpc(services: Services, run: RunContext) -> str:
-    """Check that the jobs reach S3, which they need, and ECR, through each of the subnets."""
+    """Check that jobs can reach S3 and ECR from each subnet."""
     where = run.settings.vpc
     if where is None:
         return "not set: jobs run in SageMaker's own"
@@ -67,9 +67,9 @@ def vpc(services: Services, run: RunContext) -> str:
 
 
 def _unreachable(ec2: Any, subnet: dict[str, Any], region: str) -> list[str]:
-    """Return those of S3 and ECR that neither a NAT nor an endpoint leads to.
+    """Return which of S3 and ECR can be reached neither by a NAT nor by an endpoint.
 
-    A job has no public address, so an internet gateway does not lead out.
+    A job has no public address, so an internet gateway does not help.
     """
     tables = ec2.describe_route_tables(
         Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}],
@@ -97,7 +97,7 @@ def _is_associated(table: dict[str, Any], member: str, value: object) -> bool:
 
 
 def key(services: Services, run: RunContext) -> str:
-    """Check the state of the key; who may use it is a matter of the permissions."""
+    """Check the state of the key. The checks of permissions cover who may use it."""
     arn = run.settings.kms_key
     if arn is None:
         return "not set: encrypted with a key of AWS"
@@ -115,7 +115,7 @@ def key(services: Services, run: RunContext) -> str:
 
 
 def notify(services: Services, run: RunContext) -> str:
-    """Check that somebody gets the notifications: an address must confirm its subscription."""
+    """Check that the address for notifications has confirmed its subscription."""
     if run.settings.notify is None:
         return "not set: nobody is notified"
     topic = known(run.stack, "stack").notify_topic_arn

@@ -1,4 +1,4 @@
-"""The definition: its validity for SageMaker, and its difference from the deployed one."""
+"""Checks of the definition: it is valid for SageMaker, and equals the deployed one."""
 
 import difflib
 import json

@@ -1,4 +1,4 @@
-"""The image: in ECR, in a form that SageMaker can run, and what its scan found."""
+"""Checks of the image: in ECR, in a form that SageMaker can run, and the findings of its scan."""
 
 import json
 import urllib.request
@@ -39,7 +39,7 @@ def image(services: Services, run: RunContext) -> str:
 def platform(services: Services, run: RunContext) -> str:
     """Check that the image is for the processors of training instances, and has an entrypoint.
 
-    ECR knows neither: both are in the image's configuration, which is stored as its layers are.
+    Both are in the image's configuration, which ECR stores like a layer.
     """
     config = _configuration(services.ecr, *_place(run))
     found = f"{config.get('os')}/{config.get('architecture')}"
@@ -58,7 +58,7 @@ def platform(services: Services, run: RunContext) -> str:
 
 
 def base(services: Services, run: RunContext) -> str:
-    """Check that the base image's name still stands for the digest that was built on."""
+    """Check that the name of the base image still has the digest that the build used."""
     name = run.settings.base_image
     labels = _configuration(services.ecr, *_place(run)).get("config", {}).get("Labels") or {}
     built_on = labels.get(BASE_NAME, "").partition("@")[2]
@@ -77,7 +77,7 @@ def base(services: Services, run: RunContext) -> str:
 
 
 def scan(services: Services, run: RunContext) -> str:
-    """Check the findings of ECR's scan: severe ones are worth a new base image, but stop no job."""
+    """Check the findings of ECR's scan. Severe findings are a warning: they do not stop a job."""
     (name, digest), errors = _place(run), services.ecr.exceptions
     try:
         answer = services.ecr.describe_image_scan_findings(

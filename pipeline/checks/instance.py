@@ -1,4 +1,4 @@
-"""The instance: its quota, its memory, and the use of its GPU."""
+"""Checks of the instance type: its quota, its memory, and its GPU."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -26,7 +26,7 @@ MIB = 1024**2
 
 
 def quota(services: Services, run: RunContext) -> str:
-    """Check that the account may have as many of each type, spot or on demand, as are needed."""
+    """Check that the quota of each type, spot or on demand, covers the instances of the run."""
     known(run.identity, "identity")
     settings, instance_types = run.settings, listed_types(settled(run.instance_type))
     job = JobRequirements(settings.instance_count, settings.spot, None)
@@ -98,7 +98,7 @@ def memory(services: Services, run: RunContext) -> str:
 
 
 def accelerator(services: Services, run: RunContext) -> str:
-    """Check that the image computes on the GPUs that are paid for; without any it uses the CPU."""
+    """Check that the image uses the GPUs of the instance type, if it has any."""
     known(run.identity, "identity")
     instance_types = listed_types(known(run.instance_type, "instance type"))
     found = [_accelerator(services, each, run.settings.accelerator) for each in instance_types]
@@ -134,7 +134,7 @@ def _size(services: Services, instance_type: str) -> Size | None:
 
 
 def _pages(client: Any, operation: str, wanted: set[tuple[str, str]]) -> list[Page]:
-    """Return pages until all of `wanted` was found: there are thousands of quotas."""
+    """Return pages until all of `wanted` are found: an account has thousands of quotas."""
     pages: list[Page] = []
     missing = set(wanted)
     for page in client.get_paginator(operation).paginate(

@@ -1,7 +1,7 @@
 """The permissions that each principal needs for a run to succeed.
 
-A test compares it with build/infrastructure.yml; docs/permissions.md says what
-is lost without each.
+A test compares them with build/infrastructure.yml. docs/permissions.md lists what fails without
+each of them.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ TUNING_JOB = f"{EXECUTION}-Tune-0123456789"
 
 @dataclass(frozen=True)
 class Permission:
-    """Actions on one resource: one question to IAM."""
+    """Actions on one resource, checked by one call to IAM's simulator."""
 
     resource: str  # ARN, or * where there is none to name
     actions: tuple[str, ...]
@@ -168,7 +168,7 @@ def _key(settings: Settings, *actions: str) -> list[Permission]:
 
 
 def _network(settings: Settings, on: Resources) -> list[Permission]:
-    """Return what SageMaker asks of the role of a job in a VPC.
+    """Return the permissions that SageMaker needs for a job in a VPC.
 
     Source: "CreateTrainingJob API: Execution Role Permissions", developer guide.
     """

@@ -1,4 +1,4 @@
-"""The roles, and what the principals of a run may do, as IAM's policy simulator says."""
+"""Checks of the roles and of their permissions, with IAM's policy simulator."""
 
 import contextlib
 import re
@@ -71,11 +71,11 @@ def operator_permissions(services: Services, run: RunContext) -> str:
 
 
 def role_arns(name: str, account: str, partition: str, region: str) -> list[str]:
-    """Return the ARNs that the role of a session may have.
+    """Return the possible ARNs of the role of a session.
 
-    The session's ARN leaves out the path of the role, which few roles have. Roles of IAM Identity
-    Center have one of two paths, the second when its home region is not us-east-1. Source:
-    "Referencing permission sets in resource policies", IAM Identity Center user guide.
+    The ARN of a session does not contain the path of its role. Few roles have a path. Roles of IAM
+    Identity Center have one of two paths, the second when its home region is not us-east-1.
+    Source: "Referencing permission sets in resource policies", IAM Identity Center user guide.
     """
     role = f"arn:{partition}:iam::{account}:role"
     if name.startswith(_SSO):
@@ -92,7 +92,7 @@ def pipeline_permissions(services: Services, run: RunContext) -> str:
 
 
 def training_permissions(services: Services, run: RunContext) -> str:
-    """Check that the role of training jobs may do what they do."""
+    """Check that the role of training jobs may do what the jobs do."""
     stack = known(run.stack, "stack")
     needed = of_training(run.settings, stack)
     return _check(services.iam, stack.training_role_arn, needed, DEPLOY)

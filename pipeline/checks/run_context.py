@@ -1,4 +1,4 @@
-"""The run that the checks look at, and the clients of the services that they ask."""
+"""The run that the checks examine, and the clients of the AWS services."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Services:
-    """Clients: unlike their session, threads may share them."""
+    """The clients. Threads may share clients, but not a session."""
 
     cloudformation: Any
     ec2: Any
@@ -62,7 +62,7 @@ def make_services(session: boto3.Session) -> Services:
 
 
 def attempt(find: Callable[[], T]) -> T | Exception:
-    """Return the result of `find`, or the exception that kept it from one."""
+    """Return the result of `find`, or the exception that it raised."""
     try:
         return find()
     except (InputError, NotChecked, BotoCoreError, ClientError) as error:
@@ -70,7 +70,7 @@ def attempt(find: Callable[[], T]) -> T | Exception:
 
 
 def known(value: T | Exception, what: str) -> T:
-    """Return a value that was found. Raises NotChecked: another check says why it was not."""
+    """Return the value. Raises NotChecked if it is an exception, which another check reports."""
     if isinstance(value, Exception):
         raise NotChecked(f"no {what}")
     return value

@@ -19,10 +19,10 @@ CORRECT = "correct the S3 URI given with --parameter, or leave it at its default
 
 
 def bucket(services: Services, run: RunContext) -> str:
-    """Check that the bucket is there and that its data may be listed.
+    """Check that the bucket exists, and that the caller may list its data.
 
-    Nothing is written: what may be is the matter of the permissions. HeadBucket would not do: it
-    needs the permission to list the whole bucket.
+    HeadBucket is not used, because it needs the permission to list the whole bucket. The checks of
+    permissions cover writing.
     """
     name = known(run.stack, "stack").bucket
     try:
@@ -43,9 +43,9 @@ def bucket(services: Services, run: RunContext) -> str:
 
 
 def encryption(services: Services, run: RunContext) -> str:
-    """Check that the training role may use the key of the bucket, when it has one of its own.
+    """Check that the training role may use the bucket's KMS key, if the bucket has one.
 
-    The key's own policy can allow more than IAM: when IAM does not allow it, that is a warning.
+    A missing permission is a warning, because the key policy can also allow the use.
     """
     stack = known(run.stack, "stack")
     answer = services.s3.get_bucket_encryption(Bucket=stack.bucket)
@@ -67,7 +67,7 @@ def encryption(services: Services, run: RunContext) -> str:
 
 
 def data(services: Services, run: RunContext) -> str:
-    """Check that the data can be trained on, and fit on the disk of the instance."""
+    """Check that the data are valid for training, and fit on the disk of the instance."""
     sizes = {name: len(content) for name, content in settled(run.dataset).channels.items()}
     sizes |= {name: _size_of(services, run, name) for name in run.other_data}
     size, disk = sum(sizes.values()), run.settings.volume_size_gb
@@ -118,7 +118,7 @@ def _size_of(services: Services, run: RunContext, channel: str) -> int:
 
 
 def _check_rows(s3: Any, channel: str, uri: str) -> None:
-    """Read a channel as the training job will.
+    """Read a channel as the training job does.
 
     Raises InputError when it cannot be trained on, and CheckWarning when too few rows validate.
     """

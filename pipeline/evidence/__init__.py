@@ -1,1 +1,1 @@
-"""The evidence page of an execution: what is read back, what it shows, and the page itself."""
+"""The evidence page of an execution: facts, checklist, pictures and page."""

@@ -65,7 +65,7 @@ def _smallest(evidence: Evidence) -> Check:
 
 
 def _repeatable(evidence: Evidence) -> Check:
-    """Pass when code, image, data and definition can be named; what cannot is listed."""
+    """Pass when commit, image, data and definition are known; list what is missing."""
     lacking = []
     if evidence.commit is None:
         lacking.append("commit")
@@ -113,7 +113,7 @@ def _log(evidence: Evidence) -> Check:
 
 
 def _economy(evidence: Evidence) -> Check:
-    """Pass when time and price are known, so that spot and sampling can be weighed."""
+    """Pass when time and price are known: the reasons for spot and sampling need them."""
     record = evidence.record
     known = record["billable_seconds"] is not None and record["cost_estimate"] is not None
     return Check(known or bool(record["reused_from"]))

@@ -66,7 +66,7 @@ class Evidence:
 def gather(session: boto3.Session, settings: Settings, record: Record, folder: Path) -> Evidence:
     """Read everything about a run whose record is kept in `folder`.
 
-    What a service refuses, and a local file that is not whole, counts as missing.
+    A value that a service refuses, and an incomplete local file, count as missing.
     """
     sagemaker, s3 = session.client("sagemaker"), session.client("s3")
     job_name = record["training_job_name"]

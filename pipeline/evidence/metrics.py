@@ -70,8 +70,8 @@ def metrics_of_samples(
 ) -> list[dict[str, float]]:
     """Return METRICS of bootstrap samples of the rows; one without both classes is left out.
 
-    The samples are the same for all probabilities of the same rows, and can be compared. Rows are
-    counted, not copied: scikit-learn would take 5 ms a sample.
+    The samples are the same for all probabilities of the same rows, so they can be compared. Each
+    row has a count instead of copies, because scikit-learn takes 5 ms for a sample.
     """
     order = np.argsort(probabilities, kind="stable")
     true, p = labels[order] == 1, probabilities[order].astype(float)
@@ -135,9 +135,9 @@ def _metrics(rows: pd.DataFrame, probabilities: NDArray[Any]) -> dict[str, float
 
 
 def most_telling_columns(rows: pd.DataFrame) -> list[str]:
-    """Return the numbers and the closed sets of texts, by their AUC alone, the best first.
+    """Return the columns by the AUC of each column alone, the best first.
 
-    A value counts as the share of label 1 among its rows, as in `group_shares`.
+    The score of a value is the share of label 1 among its rows, as in `group_shares`.
     """
     auc = {}
     for name in [*NUMBERS, *CLOSED]:
@@ -191,10 +191,10 @@ def learning_curve(
 def cross_validate(
     rows: pd.DataFrame, hyperparameters: Mapping[str, int | float], folds: int = FOLDS
 ) -> pd.DataFrame:
-    """Return the METRICS of each fold, a row each, by models that have seen nothing of it.
+    """Return the METRICS of each fold, one row a fold, by models trained on the other folds.
 
-    Early stopping, where it is asked for, watches the fold after the measured one, which is not
-    trained on either.
+    Early stopping, if set, uses the fold after the measured one, which is then not used for
+    training either.
     """
     splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
     folds_of_rows = [fold for _, fold in splitter.split(rows, rows[LABEL])]

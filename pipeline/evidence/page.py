@@ -1,6 +1,6 @@
 """The evidence page: a Jinja template for each language, filled with the evidence alone.
 
-The templates `report.md.j2` and `report.ko.md.j2` hold all words of the page, from top to bottom.
+The templates `report.md.j2` and `report.ko.md.j2` contain all text of the page, in its order.
 """
 
 import os
@@ -34,7 +34,7 @@ def page(
     """Return the page in Markdown.
 
     Args:
-        evidence: Everything that the page says.
+        evidence: The facts on the page.
         pictures: The names of the pictures that lie beside it.
         config: The `--config` argument that repeats the run; empty for the project's pipeline.yaml.
         language: A key of MISSING.
@@ -109,9 +109,10 @@ def _context(evidence: Evidence) -> dict[str, Any]:
 
 
 def project_address(commit: Commit | None, folder: Path) -> str:
-    """Return what a link to a file of the project begins with.
+    """Return the beginning of links to files of the project.
 
-    Where `origin` is on the web, that is the commit there, else this checkout, seen from `folder`.
+    This is the commit at `origin` if that is a web address, else the path of this checkout relative
+    to `folder`.
     """
     if commit and commit.origin and commit.origin.startswith("https://"):
         return f"{commit.origin.removesuffix('.git')}/blob/{commit.sha}"

@@ -74,7 +74,7 @@ def korean_font() -> str | None:
 def draw(folder: Path, scoring: Scoring, languages: Iterable[str] = ("en",)) -> list[str]:
     """Draw the results in one picture for each language, and return the names of the files.
 
-    Without results there is none; without a Korean font on this machine none in Korean.
+    Nothing is drawn without results, and no Korean picture without a Korean font.
     """
     drawn = []
     for language in languages:
@@ -148,7 +148,7 @@ def draw_calibration(axes: Axes, scores: Scores, text: Text = str) -> None:
 
 
 def wilson_interval(share: NDArray[Any], rows: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return between which shares the truth lies, 19 times of 20 (Wilson's interval)."""
+    """Return the 95 % confidence interval of a share (Wilson score interval)."""
     n, z = max(rows, 1), ONE_IN_TWENTY
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)

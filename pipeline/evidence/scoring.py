@@ -1,4 +1,4 @@
-"""Score an artifact again: as it lies in S3, on the validation data as they lie in S3."""
+"""Score the artifact in S3 again, on the validation data in S3."""
 
 import functools
 import math
@@ -46,7 +46,7 @@ class Scores:
 
 @dataclass
 class Scoring:
-    """The artifact, measured again; `problem` says why something could not be."""
+    """The metrics of the artifact, computed again; `problem` is the reason for missing ones."""
 
     files: dict[str, int] = field(default_factory=dict)  # of the artifact, in bytes
     metrics: dict[str, Any] | None = None  # metrics.json of the artifact
@@ -146,8 +146,9 @@ def load_artifact(files: dict[str, bytes]) -> Artifact:
 def contributions(artifact: Artifact, rows: pd.DataFrame) -> pd.DataFrame:
     """Return what each column adds to the log odds of each row, and `intercept` to all.
 
-    A row's sum is the logit of its score, but for rounding: SHAP values of trees (TreeSHAP) and of
-    a linear model (weight times distance from the mean) add up, and so does their weighted mean.
+    The sum of a row is the logit of its score, except for rounding. The SHAP values of trees
+    (TreeSHAP) and of a linear model (weight times distance from the mean) have this property, and
+    so does their weighted mean.
     """
     columns = artifact.columns(rows)
     matrix = columns.to_numpy(np.float32)

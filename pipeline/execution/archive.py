@@ -1,4 +1,4 @@
-"""The .tar.gz that a training job left in S3, read within limits: anyone's program made it."""
+"""Read the .tar.gz of a training job from S3, within limits: any program may have made it."""
 
 import gzip
 import io
@@ -35,8 +35,8 @@ def download_artifact(s3: Any, uri: str) -> dict[str, bytes]:
 def unpack(content: bytes, uri: str) -> dict[str, bytes]:
     """Return the files of an archive by name.
 
-    Raises InputError for one that is not whole, that holds other things than files and folders, or
-    that unpacks to more than UNPACKED_BYTES.
+    Raises InputError for an archive that is incomplete, that contains anything but files and
+    folders, or that unpacks to more than UNPACKED_BYTES.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 def start_execution(sagemaker: Any, pipeline_name: str, parameters: dict[str, Any]) -> str:
     """Start an execution and return its ARN.
 
-    The SDK's own start tries for two minutes what is not allowed.
+    The SDK's `start` is not used: it retries a denied request for two minutes.
     """
     started = sagemaker.start_pipeline_execution(
         PipelineName=pipeline_name,

@@ -1,4 +1,4 @@
-"""The cost of training jobs, without storage: its ceiling, its course, its estimate."""
+"""The cost of training jobs, without storage: its limit, its value so far, its estimate."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -24,9 +24,9 @@ def check_ceiling(
     *,
     on_aws: bool = True,
 ) -> str | None:
-    """Return a note when the ceiling cannot be checked, which matters where money is spent only.
+    """Return a note when the limit cannot be checked on local AWS, where nothing is billed.
 
-    Instances that are kept in a warm pool are billed as those that train.
+    Instances in a warm pool are billed like training instances.
 
     Raises:
         InputError: The training job could cost more than the settings allow, or on AWS the price is
@@ -66,15 +66,15 @@ def ask_most_expensive(
 
 
 def selected_instance(resources: dict[str, Any]) -> str | None:
-    """Return the instance type of a job (ResourceConfig), also when it was chosen of several."""
+    """Return the instance type of a job from its ResourceConfig, also from a list of types."""
     return resources.get("SelectedInstanceType") or resources.get("InstanceType")
 
 
 class Ceiling(NamedTuple):
     """The most that an execution may cost, checked while it runs.
 
-    The start is refused for one attempt of `max_run_seconds`. Repeated attempts come on top, and so
-    does what is billed before and after the program runs.
+    The check before the start covers one attempt of `max_run_seconds`, but neither retries nor
+    the time that is billed before and after the program runs.
     """
 
     price: Price | None = None  # of an instance, when it is known

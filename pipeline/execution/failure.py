@@ -1,4 +1,4 @@
-"""The diagnosis of a run: why it failed and how to fix it, or what may surprise of a success."""
+"""The diagnosis of a run: why it failed and how to fix it, or a note about a success."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def diagnose_run(
     Args:
         logs: The client of CloudWatch Logs.
         record: The record of the run (`run.json`).
-        because: Why the command itself stopped the run, which the services do not know.
+        because: The reason why the command stopped the run itself, if it did.
     """
     job = record["training_job_name"]
     lines = last_lines(logs, job) if job and record["status"] != "Succeeded" else []
@@ -23,7 +23,7 @@ def diagnose_run(
 
 
 def names(record: dict[str, Any]) -> dict[str, str]:
-    """Return this run's values for the words in capitals of the catalogue, where known."""
+    """Return this run's values for the words in capitals of the catalogue."""
     data = record["data"] or {}
     uri = next((channel["uri"] for channel in data.values() if channel["uri"]), None)
     bucket = uri and uri.removeprefix("s3://").partition("/")[0]
@@ -48,7 +48,7 @@ def names(record: dict[str, Any]) -> dict[str, str]:
 
 
 def symptoms(record: dict[str, Any], last_lines: list[str], because: str | None = None) -> str:
-    """Return the symptoms to diagnose, one a line; of a success, what may surprise."""
+    """Return the symptoms to diagnose, one per line; for a success, what needs a note."""
     if record["status"] == "Succeeded":
         reused = record["reused_from"]
         return f"the result was reused from {reused}" if reused else ""

@@ -48,7 +48,7 @@ class Follower:
     def wait(self) -> str:
         """Wait for the end of the execution, and return its final status.
 
-        Polls often while something happens, and more and more seldom while nothing does.
+        The time between polls grows while nothing happens.
         """
         pause = FIRST_POLL_SECONDS
         asked_to_stop = False
@@ -86,7 +86,7 @@ class Follower:
                     )
 
     def _activity(self) -> str:
-        """Return what the execution is at, for the spinner."""
+        """Return the steps that are executing, for the spinner."""
         return ", ".join(name for name, s in self._statuses.items() if s == "Executing")
 
     def _asked_to_stop(self, seconds: float) -> bool:
@@ -120,13 +120,13 @@ class Follower:
         return lines
 
     def _update_jobs(self) -> None:
-        """Read all jobs, also those whose step has another by now: their cost must stop growing."""
+        """Update all jobs, also earlier attempts of a step: their cost must stop growing."""
         for job, phases in self._job_phases.items():
             if not phases.ended:
                 phases.update(self._sagemaker.describe_training_job(TrainingJobName=job))
 
     def _cost(self) -> float:
-        """Estimate the cost in USD so far of all jobs, also of those whose step was tried again."""
+        """Estimate the cost of all jobs so far, in USD, including earlier attempts."""
         price = self._ceiling.price
         return sum(job.cost_usd(price) for job in self._job_phases.values()) if price else 0.0
 
@@ -140,7 +140,7 @@ class Follower:
 
 
 def list_steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:
-    """Return all steps begun so far, the oldest first; every page is read."""
+    """Return all steps so far, from all pages, the oldest first."""
     pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
         PipelineExecutionArn=execution_arn, SortOrder="Ascending"
     )

@@ -34,7 +34,7 @@ def collect(
     execution_arn: str,
     served: Mapping[str, Any] | None,
 ) -> Record:
-    """Return what the services say about an execution; None for what they do not say.
+    """Return the facts of an execution from the services; None for missing ones.
 
     `served` is what the endpoint serves now (`serving.endpoint.read_served`).
     """
@@ -95,7 +95,7 @@ def collect(
 
 
 def read_definition(sagemaker: Any, execution_arn: str) -> str | None:
-    """Return the JSON that the execution carries out; None when it cannot be read."""
+    """Return the JSON definition of the execution; None when it cannot be read."""
     try:
         answer = sagemaker.describe_pipeline_definition_for_execution(
             PipelineExecutionArn=execution_arn
@@ -106,10 +106,10 @@ def read_definition(sagemaker: Any, execution_arn: str) -> str | None:
 
 
 def save(s3: Any, record: Record, runs: Path) -> Path:
-    """Write run.json, and where there is an artifact model.tar.gz and its metrics.json.
+    """Write run.json, and, if there is an artifact, model.tar.gz and its metrics.json.
 
-    The folder `runs/<execution id>/` appears whole or not at all. When the artifact cannot be kept,
-    the record is kept all the same, and the error raised then.
+    The folder `runs/<execution id>/` is created as a whole or not at all. When the artifact cannot
+    be written, the record is written, and then the error is raised.
     """
     folder = run_folder(record["execution_arn"], runs)
     with tempfile.TemporaryDirectory(dir=runs, prefix=".unfinished-") as temporary:

@@ -30,7 +30,7 @@ class JobPhases:
         return self._job.get("TrainingJobStatus") in ("Completed", "Failed", "Stopped")
 
     def update(self, job: dict[str, Any]) -> None:
-        """Take over the newest answer of DescribeTrainingJob."""
+        """Update the phases from an answer of DescribeTrainingJob."""
         self._job = job
 
     def newly_ended(self) -> list[tuple[str, float]]:
@@ -42,8 +42,8 @@ class JobPhases:
     def cost_usd(self, price: Price) -> float:
         """Return the cost of the instances so far, in USD.
 
-        Billed is the time from the download of the data on, without that in which a spot job had no
-        instance.
+        The billed time starts with the download of the data. The time in which a spot job has no
+        instance is not billed.
         """
         if "TrainingStartTime" not in self._job:
             return 0.0

@@ -39,7 +39,7 @@ class JobRequirements:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An instance type as this account has it; None for what AWS does not say."""
+    """An instance type in this account; None for values that AWS does not list."""
 
     instance_type: str
     size: Size | None
@@ -54,7 +54,7 @@ class Candidate:
         return not self.problems
 
     def quota(self, purchase: str) -> Quota | None:
-        """Return the account's quota of this type, bought so, or None when AWS does not say."""
+        """Return the account's quota for this type and purchase, or None when AWS lists none."""
         return self.spot if purchase == SPOT else self.on_demand
 
     @property
@@ -71,9 +71,9 @@ class Candidate:
 
 
 def evaluate(facts: Facts, job: JobRequirements) -> list[Candidate]:
-    """Return every training instance type with what rules it out for the job, cheapest first.
+    """Return all training instance types with the problems of each for the job, cheapest first.
 
-    A price list with nothing at all for the region rules out no type.
+    When the price list is empty for the region, a missing price is not a problem.
     """
     found = []
     for each in training_instance_types():
@@ -157,7 +157,7 @@ def choose_smallest(facts: Facts, job: JobRequirements, region: str) -> Candidat
 
 
 def reasons(candidates: Iterable[Candidate]) -> str:
-    """Return how many types are ruled out for which reason; one type can have several."""
+    """Return the number of types for each problem; a type can have several."""
     counts = Counter(problem for each in candidates for problem in each.problems)
     return ", ".join(f"{count} {problem}" for problem, count in counts.most_common())
 
@@ -177,7 +177,7 @@ def _remediation(
 
 
 def quota_request(quota: Quota, job: JobRequirements, region: str) -> str:
-    """Return the command that asks AWS for a quota which is enough."""
+    """Return the command that requests a sufficient quota from AWS."""
     return (
         "aws service-quotas request-service-quota-increase --service-code sagemaker "
         f"--quota-code {quota.code} --desired-value {job.instances} --region {region}"
@@ -187,7 +187,7 @@ def quota_request(quota: Quota, job: JobRequirements, region: str) -> str:
 def _quota_to_raise(
     facts: Facts, candidates: Iterable[Candidate], job: JobRequirements
 ) -> Quota | None:
-    """Return the one for all jobs, or that of the smallest type which lacks nothing else."""
+    """Return the quota for all jobs, or that of the smallest type without another problem."""
     all_jobs = _all_jobs_quota(facts, job)
     if _all_jobs_problem(all_jobs, job):
         return all_jobs

@@ -1,6 +1,6 @@
 """The facts about the training instance types of an account: quotas, prices and sizes.
 
-The readings are pure functions of the answers, which `ApiRecorder` gives page by page and keeps.
+`ApiRecorder` calls the APIs and keeps their answers. The other functions only read the answers.
 """
 
 import re
@@ -65,7 +65,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Answer:
-    """A page of an API's answer, as it came."""
+    """A page of an API's answer, unchanged."""
 
     service: str
     operation: str
@@ -101,7 +101,7 @@ class ApiRecorder:
 
 
 def read_facts(recorder: ApiRecorder, session: boto3.Session, region: str) -> Facts:
-    """Read quotas, prices and sizes of all types that SageMaker trains on.
+    """Read quotas, prices and sizes of all training instance types.
 
     Prices are missing where the partition has no Price List API.
     """
@@ -126,8 +126,8 @@ def read_facts(recorder: ApiRecorder, session: boto3.Session, region: str) -> Fa
 def instance_type_requests(types: Sequence[str]) -> list[dict[str, Any]]:
     """Return the DescribeInstanceTypes requests for all types.
 
-    By filter, not by name: EC2 refuses a request that names a type it does not have in the region,
-    and leaves it out of a filter's answer.
+    The requests use a filter. EC2 refuses a request with the name of a type that the region lacks,
+    but ignores such a type in a filter.
     """
     names = [each.removeprefix("ml.") for each in types]
     return [
@@ -159,8 +159,8 @@ def read_sizes(pages: Iterable[Page]) -> dict[str, Size]:
 def read_quotas(defaults: Iterable[Page], applied: Iterable[Page]) -> dict[tuple[str, str], Quota]:
     """Return the account's quotas in the form of `Facts.quotas`.
 
-    ListServiceQuotas leaves out quotas to which no value of the account's own is applied: for them
-    AWS's default counts ("ListServiceQuotas", Service Quotas API reference).
+    ListServiceQuotas does not list quotas without an applied value; for them AWS's default counts
+    ("ListServiceQuotas", Service Quotas API reference).
     """
     quotas = {}
     for page in (*defaults, *applied):

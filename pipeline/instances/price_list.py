@@ -41,9 +41,9 @@ class Price:
 
 
 def pricing_client(session: boto3.Session, region: str, config: Config | None = None) -> Any | None:
-    """Return a client of the API where the partition of `region` has it, and None elsewhere.
+    """Return a client of the API, or None when the partition of `region` does not have the API.
 
-    Few regions have it, with the prices of all regions of the partition.
+    A few regions have the API, with the prices of all regions of the partition.
     """
     partition = session.get_partition_for_region(region)
     places = session.get_available_regions("pricing", partition)
@@ -54,7 +54,7 @@ def pricing_client(session: boto3.Session, region: str, config: Config | None = 
 
 
 def products_request(region: str, use: str = TRAINING) -> dict[str, Any]:
-    """Return the GetProducts request for what a region has for one use."""
+    """Return the GetProducts request for the products of a region for one use."""
     wanted = {"regionCode": region, "productFamily" if use == SERVERLESS else "component": use}
     return {
         "ServiceCode": SERVICE,
@@ -68,7 +68,7 @@ def products_request(region: str, use: str = TRAINING) -> dict[str, Any]:
 def read_prices(answers: Iterable[dict[str, Any]], use: str = TRAINING) -> dict[str, Price]:
     """Return instance type, or memory as in Mem-2GB, -> price, from the pages of GetProducts.
 
-    What else they list is left out.
+    Other products are ignored.
     """
     pattern = re.compile(_USAGE_TYPES[use])
     prices = {}

@@ -31,7 +31,7 @@ class Survey:
 def take_survey(
     session: boto3.Session, settings: Settings, runs: Sequence[Record]
 ) -> tuple[Facts, Survey]:
-    """Ask the account about every instance type; the newest of `runs` with a memory peak counts."""
+    """Ask the account about every instance type, with the memory peak of the newest of `runs`."""
     recorder, job = ApiRecorder(), job_requirements(settings, runs)
     facts = read_facts(recorder, session, settings.region)
     return facts, Survey(settings.region, job, evaluate(facts, job), recorder.answers)
@@ -48,7 +48,7 @@ def with_smallest(session: boto3.Session, settings: Settings) -> Settings:
 
 
 def job_requirements(settings: Settings, runs: Sequence[Record]) -> JobRequirements:
-    """Return what a type must offer, from the settings and the newest run that measured memory."""
+    """Return the requirements for a type, from the settings and the newest memory peak."""
     peaks = (run.get("peak_memory_mib") for run in runs)
     peak = next((peak for peak in peaks if peak is not None), None)
     return JobRequirements(settings.instance_count, settings.spot, peak)
@@ -71,7 +71,7 @@ def save_survey(survey: Survey, path: Path) -> None:
 
 
 def read_survey(path: Path) -> Survey | None:
-    """Read what `save_survey` wrote; None where there is no such file, or it is not whole."""
+    """Read a saved survey; None when the file is missing or incomplete."""
     try:
         return TypeAdapter(Survey).validate_json(path.read_bytes())
     except (OSError, ValueError):

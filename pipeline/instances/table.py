@@ -82,7 +82,7 @@ def proof(
     job: JobRequirements,
     runs: Sequence[dict[str, Any]],
 ) -> str:
-    """Explain why `best` is the smallest usable type, and what is still to be shown."""
+    """Explain why `best` is the smallest usable type, and what is not proved yet."""
     quota = best.quota(job.purchase)
     smaller = smaller_than(best, candidates)
     sentences = [

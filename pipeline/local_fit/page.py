@@ -1,6 +1,6 @@
 """Execute the notebook, and write it with its outputs: `python -m pipeline.local_fit.page`.
 
-It goes into docs/local-fit.md, for people who only read; its pictures lie in docs/local-fit/.
+The page is docs/local-fit.md; its pictures are in docs/local-fit/.
 """
 
 import base64
@@ -64,7 +64,7 @@ def _text(text: str) -> str:
 
 
 def main() -> int:
-    """Execute the notebook in a kernel of its own, and write the page."""
+    """Execute the notebook in a new kernel, write the page, and return the exit code."""
     notebook = nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
     NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
     shutil.rmtree(PICTURES, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""Draw what the notebook shows beside the pictures of the evidence page.
+"""Draw the pictures of the notebook that the evidence page does not have.
 
-The data, precision and recall, and SHAP values; of any data set, by the columns of its schema. Each
-function draws on the axes that it is given.
+These are the data, precision and recall, and SHAP values, for any schema. Each function draws on
+the axes that it is given.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ COLORS = ("#b5651d", COLOR)  # of the labels 0 and 1; told apart by the colour-b
 
 
 def show(alt: str, *drawings: Callable[[Axes], None]) -> None:
-    """Show drawings side by side in a notebook, with a text for those who cannot see them."""
+    """Show drawings side by side in a notebook, with an alternative text."""
     figure = side_by_side(*drawings)
     display(figure, metadata={"image/png": {"alt": alt}})  # type: ignore[no-untyped-call]
 
@@ -44,7 +44,7 @@ def label_share(axes: Axes, rows: pd.DataFrame, column: str) -> None:
 
 
 def missing_values(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the share of rows that lack each column; columns that none lacks are left out."""
+    """Draw the share of missing values of each column that has any."""
     shares = (rows.isna() | (rows == "")).mean().sort_values()
     shares = shares[shares > 0]
     bars = axes.barh(shares.index, shares, color=GREY)
@@ -117,6 +117,6 @@ def contribution_bars(axes: Axes, contributions: pd.DataFrame, title: str = "") 
 
 
 def _largest(contributions: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns that matter most, the most important last: a plot begins at the bottom."""
+    """Return the most important columns in ascending order: plots begin at the bottom."""
     values = contributions.drop(columns="intercept")
     return values[values.abs().mean().sort_values().index[-FEATURES_SHOWN:]]

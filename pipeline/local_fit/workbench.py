@@ -1,4 +1,4 @@
-"""The notebook's session, data and image, in the place that its one switch names."""
+"""The notebook's session, data and image, for the place that WHERE names."""
 
 import atexit
 import subprocess
@@ -44,10 +44,10 @@ class Workbench:
 
 
 def open_workbench(place: str, settings: Settings) -> Workbench:
-    """Open what the notebook works with: settings, data and clients of one place.
+    """Open the settings, data and clients of one place for the notebook.
 
-    Local AWS, where it is needed, runs in this process until `close()` or its end.
-    Raises InputError for an unknown place, and for what is missing in the known ones.
+    Local AWS, if needed, runs in this process until `close()` or the end of the process.
+    Raises InputError for an unknown place, and for anything missing in a known one.
     """
     if place not in PLACES:
         raise InputError(

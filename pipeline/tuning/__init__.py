@@ -1,1 +1,1 @@
-"""The search for hyperparameters: what is searched, its pipeline, its training jobs."""
+"""The search for hyperparameters: its pipeline and its training jobs."""

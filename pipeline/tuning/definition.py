@@ -1,8 +1,8 @@
 """The pipeline that searches for hyperparameters: a TrainingStep and a TuningStep.
 
-The first one measures the present hyperparameters, for comparison. The training jobs of both use
-the estimator that trains, in the same image, but they only measure: by cross-validation inside the
-training channel. They do not get the validation channel, by which the quality gate judges a model.
+The first step measures the present hyperparameters, for comparison. The jobs of both steps use the
+estimator and the image of the training pipeline, but they only cross-validate inside the training
+channel. They do not get the validation channel, which is for the quality gate.
 """
 
 from container import contract

@@ -54,9 +54,9 @@ def tuning_job_name(step: Mapping[str, Any]) -> str | None:
 
 
 def list_trials(sagemaker: Any, tuning_job: str) -> list[dict[str, Any]]:
-    """Return all training jobs begun so far, the oldest first; every page is read.
+    """Return all training jobs so far, from all pages, the oldest first.
 
-    A job's number, for people, is its place in this list, from 1 on.
+    The number of a job in the output is its position in this list, from 1.
     """
     pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
         HyperParameterTuningJobName=tuning_job, SortBy="CreationTime", SortOrder="Ascending"
@@ -94,7 +94,7 @@ def format_trial(trial: Trial) -> str:
 
 
 def collect(sagemaker: Any, execution_arn: str) -> dict[str, Any]:
-    """Return the facts of a search, as the services say them; None for what they do not say."""
+    """Return the facts of a search from the services; None for missing ones."""
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     steps = list_steps(sagemaker, execution_arn)
     name = next((name for step in steps if (name := tuning_job_name(step))), None)
@@ -133,7 +133,7 @@ def collect(sagemaker: Any, execution_arn: str) -> dict[str, Any]:
 
 
 def _present(sagemaker: Any, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return how good the present hyperparameters are; None when that was not measured."""
+    """Return the result of the present hyperparameters; None when it was not measured."""
     name = next((found for step in steps if (found := training_job_name(dict(step)))), None)
     job: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name) if name else {}
     metrics = {each["MetricName"]: each["Value"] for each in job.get("FinalMetricDataList", [])}
@@ -160,7 +160,7 @@ def _facts(number: int, trial: Trial) -> dict[str, Any]:
 
 
 def save(record: Mapping[str, Any], runs: Path) -> Path:
-    """Write `runs/<execution id>/tuning.json`: the whole file, or nothing."""
+    """Write `runs/<execution id>/tuning.json` as a whole or not at all."""
     folder = run_folder(record["execution_arn"], runs)
     folder.mkdir(exist_ok=True)
     unfinished = folder / f".{RECORD_FILE}"
@@ -206,6 +206,6 @@ def compare(best: Mapping[str, Any], present: Mapping[str, Any]) -> str:
 
 
 def as_yaml(hyperparameters: Mapping[str, int | float]) -> str:
-    """Return hyperparameters as pipeline.yaml has them: every value replaces what stands there."""
+    """Return all hyperparameters as a block of pipeline.yaml."""
     lines = [f"  {name}: {value}" for name, value in hyperparameters.items()]
     return "\n".join(["hyperparameters:", *lines])

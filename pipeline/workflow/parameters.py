@@ -1,6 +1,6 @@
 """The pipeline's parameters and the --parameter NAME=VALUE arguments.
 
-The latter are checked like pipeline.yaml, before anything is sent.
+The arguments are checked like pipeline.yaml, before anything is sent.
 """
 
 import copy
@@ -91,13 +91,13 @@ def _hint(unknown: Sequence[str], declared: Sequence[str]) -> str:
 def instances_of(
     definition: dict[str, Any], overrides: dict[str, Any], settings: Settings
 ) -> tuple[str | tuple[str, ...], int]:
-    """Return type (or types, by preference) and number of the instances of the execution's job."""
+    """Return the instance type (or types, by preference) and the number of instances of the job."""
     values = {each["Name"]: each["DefaultValue"] for each in definition["Parameters"]} | overrides
     return values.get(INSTANCE_TYPE, settings.instance_type), int(values[INSTANCE_COUNT])
 
 
 def other_data(overrides: dict[str, Any]) -> dict[str, str]:
-    """Return the S3 URI of each channel that is given other data."""
+    """Return the S3 URIs of channels for which other data are given."""
     return {
         channel: str(overrides[name]) for channel, name in DATA_URIS.items() if name in overrides
     }

@@ -1,7 +1,7 @@
-"""The step that puts the model into the registry, as a version that waits for a person's approval.
+"""The step that registers the model, as a version that waits for a person's approval.
 
-What a version says of itself are references of the definition, resolved when the step runs: of this
-execution and its training job, whatever parameters it was started with.
+The metadata of a version are references in the definition. They are resolved when the step runs, so
+they describe this execution and its training job, for any parameters.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Steps whose ResourceConfig holds what the SDK (2.257.7) cannot write into it."""
+"""Steps with members of ResourceConfig that the SDK (2.257.7) cannot write."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from sagemaker.workflow import steps
 
 
 class TrainingStep(steps.TrainingStep):
-    """The SDK's step, on one instance type, or on the first of several that has capacity.
+    """The SDK's step, for one instance type or for a list of types.
 
     Source: "Instance preference lists for training jobs", developer guide.
     """
@@ -32,7 +32,7 @@ class TrainingStep(steps.TrainingStep):
 
 
 class TuningStep(steps.TuningStep):
-    """The SDK's step, which may keep an instance for the next trial.
+    """The SDK's step, with an optional warm pool for the next trial.
 
     The SDK writes HyperParameterTuningResourceConfig, which has no KeepAlivePeriodInSeconds.
     """
