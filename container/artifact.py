@@ -43,7 +43,7 @@ class Artifact:
 
     def save(self, folder: Path) -> None:
         """Write the files of the artifact into a folder."""
-        self.booster.save_model(folder / MODEL_FILE)
+        (folder / MODEL_FILE).write_bytes(self.booster.save_raw("ubj"))
         self.linear.save(folder / LINEAR_FILE)
         save_tables(self.tables, folder / TABLES_FILE)
 

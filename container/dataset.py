@@ -16,6 +16,7 @@ from typing import Any
 from container import features
 from container.channel import PAGE_ROWS, Rows, pages
 from container.cluster import allgather
+from container.errors import Terminated
 from container.hardware import MIB, Memory, ensure_free_space, memory_limit, rss_mib
 from container.schema import LABEL
 from container.target_encoding import Tables, TableSums
@@ -114,11 +115,14 @@ class _Pages(xgb.DataIter):
         self._pages = self._matrix.pages(self._step)
 
     def next(self, input_data: Any) -> bool:
-        for page in self._pages:
-            if self._cache:
-                ensure_free_space(self._cache.parent, CACHED_BYTES_PER_CELL * page.size)
-            input_data(data=page[:, :-2], label=page[:, -2], weight=page[:, -1])
-            return True
+        try:
+            for page in self._pages:
+                if self._cache:
+                    ensure_free_space(self._cache.parent, CACHED_BYTES_PER_CELL * page.size)
+                input_data(data=page[:, :-2], label=page[:, -2], weight=page[:, -1])
+                return True
+        except Terminated as error:
+            raise InterruptedError from error  # XGBoost would lose what is no Exception
         return False
 
 

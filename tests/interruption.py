@@ -82,6 +82,7 @@ def _run_jobs() -> None:
             for owner, name in (
                 (pd, "read_csv"),
                 (tempfile.SpooledTemporaryFile, "seek"),
+                (tempfile.SpooledTemporaryFile, "readinto"),
                 (xgb.Booster, "eval_set"),
                 (Path, "replace"),
             ):

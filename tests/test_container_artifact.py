@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import small_program
+from conftest import small_file_system
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -84,6 +85,13 @@ def test_what_was_saved_scores_as_before(
     loaded.save(again)
     for name in contract.ARTIFACT_FILES:
         assert (again / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_a_full_disk_is_an_error_of_the_system(artifact: Artifact, tmp_path: Path) -> None:
+    """So its failure file says what to do, and not where XGBoost met it."""
+    small, error = small_file_system(tmp_path / "small", "4k"), "No space left on device"
+    with small as folder, pytest.raises(OSError, match=error):
+        artifact.save(folder)
 
 
 def saved(artifact: Any, folder: Path) -> list[bytes]:
