@@ -85,13 +85,12 @@ def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:
 
 def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console) -> int:
     settings, session, stack, dataset, image_uri = bootstrap(settings)
-    # A list of types is for one training job: a search takes the first.
-    settings = settings.model_copy(update={"instance_type": settings.instance_types[0]})
+    first = settings.instance_types[0]  # a list of types is for one training job
+    settings = settings.model_copy(update={"instance_type": first})
     pricing = price_list.pricing_client(session, settings.region, price_list.CLIENT_CONFIG)
-    price = price_list.ask_price(pricing, settings.region, settings.instance_types[0])
+    price = price_list.ask_price(pricing, settings.region, first)
     kept = settings.warm_pool_seconds or 0
     on_aws = is_aws(session.client("s3").meta.endpoint_url)
-    first = settings.instance_types[0]
     if note := check_ceiling(price, first, tuning.trials + 1, settings, kept, on_aws=on_aws):
         say(note, console)
 

@@ -71,18 +71,19 @@ def _unreachable(ec2: Any, subnet: dict[str, Any], region: str) -> list[str]:
 
     A job has no public address, so an internet gateway does not help.
     """
-    tables = ec2.describe_route_tables(
-        Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}],
-    )["RouteTables"]
-    own = [t for t in tables if _is_associated(t, "SubnetId", subnet["SubnetId"])]
-    (table,) = (own or [t for t in tables if _is_associated(t, "Main", True)])[:1]
+    here = [{"Name": "vpc-id", "Values": [subnet["VpcId"]]}]
+    associations = [
+        (each, table)
+        for table in ec2.describe_route_tables(Filters=here)["RouteTables"]
+        for each in table.get("Associations", [])
+    ]
+    own = [table for each, table in associations if each.get("SubnetId") == subnet["SubnetId"]]
+    table = (own or [table for each, table in associations if each.get("Main")])[0]
     for route in table["Routes"]:
         leads_out = not route.get("GatewayId", "").startswith(("igw-", "local", "vpce-"))
         if route.get("DestinationCidrBlock") == ANYWHERE and leads_out:
             return []
-    endpoints = ec2.describe_vpc_endpoints(
-        Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}]
-    )["VpcEndpoints"]
+    endpoints = ec2.describe_vpc_endpoints(Filters=here)["VpcEndpoints"]
     reached = {
         each["ServiceName"].removeprefix(f"com.amazonaws.{region}.")
         for each in endpoints
@@ -90,10 +91,6 @@ def _unreachable(ec2: Any, subnet: dict[str, Any], region: str) -> list[str]:
         or table["RouteTableId"] in each.get("RouteTableIds", [])
     }
     return [each for each in ("s3", "ecr.api", "ecr.dkr") if each not in reached]
-
-
-def _is_associated(table: dict[str, Any], member: str, value: object) -> bool:
-    return any(each.get(member) == value for each in table.get("Associations", []))
 
 
 def key(services: Services, run: RunContext) -> str:
