@@ -5,6 +5,7 @@ docs/settings.md has an example and the effect of each.
 
 import re
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from container.contract import parse_number
@@ -21,22 +22,25 @@ from pydantic import (
     model_validator,
 )
 
+SERVED_BEFORE = "served-before"  # tag of an endpoint's configuration: the one that it replaced
 MOST_TAGS = 40  # AWS takes 50 on a resource; SageMaker adds its own to the jobs of a pipeline
 
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+EMAIL = re.compile(r"[^@\s<>:,;]+@[^@\s<>:,;]+\.[^@\s<>:,;]+")
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 RATE = re.compile(r"rate\([1-9]\d* (minutes?|hours?|days?)\)")
-AT = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)")
+AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 CRON = re.compile(r"cron\(([^)]*)\)")
 
 # Field -> characters, and lowest and highest number. Source: "Schedule types in EventBridge
 # Scheduler", user guide.
+MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT"
 CRON_FIELDS = (
     ("minutes", r"[0-9*,/-]+", (0, 59)),
     ("hours", r"[0-9*,/-]+", (0, 23)),
     ("day of month", r"[0-9*,/?LW-]+", (1, 31)),
-    ("month", r"[0-9A-Z*,/-]+", (1, 12)),
-    ("day of week", r"[0-9A-Z*,/?L#-]+", (1, 7)),
+    ("month", rf"([0-9*,/-]|{MONTHS})+", (1, 12)),
+    ("day of week", rf"([0-9*,/?L#-]|{DAYS})+", (1, 7)),
     ("year", r"[0-9*,/-]+", (1970, 2199)),
 )
 
@@ -54,7 +58,10 @@ def one_of(known: Callable[[], Collection[str]], what: str) -> AfterValidator:
 
 def check_schedule(expression: str) -> str:
     """Return an expression of EventBridge Scheduler. Raises ValueError for what is none."""
-    if RATE.fullmatch(expression) or AT.fullmatch(expression):
+    at = AT.fullmatch(expression)
+    if at:
+        datetime.fromisoformat(at[1])
+    if at or RATE.fullmatch(expression):
         return expression
     cron = CRON.fullmatch(expression)
     if cron is None:
@@ -132,6 +139,9 @@ class CompanySettings(Block):
         request = {"ResourceArn": "arn:aws:sagemaker:", "Tags": tag_list(value)}
         found = [each for each in violations("AddTags", request) if ".Tags" in each]
         found += [f"{name}: aws: is for AWS" for name in value if name.lower().startswith("aws:")]
+        found += [f"{name}: is deploy_model.py's own" for name in value if name == SERVED_BEFORE]
+        if len({name.lower() for name in value}) < len(value):
+            found.append("names that differ in case only are one to IAM")
         if found:
             raise ValueError("; ".join(found))
         if len(value) > MOST_TAGS:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.company import SERVED_BEFORE
 from pipeline.serving.versions import Version
 from pipeline.settings import Settings
 from pipeline.stack import Stack
@@ -15,7 +16,6 @@ from pipeline.stack import Stack
 from botocore.exceptions import ClientError
 
 VARIANT = "approved"
-BEFORE = "served-before"  # tag of an endpoint's configuration: the one that it replaced
 
 
 def make_configuration(
@@ -43,8 +43,8 @@ def make_configuration(
             "DestinationS3Uri": f"s3://{stack.bucket}/capture/{settings.prefix}",
             "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         }
-    name = _name(settings, version, configuration | {BEFORE: before})
-    own = [{"Key": BEFORE, "Value": before}] if before else []
+    name = _name(settings, version, configuration | {SERVED_BEFORE: before})
+    own = [{"Key": SERVED_BEFORE, "Value": before}] if before else []
     _create(
         sagemaker.create_endpoint_config,
         EndpointConfigName=name,
@@ -98,7 +98,7 @@ def configuration_before(sagemaker: Any, configuration: str) -> str:
     """Return the configuration that this one replaced, "" when it was the first."""
     arn = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)["EndpointConfigArn"]
     tags = sagemaker.list_tags(ResourceArn=arn)["Tags"]
-    return next((tag["Value"] for tag in tags if tag["Key"] == BEFORE), "")
+    return next((tag["Value"] for tag in tags if tag["Key"] == SERVED_BEFORE), "")
 
 
 def _create(operation: Callable[..., Any], **request: Any) -> None:
