@@ -18,14 +18,25 @@ from pipeline.serving.endpoint import endpoint_name, find_served
 from pipeline.serving.versions import APPROVED, DELETED, REJECTED, find_version
 from pipeline.settings import Settings
 
+MOST_CHARACTERS = 1024  # of ApprovalDescription, UpdateModelPackage
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Ask, and set the status of the version."""
     parser = cli.asking_parser(__doc__)
     parser.add_argument("version", type=int, metavar="VERSION", help="number in the group")
     parser.add_argument("--reject", action="store_true", help="reject it instead")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the version")
+    parser.add_argument(
+        "--reason", required=True, type=_reason, metavar="TEXT", help="kept with the version"
+    )
     return cli.run_with_settings(parser.parse_args(argv), _approve)
+
+
+def _reason(text: str) -> str:
+    if not text.strip() or len(text.splitlines()) > 1 or len(text) > MOST_CHARACTERS:
+        problem = f"one line of 1 to {MOST_CHARACTERS:,} characters is needed"
+        raise argparse.ArgumentTypeError(problem)
+    return text
 
 
 def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -33,8 +44,9 @@ def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
     sagemaker = session.client("sagemaker")
     version = find_version(sagemaker, stack.model_package_group, arguments.version)
     served = find_served(sagemaker, endpoint_name(settings))
-    known = served and served.version.status != DELETED
-    print(compare(session.client("s3"), version, served.version if served and known else None))
+    now = served.version if served else None
+    other = now if now and now.status != DELETED and now.number != version.number else None
+    print(compare(session.client("s3"), version, other))
     status = REJECTED if arguments.reject else APPROVED
     question = f"version {version.number} is {version.status}: set it to {status}?"
     if not cli.approval(arguments.yes, question)():
@@ -48,6 +60,9 @@ def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
     print(f"version {version.number}: {status}")
     if status == APPROVED:
         print("next: .venv/bin/python pipeline/deploy_model.py", file=sys.stderr)
+    elif now and now.number == version.number:
+        still = f"version {now.number} is served until another one is deployed"
+        print(f"{still}: .venv/bin/python pipeline/deploy_model.py", file=sys.stderr)
     return cli.SUCCEEDED
 
 

@@ -23,6 +23,7 @@ from pipeline.execution.archive import download_artifact
 from pipeline.local import ProjectAws
 from pipeline.runs import RUNS
 from pipeline.serving import batch
+from pipeline.serving.comparison import compare
 from pipeline.serving.configuration import make_configuration, make_model
 from pipeline.serving.endpoint import (
     NotServed,
@@ -174,6 +175,35 @@ def test_a_version_that_is_rejected_in_between_is_not_deployed(
     assert f"{versions[1].number} {REJECTED}" in capsys.readouterr().err
     package = sagemaker.describe_model_package(ModelPackageName=versions[1].arn)
     assert package["ApprovalDescription"] == "biased"
+
+
+def test_the_version_that_is_served_can_be_rejected_and_is_served_on(
+    before: int, versions: list[Version], sagemaker: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert approve.main([str(before), "--reject", "--yes", "--reason", "it drifts"]) == 0
+    told = capsys.readouterr().err
+    assert f"version {before} is served until another one is deployed: .venv/bin/python" in told
+    assert number_served(sagemaker) == before
+    set_status(sagemaker, versions[0], APPROVED)
+
+
+@pytest.mark.parametrize("reason", ["", " ", "two\nlines", "x" * 1025])
+def test_a_reason_that_cannot_be_kept_is_refused(
+    reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        approve.main(["1", "--yes", "--reason", reason])
+    assert "one line of 1 to 1,024 characters is needed\nhint: " in capsys.readouterr().err
+
+
+def test_a_version_that_scores_otherwise_than_in_its_image_is_told(
+    versions: list[Version], local_aws: ProjectAws
+) -> None:
+    s3 = local_aws.clients.client("s3")
+    told = "in its own image: 0.950000; container/ here is of another revision"
+    changed = {**versions[0].properties, "validation:auc": "0.95"}
+    assert told in compare(s3, dataclasses.replace(versions[0], properties=changed), None)
+    assert "in its own image" not in compare(s3, versions[0], None)
 
 
 def test_nothing_is_approved_without_a_yes(

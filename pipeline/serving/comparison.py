@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from container.contract import METRICS, VALIDATION_CHANNEL
+from container.contract import METRICS, VALIDATION_CHANNEL, metric_name
 from container.errors import InputError
 from container.schema import LABEL
 from pipeline.data import URI_KEY, read_channel
 from pipeline.evidence.metrics import RESAMPLES, evaluate, metrics_of_samples
-from pipeline.evidence.scoring import load_artifact
+from pipeline.evidence.scoring import TOLERANCE, load_artifact
 from pipeline.execution.archive import download_artifact
 from pipeline.serving.versions import Version
 
@@ -36,6 +36,12 @@ def compare(s3: Any, version: Version, served: Version | None) -> str:
     for metric in METRICS:
         values = "".join(f"{each[metric]:>14.6f}" for each in measured.values())
         lines.append(f"{metric:<10}{values}")
+    registered = float(version.properties.get(metric_name("auc"), "nan"))
+    if abs(registered - measured[f"version {version.number}"]["auc"]) > TOLERANCE:
+        lines.append(
+            f"AUC of version {version.number} in its own image: {registered:.6f}; container/ here "
+            "is of another revision and scores otherwise"
+        )
     if served:
         low, high = auc_difference(labels, *scores.values())
         lines.append(
