@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 MISSING = {"", "?", "na", "n/a", "<na>", "nan", "null", "none"}  # compared in lower case
 LONGEST_MISSING = max(map(len, MISSING))
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}  # pandas writes integers as floats beside a NaN
+LARGEST = float(np.finfo(np.float32).max)  # XGBoost takes no more, and no infinity
 SHOWN_CHARACTERS = 60
 SHOWN_VALUES = 5
 HINT = "correct the cells, or leave them empty where the value is unknown"
@@ -82,7 +83,7 @@ def check_rows(cells: pd.DataFrame, source: str, before: int = 0) -> pd.DataFram
         values = cells[name].to_numpy()
         if values.dtype == object:
             values = _convert(cells[name], _to_number, float)
-        outside = (values < number.minimum) | (values > number.maximum)
+        outside = (values < number.minimum) | (values > number.maximum) | (abs(values) > LARGEST)
         if number.whole:
             outside |= values > np.floor(values)
         refuse(name, outside, number.allowed)

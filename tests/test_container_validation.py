@@ -7,6 +7,7 @@ from container.errors import InputError
 import numpy as np
 import pandas as pd
 import pytest
+import small_schema
 from small_program import validation
 
 SPELLINGS = ["", "?", "NA", "n/a", "<NA>", "nan", "NULL", " none ", None, float("nan")]
@@ -55,6 +56,17 @@ def test_one_value_has_one_form() -> None:
 def test_limits_belong_to_the_column_and_are_allowed_themselves() -> None:
     assert checked(size=["-100", "1000000"]) == [-100, 1e6]
     assert checked(count=["0", "9.0"]) == [0, 9]
+
+
+@pytest.mark.parametrize("cell", ["old", "inf", "-inf", "1e39", "-1e300"])
+def test_a_column_without_limits_still_takes_numbers_only(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_number = small_schema.Number(-np.inf, np.inf)
+    monkeypatch.setitem(small_schema.NUMBERS, "size", any_number)
+    assert checked(size=["-3e38", "3e38"]) == [-3e38, 3e38]
+    with pytest.raises(InputError, match=f"size is '{cell}' .*allowed: a number from -inf to inf"):
+        checked(size=[cell])
 
 
 @pytest.mark.parametrize(
