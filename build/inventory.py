@@ -68,11 +68,7 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
         pipelines=pipelines,
         executions=sum(count_executions(sagemaker, each) for each in pipelines),
         endpoints={
-            name: describe_cost(
-                session,
-                variant.get("InstanceType"),
-                variant.get("ServerlessConfig", {}).get("MemorySizeInMB"),
-            )
+            name: describe_cost(session, variant)
             for name, endpoint in endpoints.items()
             if (variant := variants.get(endpoint["EndpointConfigName"]))
         },

@@ -71,8 +71,8 @@ def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
         return cli.NOT_SUCCEEDED
     if served := find_served(sagemaker, name):
         print(f"endpoint  {name}: version {served.version.number} since {served.since}")
-    endpoint = settings.endpoint
-    print(f"cost      {describe_cost(session, endpoint.instance_type, endpoint.memory_mb)}")
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=served.configuration)
+        print(f"cost      {describe_cost(session, config['ProductionVariants'][0])}")
     if not arguments.local:
         say(_next(name, before, rolled_back=arguments.rollback))
     return cli.SUCCEEDED

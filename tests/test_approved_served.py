@@ -371,6 +371,17 @@ def test_going_back_outlasts_throttling(
     assert number_served(sagemaker) == before
 
 
+@pytest.mark.usefixtures("before")
+def test_the_cost_is_that_of_what_is_served_not_of_the_settings(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["--config", str(write_config(endpoint={"instance_type": "ml.m5.large"}))]
+    assert deploy_model.main(config) == 0
+    assert "an hour for ml.m5.large, also while idle" in capsys.readouterr().out
+    assert deploy_model.main([*config, "--rollback"]) == 0
+    assert "0 USD while idle; 0.0400 USD for 1,000 requests" in capsys.readouterr().out
+
+
 def test_a_version_that_is_rejected_while_it_is_tried_is_not_served(
     before: int,
     versions: list[Version],

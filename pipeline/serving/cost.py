@@ -1,16 +1,17 @@
 """What an endpoint costs while idle, and for a thousand requests."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pipeline.instances import price_list
 from pipeline.instances.price_list import HOSTING, SERVERLESS
 
 import boto3
 
 
-def describe_cost(session: boto3.Session, instance_type: str | None, memory_mb: int | None) -> str:
-    """Return what an endpoint costs, as far as the price list says it.
-
-    An endpoint without `instance_type` is serverless, with `memory_mb`.
-    """
+def describe_cost(session: boto3.Session, variant: Mapping[str, Any]) -> str:
+    """Return what an endpoint with this ProductionVariant costs, as far as the price list says."""
+    instance_type = variant.get("InstanceType")
     region = session.region_name
     pricing = price_list.pricing_client(session, region, price_list.CLIENT_CONFIG)
     if instance_type:
@@ -18,7 +19,8 @@ def describe_cost(session: boto3.Session, instance_type: str | None, memory_mb: 
         cost = f"{price.usd_per_hour} USD" if price else "a price unknown here"
         told = f"{cost} an hour for {instance_type}, also while idle; requests cost nothing"
     else:
-        memory = f"Mem-{(memory_mb or 0) // 1024}GB"
+        memory_mb = variant["ServerlessConfig"]["MemorySizeInMB"]
+        memory = f"Mem-{memory_mb // 1024}GB"
         price = price_list.ask_price(pricing, region, memory, SERVERLESS)
         cost = f"{price.usd_per_hour * 1000 / 3600:.4f} USD" if price else "a price unknown here"
         told = f"0 USD while idle; {cost} for 1,000 requests of a second with {memory_mb} MB"
