@@ -10,7 +10,9 @@ from container import features
 from container.boosting import LinearModel
 from container.contract import ARTIFACT_FILES, LINEAR_FILE, MODEL_FILE, TABLES_FILE
 from container.errors import InputError
+from container.schema import NUMBERS, TEXTS
 from container.target_encoding import Tables, load_tables, save_tables
+from container.validation import check_rows
 
 import numpy as np
 import pandas as pd
@@ -49,7 +51,7 @@ class Artifact:
 
     @classmethod
     def load(cls, folder: Path) -> "Artifact":
-        """Read an artifact. Raises InputError when a file is missing, or they do not fit."""
+        """Read an artifact, and score a row of nothing. Raises InputError if it cannot score."""
         hint = "give the folder into which model.tar.gz was unpacked"
         for name in ARTIFACT_FILES:
             if not (folder / name).is_file():
@@ -60,7 +62,9 @@ class Artifact:
             artifact = cls(booster, linear, load_tables(folder / TABLES_FILE))
             if 2 * booster.num_features() != len(linear.weight):
                 raise ValueError(f"{MODEL_FILE} and {LINEAR_FILE} have other columns")
+            nothing = pd.DataFrame([dict.fromkeys([*NUMBERS, *TEXTS])], dtype=object)
+            artifact.score(check_rows(nothing, "model"))
         except Exception as error:  # noqa: BLE001 - anyone may have written the files
-            problem = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            problem = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(f"{folder}: the artifact cannot be read: {problem}", hint) from None
         return artifact

@@ -19,10 +19,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from container.artifact import Artifact
 from container.errors import InputError
-from container.predict import COLUMNS, READERS, WRITERS
-from container.validation import check_rows
+from container.predict import READERS, WRITERS
 
-import pandas as pd
 from waitress import create_server
 from waitress.server import BaseWSGIServer
 
@@ -107,7 +105,6 @@ def serve(model_dir: Path) -> int:
     """Serve until SIGTERM; return the exit code, 1 when there is no model that works."""
     try:
         artifact = Artifact.load(model_dir)
-        artifact.score(check_rows(pd.DataFrame([dict.fromkeys(COLUMNS)], dtype=object), "model"))
         print(f"model of {model_dir}", flush=True)
         run_server(functools.partial(respond, artifact))
     except InputError as error:

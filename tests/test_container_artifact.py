@@ -9,6 +9,7 @@ from typing import Any
 
 from container import contract, schema
 from container.artifact import Artifact
+from container.boosting import LinearModel
 from container.errors import InputError
 from container.evaluation import evaluate
 from container.reading import read_rows
@@ -170,8 +171,10 @@ def test_a_score_that_is_no_number_is_an_error(
     path = tmp_path / contract.LINEAR_FILE
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "intercept": math.nan}))
+    with pytest.raises(InputError, match=r"cannot be read: .* scores that are no num"):
+        Artifact.load(tmp_path)
     with pytest.raises(InputError, match="no numbers"):
-        Artifact.load(tmp_path).score(validation)
+        Artifact(artifact.booster, LinearModel.load(path), artifact.tables).score(validation)
 
 
 @pytest.mark.parametrize(
@@ -179,8 +182,8 @@ def test_a_score_that_is_no_number_is_an_error(
     [
         ("model.ubj", None, "no model.ubj"),
         ("tables.csv", None, "no tables.csv"),
-        ("model.ubj", b"", "the artifact cannot be read: "),
-        ("model.ubj", b"garbage", "the artifact cannot be read: "),
+        ("model.ubj", b"", "the artifact cannot be read: .*Invalid model format"),
+        ("model.ubj", b"garbage", "the artifact cannot be read: .*Invalid model format"),
         ("linear.json", b"{", "the artifact cannot be read: "),
         ("linear.json", b"{}", "the artifact cannot be read: "),
         ("linear.json", b"[]", "the artifact cannot be read: "),
@@ -188,6 +191,8 @@ def test_a_score_that_is_no_number_is_an_error(
         ("tables.csv", b"a,b\n1,2\n", "the artifact cannot be read: tables.csv has other columns"),
         ("tables.csv", b"\xff", "the artifact cannot be read: "),
         ("tables.csv", b"table,key,hash,count,sum\nx,y,,one,1\n", "the artifact cannot be read: "),
+        ("tables.csv", b"table,key,hash,count,sum\n", "the artifact cannot be read: "),
+        ("tables.csv", b"table,key,hash,count,sum\nall,,,9,3\n", ".* shape mismatch"),
         ("linear.json", "others", "the artifact cannot be read: .* have other columns"),
     ],
 )
