@@ -119,7 +119,10 @@ def validate_different_update(response: Any, *arguments: Any) -> None:
 
 
 def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
-    """Delete a managed policy with its stack; moto leaves it behind."""
+    """Detach and delete a managed policy with its stack; moto leaves it behind."""
+    for role in policy.backend.roles.values():
+        if policy.arn in role.managed_policies:
+            policy.backend.detach_role_policy(policy.arn, role.name)
     policy.backend.delete_policy(policy.arn)
 
 

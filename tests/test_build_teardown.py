@@ -34,7 +34,10 @@ class Deployed:
         self.cloudformation, self.iam = client("cloudformation"), client("iam")
         self.sagemaker, self.ecr, self.s3 = client("sagemaker"), client("ecr"), client("s3")
         self.cloudformation.create_stack(
-            StackName=name, TemplateBody=TEMPLATE, Capabilities=["CAPABILITY_NAMED_IAM"]
+            StackName=name,
+            TemplateBody=TEMPLATE,
+            Parameters=[{"ParameterKey": "InVpc", "ParameterValue": "true"}],  # a policy of roles
+            Capabilities=["CAPABILITY_NAMED_IAM"],
         )
         stack = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
