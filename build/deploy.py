@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(f"packed the sources that an approval deploys with: s3://{bucket}/{KEY}")
         return code
 
-    return cli.run(command)
+    return cli.run(command, arguments.config)
 
 
 def deploy(

@@ -51,7 +51,7 @@ UNKNOWN = "fix what the last lines name (base_image in pipeline.yaml? container/
 def main(argv: Sequence[str] | None = None) -> int:
     """Build and push the image where ECR lacks it, and return the exit code."""
     arguments = cli.parser(__doc__).parse_args(argv)
-    return cli.run(lambda: _push(arguments.config, make_console()))
+    return cli.run(lambda: _push(arguments.config, make_console()), arguments.config)
 
 
 def _push(config: Path, console: Console) -> int:

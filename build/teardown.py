@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         approve = cli.approval(arguments.yes, "Delete all of this?")
         return teardown(session, settings.stack_name, settings.pipeline_name, approve)
 
-    return cli.run(command)
+    return cli.run(command, arguments.config)
 
 
 def teardown(

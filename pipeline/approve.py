@@ -17,6 +17,7 @@ from pipeline.serving.comparison import compare
 from pipeline.serving.endpoint import endpoint_name, find_served
 from pipeline.serving.versions import APPROVED, DELETED, REJECTED, find_version
 from pipeline.settings import Settings
+from pipeline.terminal import say
 
 MOST_CHARACTERS = 1024  # of ApprovalDescription, UpdateModelPackage
 
@@ -59,7 +60,7 @@ def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
     )
     print(f"version {version.number}: {status}")
     if status == APPROVED:
-        print("next: .venv/bin/python pipeline/deploy_model.py", file=sys.stderr)
+        say("next: .venv/bin/python pipeline/deploy_model.py")
     elif now and now.number == version.number:
         still = f"version {now.number} is served until another one is deployed"
         print(f"{still}: .venv/bin/python pipeline/deploy_model.py", file=sys.stderr)

@@ -15,8 +15,8 @@ from local_aws import interrupts
 from local_aws.errors import UserError
 from pipeline.arguments import Parser
 from pipeline.diagnosis import PAGE, diagnose, redacted
-from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
-from pipeline.terminal import say
+from pipeline.settings import DEFAULT_CONFIG, Settings, config_argument, load_settings
+from pipeline.terminal import advice_for, say
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -98,17 +98,17 @@ def run_with_settings(
         with local(settings) if arguments.local else contextlib.nullcontext():
             return command(settings, arguments)
 
-    return run(with_settings)
+    return run(with_settings, arguments.config)
 
 
-def run(command: Callable[[], int]) -> int:
-    """Return the exit code of `command`.
+def run(command: Callable[[], int], config: Path = DEFAULT_CONFIG) -> int:
+    """Return the exit code of `command`; the hints name `config`, its settings file.
 
     An error that the user can fix is one line and a hint, without signatures and keys. What a
     signal ends is one line too, and a reader that has gone (`| head -1`) is none. Anything else is
     a fault of this program, and raised.
     """
-    with interrupts.handled():
+    with interrupts.handled(), advice_for(config_argument(config)):
         try:
             code = command()
             if sys.stdout:

@@ -205,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(uri)
         return cli.SUCCEEDED
 
-    return cli.run(command)
+    return cli.run(command, arguments.config)
 
 
 if __name__ == "__main__":

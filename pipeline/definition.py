@@ -220,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(graph or json.dumps(definition, indent=2))
         return cli.SUCCEEDED
 
-    return cli.run(command)
+    return cli.run(command, arguments.config)
 
 
 if __name__ == "__main__":

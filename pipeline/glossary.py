@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(glossary(rows, settings.data_file.name), end="")
         return cli.SUCCEEDED
 
-    return cli.run(command)
+    return cli.run(command, arguments.config)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(*pages, sep="\n")
         return cli.SUCCEEDED
 
-    return cli.run(command)
+    return cli.run(command, given.config)
 
 
 if __name__ == "__main__":

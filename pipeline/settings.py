@@ -16,6 +16,13 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
+
+
+def config_argument(config: Path) -> str:
+    """Return the argument of --config, or an empty text for the project's pipeline.yaml."""
+    return "" if config.resolve() == DEFAULT_CONFIG.resolve() else str(config)
+
+
 SMALLEST = "smallest"  # instance_type: what pipeline/smallest_instance.py finds in the account
 MOST_INSTANCE_TYPES = 5  # InstancePreferences of CreateTrainingJob
 

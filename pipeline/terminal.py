@@ -4,6 +4,7 @@ In a pipe or a file, lines are not wrapped, coloured or shortened.
 """
 
 import re
+import shlex
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ STYLES = (
 TO_COPY = re.compile(r"\s*(check|docs|hint|error):")  # lines whose words must stay whole
 DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 LONG_NAME = re.compile(r"arn:|s3://|.*@sha256:")
+ADVICE = re.compile(r"\s*(check|hint|next):")
+COMMAND = re.compile(r"\.venv/bin/python (pipeline|build)/\w+\.py\b(?! --config)")
+SETTINGS = re.compile(r"(?<!project's )\bpipeline\.yaml\b")
+
+# The argument of --config; empty for the project's pipeline.yaml.
+_config: ContextVar[str] = ContextVar("config", default="")
 
 # The console with a spinner: only what is printed through it does not go on in the spinner's line.
 _with_spinner: ContextVar[Console | None] = ContextVar("with_spinner", default=None)
@@ -50,12 +57,30 @@ def say(text: str, console: Console | None = None, indent: int = 2, *, whole: bo
         whole: Do not shorten long names.
     """
     console = console or _with_spinner.get() or make_console()
-    for line in text.split("\n"):
+    for line in map(_with_config, text.split("\n")):
         fitted = fit(line, console.width, indent, whole=whole) if console.is_terminal else line
         styled = Text(fitted)
         for pattern, style in STYLES:
             styled.highlight_regex(pattern, style)
         console.print(styled, soft_wrap=True)
+
+
+@contextmanager
+def advice_for(config: str) -> Iterator[None]:
+    """Let hints and the commands in them name this settings file; empty changes nothing."""
+    before = _config.set(config)
+    try:
+        yield
+    finally:
+        _config.reset(before)
+
+
+def _with_config(line: str) -> str:
+    config = _config.get()
+    if not config or not ADVICE.match(line):
+        return line
+    line = SETTINGS.sub(lambda _: config, line)
+    return COMMAND.sub(lambda found: f"{found[0]} --config {shlex.quote(config)}", line)
 
 
 def fit(line: str, width: int, indent: int = 2, *, whole: bool = False) -> str:

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with cli.endpoint(arguments, settings):
             return _tune(settings, tuning, arguments.no_preflight, console)
 
-    return cli.run(command)
+    return cli.run(command, arguments.config)
 
 
 def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:

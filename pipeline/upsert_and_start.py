@@ -48,7 +48,7 @@ from rich.console import Console
 def main(argv: Sequence[str] | None = None) -> int:
     """Run all steps from the settings to the report, and return the exit code."""
     arguments = parse_arguments(argv)
-    return cli.run(lambda: _main(arguments))
+    return cli.run(lambda: _main(arguments), arguments.config)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -26,13 +26,15 @@ def entry_of(name: str) -> Entry:
 def says(name: str, output: str) -> bool:
     """Whether the cause, the check and the fix of an entry stand in `output`, line by line.
 
-    Words in capitals, as in JOB, may stand there as they are or as the names of the run.
+    Words in capitals, as in JOB, may stand there as they are or as the names of the run, and the
+    settings file is the one that was given.
     """
     entry = entry_of(name)
     groups = re.compile(entry.pattern).groupindex
     unfilled = entry.diagnosis(dict.fromkeys(groups, ANYTHING))
     lines = str(unfilled.filled(dict.fromkeys(NAMES, ANYTHING)))
-    return re.search(re.escape(lines).replace(ANYTHING, ".+"), output) is not None
+    expected = re.escape(lines).replace(ANYTHING, ".+").replace(r"pipeline\.yaml", r"\S+\.yaml")
+    return re.search(expected, re.sub(r" --config [^\s`,]+", "", output)) is not None
 
 
 def explained(reason: str) -> str:

@@ -2,8 +2,10 @@
 
 import io
 import sys
+from pathlib import Path
 
-from pipeline import tune
+from container.errors import InputError
+from pipeline import cli, tune
 from pipeline.terminal import fit, say, stages
 
 import pytest
@@ -88,3 +90,17 @@ def test_a_wrong_argument_is_an_error_with_a_hint(capsys: pytest.CaptureFixture[
     error, hint = capsys.readouterr().err.splitlines()
     assert error == "error: unrecognized arguments: --jbs 3"
     assert hint.endswith("--help lists the arguments")
+
+
+def test_hints_name_the_settings_file_that_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> int:
+        raise InputError("no stack", ".venv/bin/python build/deploy.py, or correct pipeline.yaml")
+
+    assert cli.run(command) == cli.run(command, Path("our own/pipeline.yaml")) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: no stack",
+        "hint: .venv/bin/python build/deploy.py, or correct pipeline.yaml",
+        "error: no stack",
+        "hint: .venv/bin/python build/deploy.py --config 'our own/pipeline.yaml', "
+        "or correct our own/pipeline.yaml",
+    ]

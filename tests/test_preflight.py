@@ -164,12 +164,13 @@ def test_a_bucket_that_may_not_be_listed_is_a_failure(
 def test_without_the_stack_what_needs_it_is_not_checked(
     write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert preflight.main(["--config", str(write_config(stack_name="no-such-stack"))]) == 2
+    config = write_config(stack_name="no-such-stack")
+    assert preflight.main(["--config", str(config)]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert (
         "failure      stack                 stack no-such-stack: not in region us-east-1" in lines
     )
-    assert "             hint: .venv/bin/python build/deploy.py" in lines
+    assert f"             hint: .venv/bin/python build/deploy.py --config {config}" in lines
     assert "not checked  bucket                no stack" in lines
     assert "not checked  definition            no stack" in lines
     assert "ok           quota                 1 of 15 ml.m5.large on demand" in lines

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.runs import Record
-from pipeline.settings import DEFAULT_CONFIG, Settings
+from pipeline.settings import Settings, config_argument
 
 import boto3
 
@@ -33,7 +33,7 @@ def write_pages(
     evidence = gather(session, settings, record, folder)
     languages = list(languages)
     pictures = draw(folder, evidence.scoring, {"en": None} | dict.fromkeys(languages))
-    given = "" if config.resolve() == DEFAULT_CONFIG.resolve() else str(config)
+    given = config_argument(config)
     paths = []
     for language in languages:
         path = folder / LANGUAGES[language]
