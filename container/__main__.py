@@ -10,7 +10,6 @@ import errno
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,7 +61,7 @@ def _describe(error: BaseException) -> str:
         hint = "make the channels readable, and /opt/ml and the temporary folder writable"
         if error.errno in (errno.ENOSPC, errno.EFBIG):
             hint = "train with a larger volume (VolumeSizeInGB), more memory, or less data"
-        place = error.filename2 or error.filename or tempfile.gettempdir()
+        place = error.filename2 or error.filename or os.environ.get("TMPDIR", "/tmp")  # noqa: S108
         error = InputError(f"{place}: {error.strerror or error}", hint)
     if isinstance(error, InputError):
         return str(error)

@@ -131,6 +131,19 @@ def test_a_library_that_is_missing_ends_with_a_failure_file(
     assert "Traceback" in failure(opt_ml)
 
 
+def test_no_folder_for_temporary_files_ends_with_a_failure_file(
+    opt_ml: Path, run_job: RunJob, tmp_path: Path
+) -> None:
+    """As in a read-only container without a volume at /tmp."""
+    nowhere = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc/nowhere']"
+    (tmp_path / "sitecustomize.py").write_text(nowhere)
+    job = run_job(opt_ml, environment={"PYTHONPATH": f"{tmp_path}:{ROOT}", "TMPDIR": "/nowhere"})
+    assert job.returncode == 1
+    first, second = failure(opt_ml).splitlines()
+    assert first.startswith("/nowhere: No usable temporary directory found in ")
+    assert second.startswith("hint: make the channels readable, and /opt/ml and the temporary")
+
+
 def test_scikit_learn_is_not_imported_where_it_is_installed(
     opt_ml: Path, run_job: RunJob, tmp_path: Path
 ) -> None:
