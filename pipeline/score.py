@@ -19,6 +19,7 @@ except ModuleNotFoundError as error:
 from pipeline import cli, rehearsal
 from pipeline.bootstrap import connect
 from pipeline.data import split_uri
+from pipeline.diagnosis import diagnose
 from pipeline.execution.control import follow, start_execution
 from pipeline.execution.progress import Follower, list_steps
 from pipeline.serving.configuration import make_model
@@ -93,7 +94,8 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
         failed = [step for step in list_steps(sagemaker, arn) if step["StepStatus"] != "Succeeded"]
         if failed or interrupted:
             reason = failed[0].get("FailureReason", "stopped") if failed else "stopped"
-            say(f"error: {reason}")
+            steps = f"aws sagemaker list-pipeline-execution-steps --pipeline-execution-arn {arn}"
+            say(f"error: {reason}\n{diagnose(reason) or f'hint: {steps}'}")
             return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
         _download(s3, f"{parameters[batch.SCORES_URI]}/rows.jsonl.out", scores)
         batch.write_scored(rows, lines, scores, target)

@@ -504,6 +504,27 @@ def test_a_served_version_that_was_deleted_can_be_replaced(
     assert number_served(sagemaker) == before
 
 
+def test_an_artifact_that_is_gone_is_named(
+    before: int, versions: list[Version], sagemaker: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = versions[1].model_uri + ".gone"
+    gone = register(sagemaker, dataclasses.replace(versions[1], model_uri=uri))
+    assert deploy_model.main([]) == 2
+    assert f"{uri}: there is no such object\nhint: " in capsys.readouterr().err
+    sagemaker.delete_model_package(ModelPackageName=gone.arn)
+    assert number_served(sagemaker) == before
+
+
+@pytest.mark.usefixtures("before")
+def test_a_batch_that_fails_is_explained(
+    settings: Settings, here: Path, local_aws: ProjectAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with local_aws.faults.on(NO_CAPACITY):
+        assert score.main([str(settings.data_file), "--output", str(here / "scored.csv")]) == 1
+    assert says("no-capacity", capsys.readouterr().err)
+    assert list(here.iterdir()) == []
+
+
 def test_a_number_that_is_given_again_is_another_model(
     versions: list[Version], sagemaker: Any, settings: Settings, local_aws: ProjectAws
 ) -> None:

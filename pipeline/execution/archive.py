@@ -18,9 +18,13 @@ HINT = "download it and see what is in it; train again if it should be a model"
 
 
 def download(s3: Any, uri: str) -> bytes:
-    """Return an object. Raises InputError when it is larger than an archive may be."""
+    """Return an object. Raises InputError when there is none, or a larger one than an archive."""
     bucket, key = split_uri(uri)
-    answer = s3.get_object(Bucket=bucket, Key=key)
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        problem = f"{uri}: there is no such object"
+        raise InputError(problem, "train again, or restore a former version of it") from None
     if answer["ContentLength"] > ARCHIVE_BYTES:
         raise InputError(f"{uri}: larger than {ARCHIVE_BYTES >> 20} MiB", HINT)
     content: bytes = answer["Body"].read()
