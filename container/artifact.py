@@ -60,7 +60,7 @@ class Artifact:
             booster = xgb.Booster(model_file=folder / MODEL_FILE)
             linear = LinearModel.load(folder / LINEAR_FILE)
             artifact = cls(booster, linear, load_tables(folder / TABLES_FILE))
-            if 2 * booster.num_features() != len(linear.weight):
+            if booster.num_features() != len(linear.weight):
                 raise ValueError(f"{MODEL_FILE} and {LINEAR_FILE} have other columns")
             nothing = pd.DataFrame([dict.fromkeys([*NUMBERS, *TEXTS])], dtype=object)
             artifact.score(check_rows(nothing, "model"))

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,14 @@ def train_trees(
         losses = json.loads(start.attr(LOSSES) or "[]")
         start.set_attr(**{LOSSES: None})
         print(f"checkpoint: goes on after round {len(losses)}", flush=True)
-    resumable = _Resumable(params["seed"], early_stopping_rounds, losses, checkpoints, matrices)
+    resumable = _Resumable(params["seed"], early_stopping_rounds, losses, checkpoints)
     try:
         booster = xgb.train(
             {**params, **OBJECTIVE},
             matrices["train"],
             num_round - len(losses),
             evals=[(matrices["validation"], "validation")],  # the training rows take time
-            verbose_eval=False,
+            verbose_eval=LOG_ROUNDS,
             xgb_model=start,
             callbacks=[resumable],
         )
@@ -56,8 +56,6 @@ def train_trees(
         with contextlib.suppress(Exception):  # the error that ended the training comes first
             resumable.save()
         raise
-    if (len(losses) - 1) % LOG_ROUNDS:
-        resumable.log(booster)
     return booster[: losses.index(min(losses)) + 1] if early_stopping_rounds else booster
 
 
@@ -74,7 +72,6 @@ class _Resumable(xgb.callback.TrainingCallback):
     early_stopping_rounds: int
     losses: list[float]  # on the validation rows, after each round
     checkpoints: Checkpoints
-    matrices: Mapping[str, xgb.DMatrix]
     saved: int = 0  # rounds, when this process saved them
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
@@ -93,11 +90,9 @@ class _Resumable(xgb.callback.TrainingCallback):
         before = self.losses[:-patience] if patience else []
         return bool(before) and min(self.losses[-patience:]) >= min(before)
 
-    def after_iteration(self, model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
-        """Keep the validation log loss; log it every LOG_ROUNDS rounds."""
+    def after_iteration(self, _model: xgb.Booster, _epoch: int, evals_log: Any) -> bool:
+        """Keep the validation log loss."""
         self.losses.append(evals_log["validation"]["logloss"][-1])
-        if (len(self.losses) - 1) % LOG_ROUNDS == 0:
-            self.log(model)
         return False
 
     def save(self) -> None:
@@ -109,41 +104,26 @@ class _Resumable(xgb.callback.TrainingCallback):
             self.checkpoints.save(rounds, bytes(model.save_raw("ubj")))
             self.saved = rounds
 
-    def log(self, model: xgb.Booster) -> None:
-        """Log the log loss on each matrix, under the number of the last round."""
-        evals = [(matrix, name) for name, matrix in self.matrices.items()]
-        number, *losses = model.eval_set(evals, model.num_boosted_rounds() - 1).split("\t")
-        shown = [f"{name}:{float(loss):.5f}" for name, loss in (each.split(":") for each in losses)]
-        if xgb.collective.get_rank() == 0:
-            print("\t".join([number, *shown]), flush=True)
-
 
 @dataclass(frozen=True)
 class LinearModel:
-    """XGBoost's `gblinear` on standardised columns, and on indicators of their missing values.
+    """What XGBoost's `gblinear` learned; each vector has a number for each column.
 
-    A missing value counts as the mean, and one outside of those in training as the nearest of them.
-    Vectors have a number for each column, then one for the indicator of each column.
+    A value outside of those in training counts as the nearest of them. On average over the training
+    rows, a column adds nothing.
     """
 
     intercept: NDArray[Any]  # shape ()
     weight: NDArray[Any]
-    mean: NDArray[Any]
-    deviation: NDArray[Any]
+    offset: NDArray[Any]
+    if_missing: NDArray[Any]
     lowest: NDArray[Any]
     highest: NDArray[Any]
 
-    def standardise(self, matrix: NDArray[Any]) -> NDArray[Any]:
-        """Return the columns and their indicators, each with mean 0, shape (rows, 2 * columns)."""
-        known = np.clip(_with_indicators(matrix), self.lowest, self.highest)
-        known -= self.mean
-        known /= self.deviation
-        return np.asarray(np.nan_to_num(known, copy=False))
-
     def contributions(self, matrix: NDArray[np.float32]) -> NDArray[Any]:
         """Return what each column adds to the log odds, shape (rows, columns)."""
-        columns, indicators = np.hsplit(self.weight * self.standardise(matrix), 2)
-        return np.asarray(columns + indicators)
+        known = self.weight * np.clip(matrix, self.lowest, self.highest) + self.offset
+        return np.where(np.isnan(matrix), self.if_missing, known)
 
     def margin(self, matrix: NDArray[np.float32]) -> NDArray[Any]:
         """Return the log odds, shape (rows,)."""
@@ -162,35 +142,30 @@ class LinearModel:
 
 
 def train_linear(records: NDArray[np.float32]) -> LinearModel:
-    """Train the linear booster on records: the columns, then label and weight."""
-    records = records.astype(float)  # as what is saved and read again
-    matrix, labels, weights = records[:, :-2], records[:, -2], records[:, -1]
-    moments = [_moments(column, weights) for column in _with_indicators(matrix).T]
-    mean, deviation, lowest, highest = np.array(moments).T
-    deviation[matrix.shape[1] :] = 1  # of the indicators
-    model = LinearModel(np.array(0.0), np.zeros(len(mean)), mean, deviation, lowest, highest)
+    """Train the linear booster on records: the columns, then label and weight.
+
+    It sees the columns, then indicators of their missing values: with mean 0, the columns with
+    deviation 1.
+    """
+    matrix, labels, weights = records[:, :-2].astype(float), records[:, -2], records[:, -1]
+    known, missing = np.ma.masked_invalid(matrix), np.isnan(matrix)
+    mean = np.ma.filled(np.ma.average(known, 0, weights), 0)
+    deviation = np.ma.filled(np.ma.average((known - mean) ** 2, 0, weights), 0) ** 0.5
+    deviation[deviation == 0] = 1  # of a constant
+    share = np.average(missing, 0, weights)
     params: Any = {"booster": "gblinear", "updater": "coord_descent"}  # which is deterministic
     params |= {"objective": "binary:logistic", "eta": 1, "base_score": 0.5, "nthread": 1}
     params["lambda"] = LINEAR_L2 / weights.sum()  # XGBoost multiplies by the sum of weights
     # A cell of 0 adds nothing, and takes no time where XGBoost is told to leave it out.
-    x = xgb.DMatrix(model.standardise(matrix), labels, weight=weights, missing=0)
-    booster = xgb.train(params, x, LINEAR_ROUNDS)
-    # The margins of no column at all, and of each column alone, give the weights.
-    alone = xgb.DMatrix(np.eye(len(mean) + 1, len(mean), k=-1))
-    intercept, *margins = booster.predict(alone, output_margin=True).astype(float)
-    return replace(model, intercept=np.array(intercept), weight=np.array(margins) - intercept)
-
-
-def _with_indicators(matrix: NDArray[Any]) -> NDArray[Any]:
-    return np.hstack([matrix, np.isnan(matrix)])
-
-
-def _moments(column: NDArray[Any], weights: NDArray[Any]) -> tuple[float, float, float, float]:
-    """Return mean, standard deviation (1 of a constant), least and greatest of the known values."""
-    known = ~np.isnan(column)
-    if not known.any():
-        return 0, 1, 0, 0
-    values, weights = column[known], weights[known]
-    mean = np.average(values, weights=weights)
-    deviation = np.sqrt(np.average((values - mean) ** 2, weights=weights)) or 1
-    return mean, deviation, values.min(), values.max()
+    x = np.hstack([np.ma.filled((known - mean) / deviation, 0), missing - share])
+    booster = xgb.train(params, xgb.DMatrix(x, labels, weight=weights, missing=0), LINEAR_ROUNDS)
+    learned = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]
+    weight, of_missing, bias = np.split(np.array(learned["weights"]), [len(mean), -1])
+    return LinearModel(
+        intercept=bias[0],
+        weight=weight / deviation,
+        offset=-mean * weight / deviation - share * of_missing,
+        if_missing=(1 - share) * of_missing,
+        lowest=known.min(axis=0).filled(0),
+        highest=known.max(axis=0).filled(0),
+    )
