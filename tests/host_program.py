@@ -35,7 +35,9 @@ def main() -> None:
     if do == "fail" and host == argument:
         (OPT_ML / "output" / "failure").write_text(f"{host} fails on request")
         sys.exit(3)
-    if do in ("fail", "wait"):
+    if do == "fail":
+        hang()
+    if do == "wait":
         wait()
     if do == "eat":
         eat(int(argument))
@@ -68,6 +70,12 @@ def listen_to(host: str) -> str:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def hang() -> None:
+    """The first process of a container ignores SIGTERM unless it has a handler."""
+    while True:
+        time.sleep(60)
 
 
 def wait() -> None:

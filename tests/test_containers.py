@@ -73,7 +73,7 @@ def test_hosts_hear_each_other_by_name_and_have_their_data(jobs: Jobs, program: 
     assert leftovers() == []
 
 
-def test_the_first_host_that_fails_ends_the_others_and_gives_the_reason(
+def test_the_first_host_that_fails_ends_others_that_hang_and_gives_the_reason(
     jobs: Jobs, program: str
 ) -> None:
     name = jobs.start(program, instance_count=2, HyperParameters={"do": "fail algo-2"})

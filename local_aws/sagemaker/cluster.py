@@ -8,6 +8,7 @@ from local_aws.errors import JobFailed
 from local_aws.runners.runner import Process, Started
 
 STOP_GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL
+FAILURE_GRACE_SECONDS = 10.0  # for the other hosts of a failed job; AWS documents no time
 
 
 class HostFailed(Exception):
@@ -32,8 +33,8 @@ class Cluster:
     def run(self, open_log: Callable[[str], Callable[[str], None]]) -> None:
         """Write each host's lines to a log of its own, until the last host has ended.
 
-        The first host that fails ends the others. Raises HostFailed or JobFailed for it, unless
-        `end()` came before.
+        The first host that fails ends the others, also those that hang. Raises HostFailed or
+        JobFailed for it, unless `end()` came before.
         """
         pool = ThreadPoolExecutor(2 * len(self._processes))
         try:
@@ -72,7 +73,7 @@ class Cluster:
             if self._ending:
                 return
             self._ending, self._failure = True, failure
-        self._signal(STOP_GRACE_SECONDS)
+        self._signal(FAILURE_GRACE_SECONDS)
 
     def _signal(self, grace_seconds: float) -> None:
         for process in self._processes.values():
