@@ -142,14 +142,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         artifact = Artifact.load(arguments.model_dir)
-        rows = read_rows(sys.stdin.buffer.read(), "standard input", labelled=False)
+        with open(0, "rb", closefd=False) as standard_input:
+            rows = read_rows(standard_input.read(), "standard input", labelled=False)
         probabilities = artifact.score(rows).tolist()
+        with open(1, "w", closefd=False) as output:
+            print(f"probability,{LABEL}", file=output)
+            for p in probabilities:
+                print(f"{probability_text(p)},{int(p >= DECISION_THRESHOLD)}", file=output)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"probability,{LABEL}")
-    for probability in probabilities:
-        print(f"{probability_text(probability)},{int(probability >= DECISION_THRESHOLD)}")
+    except OSError as error:
+        problem = f"standard input or output: {error.strerror}"
+        print(f"error: {problem}\nhint: read from and write to a file", file=sys.stderr)
+        return 2
     return 0
 
 

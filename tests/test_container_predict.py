@@ -195,6 +195,19 @@ def test_what_the_command_cannot_score_is_one_line_and_a_hint(
     assert re.fullmatch(f"{message}.*\nhint: .*\n", done.stderr), done.stderr
 
 
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "> /dev/full"])
+def test_a_stream_that_cannot_be_used_is_one_line_and_a_hint(
+    redirection: str, served_root: Path, settings: Settings
+) -> None:
+    command = f'{sys.executable} -m container.predict "$0" < "$1" {redirection}'
+    files = [str(served_root / "model"), str(settings.data_file)]
+    done = subprocess.run(
+        ["sh", "-c", command, *files], env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(rb"error: standard input or output: .+\nhint: .+\n", done.stderr)
+
+
 @pytest.fixture(scope="module")
 def artifact(served_root: Path) -> Artifact:
     return Artifact.load(served_root / "model")
