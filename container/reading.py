@@ -47,9 +47,8 @@ def read_chunks(source: Path | bytes, name: str = "", *, labelled: bool) -> Iter
     name, rows = name or str(source), 0
     try:
         with open_content(source) as content:
-            begin = content.peek(4)
-            read = _read_parquet if begin.startswith(b"PAR1") else _read_csv
-            for cells in read(content, name, labelled) if begin else ():
+            read = _read_parquet if content.peek(4).startswith(b"PAR1") else _read_csv
+            for cells in read(content, name, labelled):
                 yield check_rows(cells, name, rows)
                 rows += len(cells)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -72,14 +71,15 @@ def open_content(source: Path | bytes) -> Iterator[Content]:
 
 
 def _read_csv(content: Content, source: str, labelled: bool) -> Iterator[pd.DataFrame]:
-    line = content.readline(MAX_RECORD_BYTES).decode("utf-8-sig").rstrip("\r\n")
+    lines = iter(lambda: content.readline(MAX_RECORD_BYTES).decode("utf-8-sig"), "")
+    if not (line := next(filter(str.strip, lines), "")):
+        return
     for separator, name in SEPARATORS.items():
         if line.count(separator) > line.count(","):
             problem = f"{source}: the cells are separated by {name}, not by commas"
             raise InputError(problem, "save it with commas, as pandas.DataFrame.to_csv does")
-    header = next(csv.reader([line]), [""])
-    columns = match_columns(header, source, labelled)
-    rows = 0
+    header = next(csv.reader([line]))
+    columns, rows = match_columns(header, source, labelled), 0
     for cells, frame in _parse_ahead(_blocks(content, source), len(header), columns):
         if len(odd := np.flatnonzero(cells != len(header))):
             found, hint = cells[odd[0]], "an unknown cell is left empty, but keeps its comma"

@@ -54,10 +54,11 @@ def test_part_files_without_rows_are_skipped_and_counted(
     rows = make_rows(50)
     write(folder, {"part-1.csv": rows[:20], "part-4.csv": rows[20:], "part-5.parquet": rows[:0]})
     (folder / "part-0.csv").write_bytes(b"")
+    (folder / "part-1a.csv").write_bytes(b"\r\n\n")
     (folder / "part-2.csv").write_text(HEADER)
     (folder / "part-3.csv.gz").write_bytes(gzip.compress(b""))
     assert_frame_equal(read(folder), rows)
-    counted = "channel train: 50 rows from 6 file(s), 4 of them without rows\n"
+    counted = "channel train: 50 rows from 7 file(s), 5 of them without rows\n"
     assert capsys.readouterr().out == counted
 
 
