@@ -34,9 +34,10 @@ class Checkpoints:
     @classmethod
     def of_job(cls, opt_ml: OptMl, *parameters: object) -> "Checkpoints":
         """Return those of a job, disabled unless each host has a folder (a CheckpointConfig)."""
-        folder, files = opt_ml.checkpoints, [*data_files(opt_ml.channels), *PROGRAM]
+        folder = opt_ml.checkpoints
         if not all(allgather(folder.is_dir())):
             return cls()
+        files = [*data_files(opt_ml.channels), *PROGRAM]
         of_hosts = "".join(allgather(fingerprint(opt_ml.channels, files, *parameters)))
         own = folder / hashlib.sha256(of_hosts.encode()).hexdigest()[:16]
         if collective.get_rank() == 0 and not own.exists() and any(folder.iterdir()):

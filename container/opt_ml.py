@@ -5,6 +5,7 @@ Processes Training Output" in the SageMaker developer guide. Standard library on
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,14 @@ class OptMl:
 
 def data_files(folder: Path) -> list[Path]:
     """Return the files below a folder that hold data, sorted; hidden ones are left out."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [path for path in paths if not is_hidden(path.relative_to(folder).as_posix())]
+
+    def fail(error: OSError) -> None:  # else a folder that cannot be read is skipped
+        raise error
+
+    walk = os.walk(folder, onerror=fail)
+    paths = sorted(Path(parent, name) for parent, _, names in walk for name in names)
+    shown = (path for path in paths if not is_hidden(path.relative_to(folder).as_posix()))
+    return [path for path in shown if path.is_file()]
 
 
 def is_hidden(path: str) -> bool:

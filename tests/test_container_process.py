@@ -178,19 +178,36 @@ def test_help_names_every_hyperparameter_and_trains_nothing(opt_ml: Path, run_jo
     assert not (opt_ml / "model").exists()
 
 
+def train_under(opt_ml: Path, *command: str) -> list[str]:
+    """Return the lines of the failure file of a job that a command starts."""
+    done = subprocess.run(
+        [*command, sys.executable, "-m", "container", "train"],
+        env=ENVIRONMENT | {"SAGEMAKER_BASE_DIR": str(opt_ml), "PATH": os.environ["PATH"]},
+        check=False,
+    )
+    assert done.returncode == 1
+    assert not list(opt_ml.glob("model/*"))
+    return failure(opt_ml).splitlines()
+
+
 def test_a_file_system_that_fills_up_is_one_line_and_a_hint(opt_ml: Path) -> None:
     """As far as a process can make one: no file may become longer than this."""
     path = opt_ml / "input" / "data" / "train" / "train.csv"
     header, *lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join([header, *lines * 100]), encoding="utf-8")
-    command = ["prlimit", f"--fsize={2**20}", sys.executable, "-m", "container", "train"]
-    environment = ENVIRONMENT | {"SAGEMAKER_BASE_DIR": str(opt_ml), "PATH": os.environ["PATH"]}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    first, second = failure(opt_ml).splitlines()
+    first, second = train_under(opt_ml, "prlimit", f"--fsize={2**20}")
     assert first.endswith(": File too large")
     assert second.startswith("hint: train with a larger volume (VolumeSizeInGB)")
-    assert not list(opt_ml.glob("model/*"))
+
+
+def test_a_folder_that_cannot_be_read_is_named(opt_ml: Path) -> None:
+    folder = opt_ml / "input" / "data" / "train" / "part"
+    folder.mkdir(mode=0)
+    rights = "-dac_override,-dac_read_search"  # of root
+    as_user = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"]
+    first, second = train_under(opt_ml, *(as_user if os.geteuid() == 0 else []))
+    assert first == f"{folder}: Permission denied"
+    assert second.startswith("hint: make the channels readable")
 
 
 def test_memory_does_not_grow_with_the_rows(opt_ml: Path, run_job: RunJob) -> None:
