@@ -63,11 +63,11 @@ def train(opt_ml: OptMl, hyperparameters: Hyperparameters, device: str) -> None:
         peak = max(allgather(peak_memory_mib()))
         if collective.get_rank() == 0:
             metrics |= {name: round(metrics[name], 6) for name in contract.METRICS}
-            _write_json(folder / contract.METRICS_FILE, metrics)
-            write_outputs(folder, opt_ml.model)  # /opt/ml/model
-            # docs: end
-            _write_json(opt_ml.output_data / contract.METRICS_FILE, metrics)
+            for place in (folder, opt_ml.output_data):  # /opt/ml/output/data
+                _write_json(place / contract.METRICS_FILE, metrics)
             _write_json(opt_ml.output_data / contract.RESOURCES_FILE, {contract.PEAK_MEMORY: peak})
+            write_outputs(folder, opt_ml.model)  # /opt/ml/model, last: a failed job has no model
+            # docs: end
     checkpoints.remove()
     if collective.get_rank() == 0:
         print(f"peak memory {peak} MiB")

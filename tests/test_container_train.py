@@ -139,6 +139,9 @@ def break_nothing_but(kind: str, root: Path) -> None:
             (config / "hyperparameters.json").write_text("{")
         case "model folder is a file":
             (root / "model").write_text("")
+        case "output folder is a file":
+            (root / "output").mkdir()
+            (root / "output" / "data").write_text("")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +151,7 @@ def break_nothing_but(kind: str, root: Path) -> None:
         ("bad label", rf"validation\.csv: {LABEL} is 'yes' \(\d+ rows, .*; allowed: 0 or 1"),
         ("not JSON", r"hyperparameters\.json: not JSON"),
         ("model folder is a file", r"/model: "),
+        ("output folder is a file", r"/output/data: "),
     ],
 )
 def test_every_failure_has_its_own_line_and_a_hint(
