@@ -117,8 +117,8 @@ def cross_validate(opt_ml: OptMl, hyperparameters: Hyperparameters, folds: int) 
     """Measure hyperparameters by cross-validation inside the training channel; no model is left.
 
     A fold is measured by a model that has seen nothing of it: the fold after it, which is not
-    trained on either, is what early stopping may watch. Logs a line for each fold and, last, their
-    means and the spread of the AUC. All rows are kept in memory.
+    trained on either, is what early stopping may watch. Logs a line for each fold and, on rank 0,
+    their means and the spread of the AUC. All rows are kept in memory.
     """
     channel = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL)
     rows = pd.concat(channel, ignore_index=True)
@@ -133,6 +133,8 @@ def cross_validate(opt_ml: OptMl, hyperparameters: Hyperparameters, folds: int) 
         done.append({name: metrics[name] for name in contract.METRICS})
         shown = " ".join(f"{name}={value:.6f}" for name, value in done[-1].items())
         print(f"fold {fold + 1} of {folds}: {shown}", flush=True)
+    if collective.get_rank() > 0:
+        return
     measured = pd.DataFrame(done)
     means = {**measured.mean(), contract.SPREAD: measured["auc"].std()}
     _write_json(opt_ml.output_data / contract.CROSS_VALIDATION_FILE, means | {"folds": done})

@@ -221,6 +221,15 @@ def test_hosts_may_score_more_chunks_than_others(
     assert_trees_of_one_host(hosts, opt_ml, run_job)
 
 
+def test_hosts_cross_validate_together_and_the_first_one_says_the_result(
+    make_hosts: MakeHosts,
+) -> None:
+    hosts = make_hosts(2, num_round="5", cv_folds="3")
+    for rank, log in enumerate(hosts.run()):
+        assert log.count("metric cross_validation:auc=") == (rank == 0)
+        assert (hosts.roots[rank] / "output" / "data").exists() == (rank == 0)
+
+
 def test_hosts_that_start_late_are_waited_for_in_silence(make_hosts: MakeHosts) -> None:
     """Some come before rank 0 has its tracker, others after it."""
     hosts = make_hosts(3, num_round="5")
