@@ -1,26 +1,20 @@
 """The hosts of a training job, joined by XGBoost's own collective. Rank 0 runs the tracker.
 
-When a host fails, the next operation fails on the others, which end at once; SageMaker then ends
-the job everywhere. Which host was lost, its own log says. Source: "Distributed XGBoost" and the
-reference of xgboost.collective, whose rank is 0 and world size 1 where nothing is joined.
+When the program on a host fails, it exits; SageMaker then ends the job on the other hosts. Mostly
+these have noticed the lost connection at their next operation, and have exited themselves. XGBoost
+itself may miss it and wait: on an error, its thread that moves the data wakes the caller before it
+stores the error (Loop::ProcessQueue), so that a fast caller takes the operation for done. A host
+that vanishes is for SageMaker to notice, or ends the others after OPERATION_SECONDS.
 
-For two cases a thread watches the connections. A host that vanishes (its machine or its network is
-gone) closes none of them. And an operation may never return: on an error, the thread of XGBoost
-that moves the data wakes the caller before it stores the error (Loop::ProcessQueue). A caller that
-is faster takes the operation for done, and its next one waits for a thread that has ended: 2 of 40
-jobs on a busy machine.
+Sources: "Distributed XGBoost", and the reference of xgboost.collective, whose rank is 0 and world
+size 1 where nothing is joined.
 """
 
 import contextlib
-import functools
-import os
 import pickle
-import select
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from container.errors import InputError
@@ -35,12 +29,6 @@ PORT = 29371  # of the tracker
 START_SECONDS = 1200  # for all hosts to start: instances, images and data take their time
 RETRY_SECONDS = 1.0
 OPERATION_SECONDS = 1800  # for the slowest host to reach the same operation
-LOST_SECONDS = 10  # for XGBoost to report a lost host, and for a checkpoint to be saved
-# Of an idle connection: 30 s without any answer. macOS has other names.
-KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 5}
-# Of sent data, at doubled intervals from 0.2 s: 25 s without any answer. TCP_USER_TIMEOUT would
-# also end the connection to a host that answers, but reads nothing while it is busy (tcp(7)).
-MAX_RETRANSMITS = 7
 
 
 def allgather(value: T) -> list[T]:
@@ -50,24 +38,17 @@ def allgather(value: T) -> list[T]:
 
 
 @contextlib.contextmanager
-def join(
-    hosts: Sequence[str], current: str, write_failure: Callable[[str], None]
-) -> Iterator[None]:
+def join(hosts: Sequence[str], current: str) -> Iterator[None]:
     """Rendezvous with all hosts, and stay joined while the context lasts.
 
     Leave it by an exception only to end the process: XGBoost would wait for hosts that are lost.
-    When a host is lost and no exception comes of it, write a failure file and end the process.
-    Raises InputError when not all hosts came within START_SECONDS.
+    Raises InputError when not all hosts came within START_SECONDS, or when one is lost.
     """
     if len(hosts) < 2:
         yield
         return
     tracker = _rendezvous(hosts, hosts.index(current))
     print(f"hosts: {', '.join(hosts)}; this is {current}, rank {collective.get_rank()}", flush=True)
-    left = threading.Event()
-    silent = _lost(current, "it is closed or silent, and the operation did not return")
-    watched = list(_connections()), left, functools.partial(write_failure, str(silent))
-    threading.Thread(target=_watch, args=watched, daemon=True).start()
     try:
         yield
         allgather(True)  # a host that leaves earlier would be taken for lost
@@ -77,15 +58,15 @@ def join(
     except BaseException as error:
         if tracker:
             del tracker.handle  # to free it is to wait for hosts that are lost
-        if isinstance(error, xgb.core.XGBoostError) and "collective" in str(error):
-            reason = str(error).partition("Stack trace")[0].strip().rpartition("]: ")[2]
-        elif isinstance(error, pickle.UnpicklingError):  # of an operation that was taken for done
+        reason = str(error).partition("Stack trace")[0].strip().rpartition("]: ")[2]
+        if isinstance(error, EOFError | pickle.UnpicklingError):  # an operation taken for done
             reason = "what it sent is not whole"
-        else:
+        elif not isinstance(error, xgb.core.XGBoostError) or "collective" not in str(error):
             raise
-        raise _lost(current, reason) from None
-    finally:
-        left.set()
+        raise InputError(
+            f"{current}: the connection to another host is lost: {reason}",
+            "see the logs of the other hosts: the first that failed says why",
+        ) from None
 
 
 def _rendezvous(hosts: Sequence[str], rank: int) -> RabitTracker | None:
@@ -115,40 +96,3 @@ def _rendezvous(hosts: Sequence[str], rank: int) -> RabitTracker | None:
             time.sleep(RETRY_SECONDS)
         else:
             return tracker
-
-
-def _lost(current: str, reason: str) -> InputError:
-    return InputError(
-        f"{current}: the connection to another host is lost: {reason}",
-        "see the logs of the other hosts: the first that failed says why",
-    )
-
-
-def _connections() -> Iterator[socket.socket]:
-    """Yield duplicates of XGBoost's connections to the other hosts, without the tracker's."""
-    for path in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # closed since, or not connected
-            if str(path.readlink()).startswith("socket:"):
-                connection = socket.socket(fileno=os.dup(int(path.name)))
-                ends = connection.getsockname(), connection.getpeername()
-                if connection.family != socket.AF_UNIX and PORT not in {end[1] for end in ends}:
-                    yield connection
-
-
-def _watch(
-    connections: Sequence[socket.socket], left: threading.Event, write_failure: Callable[[], None]
-) -> None:
-    """End the process when a connection is closed or silent, unless it ends otherwise."""
-    poll = select.poll()
-    for connection in connections:
-        poll.register(connection, select.POLLRDHUP)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE.items():
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    tcp_info = socket.IPPROTO_TCP, socket.TCP_INFO, 8  # of it, the third byte is tcpi_retransmits
-    while not poll.poll(1000):
-        if any(each.getsockopt(*tcp_info)[2] >= MAX_RETRANSMITS for each in connections):
-            break
-    if not left.wait(LOST_SECONDS):
-        write_failure()
-        os._exit(1)

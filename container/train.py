@@ -41,7 +41,7 @@ def main(opt_ml: OptMl, arguments: Sequence[str] = ()) -> None:
     for name, value in hyperparameters.items():
         print(f"hyperparameter {name}={value}", flush=True)
     device = find_device()
-    with cluster.join(*opt_ml.hosts(), opt_ml.write_failure):
+    with cluster.join(*opt_ml.hosts()):
         if folds:
             cross_validate(opt_ml, hyperparameters, folds)
         else:
