@@ -1,4 +1,4 @@
-"""The catalogue of known failures (diagnosis.yaml): cause, check and fix of each.
+"""The catalogue of known failures (diagnosis.yaml), with cause, check and fix.
 
 `.venv/bin/python pipeline/diagnosis.py` prints the catalogue as a page.
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import yaml
 
-START = "start"  # in place of a check: the commands refuse it before they check anything
+START = "start"  # instead of a check: the commands refuse it before the first check
 CATALOGUE = Path(__file__).with_name("diagnosis.yaml")
 PAGE = "docs/troubleshooting.md"
 
 HIDDEN = "(hidden)"
 SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-SECRET_CHARACTERS = 16  # those of AWS have 40 or more; a shorter one may be a part of any word
+SECRET_CHARACTERS = 16  # AWS's secrets have 40 or more; a shorter text may be part of any word
 SECRET = re.compile(
     r"(?P<name>AWS4-HMAC-SHA256 |\b(?:X-Amz-)?(?:Credential|Signature|Security-Token)=|"
     r"\b(?:aws_secret_access_key|aws_session_token|secretAccessKey|sessionToken)\W{1,5})"
@@ -30,12 +30,14 @@ SECRET = re.compile(
 INTRODUCTION = """# Troubleshooting
 
 When a command fails for one of these {number} reasons, it prints `cause:`, `check:`, `docs:` (the
-name of the failure on this page) and `hint:` (the fix). `runs/<execution id>/run.json` keeps the
-name. Words in capitals stand for your own values. A test produces each failure, on local AWS or in
-a container.
+name of the failure on this page) and `hint:` (the fix). `run.json` stores the name. Replace the
+words in capitals by your own values.
 
-**Seen by** says what notices the failure before a run: a check of `pipeline/preflight.py`, or the
-command itself when it starts. This page is generated from `pipeline/diagnosis.yaml`."""
+**Found by** names what finds the failure before the run: a check of `pipeline/preflight.py`, or
+the start of the command. Without this line, only the run itself finds it. **Report** is a public
+report of the failure. A test of this project produces each failure on local AWS or in a container.
+
+`pipeline/diagnosis.py` writes this page from `pipeline/diagnosis.yaml`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Diagnosis:
 
     id: str
     cause: str
-    check: str  # a command; its words in capitals are to be replaced
+    check: str  # a command; the reader replaces its words in capitals
     fix: str  # a command, or a change
 
     def filled(self, names: Mapping[str, str]) -> "Diagnosis":
@@ -75,8 +77,8 @@ class Entry:
     cause: str
     check: str
     fix: str
-    source: str  # where people have met it
-    preflight: tuple[str, ...] = ()  # the checks that see it before a run; START
+    source: str  # the address of a public report
+    preflight: tuple[str, ...] = ()  # the checks that find it before a run, or START
 
     def diagnosis(self, found: dict[str, str]) -> Diagnosis:
         """Return the texts, filled with the values of the named groups of the pattern."""
@@ -150,17 +152,16 @@ def _section(entry: Entry) -> str:
 
 - **Cause**: {found.cause}
 - **Check**: `` {found.check} ``
-- **Fix**: {found.fix}
-- **Seen by**: {_seen_by(entry)}
-- **Met in**: [{place}]({entry.source})"""
+- **Fix**: {found.fix}{_found_by(entry)}
+- **Report**: [{place}]({entry.source})"""
 
 
-def _seen_by(entry: Entry) -> str:
-    if entry.preflight == (START,):
-        return "the start of the command, before any check"
-    if entry.preflight:
-        return f"preflight ({', '.join(entry.preflight)})"
-    return "nothing before the run"
+def _found_by(entry: Entry) -> str:
+    if not entry.preflight:
+        return ""
+    start = entry.preflight == (START,)
+    who = "the start of the command" if start else f"preflight ({', '.join(entry.preflight)})"
+    return f"\n- **Found by**: {who}"
 
 
 if __name__ == "__main__":
