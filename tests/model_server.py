@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 
 from container.contract import parse_hyperparameters
@@ -22,8 +23,12 @@ from program import ENVIRONMENT
 @dataclass
 class Answer:
     status: int
-    content_type: str
+    headers: Message
     body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers["Content-Type"]
 
     @property
     def text(self) -> str:
@@ -36,14 +41,19 @@ class ModelServer:
     port: int
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, **headers: str | bytes
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterator[bytes] | None = None,
+        **headers: str | bytes,
     ) -> Answer:
-        """One request on a connection of its own; `content_type` is Content-Type."""
+        """One request on a connection of its own; `content_type` is Content-Type, and an iterator
+        is sent in chunks."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
         response = connection.getresponse()
-        answer = Answer(response.status, response.headers["Content-Type"], response.read())
+        answer = Answer(response.status, response.headers, response.read())
         connection.close()
         return answer
 
@@ -59,7 +69,7 @@ class ModelServer:
             else:
                 return
 
-    def invoke(self, body: bytes, content_type: str, **headers: str) -> Answer:
+    def invoke(self, body: bytes | Iterator[bytes], content_type: str, **headers: str) -> Answer:
         return self.ask("POST", "/invocations", body, content_type=content_type, **headers)
 
 

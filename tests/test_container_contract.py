@@ -1,4 +1,3 @@
-import ast
 import re
 import subprocess
 import sys
@@ -12,39 +11,27 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Every module that a file imports, wherever the import stands."""
-    modules = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return modules
-
-
-def imported_packages(path: Path) -> set[str]:
-    return {module.partition(".")[0] for module in imported_modules(path)}
-
-
 def test_the_image_needs_neither_the_pipeline_nor_an_aws_library_nor_scikit_learn() -> None:
+    """Wherever the import stands."""
     kept_out = {"pipeline", "local_aws", "boto3", "botocore", "sagemaker", "sklearn", "pyarrow"}
     for path in (ROOT / "container").rglob("*.py"):
-        assert not imported_packages(path) & kept_out, path
+        imported = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text("utf-8"), re.MULTILINE)
+        assert not kept_out.intersection(imported), path
 
 
-@pytest.mark.parametrize("name", ["contract", "errors", "opt_ml", "schema"])
-def test_what_both_sides_share_needs_the_standard_library_only(name: str) -> None:
-    packages = imported_packages(ROOT / "container" / f"{name}.py")
-    assert packages <= sys.stdlib_module_names | {"container"}
-    code = f"import sys, container.{name}; print({{'numpy', 'pandas'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-def test_a_start_imports_the_slow_libraries_only_when_it_needs_them() -> None:
-    slow = "{'matplotlib', 'sagemaker', 'sklearn', 'xgboost'}"
-    code = f"import sys, pipeline.upsert_and_start; print({slow} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("imports", "kept_out"),
+    [
+        ("from container import contract, errors, opt_ml, schema", {"numpy", "pandas"}),
+        ("from container import __main__, train", {"container.serve", "waitress"}),
+        ("from container import __main__, serve", {"container.train"}),
+        ("import pipeline.upsert_and_start", {"matplotlib", "sagemaker", "sklearn", "xgboost"}),
+    ],
+)
+def test_what_is_started_or_shared_imports_nothing_that_it_does_not_need(
+    imports: str, kept_out: set[str]
+) -> None:
+    code = f"import sys; {imports}; print({kept_out} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
@@ -89,42 +76,14 @@ def test_all_mistakes_are_reported_together() -> None:
     assert "max_depth" in caught.value.hint
 
 
-def test_hyperparameters_may_be_arguments() -> None:
-    given = contract.parse_arguments(["--eta", "1e-1", "--max_depth=4", "--cv_folds", "5"])
-    assert given == {"eta": "1e-1", "max_depth": "4", "cv_folds": "5"}
-    assert contract.parse_arguments([]) == {}
-
-
-@pytest.mark.parametrize("arguments", [["--etta", "1"], ["--et", "1"], ["--eta"], ["eta=1"]])
-def test_other_arguments_are_refused(arguments: list[str]) -> None:
-    with pytest.raises(InputError, match="arguments: "):
-        contract.parse_arguments(arguments)
-
-
-def test_help_explains_every_hyperparameter(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        contract.parse_arguments(["--help"])
-    assert not caught.value.code
-    text = " ".join(capsys.readouterr().out.split())
-    for name, spec in contract.HYPERPARAMETERS.items():
-        assert f"--{name} N {spec.help}; {spec.allowed} (default: {spec.default})" in text
-    assert "--cv_folds N" in text
-
-
 @pytest.mark.parametrize("metric", contract.METRICS)
 def test_the_expression_of_a_metric_finds_its_own_line_only(metric: str) -> None:
     expression = contract.metric_regex(metric)
+    assert len(contract.metric_name(metric)) <= 255  # CreateTrainingJob takes no more
+    assert len(expression) <= 500
     found = re.search(expression, contract.metric_line(metric, 0.25))
     assert found
     assert float(found[1]) == 0.25
     others = [contract.metric_line(other, 0.5) for other in contract.METRICS if other != metric]
     for line in [*others, "[50]\ttrain-logloss:0.38127\tvalidation-logloss:0.45903"]:
         assert not re.search(expression, line)
-
-
-def test_metric_definitions_are_within_the_limits_of_the_service() -> None:
-    """40 definitions, names of 255 and expressions of 500 characters (CreateTrainingJob)."""
-    assert len(contract.METRICS) <= 40
-    for metric in contract.METRICS:
-        assert len(contract.metric_name(metric)) <= 255
-        assert len(contract.metric_regex(metric)) <= 500

@@ -1,6 +1,5 @@
 """From rows to XGBoost's matrices: the same, whatever the chunks and wherever they lie."""
 
-import itertools
 from typing import Any
 
 from container.hardware import Memory
@@ -11,8 +10,6 @@ import pandas as pd
 import pytest
 import small_features
 import xgboost as xgb
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from small_program import dataset, make_rows
 
 PARAMS = {"objective": "binary:logistic", "tree_method": "hist", "subsample": 0.8, "seed": 1}
@@ -32,35 +29,23 @@ def records(of: Any, step: int = 1) -> np.ndarray:
     return np.concatenate([*of.pages(step)])
 
 
-@given(st.lists(st.integers(1, 300), max_size=6))
-@settings(max_examples=30)
-def test_chunks_give_what_all_rows_at_once_give(cuts: list[int]) -> None:
-    """Also where a chunk has categories that those before it had not."""
-    rows = make_rows(300, seed=len(cuts))
-    bounds = [0, *sorted({*cuts, 300})]
-    parts = [rows[a:b].reset_index(drop=True) for a, b in itertools.pairwise(bounds)]
-    assert {n: t.sort_index().to_dict() for n, t in learn(parts).items()} == {
-        n: t.sort_index().to_dict() for n, t in learn(rows).items()
-    }
-    tables = learn(rows)
-    expected = np.sort(records(matrix(rows, tables)), axis=0)
-    np.testing.assert_array_equal(np.sort(records(matrix(parts, tables)), axis=0), expected)
-
-
-def test_a_training_row_has_its_columns_label_and_weight() -> None:
-    rows = make_rows(200)
-    tables = learn(rows)
-    labels = rows["bought"].to_numpy()
-    encoded = small_features.encode(rows)
+@pytest.mark.parametrize("count", [200, dataset.PAGE_ROWS + 200])
+def test_a_row_has_its_columns_label_and_weight_however_many_pages_there_are(count: int) -> None:
+    """Also where a page has categories that those before it had not."""
+    rows = make_rows(count)
+    rows.loc[count - 100 :, "kind"] = "C"
+    tables, labels, encoded = learn(rows), rows["bought"].to_numpy(), small_features.encode(rows)
+    for name, table in small_features.statistics(encoded, labels).items():
+        assert tables[name].to_dict() == table.to_dict()
     for training in (True, False):
         made = matrix(rows, tables, training=training)
         columns = small_features.transform(encoded, tables, labels if training else None)
         assert made.columns == list(columns)
-        own = records(made)[:200]
+        whole = records(made)
+        own = whole[whole[:, -1] == 1]
         np.testing.assert_array_equal(own[:, :-2], columns.to_numpy(np.float32))
         np.testing.assert_array_equal(own[:, -2], labels)
-        assert (own[:, -1] == 1).all()
-        assert training or made.rows == 200
+        assert training or len(whole) == count
 
 
 def test_rows_with_hidden_columns_come_once_more_without_them() -> None:

@@ -52,19 +52,17 @@ def test_metrics_are_those_of_scikit_learn(rows: list[tuple[int, float]]) -> Non
 
 
 @pytest.mark.parametrize(
-    "p", [np.zeros(100), np.ones(100), np.full(100, 0.5), np.arange(100) / 99, np.arange(100) % 2]
+    "p",
+    [
+        *(np.zeros(100), np.ones(100), np.full(100, 0.5), np.arange(100) / 99, np.arange(100) % 2),
+        np.random.default_rng(3).random(300_000),
+    ],
 )
 @pytest.mark.parametrize("positive", [1, 50, 99])
-def test_so_they_are_in_degenerate_cases(p: np.ndarray, positive: int) -> None:
-    labels = (np.arange(100) < positive).astype(np.int8)
+def test_so_they_are_in_degenerate_cases_and_for_many_rows(p: np.ndarray, positive: int) -> None:
+    labels = (np.arange(len(p)) < positive * len(p) / 100).astype(np.int8)
     for each in (labels, labels[::-1]):
         assert_as_scikit_learn(each, p.astype(np.float32))
-
-
-def test_so_they_are_for_many_rows() -> None:
-    random = np.random.default_rng(3)
-    p = random.random(300_000).astype(np.float32)
-    assert_as_scikit_learn((random.random(300_000) < p).astype(np.int8), p)
 
 
 @pytest.mark.parametrize(

@@ -81,14 +81,6 @@ def test_fares_saved_as_32_bit_floats_give_the_same_families(rows: pd.DataFrame)
     assert_frame_equal(encode(short), encode(rows))
 
 
-def test_one_row_has_the_features_that_it_has_among_all(
-    rows: pd.DataFrame, tables: Tables, columns: pd.DataFrame
-) -> None:
-    for row in range(0, len(rows), 97):
-        alone = scored(rows.iloc[[row]].reset_index(drop=True), tables)
-        np.testing.assert_array_equal(alone.to_numpy(float)[0], columns.to_numpy(float)[row])
-
-
 def test_the_order_of_the_rows_carries_nothing(rows: pd.DataFrame, columns: pd.DataFrame) -> None:
     order = np.random.default_rng(5).permutation(len(rows))
     shuffled = rows.iloc[order].reset_index(drop=True)
@@ -186,15 +178,6 @@ def test_a_missing_number_is_the_mean_and_only_the_survival_of_a_group_stays_mis
     for learned in (tables, without):
         missing = scored(rows, learned).isna().any()
         assert {"women_survival_rate"} < set(missing[missing].index) <= {*hidden_in_copy(columns)}
-
-
-def test_group_and_fare_are_those_of_the_ticket(rows: pd.DataFrame, tables: Tables) -> None:
-    """Eight men on one ticket, of seven surnames, none with family."""
-    own = trained(rows, tables)[rows["ticket"] == "1601"]
-    assert own["group_size"].tolist() == [8] * 8
-    fare = rows["fare"][rows["ticket"] == "1601"].iloc[0]
-    assert own["log_fare_per_person"].iloc[0] == pytest.approx(np.log1p(fare / 8), rel=1e-5)
-    assert own["family_size"].tolist() == [1] * 8
 
 
 def test_without_any_group_there_is_a_value_in_every_row(rows: pd.DataFrame) -> None:

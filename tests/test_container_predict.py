@@ -63,7 +63,7 @@ FORMS: dict[str, tuple[str, Callable[[list[Row]], bytes]]] = {
     ),
 }
 
-missing = st.none() | st.sampled_from(["", "NaN", " ", "\t", "N/A", "null", "?", "<NA>"])
+missing = st.sampled_from([None, "", "NaN", float("nan"), " ", "\t", "N/A", "null", "?", "<NA>"])
 seen = ["Allen, Miss. Elisabeth", 'Pears, Mrs. Thomas ("Edith")', "C85", "S", "113803", "\u2028É"]
 texts = st.text(st.characters(codec="utf-8"), max_size=20) | st.integers() | st.sampled_from(seen)
 
@@ -160,10 +160,8 @@ def test_probabilities_are_written_with_digits_that_tell_any_two_apart(given_: l
 def run_command(model: Path, content: bytes) -> subprocess.CompletedProcess[str]:
     """Scores rows as a user would, with nothing but the model folder."""
     command = [sys.executable, "-m", "container.predict", str(model)]
-    done = subprocess.run(command, input=content, env=ENVIRONMENT, capture_output=True, check=False)
-    return subprocess.CompletedProcess(
-        command, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
+    rows, env = content.decode(), ENVIRONMENT
+    return subprocess.run(command, input=rows, env=env, capture_output=True, text=True, check=False)
 
 
 def test_the_command_scores_rows_with_or_without_labels(

@@ -6,11 +6,13 @@ test_image_memory.py.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from container import contract
 from container.opt_ml import OptMl
 
 import pytest
@@ -154,27 +156,50 @@ def test_scikit_learn_is_not_imported_where_it_is_installed(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "problem"),
+    ("arguments", "files", "problem"),
     [
-        (["predict"], "unknown argument: predict"),
-        (["train", "--depth", "3"], "unknown arguments: --depth 3"),
+        (["predict"], {}, "unknown argument: predict"),
+        (["train", "--depth", "3"], {}, "unknown arguments: --depth 3"),
+        (["train", "--et", "1"], {}, "unknown arguments: --et 1"),
+        (["train", "eta=1"], {}, "unknown arguments: eta=1"),
+        (["train", "--eta"], {}, "arguments: argument --eta: expected one argument"),
+        ([], {"input/config/hyperparameters.json": "{"}, r"/.*/hyperparameters\.json: not JSON"),
+        ([], {"input/data/validation/validation.csv": "x\n1\n"}, r"/.*/validation\.csv: no header"),
+        (["train", "--num_round", "2"], {"model": ""}, "/.*/model: "),
+        (["train", "--num_round", "2"], {"output/data": ""}, "/.*/output/data: "),
     ],
 )
-def test_a_wrong_argument_is_one_line_and_a_hint(
-    arguments: list[str], problem: str, opt_ml: Path, run_job: RunJob
+def test_what_the_user_can_mend_is_one_line_and_a_hint(
+    arguments: list[str], files: dict[str, str], problem: str, opt_ml: Path, run_job: RunJob
 ) -> None:
+    for name, content in files.items():
+        (opt_ml / name).parent.mkdir(exist_ok=True)
+        (opt_ml / name).write_text(content)
     job = run_job(opt_ml, *arguments)
     assert job.returncode == 1
     first, second = failure(opt_ml).splitlines()
-    assert first.startswith(problem)
+    assert re.match(problem, first), first
     assert second.startswith("hint: ")
-    assert "Traceback" not in job.stderr
+    assert job.stderr == f"error: {first}\n{second}\n"
+    assert not list(opt_ml.glob("model/*"))
 
 
-def test_help_names_every_hyperparameter_and_trains_nothing(opt_ml: Path, run_job: RunJob) -> None:
+def test_a_long_failure_is_cut_to_what_sagemaker_shows(opt_ml: Path, run_job: RunJob) -> None:
+    unknown = {f"unknown_{n}": "1" for n in range(200)}
+    (opt_ml / "input" / "config" / "hyperparameters.json").write_text(json.dumps(unknown))
+    run_job(opt_ml)
+    assert len(failure(opt_ml)) == 1024
+    assert failure(opt_ml).startswith("hyperparameters: unknown hyperparameter unknown_0;")
+
+
+def test_help_explains_every_hyperparameter_and_trains_nothing(
+    opt_ml: Path, run_job: RunJob
+) -> None:
     job = run_job(opt_ml, "train", "--help")
     assert job.returncode == 0
-    assert "--early_stopping_rounds N" in job.stdout
+    text = " ".join(job.stdout.split())
+    for name, spec in contract.OF_JOB.items():
+        assert f"--{name} N {spec.help}; {spec.allowed} (default: {spec.default})" in text
     assert not (opt_ml / "model").exists()
 
 
