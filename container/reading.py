@@ -169,8 +169,7 @@ def _read_parquet(content: Any, source: str, labelled: bool) -> Iterator[pd.Data
     import arro3.io  # costs nothing until then, unlike pyarrow, which pandas imports
 
     try:
-        content.seek(-4, io.SEEK_END)
-        if content.read() != b"PAR1":
+        if content.seek(-4, io.SEEK_END) < 8 or content.read() != b"PAR1":
             raise EOFError("its end is missing")
         content.seek(0)
         for batch in arro3.io.read_parquet(content, batch_size=2**14):
