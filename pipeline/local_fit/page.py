@@ -48,10 +48,16 @@ def _output(output: Any, pictures: Path) -> str:
         alt = output.metadata.get("image/png", {}).get("alt", "")
         return f"![{alt}]({pictures.name}/{path.name})"
     if "text/html" in output.data:
-        table = re.sub(r"<style.*?</style>", "", output.data["text/html"], flags=re.DOTALL)
-        table = re.sub(r' (?:id|class|border|style)="[^"]*"', "", table)
-        return re.sub(r"\n\s*", "\n", table).strip()
+        return _table(output.data["text/html"])
     return _text(output.data["text/plain"])
+
+
+def _table(html: str) -> str:
+    """Return a table of pandas as a table of Markdown."""
+    rows = re.findall(r"<tr.*?</tr>", html, re.DOTALL)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([lines[0], "| --- " * len(cells[0]) + "|", *lines[1:]])
 
 
 def _text(text: str) -> str:
