@@ -45,10 +45,6 @@ def losses(booster: xgb.Booster, matrix: xgb.DMatrix, rounds: int) -> list[float
     ]
 
 
-def test_all_rounds_are_trained_without_early_stopping(matrices: dict[str, xgb.DMatrix]) -> None:
-    assert train_trees(PARAMS, matrices, 57).num_boosted_rounds() == 57
-
-
 def test_early_stopping_keeps_the_best_trees_only(
     matrices: dict[str, xgb.DMatrix], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,10 +56,9 @@ FORMS: dict[str, tuple[str, Callable[[list[Row]], bytes]]] = {
     "JSON": (JSON, lambda rows: json.dumps(rows).encode()),
     "instances": (JSON, lambda rows: json.dumps({"instances": rows}).encode()),
     "JSON lines": (LINES, lambda rows: "\n".join(map(json.dumps, rows)).encode()),
-    "blank lines": (LINES, lambda rows: "\n \n".join(map(json.dumps, [*rows, *rows[:0]])).encode()),
-    "letters": (
+    "letters and blank lines": (
         LINES,
-        lambda rows: "\n".join(json.dumps(r, ensure_ascii=False) for r in rows).encode(),
+        lambda rows: "\n \n".join(json.dumps(r, ensure_ascii=False) for r in rows).encode(),
     ),
 }
 

@@ -66,10 +66,6 @@ def test_files_that_cannot_be_used_say_why(name: str, message: str) -> None:
     assert re.search(rf"^.*/{name}: {message}", refusal(name))
 
 
-def test_a_file_of_few_rows_is_read_and_judged_by_who_divides_it() -> None:
-    assert len(read("few-rows.csv")) == 10
-
-
 @pytest.mark.parametrize(
     "names",
     [

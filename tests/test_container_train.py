@@ -22,10 +22,6 @@ def give_hyperparameters(root: Path, **values: str) -> None:
     path.write_text(json.dumps(values), encoding="utf-8")
 
 
-def failure(root: Path) -> str:
-    return (root / "output" / "failure").read_text(encoding="utf-8")
-
-
 def trained(root: Path, run_job: RunJob, *arguments: str) -> dict[str, bytes]:
     """The model folder of a job that succeeded; it is gone again."""
     job = run_job(root, *arguments)
