@@ -58,15 +58,22 @@ clean:
 	rm -rf .venv .venv-checkov .venv-v3 .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info \
 		local_aws/build local_aws/*.egg-info
 
+# A .venv that was moved or copied with its folder has the paths of the former folder.
+MADE_IN := $(or $(shell cat .venv/ready 2>/dev/null),$(CURDIR))
+ifneq "$(MADE_IN)" "$(CURDIR)"
+MOVED := --clear
+.PHONY: .venv/ready
+endif
+
 .venv/ready: requirements.lock pyproject.toml local_aws/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'error: $(PYTHON) is not Python 3.11 or later' >&2; \
 		echo 'hint: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 2; }
 	@echo 'setting up .venv (once, a minute or two)' >&2
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv $(MOVED) .venv
 	@$(call install,--require-hashes -r requirements.lock)
 	@$(call install,--no-deps --no-build-isolation -e ./local_aws -e .)
-	@touch $@
+	@pwd -P > $@
 
 .venv/ready-dev: .venv/ready requirements-dev.lock
 	@echo 'adding the tools for tests to .venv (once)' >&2

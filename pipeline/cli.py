@@ -110,6 +110,7 @@ def run(command: Callable[[], int], config: Path = DEFAULT_CONFIG) -> int:
     """
     with interrupts.handled(), advice_for(config_argument(config)):
         try:
+            _check_packages()
             code = command()
             if sys.stdout:
                 sys.stdout.flush()
@@ -148,6 +149,17 @@ def hint(error: Exception) -> str:
     """Return what to do about an error of botocore's, in one line."""
     diagnosis = diagnose(str(error))
     return f"{diagnosis.fix} ({PAGE}#{diagnosis.id})" if diagnosis else UNKNOWN
+
+
+def _check_packages() -> None:
+    """Raise InputError where the packages are those of another copy of the project."""
+    program, root = Path(sys.argv[0]).resolve(), DEFAULT_CONFIG.parent
+    twin = root / program.parent.name / program.name
+    if program.is_file() and twin.is_file() and not twin.samefile(program):
+        raise InputError(
+            f"{program}: this Python has the packages of another copy of the project, {root}",
+            f"cd {program.parent.parent} && make .venv/ready, then use its .venv/bin/python",
+        )
 
 
 def _explained(error: Exception) -> tuple[int, str] | None:

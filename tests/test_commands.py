@@ -84,6 +84,40 @@ def test_a_python_without_the_packages_is_one_line_and_a_hint(command: Path) -> 
     assert hint == "hint: make .venv/ready, then use .venv/bin/python"
 
 
+def test_the_python_of_another_copy_of_the_project_is_refused(tmp_path: Path) -> None:
+    """Its packages would be used, and a change in this copy would have no effect."""
+    copy = tmp_path / "pipeline" / GLOSSARY.name
+    copy.parent.mkdir()
+    copy.write_bytes(GLOSSARY.read_bytes())
+    done = run(copy, environment={"PYTHONPATH": str(ROOT)})
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert error.endswith(
+        f"{copy}: this Python has the packages of another copy of the project, {ROOT}"
+    )
+    assert hint == f"hint: cd {tmp_path} && make .venv/ready, then use its .venv/bin/python"
+
+
+@pytest.mark.parametrize(("made_in", "commands"), [("this folder", 0), ("elsewhere", 1)])
+def test_make_sets_up_again_what_was_moved_or_copied(
+    made_in: str, commands: int, tmp_path: Path
+) -> None:
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / "local_aws").mkdir()
+    for name in ("requirements.lock", "pyproject.toml", "local_aws/pyproject.toml"):
+        (tmp_path / name).touch()
+    place = tmp_path.resolve() if made_in == "this folder" else "/home/someone/project, a copy"
+    (tmp_path / ".venv" / "ready").write_text(f"{place}\n")
+    done = subprocess.run(
+        ["make", "--dry-run", f"--file={ROOT / 'Makefile'}", ".venv/ready"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("-m venv --clear .venv") == commands
+
+
 def test_ctrl_c_during_the_imports_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "yaml.py").write_text(SIGNAL_AT_IMPORT)
     for script in (START, ROOT / "build" / "deploy.py"):
