@@ -1,7 +1,7 @@
 """Create or update the stack of build/infrastructure.yml: show what will change, ask, do it.
 
-The stack's outputs go to stdout, all else to stderr. What is refused or fails leaves nothing half
-done: no change set that waits, and no stack that was only begun.
+The stack's outputs go to stdout, everything else to stderr. After a refusal or a failure, no unused
+change set and no empty stack is left.
 """
 
 import time
@@ -72,7 +72,7 @@ def deploy(
     parameters: Mapping[str, str] | None = None,
     tags: Sequence[dict[str, str]] = (),
 ) -> int:
-    """Return the exit code. Raises InputError when the stack or the template does not allow it."""
+    """Deploy, and return the exit code. Raises InputError for a wrong stack or template."""
     stack = find_stack(cloudformation, stack_name)
     where = f"--stack-name {stack_name} --region {cloudformation.meta.region_name}"
     kind = change_set_type(stack_name, stack["StackStatus"] if stack else None, where)
@@ -135,7 +135,7 @@ def change_set_type(stack_name: str, status: str | None, where: str) -> str:
         where: The options that `aws` commands in hints need.
 
     Raises:
-        InputError: CloudFormation takes no change set in this status.
+        InputError: CloudFormation accepts no change set in this status.
     """
     if status is None or status == "REVIEW_IN_PROGRESS":  # the latter: named, but never made
         return "CREATE"
@@ -152,7 +152,7 @@ def change_set_type(stack_name: str, status: str | None, where: str) -> str:
 
 
 def changes_table(changes: Sequence[dict[str, Any]]) -> str:
-    """Return a line for each resource: what happens to it, its logical id, its type."""
+    """Return a line for each resource: the change, the logical id and the type."""
     resources = [change["ResourceChange"] for change in changes]
     width = max((len(resource["LogicalResourceId"]) for resource in resources), default=0)
     lines = [
@@ -179,7 +179,7 @@ def _create_change_set(
     parameters: Mapping[str, str],
     tags: Sequence[dict[str, str]],
 ) -> tuple[str, str]:
-    """Return the ids of the change set and of the stack. Raises InputError for a wrong template."""
+    """Create it; return its id and the stack's. Raises InputError for a wrong template."""
     try:
         answer = cloudformation.create_change_set(
             StackName=stack_name,
@@ -204,7 +204,7 @@ def _create_change_set(
 
 
 def _wait_for_change_set(cloudformation: Any, change_set_id: str, sleep: Sleep) -> dict[str, Any]:
-    """Return the change set once it is made, or has failed, with all its changes."""
+    """Wait until the change set is ready or has failed; return it with all its changes."""
     while True:
         change_set: dict[str, Any] = cloudformation.describe_change_set(ChangeSetName=change_set_id)
         if change_set["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
@@ -225,7 +225,7 @@ def _nothing_to_change(change_set: dict[str, Any]) -> bool:
 
 
 def _discard(cloudformation: Any, change_set_id: str, stack_id: str, sleep: Sleep) -> None:
-    """Remove a change set that will not be executed, and the stack if it was made only for it."""
+    """Delete a change set that is not executed, and the stack if it was created only for it."""
     _wait_for_change_set(
         cloudformation, change_set_id, sleep
     )  # one that is being made cannot be deleted

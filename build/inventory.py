@@ -1,4 +1,4 @@
-"""The resources of a stack: those in its outputs, and those that run as its roles."""
+"""The resources that belong to a stack: by its outputs, and by the roles that they use."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ ENTITIES = ("User", "Group", "Role")  # what a policy can be attached to
 
 @dataclass(frozen=True)
 class Objects:
-    """What a bucket holds: every version counts, since each must be deleted."""
+    """The content of a bucket, with all versions, because each must be deleted."""
 
     versions: int  # the old ones counted
     delete_markers: int
@@ -25,7 +25,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The resources of a stack, by name; None for those that are gone."""
+    """The names of a stack's resources; None for a resource that no longer exists."""
 
     pipelines: list[str]
     executions: int
@@ -40,7 +40,7 @@ class Inventory:
 
 
 def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name: str) -> Inventory:
-    """Read what belongs to the stack. Raises InputError for what prevents its deletion."""
+    """List what belongs to the stack. Raises InputError if something prevents its deletion."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     stack_name = stack.get("StackName", "")
     own_roles = f"{stack_name}-{session.region_name}-"
@@ -83,7 +83,7 @@ def take_inventory(session: boto3.Session, stack: dict[str, Any], pipeline_name:
 
 
 def check_not_attached(iam: Any, policy_arn: str | None, own_roles: str) -> None:
-    """Check that a policy for persons is not attached. Raises InputError: deletion would fail.
+    """Check that a policy for users is not attached. Raises InputError, since deletion would fail.
 
     Roles whose names begin with `own_roles` do not count: they are deleted with the stack.
     """
@@ -121,7 +121,7 @@ def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]
 
 
 def describe_all(sagemaker: Any, kind: str, stack_name: str) -> dict[str, dict[str, Any]]:
-    """Return name -> description of what the stack's name is in, of a kind such as Model."""
+    """Return the resources of one kind (such as Model) with the stack's name, by their names."""
     operation = xform_name(kind)
     pages = sagemaker.get_paginator(f"list_{operation}s").paginate(NameContains=f"{stack_name}-")
     describe = getattr(sagemaker, f"describe_{operation}")

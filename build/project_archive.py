@@ -1,4 +1,4 @@
-"""Zip archives with fixed times, and the one that an approval deploys with."""
+"""Zip archives with fixed times, and the archive that CodeBuild deploys an approved model with."""
 
 import io
 import zipfile
@@ -17,7 +17,7 @@ FILES = ("Makefile", "pyproject.toml", "requirements.lock", "local_aws.yaml")
 
 
 def pack_files(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip of name -> content."""
+    """Return a zip archive of files, given as name -> content."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -28,9 +28,9 @@ def pack_files(files: Mapping[str, bytes]) -> bytes:
 
 
 def pack_project(config: Path, data_file: Path) -> bytes:
-    """Return the programs and their locked requirements, with `config` as pipeline.yaml.
+    """Return an archive of the programs and their lock files, with `config` as pipeline.yaml.
 
-    The data go with them: a deployment asks the endpoint for known rows.
+    It contains the data, because a deployment tests the endpoint with known rows.
     """
     paths = [ROOT / name for name in FILES]
     for folder in FOLDERS:

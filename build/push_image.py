@@ -1,7 +1,7 @@
 """Build the training image in CodeBuild and push it, under the tag of container/'s content.
 
-Packs container/ and what its build needs, starts the build, follows its log, and prints the image
-with its digest. An image that is already there is not built again.
+The command uploads container/ and the other files of the build, starts the build, prints its log,
+and prints the image with its digest. An image that ECR already has is not built again.
 """
 
 import json
@@ -49,7 +49,7 @@ UNKNOWN = "fix what the last lines name (base_image in pipeline.yaml? container/
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build and push the image where ECR lacks it, and return the exit code."""
+    """Build and push the image if ECR does not have it, and return the exit code."""
     arguments = cli.parser(__doc__).parse_args(argv)
     return cli.run(lambda: _push(arguments.config, make_console()), arguments.config)
 
@@ -78,9 +78,9 @@ def _push(config: Path, console: Console) -> int:
 
 
 def pack(dataset: Dataset) -> bytes:
-    """Return what a build needs as a zip with fixed times.
+    """Return the files that a build needs, as a zip archive with fixed times.
 
-    That is container/, the program of the SBOM and a sample of the data.
+    These are container/, the program that writes the SBOM, and a sample of the data.
     """
     if missing := untracked_sources():
         raise InputError(
@@ -93,7 +93,7 @@ def pack(dataset: Dataset) -> bytes:
 
 
 def smoke_files(dataset: Dataset) -> dict[str, bytes]:
-    """Return the /opt/ml tree of a training on a few rows of each channel and five rounds."""
+    """Return the /opt/ml tree for a training of five rounds on a few rows of each channel."""
     files = {f"{SMOKE}/input/config/hyperparameters.json": json.dumps({"num_round": "5"}).encode()}
     for channel, content in dataset.channels.items():
         rows = read_rows(content, channel, labelled=True)
@@ -103,7 +103,7 @@ def smoke_files(dataset: Dataset) -> dict[str, bytes]:
 
 
 def base_digest(base_image: str, console: Console) -> str | None:
-    """Return the digest of the base image; None when its registry gives none."""
+    """Return the digest of the base image, or None if the registry does not give it."""
     try:
         return find_digest(base_image)
     except RegistryError as error:
@@ -112,11 +112,11 @@ def base_digest(base_image: str, console: Console) -> str | None:
 
 
 def build_variables(settings: Settings, digest: str | None) -> dict[str, str]:
-    """Return what build/buildspec.yml reads of pipeline.yaml and of the checkout.
+    """Return the environment variables that build/buildspec.yml reads.
 
     Args:
-        settings: Those of pipeline.yaml.
-        digest: That of the base image, by which the build pulls it, or None.
+        settings: The settings of pipeline.yaml.
+        digest: The digest of the base image, or None to pull it by its tag.
     """
     name = settings.base_image.partition("@")[0]
     return {
@@ -144,7 +144,7 @@ def build(
     console: Console,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Run one build to its end; Ctrl-C stops it.
+    """Start a build and wait for its end. Ctrl-C stops the build.
 
     Raises InputError with the failed phase and the last lines of its log.
     """
@@ -173,7 +173,7 @@ def build(
 def _follow(
     codebuild: Any, logs: Any, build_id: str, console: Console, sleep: Callable[[float], None]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the build as it ended, and its log."""
+    """Return the description of the ended build, and its log."""
     log: LogStream | None = None
     lines: list[str] = []
     began = time.monotonic()

@@ -1,9 +1,8 @@
-"""Write a CycloneDX SBOM of the image that this program runs in to stdout.
+"""Print a CycloneDX SBOM of the image in which this program runs.
 
-build/buildspec.yml starts it with the image's own Python, which knows what is installed there: the
-Python packages by their metadata, Debian's by dpkg's status file. It needs nothing else, so that an
-SBOM never fails for a tool that is not there. Arguments: `NAME VERSION`, of the image, then
-`PROPERTY=VALUE`, each a fact of the build.
+build/buildspec.yml starts it with the Python of the image. It finds Python packages by their
+metadata and Debian packages in dpkg's status file, and needs no other tool. Its arguments are NAME
+and VERSION of the image, then facts of the build as PROPERTY=VALUE.
 """
 
 import json
@@ -23,7 +22,7 @@ Component = dict[str, str]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the CycloneDX document of the image that this program runs in.
+    """Print the CycloneDX document.
 
     Args:
         argv: Name and version of the image, then its properties as NAME=VALUE.
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def sbom(
     name: str, version: str, properties: dict[str, str], components: Sequence[Component]
 ) -> dict[str, Any]:
-    """Return the document. Source of its form: CycloneDX 1.6, JSON reference."""
+    """Return the document. Source: CycloneDX 1.6, JSON reference."""
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -55,7 +54,7 @@ def sbom(
 
 
 def components() -> list[Component]:
-    """Return what is installed here: the interpreter, Python packages, Debian packages."""
+    """Return the installed components: the interpreter, Python packages, Debian packages."""
     python = platform.python_version()
     found = [component("python", python, f"pkg:generic/python@{python}"), *python_packages()]
     if DPKG_STATUS.exists():

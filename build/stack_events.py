@@ -14,7 +14,7 @@ Sleep = Callable[[float], None]
 
 
 class Events:
-    """The events of a stack since this object was made, the oldest first."""
+    """The events of a stack since the creation of this object, oldest first."""
 
     def __init__(self, cloudformation: Any, stack_id: str) -> None:
         self._cloudformation = cloudformation
@@ -25,7 +25,7 @@ class Events:
         self.seen.clear()
 
     def new(self) -> list[Event]:
-        """Return the events since the last call, the oldest first."""
+        """Return the events since the last call, oldest first."""
         found: list[Event] = []
         pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
             StackName=self._stack_id
@@ -40,7 +40,7 @@ class Events:
         return found
 
     def failures(self) -> list[str]:
-        """Return each resource that failed by itself, with the reason; else why it rolled back."""
+        """Return the resources that failed first, with reasons; else the reason of the rollback."""
         failed = [
             f"{event['LogicalResourceId']} ({event['ResourceType']}): "
             f"{event.get('ResourceStatusReason', 'no reason given')}"

@@ -1,7 +1,7 @@
-"""Remove the stack and all that was stored in it: list it with its size, ask, do it.
+"""Delete the stack and its data: list everything with its size, ask, delete it.
 
-The stack goes last, because its outputs say what belongs to it: after an interruption the command
-can be run again. What is neither named there nor runs in the name of its roles is left alone.
+The stack is deleted last, because its outputs name what belongs to it; after an interruption the
+command can be run again. Everything that neither the outputs name nor uses its roles stays.
 """
 
 import time
@@ -35,7 +35,7 @@ STACK_HOLDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Delete the stack and what was made with it, after asking; return the exit code."""
+    """Ask, delete the stack and its data, and return the exit code."""
     arguments = cli.asking_parser(__doc__).parse_args(argv)
 
     def command() -> int:
@@ -54,7 +54,7 @@ def teardown(
     approve: Callable[[], bool],
     sleep: Sleep = time.sleep,
 ) -> int:
-    """Return the exit code. Raises InputError when something is under way or in use."""
+    """Delete, and return the exit code. Raises InputError if something is running or in use."""
     cloudformation = session.client("cloudformation")
     stack = find_stack(cloudformation, stack_name)
     if stack is None:
@@ -84,7 +84,7 @@ def teardown(
 
 
 def delete(session: boto3.Session, inventory: Inventory) -> None:
-    """Delete what the stack's deletion would leave behind or refuse, models and data included."""
+    """Delete what blocks the deletion of the stack or would stay after it, with models and data."""
     sagemaker = session.client("sagemaker")
     for name in inventory.endpoints:  # first: they bill
         sagemaker.delete_endpoint(EndpointName=name)
@@ -147,12 +147,12 @@ def listing(stack_name: str, inventory: Inventory) -> str:
 
 
 def stored(size: int, usd_per_gb_month: float) -> str:
-    """Return how many bytes are stored, and what they cost."""
+    """Return a line with the stored bytes and their cost."""
     return f"{size:,} bytes for {size / 1e9 * usd_per_gb_month:.4f} USD a month"
 
 
 def delete_images(ecr: Any, repository: str) -> None:
-    """Delete in rounds: an image that another one refers to can go only after that."""
+    """Delete images in rounds: an image can be deleted only after an index that refers to it."""
     left = list(list_images(ecr, repository) or {})
     while left:
         failures = []

@@ -1,6 +1,6 @@
-"""An AWS on loopback that rehearses SageMaker pipelines.
+"""An emulator of AWS on loopback, for rehearsals of SageMaker pipelines.
 
-moto is the control plane. Local AWS adds what AWS does between the calls: StartPipelineExecution
+moto answers the basic API calls. Local AWS adds what AWS does between them: StartPipelineExecution
 executes the stored JSON definition (`sagemaker/execution.py`), CreateTrainingJob runs a training
 job over a real /opt/ml tree (`sagemaker/training.py`), StartBuild runs the buildspec
 (`codebuild/build.py`). It never sees real credentials and calls nothing beyond 127.0.0.1.

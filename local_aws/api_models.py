@@ -1,7 +1,7 @@
 """One loader of botocore's API models for the whole process.
 
-botocore makes a loader for each session, and moto one for each service. Each of them lists hundreds
-of folders and parses the same files again: a second of CPU time of a rehearsal.
+botocore makes a loader for each session, and moto makes one for each service. Each loader lists
+hundreds of folders and parses the same files: together a second of CPU time in a rehearsal.
 """
 
 from functools import cache
@@ -15,6 +15,6 @@ LOADER: Any = loader_of(None)
 
 
 def share() -> None:
-    """Give the sessions that are made from now on the same loader (one for each AWS_DATA_PATH)."""
+    """Make all later sessions share one loader (one for each AWS_DATA_PATH)."""
     session: Any = botocore.session
     session.create_loader = loader_of

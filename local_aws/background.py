@@ -1,18 +1,18 @@
-"""Tasks that run in a thread of their own."""
+"""A task in a thread."""
 
 import threading
 
 
 class BackgroundTask:
-    """Something with a `_run` method, which begins with `start()`."""
+    """A task whose method `_run` runs in a thread after `start()`."""
 
     def start(self) -> None:
-        """Run it in a thread of its own."""
+        """Start the thread."""
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait until the thread has ended."""
         self._thread.join()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""Buckets of S3: made in the region of a client, and filled from folders."""
+"""S3 buckets: created in the region of a client, and filled from folders."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Certificates for the host names of AWS, signed by an authority that lives as long as a start."""
+"""Certificates for the host names of AWS, from an authority that is new at each start."""
 
 import ssl
 import threading
@@ -16,10 +16,10 @@ LONGEST_NAME = 64  # characters of a common name
 
 
 class CertificateAuthority:
-    """Signs a certificate for each host. Its key is never written to disk."""
+    """An authority that signs a certificate for each host. Its key is never written to disk."""
 
     def __init__(self, folder: Path) -> None:
-        """Write the authority's certificate to `bundle`, for the clients that trust it."""
+        """Write the certificate of the authority to `bundle`, the file that clients trust."""
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("local AWS")
@@ -45,7 +45,7 @@ class CertificateAuthority:
         self._lock = threading.Lock()
 
     def context(self, host: str) -> ssl.SSLContext:
-        """Return what a TLS server with the name `host` needs."""
+        """Return the SSL context for a server with the name `host`."""
         with self._lock:
             if host not in self._contexts:
                 self._contexts[host] = self._new_context(host)

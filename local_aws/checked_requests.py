@@ -1,4 +1,4 @@
-"""Requests in JSON, checked against botocore's model of the API before anything is done."""
+"""JSON requests that are checked against botocore's model of the API before they are executed."""
 
 import json
 from typing import Any, ClassVar
@@ -10,12 +10,12 @@ from moto.core.responses import BaseResponse
 
 
 class CheckedRequests(BaseResponse):
-    """A mixin of moto's response classes."""
+    """A mixin for moto's response classes."""
 
     invalid: ClassVar[str]  # the code of the service for a request that its model forbids
 
     def call_action(self) -> Any:
-        """Answer the request, or say what its model forbids."""
+        """Answer the request, or return an error with the violations of its model."""
         found = violations(self._get_action(), self._request(), self.boto3_service_name)
         if found:
             status, content_type, body = error(JSON, 400, self.invalid, constraints(found))
@@ -23,13 +23,13 @@ class CheckedRequests(BaseResponse):
         return super().call_action()
 
     def _request(self) -> dict[str, Any]:
-        """Return the request as it was sent."""
+        """Return the JSON body of the request."""
         request: dict[str, Any] = json.loads(self.body)
         return request
 
 
 def constraints(violations: list[str]) -> str:
-    """Return what a model forbids, worded as AWS words it; the end of each is ours."""
+    """Return the violations of the model in AWS's words; only their last words are our own."""
     parts = [violation.partition(": ") for violation in violations]
     said = [f"Value at '{at}' failed to satisfy constraint: {what}" for at, _, what in parts]
     count = f"{len(said)} validation error{'s' if len(said) > 1 else ''} detected"

@@ -1,4 +1,4 @@
-"""Child processes that lead a process group: what they started can be ended with them."""
+"""Child processes with a process group, so that their own children end with them."""
 
 import contextlib
 import os
@@ -14,9 +14,9 @@ def start_child(
     environment: Mapping[str, str],
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
-    """Start a program in `folder`; what it writes on stdout and stderr comes as text.
+    """Start a program in `folder`, with stdout and stderr as one stream of text.
 
-    Ctrl-C at the terminal does not reach it.
+    The child process does not get Ctrl-C from the terminal.
     """
     return subprocess.Popen(  # noqa: S603 - the user's own program
         command,
@@ -32,6 +32,6 @@ def start_child(
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """End a child process and what it started."""
+    """Kill a child process and the processes that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

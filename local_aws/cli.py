@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(command: Callable[[], int]) -> int:
-    """Return the exit code of `command`; a UserError becomes one error line and its hint."""
+    """Run `command` and return its exit code. A UserError becomes an error line and a hint."""
     with interrupts.handled():
         try:
             return command()
@@ -84,10 +84,10 @@ def run(command: Callable[[], int]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Run a program on a local AWS of its own, and follow every execution that it starts.
+    """Run a program with a new local AWS, and follow every execution that it starts.
 
-    Their steps and the logs of their jobs are printed, but not with --quiet. The exit code is the
-    program's, or 1 when an execution did not succeed.
+    Without --quiet, the command prints their steps and the logs of their jobs. It returns the exit
+    code of the program, or 1 if an execution did not succeed.
     """
     from local_aws import server  # moto takes a second
     from local_aws.follow import follow
@@ -114,10 +114,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    """Run a pipeline from its definition alone, on a local AWS of its own, and follow it.
+    """Run a pipeline from its JSON definition with a new local AWS, and follow it.
 
-    The roles and buckets that it names are made. The exit code is 1 when the execution did not
-    succeed.
+    The command creates the roles and buckets that the definition names. It returns 1 if the
+    execution did not succeed.
     """
     from local_aws import server  # moto takes a second
     from local_aws.follow import follow
@@ -137,7 +137,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _lint(arguments: argparse.Namespace) -> int:
-    """Say what AWS would refuse in a definition."""
+    """Print what AWS would refuse in a definition."""
     definition = _read_definition(arguments.definition)
     steps = len(list(all_steps(definition["Steps"])))
     print(f"{arguments.definition}: {steps} steps, valid")
@@ -145,13 +145,13 @@ def _lint(arguments: argparse.Namespace) -> int:
 
 
 def _graph(arguments: argparse.Namespace) -> int:
-    """Print the graph of a definition, for Mermaid."""
+    """Print the graph of a definition in Mermaid's format."""
     print(mermaid(_read_definition(arguments.definition)), end="")
     return SUCCEEDED
 
 
 def _read_definition(path: Path) -> dict[str, Any]:
-    """Raise UserError when the file cannot be read, or with what AWS would refuse in it."""
+    """Read a definition. Raises UserError for an unreadable file or an invalid definition."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -165,10 +165,10 @@ def _read_definition(path: Path) -> dict[str, Any]:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    """Keep a local AWS running.
+    """Run a local AWS until a signal ends it.
 
-    It prints the environment that points every AWS client at it: the `aws` command line, boto3 and
-    a plain `sagemaker.Session()`.
+    The command prints environment variables. With them, the `aws` command line, boto3 and a plain
+    `sagemaker.Session()` use the local AWS.
     """
     from local_aws import server  # moto takes a second
 
@@ -196,13 +196,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(config: Config, running: "LocalAws") -> None:
-    """Say how jobs run, and put the images of the configuration into ECR."""
+    """Print how jobs run, and push the images of the configuration to ECR."""
     print(f"local AWS: {running.runner.description}", file=sys.stderr)
     _push_images(config, running)
 
 
 def _push_images(config: Config, running: "LocalAws") -> None:
-    """Run the `push` command of each image, as the administrator of this local AWS."""
+    """Run the `push` command of each image as the administrator of this local AWS."""
     for image in config.images:
         if image.push and not config.containers:
             environment = {**os.environ, **running.clients.environment()}

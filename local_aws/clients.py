@@ -1,4 +1,4 @@
-"""boto3 clients of local AWS: its own, and those of a role that a service acts for."""
+"""boto3 clients of local AWS, with its own credentials or those of a role."""
 
 import threading
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ INVOKING = Config(read_timeout=960, retries={"total_max_attempts": 1})
 
 
 class Clients:
-    """Clients of one principal."""
+    """The clients of one principal."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Clients:
             return self._session.client(service, endpoint_url=self.endpoint, config=config)
 
     def environment(self) -> dict[str, str]:
-        """Return what makes a child process call as this principal."""
+        """Return the environment with which a child process calls AWS as this principal."""
         credentials = self._session.get_credentials()
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -61,11 +61,11 @@ class Clients:
         }
 
     def program_environment(self) -> dict[str, str]:
-        """Return the environment and what keeps a program from leaving this machine."""
+        """Return the environment with the proxy, so that no request leaves this machine."""
         return self.environment() | self._settings
 
     def as_role(self, role_arn: str) -> "Clients":
-        """Return what SageMaker does with a role that it is passed."""
+        """Assume a role, as SageMaker does, and return its clients."""
         answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="SageMaker")
         credentials = answer["Credentials"]
         return Clients(

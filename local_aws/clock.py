@@ -1,8 +1,8 @@
-"""The time, as the services write it."""
+"""The current time."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Return the present time in UTC, with its zone."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.now(UTC)

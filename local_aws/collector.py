@@ -1,4 +1,4 @@
-"""The garbage collector, told that a command imports much and ends soon."""
+"""Settings of the garbage collector for commands with many imports and a short run."""
 
 import atexit
 import gc
@@ -8,15 +8,15 @@ FIRST_SECONDS = 60.0
 
 
 def end_at_once() -> None:
-    """Skip garbage collection when the process ends: it takes seconds after many imports."""
+    """Skip garbage collection at the end of the process, which takes seconds after many imports."""
     atexit.register(gc.freeze)
 
 
 def postpone(seconds: float = FIRST_SECONDS) -> None:
-    """Collect nothing for some seconds, and nothing at the end of the process.
+    """Collect no garbage in the first seconds and at the end of the process.
 
-    Imports make millions of objects that stay: looking for garbage among them takes a third of the
-    CPU time of a start.
+    Imports create millions of objects that stay; a search for garbage among them takes a third of
+    the CPU time of a start.
     """
     gc.disable()
     timer = threading.Timer(seconds, gc.enable)

@@ -1,4 +1,4 @@
-"""The configuration of local AWS: `local_aws.yaml`, or what a program hands over."""
+"""The configuration of local AWS, from `local_aws.yaml` or from a program."""
 
 import difflib
 import sys
@@ -21,7 +21,7 @@ PYTHON = "python"  # at the head of a command: the interpreter that runs local A
 
 @dataclass(frozen=True)
 class Stack:
-    """A CloudFormation stack that is deployed at the start."""
+    """A CloudFormation stack that local AWS deploys at its start."""
 
     name: str
     template: Path
@@ -32,7 +32,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Image:
-    """How jobs of the images that match are run: by exactly one of docker, python and command."""
+    """How jobs of matching images run: with exactly one of docker, python and command."""
 
     match: str  # pattern of image URIs, with * and ?
     docker: bool = False  # the image itself, by the container engine
@@ -43,13 +43,13 @@ class Image:
     push: tuple[str, ...] = ()  # command that puts an image that stands for it into ECR
 
     def matches(self, uri: str) -> bool:
-        """Return whether jobs of the image `uri` are run by this entry."""
+        """Return whether this entry applies to jobs of the image `uri`."""
         return fnmatchcase(uri, self.match)
 
 
 @dataclass(frozen=True)
 class Config:
-    """All that local AWS can be told."""
+    """The whole configuration."""
 
     region: str = "us-east-1"
     port: int = 0  # 0: any free one
@@ -77,10 +77,10 @@ IN_FILE = (
 
 
 def load_config(path: Path) -> Config:
-    """Read a `local_aws.yaml`. Its relative paths start at its own folder.
+    """Read a `local_aws.yaml`. Relative paths start at its folder.
 
     Raises:
-        UserError: The file cannot be read, or has keys or values that are not known.
+        UserError: The file cannot be read, or has unknown keys or wrong values.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -158,7 +158,7 @@ def _image(content: Any, folder: Path, where: str) -> Image:
 
 
 def _interpreter(value: Any, folder: Path, where: str) -> Path:
-    """Return the path of an interpreter: `python` is the one that runs local AWS."""
+    """Return the path of an interpreter; `python` stands for the one that runs local AWS."""
     path = Path(sys.executable) if value == PYTHON else folder / str(value)
     if not path.is_file():
         raise UserError(f"{where}: python: {path} is not there", "name an interpreter")

@@ -1,4 +1,4 @@
-"""The AWS settings in the environment of this process, replaced for a while."""
+"""The AWS variables in the environment of this process, replaced temporarily."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +17,9 @@ NO_CREDENTIALS = {
 
 @contextmanager
 def aws_environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Replace all AWS_ variables (profiles, credentials, endpoints) with `settings`.
+    """Replace all AWS_ variables (profiles, credentials, endpoints) by `settings`.
 
-    The environment is restored at the end.
+    The end of the context restores the environment.
     """
     before = dict(os.environ)
     for name in before:
@@ -34,12 +34,12 @@ def aws_environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 def proxy_environment(proxy: str, bundle: Path, direct: Iterable[str] = ()) -> dict[str, str]:
-    """Return what makes a program send all its HTTP requests to `proxy`, except loopback's.
+    """Return the variables that make a program use `proxy` for all hosts but loopback.
 
     Args:
         proxy: URL of the proxy.
-        bundle: Certificate of the authority whose certificates the proxy answers with.
-        direct: Other names that are called without the proxy.
+        bundle: File with the certificate of the proxy's authority.
+        direct: Other host names that are called without the proxy.
     """
     return {
         **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy),

@@ -1,10 +1,10 @@
-"""The errors of local AWS: of its user, and of the jobs that run on it."""
+"""The errors of local AWS: mistakes of its user, and failures of jobs."""
 
 from botocore.exceptions import ClientError
 
 
 class UserError(Exception):
-    """A mistake that the user can fix, with the hint that says how."""
+    """A mistake that the user can fix, with a hint."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -15,14 +15,14 @@ class UserError(Exception):
 
 
 class JobFailed(Exception):
-    """A job failed; the text is the FailureReason of its Describe call."""
+    """The failure of a job. Its text is the FailureReason of the Describe call."""
 
 
 def internal_error(fault: Exception) -> str:
-    """Return the FailureReason of what ended by a fault of local AWS."""
+    """Return the FailureReason for an internal error of local AWS."""
     return f"InternalServerError: {type(fault).__name__}: {fault}"
 
 
 def reason_of(refusal: ClientError) -> str:
-    """Return what AWS says of a request that it refused."""
+    """Return AWS's message about a request that it refused."""
     return "{Code}: {Message}".format_map(refusal.response["Error"])

@@ -1,4 +1,4 @@
-"""Follows the executions of the local AWS of this process: steps, and the logs of what they run."""
+"""Prints the steps of the executions of this process's local AWS, and the logs of their jobs."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ JOB_LOGS = {
 
 
 def follow(clients: Clients, is_running: Callable[[], bool], out: TextIO | None) -> bool:
-    """Wait until a program and every execution have ended.
+    """Wait until a program and all executions have ended.
 
     Args:
         clients: The clients of the local AWS.
@@ -44,7 +44,7 @@ def follow(clients: Clients, is_running: Callable[[], bool], out: TextIO | None)
 
 
 class Follower:
-    """Remembers what it has shown."""
+    """Prints steps and log lines once each."""
 
     def __init__(self, clients: Clients, out: TextIO) -> None:
         self._logs = clients.client("logs")
@@ -53,7 +53,7 @@ class Follower:
         self._tokens: dict[tuple[str, str], str] = {}  # log group and stream -> where it goes on
 
     def show(self, execution: Execution) -> None:
-        """Print what is new."""
+        """Print new steps and log lines."""
         status, reason = execution.status, execution.failure_reason  # before its last step
         for step in execution.steps():
             self._show_log(step)
@@ -102,7 +102,7 @@ class Follower:
 
 
 def _logs_of(metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the log group, and the prefix of the streams, of what a step runs."""
+    """Yield the log group and the prefix of the streams of the job or function of a step."""
     for member, (group, prefix) in JOB_LOGS.items():
         if arn := metadata.get(member, {}).get("Arn"):
             yield group, prefix.format(arn.rpartition("/")[2])
@@ -111,7 +111,7 @@ def _logs_of(metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _source(group: str, stream: str, prefix: str) -> str:
-    """Return what wrote a line: the host of a job with the job's number, or a function."""
+    """Return the source of a line: the host and the number of a job, or a function."""
     if not prefix:
         return group.rpartition("/")[2]
     host = stream.removeprefix(prefix).rpartition("-")[0]

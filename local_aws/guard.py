@@ -1,9 +1,9 @@
-"""What stands between the network and moto: only programs that were given a key get through.
+"""The WSGI application in front of moto, which accepts only signed requests of programs.
 
-A web page can send requests to loopback too. So: no CORS, nothing for a browser, no other name in
-the Host header (a host of AWS only through the proxy), and nothing that is not signed with a key of
-this local AWS. What moto answers beside the API of AWS (its control paths, instance metadata) is
-closed.
+A web page can also send requests to loopback. Therefore local AWS has no CORS, refuses browsers and
+other names in the Host header (hosts of AWS are accepted through the proxy), and refuses requests
+without a signature by a key of this local AWS. moto's paths beside the API of AWS (its control
+paths, instance metadata) are closed.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ Route = Callable[[str, bytes], Answer]  # takes the rest of the path and the bod
 
 
 class Guard:
-    """The WSGI application around moto's."""
+    """The WSGI application in front of moto's."""
 
     def __init__(self, application: Application, secret_of: SecretOf) -> None:
         self._application = application
@@ -82,7 +82,7 @@ class Guard:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _forward(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Let moto answer. Raises NotImplementedError when it has no operation on this path."""
+        """Forward to moto. Raises NotImplementedError if moto has no operation on this path."""
         held: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -102,7 +102,7 @@ class Guard:
         return [body]
 
     def _answer(self, environ: dict[str, Any]) -> Answer | None:
-        """Return what is answered in place of moto, if anything is."""
+        """Return the answer that replaces moto's, if there is one."""
         direct = environ.get("HTTP_HOST", "").lower() in self.hosts
         answer = self._refuse_sender(environ, direct)
         if answer is None and direct:
@@ -145,7 +145,7 @@ def _routed(routes: dict[str, Route], environ: dict[str, Any]) -> Answer | None:
 
 
 def refused(environ: dict[str, Any], service: str, refusal: SignatureRefused) -> Answer:
-    """Return the answer to a request that is not signed as it should be."""
+    """Return the answer to a request with a missing or wrong signature."""
     protocol = protocol_of(environ, service)
     message = str(refusal)
     if protocol == S3 and refusal.reason == signature.UNTIMELY:
@@ -154,7 +154,7 @@ def refused(environ: dict[str, Any], service: str, refusal: SignatureRefused) ->
 
 
 def protocol_of(environ: dict[str, Any], service: str) -> str:
-    """Return the protocol that the client of a request expects an error in."""
+    """Return the protocol in which the client expects an error."""
     content_type = environ.get("CONTENT_TYPE", "")
     if service in (S3, EC2):
         return service
@@ -164,7 +164,7 @@ def protocol_of(environ: dict[str, Any], service: str) -> str:
 
 
 def error(protocol: str, status: int, code: str, message: str) -> Answer:
-    """Return an error in the form that clients of a protocol parse."""
+    """Return an error in the form of a protocol."""
     if protocol == JSON:
         content = {"__type": code, "message": message, "Message": message}
         return status, "application/x-amz-json-1.1", json.dumps(content).encode()
@@ -179,7 +179,7 @@ def error(protocol: str, status: int, code: str, message: str) -> Answer:
 
 
 def _unable(environ: dict[str, Any], fault: Exception) -> Answer:
-    """Return the answer to a request that moto, or local AWS, does not understand."""
+    """Return the answer to a request that moto or local AWS cannot parse."""
     service = _signed_request(environ).service
     protocol = protocol_of(environ, service)
     if isinstance(fault, NotImplementedError | OperationNotFoundError):
@@ -223,7 +223,7 @@ def _signed_request(environ: dict[str, Any]) -> SignedRequest:
 
 
 def _read_body(environ: dict[str, Any]) -> bytes:
-    """Return the body of a request, and leave it to be read again."""
+    """Return the body of a request, so that it can be read again."""
     length = environ.get("CONTENT_LENGTH") or "0"
     body: bytes = environ["wsgi.input"].read(int(length)) if length.isdecimal() else b""
     environ["wsgi.input"] = io.BytesIO(body)

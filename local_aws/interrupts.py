@@ -1,9 +1,9 @@
-"""Ctrl-C, SIGTERM and SIGHUP, which end a command by one exception.
+"""The end of a command by Ctrl-C, SIGTERM or SIGHUP, through one exception.
 
-Python raises KeyboardInterrupt wherever the program is: inside a `__del__` it is printed and lost,
-and inside a clean-up it leaves folders and processes. Here the handler keeps the signal, raises
-nothing inside a `__del__` and nothing during a clean-up, and `check`, called where a command waits,
-raises again what was lost in a callback of the interpreter.
+Python raises KeyboardInterrupt anywhere: inside a `__del__` it is printed and lost, and inside a
+clean-up it leaves folders and processes. This handler stores the signal, and raises nothing inside
+a `__del__` or during a clean-up. `check`, which waiting commands call, raises an exception again
+that was lost in a callback of the interpreter.
 """
 
 import os
@@ -25,7 +25,7 @@ _on_ctrl_c: Callable[[], None] | None = None
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ends the command."""
+    """The end of a command by a signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}")
@@ -33,16 +33,16 @@ class Interrupted(KeyboardInterrupt):
 
 
 def end_quietly() -> None:
-    """Let Ctrl-C end the process with one line: for a command that still imports its modules."""
+    """Make Ctrl-C end the process with one line, while a command still imports its modules."""
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 
 @contextmanager
 def handled() -> Iterator[None]:
-    """Raise Interrupted at the first of SIGNALS, but for those that the process ignores.
+    """Raise Interrupted at the first of SIGNALS that the process does not ignore.
 
-    Afterwards the process ignores SIGNALS if `end_quietly` was called: all that is left is its end.
+    After the context, the process ignores SIGNALS if `end_quietly` was called: it ends then.
     """
     global _received, _cleaning
     if threading.current_thread() is not threading.main_thread():
@@ -63,7 +63,7 @@ def handled() -> Iterator[None]:
 
 @contextmanager
 def first_ctrl_c(call: Callable[[], None]) -> Iterator[None]:
-    """Call `call`, from the signal handler, instead of raising at the first Ctrl-C."""
+    """At the first Ctrl-C, call `call` in the signal handler instead of raising."""
     global _on_ctrl_c
     _on_ctrl_c = call
     try:
@@ -73,7 +73,7 @@ def first_ctrl_c(call: Callable[[], None]) -> Iterator[None]:
 
 
 def check() -> None:
-    """Raise Interrupted if a signal has come whose exception was lost."""
+    """Raise Interrupted if the exception of a signal was lost."""
     if _received:
         raise Interrupted(_received)
 
@@ -81,7 +81,7 @@ def check() -> None:
 def wait() -> NoReturn:
     """Wait until a signal raises Interrupted.
 
-    The system may give a signal to another thread, and then does not wake this one.
+    The system may deliver a signal to another thread, and then this thread does not wake up.
     """
     while True:
         check()
@@ -89,7 +89,7 @@ def wait() -> NoReturn:
 
 
 def begin_cleaning() -> None:
-    """Raise nothing from now on: what has begun to be cleaned up is cleaned up whole."""
+    """Raise nothing from now on, so that the clean-up is complete."""
     global _cleaning
     _cleaning = True
 

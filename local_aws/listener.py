@@ -1,4 +1,4 @@
-"""Where local AWS listens: a port of loopback, and another one for the containers of its jobs."""
+"""The ports of local AWS: one on loopback, and one for the containers of its jobs."""
 
 import socket
 import threading
@@ -24,14 +24,14 @@ def listening(
     authority: CertificateAuthority,
     admits: Callable[[str], bool] = lambda _peer: True,
 ) -> Iterator[int]:
-    """Answer requests, also as a proxy, and yield the port.
+    """Serve requests, also as a proxy, and yield the port.
 
     Args:
         address: An address of this machine.
-        port: 0 for any free one.
-        guard: The application that answers.
-        authority: Signs the certificates of the hosts that the proxy stands for.
-        admits: Returns whether a client with this address is answered at all.
+        port: 0 for any free port.
+        guard: The WSGI application.
+        authority: Signs the certificates of the hosts that the proxy answers for.
+        admits: Returns whether a client with this address gets an answer.
     """
     handler = type("Handler", (ProxyRequestHandler,), {"authority": authority})
     server = make_server(address, port, guard, threaded=True, request_handler=handler)
@@ -42,7 +42,7 @@ def listening(
 
 @contextmanager
 def serving(server: BaseWSGIServer) -> Iterator[None]:
-    """Answer requests in a thread while the context lasts."""
+    """Serve requests in a thread during the context."""
     thread = threading.Thread(
         target=server.serve_forever, args=[SHUTDOWN_POLL_SECONDS], daemon=True
     )
@@ -56,7 +56,7 @@ def serving(server: BaseWSGIServer) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -64,7 +64,7 @@ def free_port() -> int:
 
 
 def check_free(address: str, port: int) -> None:
-    """Raise UserError for a port that another process has: moto's server would wait for ever."""
+    """Raise UserError if another process has the port; moto's server would wait forever."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""Corrections of moto where it differs from AWS."""
+"""Corrections of moto in places where it differs from AWS."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ _WITH_AWS_POLICIES = {  # IAM's methods that take the ARN of one, or list them
 
 
 def apply() -> None:
-    """Replace methods of moto's classes; doing so again changes nothing."""
+    """Replace methods of moto's classes. A second call changes nothing."""
     for target, member, replacement in (
         (core_utils, "create_loader", _create_loader),
         (parsing, "clean_json", clean_json),
@@ -68,7 +68,7 @@ def apply() -> None:
 
 
 def _know_every_region() -> None:
-    """Add the regions and partitions that botocore knows and moto's own lists lack."""
+    """Add the regions and partitions of botocore that moto lacks."""
     missing = set(regions().values()) - set(utils.PARTITION_NAMES)
     utils.PARTITION_NAMES.extend(sorted(missing))
     utils.REGION_PREFIX_TO_PARTITION.update(
@@ -85,7 +85,7 @@ def _know_every_region() -> None:
 
 
 def _pseudo_parameters(resources: Any, *arguments: Any, **named: Any) -> None:
-    """Set the partition of a stack by its region: moto takes every one for `aws`."""
+    """Set the partition of a stack by its region; moto always uses `aws`."""
     _resource_map(resources, *arguments, **named)
     region = resources._region_name
     resources._parsed_resources["AWS::Partition"] = partition_of(region)
@@ -93,13 +93,13 @@ def _pseudo_parameters(resources: Any, *arguments: Any, **named: Any) -> None:
 
 
 def repository_uri(repository: Any) -> str:
-    """Return the URI of a repository of ECR, in the domain of its partition."""
+    """Return the URI of an ECR repository, in the domain of its partition."""
     host = registry_host(repository.registry_id, repository.region_name)
     return f"{host}/{repository.name}"
 
 
 def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
-    """Compute a stack's outputs, too: moto does it after CreateStack and UpdateStack only."""
+    """Also compute the outputs, which moto does only after CreateStack and UpdateStack."""
     _execute_change_set(backend, change_set_name, stack_name)
     stack = backend.get_stack(backend.describe_change_set(change_set_name).stack_id)
     stack._parse_template()
@@ -107,19 +107,19 @@ def execute_change_set(backend: Any, change_set_name: str, stack_name: str | Non
 
 
 def clean_json(value: Any, resources_map: Any) -> Any:
-    """Leave AWS::NoValue out of lists, as CloudFormation does; moto keeps it as None."""
+    """Remove AWS::NoValue from lists, as CloudFormation does; moto keeps it as None."""
     cleaned = _clean_json(value, resources_map)
     return [each for each in cleaned if each is not None] if isinstance(value, list) else cleaned
 
 
 def validate_different_update(response: Any, *arguments: Any) -> None:
-    """Accept a change set without changes: CloudFormation makes one that has failed."""
+    """Accept a change set without changes: CloudFormation creates it with status FAILED."""
     if response._get_action() != "CreateChangeSet":
         _validate_different_update(response, *arguments)
 
 
 def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
-    """Detach and delete a managed policy with its stack; moto leaves it behind."""
+    """Detach and delete a managed policy with its stack; moto does not delete it."""
     for role in policy.backend.roles.values():
         if policy.arn in role.managed_policies:
             policy.backend.detach_role_policy(policy.arn, role.name)
@@ -127,12 +127,12 @@ def delete_policy(policy: Any, _account_id: str, _region: str) -> None:
 
 
 def put_policy(role: Any, name: str, document: str | dict[str, Any]) -> None:
-    """Keep an inline policy as text, as IAM does; moto's CloudFormation gives an object."""
+    """Store an inline policy as text, as IAM does; moto's CloudFormation stores an object."""
     role.policies[name] = document if isinstance(document, str) else json.dumps(document)
 
 
 def _after_loading(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Load AWS's 1,582 policies when a call first needs them: moto does at the start or never."""
+    """Load AWS's 1,582 policies at the first call that needs them; moto does it at the start."""
 
     @wraps(method)
     def wrapped(backend: Any, *arguments: Any, **named: Any) -> Any:
@@ -145,7 +145,7 @@ def _after_loading(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def load_aws_policies(backend: Any) -> None:
-    """Add the AWS-managed policies to those of an account, unless they are there."""
+    """Add the AWS managed policies to an account, unless it has them."""
     if not backend.aws_managed_policies:
         backend.aws_managed_policies = [
             AWSManagedPolicy.from_data(name, backend.account_id, backend.region_name, data)

@@ -1,4 +1,4 @@
-"""The options of the commands that start a local AWS: the configuration, and what replaces it."""
+"""The options of the commands that start a local AWS: --config, and flags that override it."""
 
 import argparse
 from dataclasses import replace
@@ -11,7 +11,7 @@ from local_aws.faults.injection import FAULTS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the options to a parser."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def config_of(arguments: argparse.Namespace) -> Config:
-    """Return the configuration file's values, replaced by the flags that were given."""
+    """Return the configuration of the file, with the values of the given flags."""
     path = arguments.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     config = load_config(path) if path else Config()
     given = {name: getattr(arguments, name) for name in ("region", "port", "account")}

@@ -1,4 +1,4 @@
-"""AWS's partitions, from botocore's own data, and the host names in them."""
+"""The partitions of AWS and their host names, from botocore's data."""
 
 import re
 from functools import cache
@@ -11,7 +11,7 @@ _BUCKET = re.compile(r"(?P<bucket>.+)\.s3(-(?!control)[a-z0-9-]+)?(\.[a-z0-9-]+)
 
 @cache
 def regions() -> dict[str, str]:
-    """Return the partition of each region of AWS."""
+    """Return the partition of each region."""
     return {
         region: partition["id"]
         for partition in LOADER.load_data("partitions")["partitions"]
@@ -22,7 +22,7 @@ def regions() -> dict[str, str]:
 
 @cache
 def sagemaker_regions() -> list[str]:
-    """Return the regions of all partitions in which botocore knows SageMaker, sorted."""
+    """Return the regions with SageMaker in all partitions, sorted."""
     return sorted(
         region
         for partition in LOADER.load_data("endpoints")["partitions"]
@@ -32,24 +32,24 @@ def sagemaker_regions() -> list[str]:
 
 
 def partition_of(region: str) -> str:
-    """Return the partition of a region; that of a region unknown to botocore is `aws`."""
+    """Return the partition of a region, or `aws` for a region that botocore does not know."""
     return regions().get(region, "aws")
 
 
 def domain_of(region: str) -> str:
-    """Return the domain of the endpoints of a region, such as amazonaws.com."""
+    """Return the domain of a region's endpoints, such as amazonaws.com."""
     name, every = partition_of(region), LOADER.load_data("partitions")["partitions"]
     return next(str(each["outputs"]["dnsSuffix"]) for each in every if each["id"] == name)
 
 
 def registry_host(account: str, region: str) -> str:
-    """Return the host name of an account's registry in ECR."""
+    """Return the host name of an account's ECR registry."""
     return f"{account}.dkr.ecr.{region}.{domain_of(region)}"
 
 
 @cache
 def domains() -> tuple[str, ...]:
-    """Return the domains of the endpoints of all partitions, each with a dot before it."""
+    """Return the endpoint domains of all partitions, each with a leading dot."""
     found = set()
     for partition in LOADER.load_data("partitions")["partitions"]:
         found |= {partition["outputs"]["dnsSuffix"], partition["outputs"]["dualStackDnsSuffix"]}
@@ -60,13 +60,13 @@ def domains() -> tuple[str, ...]:
 
 
 def service_part(host: str) -> str | None:
-    """Return what a host name of AWS has before the domain; None for the host of another."""
+    """Return the part of an AWS host name before the domain; None for other host names."""
     if not re.fullmatch(r"[a-z0-9._-]+", host):
         return None
     return next((host.removesuffix(each) for each in domains() if host.endswith(each)), None)
 
 
 def bucket_in(host: str) -> str | None:
-    """Return the bucket that a host name of S3 begins with, if it does."""
+    """Return the bucket at the beginning of an S3 host name, if there is one."""
     found = _BUCKET.fullmatch(service_part(host) or "")
     return found["bucket"] if found else None

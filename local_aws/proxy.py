@@ -1,8 +1,9 @@
-"""Local AWS as the proxy of its clients: AWS's real host names are answered here.
+"""Local AWS as an HTTP proxy, which answers for the host names of AWS.
 
-The SDK writes some endpoints down (`https://sts.<region>.amazonaws.com`), which AWS_ENDPOINT_URL
-does not move. A client that has local AWS as its proxy sends them here: with CONNECT, which is
-answered over TLS with a certificate for the host, or as a whole URL. Nothing is passed on.
+The SDK contains some fixed endpoints (`https://sts.<region>.amazonaws.com`), which AWS_ENDPOINT_URL
+does not change. A client with this proxy sends such requests to local AWS: with CONNECT, which
+local AWS answers over TLS with a certificate for the host, or with a full URL. No request is
+forwarded.
 """
 
 import logging
@@ -20,14 +21,14 @@ PROXIED = "local_aws.proxied"  # in the environ of a request that came through t
 
 
 class ProxyRequestHandler(MotoRequestHandler):
-    """Handles requests to the endpoint, and those through the proxy."""
+    """Handles requests to the endpoint and through the proxy."""
 
     authority: ClassVar[CertificateAuthority]  # set when the server starts
 
     _tunnel: str | None = None  # host of CONNECT
 
     def do_CONNECT(self) -> None:
-        """Continue over TLS in the name of the host that is asked for, if it is AWS's."""
+        """Continue over TLS as the requested host, if it is a host of AWS."""
         host = self.path.rpartition(":")[0].lower()
         if self._tunnel or service_part(host) is None:
             self.close_connection = True
@@ -53,7 +54,7 @@ class ProxyRequestHandler(MotoRequestHandler):
         self.close_connection = False  # the request itself comes now
 
     def make_environ(self) -> dict[str, Any]:
-        """Mark what came through the proxy, and take a whole URL apart."""
+        """Mark requests through the proxy, and split a full URL."""
         target = self.requestline.split()[1]  # http.server drops slashes at the head of a path
         scheme, _, rest = target.partition("://")
         whole = scheme.lower() == "http"  # as a proxy is asked for plain HTTP
@@ -71,21 +72,21 @@ class ProxyRequestHandler(MotoRequestHandler):
         return environ
 
     def finish(self) -> None:
-        """Close the TLS connection too."""
+        """Also close the TLS connection."""
         super().finish()
         if self._tunnel:
             self.connection.close()
 
 
 def refusal(host: str) -> str:
-    """Return the message for a host that is not AWS's, and log it."""
+    """Log a request for a host outside AWS, and return the message for the client."""
     message = f"{ascii(host)[1:-1]} is not a host of AWS: local AWS passes nothing on"
     log.warning("refused: %s", message)
     return message
 
 
 def to_endpoint(environ: dict[str, Any], endpoint: str) -> None:
-    """Make a request for a host of AWS one for the endpoint, with a bucket's name in the path."""
+    """Convert a request for an AWS host to one for the endpoint, with the bucket in the path."""
     bucket = bucket_in(host_of(environ))
     environ["HTTP_HOST"] = endpoint
     if bucket:

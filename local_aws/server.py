@@ -1,4 +1,4 @@
-"""Starts and stops local AWS in this process."""
+"""The server of local AWS in this process."""
 
 import difflib
 import logging
@@ -53,7 +53,7 @@ SDK_CONFIG = Path(__file__).parent / "sagemaker" / "sdk_config.yaml"  # no usage
 
 @dataclass(frozen=True)
 class LocalAws:
-    """A running local AWS, with the stack of its configuration deployed."""
+    """A running local AWS, with the deployed stack of its configuration."""
 
     environment: dict[str, str]  # what points any AWS client of a process at it, and nowhere else
     clients: Clients
@@ -64,14 +64,13 @@ class LocalAws:
 
 @contextmanager
 def start(config: Config) -> Iterator[LocalAws]:
-    """Run a local AWS, and point this process at it with nobody's credentials.
+    """Run a local AWS, and set the AWS variables of this process to it.
 
-    moto's state belongs to the process: one at a time, and each one begins empty. With
-    `enforce_iam` the environment is that of a user who has the stack's user policy and nothing
-    else.
+    moto's state belongs to the process, so only one local AWS runs at a time, and each one begins
+    empty. With `enforce_iam`, the environment is that of a user with only the stack's user policy.
 
     Raises:
-        UserError: The port is taken, what containers need is missing, or the stack is refused.
+        UserError: The port is in use, a requirement of containers is missing, or the stack failed.
     """
     _check_region(config.region)
     check_free(LOOPBACK, config.port)
@@ -123,7 +122,7 @@ def start(config: Config) -> Iterator[LocalAws]:
 
 
 def _route(enforce_iam: bool) -> Authorization:
-    """Let moto's server answer from here, with nothing left of an earlier local AWS."""
+    """Register the APIs with moto's server, and reset moto's state."""
     moto.sagemaker.urls.url_paths["{0}/$"] = LocalSageMaker.dispatch
     runtime = moto.sagemakerruntime.urls.url_paths
     runtime.update(dict.fromkeys(runtime, LocalSageMakerRuntime.dispatch))
@@ -144,7 +143,7 @@ def _route(enforce_iam: bool) -> Authorization:
 
 
 def _guard(secret_of: SecretOf) -> Guard:
-    """Return what answers the requests: moto, behind the checks of who asks."""
+    """Return the application: moto's, behind the checks of the guard."""
     guard = Guard(_dispatcher(), secret_of)
     guard.open_routes[LocalEcr.layer_path] = serve_layer
     guard.signed_routes[interrupt.PATH] = answer_interrupt
@@ -152,10 +151,10 @@ def _guard(secret_of: SecretOf) -> Guard:
 
 
 def _dispatcher() -> Any:
-    """Return moto's application, which finds the backend of a host only once.
+    """Return moto's application with a cache for the backend of each host.
 
-    For each request moto lists its own folders and tries hundreds of patterns, one request at a
-    time: half of what the server does.
+    For each request, moto lists its folders and tries hundreds of patterns, one request at a time;
+    that is half of the server's work.
     """
     dispatcher: Any = DomainDispatcherApplication(create_backend_app)
     dispatcher.get_backend_for_host = lru_cache(dispatcher.get_backend_for_host)

@@ -1,7 +1,7 @@
-"""botocore's own models of the APIs, used to find what AWS would refuse.
+"""botocore's models of the APIs, used to find requests that AWS would refuse.
 
-botocore checks required members, types and some minima before it sends a request; it does not
-check patterns, enumerations and maxima, which are part of the same model.
+Before a request, botocore checks required members, types and some minima. It does not check
+patterns, enumerations and maxima, which are in the same model.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ UNKNOWN: Any = object()
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """Return the model of a service, by boto3's name for it."""
+    """Return the model of a service by its name in boto3."""
     return ServiceModel(LOADER.load_service_model(service, "service-2"), service)
 
 
@@ -39,7 +39,7 @@ def endpoint_instance_types() -> list[str]:
 
 
 def violations(operation: str, request: dict[str, Any], service: str = "sagemaker") -> list[str]:
-    """Return what the model of `operation` forbids in `request`, one line each.
+    """Return a line for each violation of the model of `operation` by `request`.
 
     Raises:
         OperationNotFoundError: The service has no such operation.
@@ -50,7 +50,7 @@ def violations(operation: str, request: dict[str, Any], service: str = "sagemake
 
 @cache
 def compiled(pattern: str) -> Any:
-    """Return the expression of a pattern; Java's pairs of surrogates become their code points."""
+    """Compile a pattern, with Java's surrogate pairs replaced by code points."""
     return regex.compile(pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"))
 
 

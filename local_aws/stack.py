@@ -1,4 +1,4 @@
-"""The CloudFormation stack of the configuration, deployed when local AWS starts."""
+"""The CloudFormation stack of the configuration, which local AWS deploys at its start."""
 
 import logging
 import warnings
@@ -18,7 +18,7 @@ LEFT_OUT = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::Scheduler::S
 def deploy(clients: Clients, stack: Stack) -> dict[str, str]:
     """Create the stack, and return its outputs.
 
-    Raises UserError when the template cannot be read, or is refused.
+    Raises UserError if the template cannot be read or is refused.
     """
     cloudformation = clients.client("cloudformation")
     try:
@@ -48,9 +48,9 @@ def deploy(clients: Clients, stack: Stack) -> dict[str, str]:
 
 
 def user_policy(stack: Stack | None, outputs: dict[str, str]) -> str:
-    """Return the ARN of the policy of the user, which an output of the stack names.
+    """Return the ARN of the user's policy from an output of the stack.
 
-    Raises UserError when none does.
+    Raises UserError if there is no such output.
     """
     name = stack.user_policy_output if stack else ""
     if name not in outputs:
@@ -62,7 +62,7 @@ def user_policy(stack: Stack | None, outputs: dict[str, str]) -> str:
 
 
 def expect_left_out() -> None:
-    """Silence moto's warning of what it leaves out of a template, for LEFT_OUT alone."""
+    """Silence moto's warning about resource types that it ignores, for LEFT_OUT only."""
     logging.getLogger("moto").addFilter(_is_news)
     for kind in LEFT_OUT:
         warnings.filterwarnings("ignore", message=f"Tried to parse {kind}")

@@ -1,4 +1,4 @@
-"""Runs a pipeline from its definition alone: what the definition names is made first."""
+"""The start of a pipeline from its definition alone, with the roles and buckets that it names."""
 
 import json
 import re
@@ -31,13 +31,13 @@ TRUST = {
 def start_definition(
     clients: Clients, path: Path, definition: dict[str, Any], parameters: list[dict[str, str]]
 ) -> str:
-    """Create the pipeline and start it, and return the ARN of the execution.
+    """Create and start the pipeline, and return the ARN of the execution.
 
-    Roles and buckets that it names are made where they are not there. A role of another account
-    stands for one of the same name here.
+    Missing roles and buckets that the definition names are created. A role of another account is
+    replaced by a role with the same name.
 
     Raises:
-        UserError: It is refused.
+        UserError: The definition or the start is refused.
     """
     account = clients.client("sts").get_caller_identity()["Account"]
     own = ROLE.sub(rf"\g<1>{account}\g<2>", json.dumps([definition, parameters]))
@@ -68,10 +68,10 @@ def start_definition(
 
 
 def read_parameters(definition: dict[str, Any], given: list[str]) -> list[dict[str, str]]:
-    """Return the PipelineParameters of `NAME=VALUE` arguments.
+    """Return the PipelineParameters for `NAME=VALUE` arguments.
 
     Raises:
-        UserError: One has no value, or does not fit the definition.
+        UserError: An argument has no value, or does not fit the definition.
     """
     found = []
     for text in given:
@@ -88,7 +88,7 @@ def read_parameters(definition: dict[str, Any], given: list[str]) -> list[dict[s
 
 
 def _ensure_role(iam: Any, place: str) -> str:
-    """Return the ARN of a role, by its path and name."""
+    """Return the ARN of the role with a path and name; create it if it does not exist."""
     path, _, name = f"/{place}".rpartition("/")
     try:
         role = iam.get_role(RoleName=name)["Role"]

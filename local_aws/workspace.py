@@ -1,7 +1,7 @@
-"""The temporary folders, child processes and containers of a local AWS, and who removes them.
+"""The temporary folders, child processes and containers of a local AWS, and their removal.
 
-A local AWS removes its own when it ends. What a killed one left is removed by the next start: its
-lock file, which nobody holds any more, names its process, and the files beside it what it had.
+A local AWS removes them when it ends. The next start removes those of a killed local AWS: nobody
+holds its lock file any more, and the files beside it name its processes and containers.
 """
 
 import contextlib
@@ -34,25 +34,25 @@ RemoveContainers = Callable[[str], None]  # takes the name of a workspace; raise
 
 
 class Workspace:
-    """The folder of one local AWS, in the machine's folder for temporary files."""
+    """The folder of one local AWS, in the system's folder for temporary files."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     @property
     def name(self) -> str:
-        """The value of CONTAINER_LABEL for what belongs to this local AWS."""
+        """The value of CONTAINER_LABEL for the containers and networks of this local AWS."""
         return self._root.name
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """Yield a new folder, which is removed afterwards."""
+        """Yield a new folder, and remove it at the end of the context."""
         with tempfile.TemporaryDirectory(dir=self._root) as folder:
             yield Path(folder)
 
     @contextmanager
     def child(self, process: subprocess.Popen[Any]) -> Iterator[None]:
-        """Keep on record that `process`, which leads a session of its own, belongs here."""
+        """Record that `process`, the leader of a session, belongs to this local AWS."""
         note = self._root / PROCESSES / str(process.pid)
         note.write_text(_start_of(process.pid))
         try:
@@ -61,13 +61,13 @@ class Workspace:
             note.unlink(missing_ok=True)
 
     def expect_containers(self) -> None:
-        """Keep on record that there may be containers."""
+        """Record that this local AWS may have containers."""
         (self._root / CONTAINERS).touch()
 
 
 @contextmanager
 def open_workspace(remove_containers: RemoveContainers) -> Iterator[Workspace]:
-    """Remove what killed ones left, and yield a workspace of this process."""
+    """Remove the leftovers of killed local AWSes, and yield a workspace for this process."""
     folder = Path(tempfile.gettempdir())
     remove_leftovers(folder, remove_containers)
     # Locked before it has its name: until then no other process looks at it.
@@ -85,7 +85,7 @@ def open_workspace(remove_containers: RemoveContainers) -> Iterator[Workspace]:
 
 
 def remove_leftovers(folder: Path, remove_containers: RemoveContainers) -> None:
-    """Remove the workspaces in `folder` whose process was killed, with all that belongs to them."""
+    """Remove the workspaces of killed processes in `folder`, with all that belongs to them."""
     for path in folder.glob(f"{PREFIX}*/{LOCK}"):
         root = path.parent
         with contextlib.suppress(OSError), path.open() as lock:  # of another user, or just removed
@@ -101,7 +101,7 @@ def remove_leftovers(folder: Path, remove_containers: RemoveContainers) -> None:
 
 
 def _try_lock(lock: IO[str]) -> bool:
-    """Lock a file until it is closed, and return whether nobody else holds it."""
+    """Try to lock a file until it is closed, and return whether this succeeded."""
     if fcntl is None:
         return False
     try:
@@ -112,7 +112,7 @@ def _try_lock(lock: IO[str]) -> bool:
 
 
 def _start_of(pid: int) -> str:
-    """Return when a process was started, to tell it from a later one of the same id."""
+    """Return the start time of a process, which distinguishes it from a later one with its id."""
     stat = Path(f"/proc/{pid}/stat")
     if stat.exists():
         return stat.read_text().rpartition(")")[2].split()[19]  # field 22 of proc(5)

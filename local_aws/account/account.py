@@ -1,4 +1,4 @@
-"""The account behind local AWS: its quotas and prices, from accounts.yaml."""
+"""The account of local AWS: its quotas and prices, from accounts.yaml."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Usage:
-    """Instances that a job or an endpoint has."""
+    """The instances of a job or an endpoint."""
 
     purpose: str  # one of PURPOSES
     instance_type: str
@@ -30,20 +30,20 @@ class Usage:
 
     @property
     def quotas(self) -> set[str]:
-        """The names of the quotas that these instances come under."""
+        """The names of the quotas that apply to these instances."""
         total = {TOTALS[self.purpose]} if self.purpose in TOTALS else set()
         return {_quota_name(self.instance_type, self.purpose)} | total
 
 
 class Account:
-    """One of KINDS, with the quotas of the configuration in place of its own."""
+    """An account of one of KINDS; the configuration can replace its quotas."""
 
     def __init__(self, kind: str, quotas: Mapping[str, int] | None = None) -> None:
         self._given = dict(quotas or {})
         self._applied = TABLES["defaults"] | TABLES["accounts"][kind] | self._given
 
     def quotas(self) -> list[Document]:
-        """Return what ListServiceQuotas says of SageMaker, in the order of the codes."""
+        """Return the answer of ListServiceQuotas for SageMaker, sorted by code."""
         return [self._quota(name, code, self._applied) for name, code in _codes()]
 
     def default_quotas(self) -> list[Document]:
@@ -51,11 +51,11 @@ class Account:
         return [self._quota(name, code, TABLES["defaults"]) for name, code in _codes()]
 
     def exceeded(self, wanted: Usage, present: list[Usage]) -> str | None:
-        """Return what AWS answers when a quota leaves no room for more instances, else None.
+        """Return AWS's message if the instances would exceed a quota, else None.
 
         Args:
-            wanted: The instances that are asked for.
-            present: All that the account has already.
+            wanted: The requested instances.
+            present: The instances that the account already has.
         """
         known = {name for name, _ in _codes()} | self._given.keys()
         for quota in sorted(wanted.quotas & known):
@@ -71,7 +71,7 @@ class Account:
         return None
 
     def billable(self, seconds: int, spot: bool) -> int:
-        """Return how many of so many seconds of training are billed at the price on demand."""
+        """Return the billable seconds of a training, which are fewer on spot instances."""
         return max(1, round(seconds * TABLES["spot_share"])) if spot else seconds
 
     def _quota(self, name: str, code: str, values: dict[str, float]) -> Document:
@@ -88,13 +88,13 @@ class Account:
 
 
 def is_checked(quota: str) -> bool:
-    """Return whether jobs or endpoints are held to a quota of this name."""
+    """Return whether local AWS enforces the quota with this name."""
     endings = tuple(_quota_name("", purpose) for purpose in PURPOSES)
     return quota in TOTALS.values() or (quota.startswith("ml.") and quota.endswith(endings))
 
 
 def products(attributes: dict[str, str]) -> list[Document]:
-    """Return those of AmazonSageMaker in the price list that have all these attributes."""
+    """Return the AmazonSageMaker products of the price list that have all these attributes."""
     found = []
     for each in _products():
         product = each["product"]

@@ -1,4 +1,4 @@
-"""The APIs of the account: Service Quotas, Price List, and EC2's instance types."""
+"""The APIs about the account: Service Quotas, Price List, and EC2's instance types."""
 
 import json
 import re
@@ -25,7 +25,7 @@ FILTER_VALUES = 200  # most in a request, "List and filter using the CLI and API
 
 
 def route() -> None:
-    """Make moto's server answer from here; doing so again changes nothing."""
+    """Register these APIs with moto's server. A second call changes nothing."""
     moto.servicequotas.urls.url_paths["{0}/$"] = LocalServiceQuotas.dispatch
     moto.ec2.urls.url_paths["{0}/"] = LocalEc2.dispatch
     if _PRICING not in backend_url_patterns:
@@ -42,7 +42,7 @@ class LocalServiceQuotas(ServiceQuotasResponse):
     account: ClassVar[Account]
 
     def list_service_quotas(self) -> str:
-        """Answer with a page of the quotas that hold for the account."""
+        """Answer with a page of the account's quotas."""
         return self._quotas(self.account.quotas())
 
     def list_aws_default_service_quotas(self) -> str:
@@ -71,7 +71,7 @@ class LocalServiceQuotas(ServiceQuotasResponse):
 
 
 class LocalEc2(EC2Response):
-    """moto's EC2, whose table of instance types knows neither regions nor pages."""
+    """moto's EC2 with instance types by region and in pages, which moto's own table lacks."""
 
     def describe_instance_types(self) -> ActionResult:
         """Answer with a page of the types that the region offers."""
@@ -92,7 +92,7 @@ class LocalEc2(EC2Response):
 
 
 def _page(key: str, items: list[Any], request: dict[str, Any], longest: int) -> dict[str, Any]:
-    """Return a page, of fewer items than MaxResults where AWS gives fewer ("ListServiceQuotas")."""
+    """Return a page; like AWS, it may be shorter than MaxResults ("ListServiceQuotas")."""
     token = request.get("NextToken") or "0"
     if not token.isdecimal():
         raise JsonRESTError("InvalidPaginationTokenException", f"Invalid NextToken: {token!r}")

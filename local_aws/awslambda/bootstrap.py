@@ -1,7 +1,7 @@
 """The program that calls the handler of a Lambda function, as AWS's runtime for Python does.
 
-It is run with the folder of the code, the handler, and the file that takes the answer; the event
-comes on stdin. It uses the standard library only.
+Its arguments are the folder of the code, the handler and the file for the answer; the event comes
+on stdin. It uses only the standard library.
 """
 
 import importlib

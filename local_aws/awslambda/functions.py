@@ -1,6 +1,6 @@
-"""Lambda functions with a Python handler, run as child processes: moto's need Docker.
+"""Lambda functions with a Python handler, as child processes (moto needs Docker for them).
 
-Memory, and the version of Python, are those of this machine.
+They use the memory and the Python version of this machine.
 """
 
 import io
@@ -28,7 +28,7 @@ Outcome = tuple[str, bool, str]  # the answer as JSON, whether it is an error, t
 
 
 class Functions:
-    """Runs the functions of this local AWS, and ends those that run when it ends."""
+    """Runs the functions of this local AWS, and ends running ones with it."""
 
     def __init__(self, clients: Clients, workspace: Workspace) -> None:
         self._clients = clients
@@ -38,7 +38,7 @@ class Functions:
         self._lock = threading.Lock()
 
     def routed(self) -> Any:
-        """Make moto's functions run here while the context lasts."""
+        """Run moto's functions with this class during the context."""
         return mock.patch.object(
             LambdaFunction,
             "_invoke_lambda",
@@ -46,7 +46,7 @@ class Functions:
         )
 
     def invoke(self, function: Any, event: Any) -> Outcome:
-        """Call the handler; the log goes to CloudWatch Logs, too."""
+        """Call the handler, and write its log to CloudWatch Logs."""
         if not str(function.run_time).startswith("python"):
             runtime = function.run_time or "an image"
             return _error("Runtime.Unsupported", f"local AWS runs Python handlers, not {runtime}")
@@ -78,7 +78,7 @@ class Functions:
         return (*outcome[:2], output)
 
     def end(self) -> None:
-        """End what runs; nothing begins any more."""
+        """End the running functions, and start no new ones."""
         with self._lock:
             self._ended = True
             for process in self._running:
@@ -114,7 +114,7 @@ class Functions:
 
 
 def _unpacked(function: Any, folder: Path) -> Iterable[str]:
-    """Unpack the code, and yield the folders of the layers' packages."""
+    """Unpack the code and the layers, and yield the folders with the layers' packages."""
     with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
         archive.extractall(folder / "task")
     backend = lambda_backends[function.account_id][function.region]
@@ -128,7 +128,7 @@ def _unpacked(function: Any, folder: Path) -> Iterable[str]:
 
 
 def _runtime_environment(function: Any) -> dict[str, str]:
-    """Return those variables of the Lambda runtime that programs read."""
+    """Return the environment variables of the Lambda runtime that programs read."""
     return {
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
         "AWS_LAMBDA_FUNCTION_NAME": function.function_name,

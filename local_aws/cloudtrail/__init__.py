@@ -1,1 +1,1 @@
-"""CloudTrail: the record of what was asked for, and whether it was allowed."""
+"""CloudTrail: the record of requested permissions, and of the decisions about them."""

@@ -1,7 +1,7 @@
-"""The CloudTrail API of local AWS: LookupEvents, over the permissions that were asked for.
+"""The CloudTrail API of local AWS: LookupEvents returns the permissions that were requested.
 
-One event for each permission, not for each request, and also of reading and writing objects and
-image layers, which AWS's LookupEvents leaves out.
+There is one event for each permission, not for each request. Unlike on AWS, there are also events
+for reading and writing objects and image layers.
 """
 
 import json
@@ -24,7 +24,7 @@ class LocalCloudTrail(CloudTrailResponse):
     def lookup_events(self) -> ActionResult:
         """Answer with the newest events first.
 
-        A token counts the events before it: new ones do not shift it.
+        A token is the number of older events, so new events do not shift it.
         """
         calls = list(self.authorization.calls)
         token = self._get_param("NextToken") or str(len(calls))

@@ -1,4 +1,4 @@
-"""The CodeBuild API of local AWS: moto's projects, and builds that really run."""
+"""The CodeBuild API of local AWS: moto's projects, with builds that run their buildspec."""
 
 import uuid
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ SUPPORTED = {"projectName", "sourceLocationOverride", "environmentVariablesOverr
 
 
 class Builds:
-    """The builds since this local AWS was started."""
+    """The builds since the start of this local AWS."""
 
     def __init__(
         self, clients: Clients, workspace: Workspace, allowed: bool, faults: Faults
@@ -47,7 +47,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
     invalid = "InvalidInputException"
 
     def start_build(self) -> ActionResult:
-        """Start a build where builds are allowed; members that would be ignored are refused."""
+        """Start a build if builds are allowed; refuse members that local AWS does not support."""
         if NO_BUILDS in self.builds.faults:
             raise JsonRESTError("AccountLimitExceededException", BUILDS_EXCEEDED)
         if not self.builds.allowed:
@@ -77,20 +77,20 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
         return ActionResult({"build": build.describe()})
 
     def batch_get_builds(self) -> ActionResult:
-        """Answer with the builds that exist, and the ids of those that do not."""
+        """Answer with the builds that exist, and with the ids that do not exist."""
         ids = self._get_param("ids")
         known = [self.builds.by_id[each].describe() for each in ids if each in self.builds.by_id]
         missing = [each for each in ids if each not in self.builds.by_id]
         return ActionResult({"builds": known, "buildsNotFound": missing})
 
     def list_builds_for_project(self) -> ActionResult:
-        """Return the newest first, all on one page."""
+        """Answer with all builds on one page, newest first."""
         prefix = f"{self._get_param('projectName')}:"
         found = [each for each in self.builds.by_id if each.startswith(prefix)]
         return ActionResult({"ids": found[::-1]})
 
     def stop_build(self) -> ActionResult:
-        """Stop a build; it ends as STOPPED."""
+        """Stop a build; its status becomes STOPPED."""
         build = self.builds.by_id.get(self._get_param("id"))
         if build is None:
             raise ResourceNotFoundException(f"Build {self._get_param('id')} does not exist")
@@ -99,7 +99,7 @@ class LocalCodeBuild(CheckedRequests, CodeBuildResponse):
 
 
 class Project(CloudFormationModel):
-    """AWS::CodeBuild::Project, which moto's CloudFormation does not know."""
+    """AWS::CodeBuild::Project, which moto's CloudFormation lacks."""
 
     def __init__(self, name: str, place: str) -> None:
         self.physical_resource_id = name
@@ -107,12 +107,12 @@ class Project(CloudFormationModel):
 
     @staticmethod
     def cloudformation_name_type() -> str:
-        """Return the property that holds the resource's name."""
+        """Return the name of the property with the resource's name."""
         return "Name"
 
     @staticmethod
     def cloudformation_type() -> str:
-        """Return the type that stands in a template."""
+        """Return the type in templates."""
         return "AWS::CodeBuild::Project"
 
     @classmethod
@@ -161,12 +161,12 @@ class Project(CloudFormationModel):
         return attr == "Arn"
 
     def get_cfn_attribute(self, attribute_name: str) -> str:  # noqa: ARG002 - moto's signature
-        """Return what Fn::GetAtt stands for: the ARN."""
+        """Return the value for Fn::GetAtt, which is the ARN."""
         return f"{self._place}:project/{self.physical_resource_id}"
 
 
 def _lower(value: Any) -> Any:
-    """Turn CloudFormation's names into the API's: `GroupName` is `groupName` there."""
+    """Convert CloudFormation's names to those of the API: `GroupName` to `groupName`."""
     if isinstance(value, dict):
         return {_lower_name(name): _lower(item) for name, item in value.items()}
     return [_lower(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""One build: the buildspec carried out as it stands, with the commands of this machine.
+"""One build: the commands of the buildspec, executed on this machine.
 
 Sources: "Build specification reference for CodeBuild", "Build phase transitions" and
 "Environment variables in build environments" in the CodeBuild user guide.
@@ -30,7 +30,7 @@ OF_THE_ENGINE = ("DOCKER_HOST", "DOCKER_BUILDKIT")  # where this machine's is, a
 
 
 class Build(BackgroundTask):
-    """Every method may be called from any thread."""
+    """A build. Its methods are thread-safe."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Build(BackgroundTask):
         self._begin("SUBMITTED")
 
     def stop(self) -> None:
-        """Kill the command that runs; no phase begins after it."""
+        """Kill the running command, and start no further phase."""
         self._stopped.set()
         self._kill()
 
@@ -150,7 +150,7 @@ class Build(BackgroundTask):
     ) -> bool:
         """Run the commands of a phase, then its `finally`, and return whether all succeeded.
 
-        What they set in the environment is there for later phases.
+        Later phases get the environment variables that these commands set.
         """
         self._begin(name.upper())
         failure = ""

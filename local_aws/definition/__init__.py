@@ -1,1 +1,1 @@
-"""Pipeline definitions: the JSON document, without any service."""
+"""Pipeline definitions: the JSON document alone, without calls of services."""

@@ -1,4 +1,4 @@
-"""The conditions of a ConditionStep, all types of `sagemaker.workflow.conditions`."""
+"""The conditions of a ConditionStep: all types of `sagemaker.workflow.conditions`."""
 
 import operator
 from collections.abc import Callable
@@ -15,9 +15,9 @@ CONDITION_TYPES = (*COMPARISONS, "In", "Not", "Or")
 
 
 def holds(condition: dict[str, Any]) -> bool:
-    """Return whether a condition with resolved values is true.
+    """Evaluate a condition with resolved values.
 
-    Raises ValueError when its values cannot be compared, or for an unknown type.
+    Raises ValueError for values that cannot be compared, or for an unknown type.
     """
     match condition:
         case {"Type": "Not", "Condition": inner}:

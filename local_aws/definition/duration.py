@@ -11,9 +11,9 @@ _UNITS += [timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)]
 
 
 def duration(text: str) -> timedelta:
-    """Parse an ISO 8601 duration, also one without its P or in lower case (`T12H`, `p30d`).
+    """Parse an ISO 8601 duration. Like the SDK, accept it without P or in lower case (`p30d`).
 
-    The SDK takes those forms, too. Raises ValueError for anything else.
+    Raises ValueError for other forms.
     """
     match = _DURATION.fullmatch(str(text).upper())
     if not match or not any(match.groups()):

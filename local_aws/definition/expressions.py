@@ -46,7 +46,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Raise ValueError when `text` is not a reference."""
+        """Parse a reference. Raises ValueError if `text` is not one."""
         kind, _, _ = text.partition(".")
         path = _elements(text, len(kind))
         if path is None:
@@ -60,15 +60,15 @@ def resolve(value: Any, lookup: Lookup, read_json: ReadJson = lambda _uri, _path
     """Replace every expression in a value.
 
     Args:
-        value: A part of a definition.
-        lookup: Returns what a reference stands for; for a property file that is its S3 URI.
-        read_json: Returns what is at a path of a JSON file.
+        value: Part of a definition.
+        lookup: Returns the value of a reference; for a property file, its S3 URI.
+        read_json: Returns the value at a path of a JSON file.
 
     Returns:
         A value of the same shape, without expressions.
 
     Raises:
-        ValueError: A function is malformed, or not known here.
+        ValueError: A function is malformed or unknown.
     """
     match value:
         case {"Get": str(text), **rest} if not rest:
@@ -96,7 +96,7 @@ def resolve(value: Any, lookup: Lookup, read_json: ReadJson = lambda _uri, _path
 def parse_json_path(text: str) -> tuple[str | int, ...]:
     """Return the elements of a path in a JSON file: `metrics.mse.value`, `$.classes[0]['a name']`.
 
-    Raises ValueError when `text` is no such path.
+    Raises ValueError if `text` is not such a path.
     """
     path = text.removeprefix("$")
     elements = _elements(path if path.startswith((".", "[")) else f".{path}", 0)
@@ -119,7 +119,7 @@ def _elements(text: str, position: int) -> tuple[str | int, ...] | None:
 
 
 def references(value: Any) -> Iterator[Reference]:
-    """Return every reference anywhere in a value."""
+    """Return all references in a value, at any depth."""
     match value:
         case {"Get": str(text), **rest} if not rest:
             yield Reference.parse(text)
@@ -132,9 +132,9 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def select(value: Any, path: tuple[str | int, ...]) -> Any:
-    """Return the element of a Describe response at `path`; those of a list by index or name.
+    """Return the element of a Describe response at `path`; an element of a list by index or name.
 
-    Raises ValueError when it is not there.
+    Raises ValueError if it does not exist.
     """
     for element in path:
         if isinstance(value, list) and isinstance(element, str):
@@ -151,7 +151,7 @@ def select(value: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as it stands in a text: booleans in lower case."""
+    """Convert a value to text, with booleans in lower case."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)

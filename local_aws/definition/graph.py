@@ -1,6 +1,6 @@
-"""The graph of a pipeline, from its JSON definition alone.
+"""The graph of a pipeline, from its JSON definition.
 
-The steps, what they take from each other and from the parameters, and where a condition leads.
+It shows the steps, their inputs from steps and parameters, and the branches of conditions.
 """
 
 import re
@@ -40,7 +40,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Graph:
-    """The nodes and edges of a definition, for any format that draws them."""
+    """The nodes and edges of a definition, independent of a drawing format."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
@@ -49,8 +49,8 @@ class Graph:
 def read_graph(definition: Mapping[str, Any]) -> Graph:
     """Return the graph of a definition.
 
-    Nodes are groups of parameters used by the same steps, then the steps in their order, then the
-    end, if a condition leads there.
+    The nodes are groups of parameters that the same steps use, then the steps in their order, then
+    the end if a condition has an empty branch.
     """
     steps = list(all_steps(definition["Steps"]))
     uses = {step["Name"]: own_references(step) for step in steps}
@@ -95,9 +95,9 @@ def read_graph(definition: Mapping[str, Any]) -> Graph:
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
-    """Return the graph as text that Mermaid draws (https://mermaid.js.org, "Flowcharts").
+    """Return the graph as a flowchart of Mermaid (https://mermaid.js.org, "Flowcharts").
 
-    Thin arrows are data, thick ones the results of a condition, dotted ones only an order.
+    Thin arrows are data, thick arrows are results of a condition, dotted arrows are only an order.
     """
     graph = read_graph(definition)
     lines = [UNWRAPPED, "flowchart TD"]
@@ -128,7 +128,7 @@ def _text(lines: Iterable[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return the text with what Mermaid would read as its own given by its number."""
+    """Replace the characters that have a meaning in Mermaid by their numeric codes."""
     return re.sub(r'["#<>&`;]', lambda match: f"#{ord(match[0])};", text)
 
 
@@ -147,7 +147,7 @@ def _side(value: Any) -> str:
 
 
 def _property(reference: Reference) -> str:
-    """Return the label of a property: its own name, and for a metric the metric's."""
+    """Return the label of a property: its name, or the name of the metric."""
     _, *names = reference.path
     if names[:1] == ["FinalMetricDataList"]:
         return str(names[1])

@@ -1,4 +1,4 @@
-"""The parameters of a pipeline: their declarations, and their values at a start."""
+"""The parameters of a pipeline: their declarations, and their values for an execution."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -24,9 +24,9 @@ LONGEST_DESCRIPTION = 4096  # of a parameter, in characters
 
 
 def parameter_value(parameter: dict[str, Any], text: str) -> Any:
-    """Convert text, as StartPipelineExecution carries it, to the type of `parameter`.
+    """Convert the text of StartPipelineExecution to the type of `parameter`.
 
-    Raises ValueError when it does not fit.
+    Raises ValueError if the text does not fit the type.
     """
     kind, name = parameter["Type"], parameter["Name"]
     try:
@@ -40,10 +40,10 @@ def parameter_value(parameter: dict[str, Any], text: str) -> Any:
 
 
 def parameter_values(definition: dict[str, Any], given: list[dict[str, str]]) -> dict[str, Any]:
-    """Return every declared parameter with its default, or with the value given at a start.
+    """Return all declared parameters with the given values, or else with their defaults.
 
     Raises:
-        ValueError: A value does not fit or is missing, or a parameter is not declared.
+        ValueError: A value is missing or has another type, or a parameter is not declared.
     """
     declared = {parameter["Name"]: parameter for parameter in definition.get("Parameters", [])}
     values = {
@@ -67,13 +67,13 @@ def parameter_values(definition: dict[str, Any], given: list[dict[str, str]]) ->
 
 
 def defaults_of(definition: Mapping[str, Any]) -> dict[Any, Any]:
-    """Return the default of each parameter; UNKNOWN where it has none."""
+    """Return the default of each parameter, or UNKNOWN for a parameter without one."""
     declared = definition.get("Parameters", [])
     return {each.get("Name"): each.get("DefaultValue", UNKNOWN) for each in declared}
 
 
 def resolve_defaults(value: Any, defaults: Mapping[Any, Any]) -> Any:
-    """Replace references to parameters by their defaults, and all others by UNKNOWN."""
+    """Replace references to parameters by their defaults, and other references by UNKNOWN."""
 
     def default(reference: Reference) -> Any:
         known = reference.kind == "Parameters"
@@ -83,7 +83,7 @@ def resolve_defaults(value: Any, defaults: Mapping[Any, Any]) -> Any:
 
 
 def parameter_problems(parameters: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield what AWS would refuse in the declarations, one line each."""
+    """Yield a line for each problem that AWS would refuse in the declarations."""
     names = [str(parameter.get("Name")) for parameter in parameters]
     for name in given_twice(names):
         yield f"parameter {name}: declared twice"

@@ -1,4 +1,4 @@
-"""Selective execution: some steps of a pipeline, with the results that an earlier execution left.
+"""Selective execution: some steps of a pipeline, with the results of an earlier execution.
 
 Source: "Selective execution of pipeline steps", SageMaker developer guide.
 """
@@ -9,7 +9,7 @@ from local_aws.definition.steps import BRANCHES, Step, all_steps, inner_names, r
 
 
 def selected_steps(steps: Sequence[Step], selected: set[str]) -> list[Step]:
-    """Return the selected steps alone; those inside an unselected condition stand for it."""
+    """Return the selected steps; selected steps in an unselected condition replace it."""
     found: list[Step] = []
     for step in steps:
         inner = {
@@ -31,12 +31,12 @@ def needed_results(steps: Sequence[Step], selected: set[str]) -> set[str]:
 
 
 def selection_problems(steps: Sequence[Step], selected: set[str], available: set[str]) -> list[str]:
-    """Return what AWS would refuse in a selection, one line each.
+    """Return a line for each problem that AWS would refuse in a selection.
 
     Args:
-        steps: Those of the definition.
-        selected: The names that were given.
-        available: The steps that succeeded in the execution that results are taken from.
+        steps: The steps of the definition.
+        selected: The names in the request.
+        available: The steps that succeeded in the earlier execution.
     """
     found = []
     before = {step["Name"]: _needs(step) for step in all_steps(steps)}

@@ -1,4 +1,4 @@
-"""The types of steps that are carried out, and what a step of each type may have.
+"""The supported types of steps, and the members that each type may have.
 
 Sources: "SageMaker Pipelines JSON schema" (aws-sagemaker-mlops.github.io), and "Default cache key
 attributes by pipeline step type" in the SageMaker developer guide.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StepType:
-    """What a step of one type may have."""
+    """The members that a step of one type may have."""
 
     operation: str = ""  # its Arguments are a request of this operation
     name_member: str = ""  # of the request; the execution makes the name

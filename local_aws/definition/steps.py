@@ -1,4 +1,4 @@
-"""The steps of a definition: how they nest, and what each of them waits for."""
+"""The steps of a definition: their nesting and their dependencies."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ BRANCHES = ("IfSteps", "ElseSteps")
 
 
 def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
-    """Yield the steps and, after each condition, those of its branches."""
+    """Yield the steps and, after each condition, the steps of its branches."""
     for step in steps:
         yield step
         if step.get("Type") == "Condition":
@@ -33,17 +33,17 @@ def own_arguments(step: Step) -> dict[str, Any]:
 
 
 def own_references(step: Step) -> list[Reference]:
-    """Return every reference of the step itself, not of the steps inside a condition."""
+    """Return the references of the step itself, without the steps inside a condition."""
     return list(references({**step, "Arguments": own_arguments(step)}))
 
 
 def referred_steps(step: Step) -> set[str]:
-    """Return the names of the steps whose results the step itself takes."""
+    """Return the names of the steps whose results the step itself uses."""
     return {str(each.path[0]) for each in own_references(step) if each.kind == "Steps"}
 
 
 def dependencies(step: Step) -> set[str]:
-    """Return the names of the steps that must end before this one or one of its branches."""
+    """Return the names of the steps that must end before this step, including its branches."""
     found: set[str] = set()
     for each in all_steps([step]):
         found |= referred_steps(each) | set(each.get("DependsOn", []))
@@ -51,7 +51,7 @@ def dependencies(step: Step) -> set[str]:
 
 
 def taken_branch(step: Step, properties: Mapping[str, Any]) -> list[Step]:
-    """Return the steps that a condition with these properties leads to; none for other steps."""
+    """Return the steps of the branch that a condition has chosen; none for other steps."""
     if step["Type"] != "Condition":
         return []
     branch: list[Step] = step["Arguments"].get(BRANCHES[0 if properties["Outcome"] else 1], [])

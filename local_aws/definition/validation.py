@@ -1,4 +1,4 @@
-"""What AWS, or local AWS, would refuse in a pipeline definition: found before it is sent."""
+"""Validation of a pipeline definition, without a request to AWS."""
 
 import graphlib
 import json
@@ -26,7 +26,7 @@ RETRY_MEMBERS = {"ExceptionType", "IntervalSeconds", "BackoffRate", "MaxAttempts
 
 
 def parse_definition(text: str) -> dict[str, Any]:
-    """Raise ValueError when `text` is not a JSON object, or has one of `problems`."""
+    """Parse a definition. Raises ValueError if it is not a JSON object, or has `problems`."""
     try:
         definition = json.loads(text)
         if not isinstance(definition, dict):
@@ -42,7 +42,7 @@ def parse_definition(text: str) -> dict[str, Any]:
 
 
 def problems(definition: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a definition, one line each; empty when it is valid."""
+    """Return a line for each problem of a definition; empty if it is valid."""
     found = list(parameter_problems(definition.get("Parameters", [])))
     steps = list(all_steps(definition.get("Steps", [])))
     if not steps:
@@ -158,7 +158,7 @@ def _condition_problems(condition: dict[str, Any]) -> Iterator[str]:
 
 
 def _branch_problems(steps: list[Step], before: set[str]) -> Iterator[str]:
-    """Yield who waits for a step that may not run at all: only its own branch can wait for it."""
+    """Yield steps that depend on a step in a branch from outside this branch."""
     reachable = before | {step["Name"] for step in steps}
     for step in steps:
         for name in sorted(dependencies(step) - reachable - inner_names(step)):
@@ -169,9 +169,10 @@ def _branch_problems(steps: list[Step], before: set[str]) -> Iterator[str]:
 
 
 def _cycle_problems(steps: list[Step]) -> Iterator[str]:
-    """Return the cycles of steps that wait for each other.
+    """Return the cycles of dependencies between steps.
 
-    A step of a branch waits for its condition; what depends on a condition, for its branches.
+    A step in a branch depends on its condition. A step that depends on a condition also depends on
+    the branches.
     """
     inside = {step["Name"]: inner_names(step) for step in steps}
     graph = {step["Name"]: referred_steps(step) for step in steps}

@@ -1,6 +1,6 @@
 """The ECR API of local AWS.
 
-Moto's, with logins to the registry that tell who logged in, and layers that can be downloaded.
+It extends moto's: a login to the registry identifies its caller, and layers can be downloaded.
 """
 
 import base64
@@ -22,7 +22,7 @@ LOGIN_HOURS = 12  # source: GetAuthorizationToken in the ECR API reference
 
 
 class LocalEcr(ECRResponse):
-    """Made anew for each request; the class variables are set once, when the server starts."""
+    """The API. moto creates an object for each request; the server sets the class variables."""
 
     authorization: ClassVar[Authorization | None]  # None: nothing is enforced
     logins: ClassVar[dict[str, Principal]]  # password -> whose it is; None when nothing is enforced
@@ -32,14 +32,14 @@ class LocalEcr(ECRResponse):
     registry: ClassVar[str | None]  # URL of the registry that holds the rest, if there is one
 
     def complete_layer_upload(self) -> ActionResult:
-        """Complete the upload as moto does, and keep the layer's content for downloads."""
+        """Complete the upload as moto does, and store the content of the layer for downloads."""
         repository = self.ecr_backend._get_repository(self._get_param("repositoryName"))
         content = bytes(repository.uploads[self._get_param("uploadId")].layer_parts)
         self.layers[f"sha256:{hashlib.sha256(content).hexdigest()}"] = content
         return super().complete_layer_upload()
 
     def get_download_url_for_layer(self) -> ActionResult:  # type: ignore[override]
-        """Return a URL that needs no login, as AWS's, which are signed and lead to S3."""
+        """Return a URL that needs no login (AWS returns a presigned URL of S3)."""
         name, digest = self._get_param("repositoryName"), self._get_param("layerDigest")
         if self.registry:
             url = f"{self.registry}/v2/{name}/blobs/{digest}"
@@ -51,7 +51,7 @@ class LocalEcr(ECRResponse):
         return ActionResult({"downloadUrl": url, "layerDigest": digest})
 
     def get_authorization_token(self) -> ActionResult:
-        """Answer with a password that stands for the caller."""
+        """Answer with a password that identifies the caller."""
         password = secrets.token_urlsafe()
         self.logins[password] = caller(self) if self.authorization else None
         login = {
@@ -63,6 +63,6 @@ class LocalEcr(ECRResponse):
 
 
 def serve_layer(digest: str, _body: bytes) -> tuple[int, str, bytes]:
-    """Answer a download URL: status, content type and the layer."""
+    """Answer a request for a download URL, with status, content type and the layer."""
     content = LocalEcr.layers.get(digest)
     return (404 if content is None else 200), "application/octet-stream", content or b""

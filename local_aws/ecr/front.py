@@ -1,7 +1,7 @@
-"""What ECR adds to a registry, as the WSGI application between Docker and that.
+"""The features of ECR that a registry lacks, as a WSGI application in front of it.
 
-The login of `get-login-password`, repositories that must exist, tags that cannot be overwritten,
-and DescribeImages that knows what was pushed.
+These are the login of `get-login-password`, repositories that must exist, immutable tags, and
+DescribeImages with the images that were pushed.
 """
 
 import io
@@ -42,7 +42,7 @@ ACTIONS = {
 
 
 class Front:
-    """The WSGI application between Docker and the registry."""
+    """The WSGI application in front of the registry."""
 
     def __init__(self, clients: Clients, storage: str) -> None:
         self._ecr = clients.client("ecr")
@@ -128,7 +128,7 @@ class Front:
     def _record(
         self, name: str, reference: str, manifest: bytes, request: Request, response: Response
     ) -> None:
-        """Tell ECR of the image that the registry now holds."""
+        """Register an image that was pushed with ECR."""
         tag = {} if reference.startswith("sha256:") else {"imageTag": reference}
         self._ecr.put_image(
             repositoryName=name,
@@ -140,18 +140,18 @@ class Front:
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    """Return an error as the OCI Distribution Specification ("Error Codes") writes it."""
+    """Return an error in the form of the OCI Distribution Specification ("Error Codes")."""
     body = json.dumps({"errors": [{"code": code, "message": message}]})
     return Response(body, status, mimetype="application/json")
 
 
 def _broken(message: str) -> Response:
-    """Return an error with a code that Docker takes as final: it tries others for a minute."""
+    """Return an error with a code that Docker does not retry (it retries others for a minute)."""
     return _error(400, "UNSUPPORTED", message)
 
 
 def _details(body: bytes) -> str:
-    """Return what the registry says of a fault of its own, which Docker would not show."""
+    """Return the registry's message about an internal error, which Docker would not print."""
     text = body.decode("utf-8", "replace").strip()
     try:
         detail = json.loads(text)["errors"][0]["detail"]

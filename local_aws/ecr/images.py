@@ -1,4 +1,4 @@
-"""Images of one layer, put into ECR by its API."""
+"""Images of one layer, pushed through the API of ECR."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def _upload(ecr: Any, name: str, blob: bytes) -> None:
 
 
 def media_type(ecr: Any, image_uri: str) -> str | None:
-    """Return the media type of an image's manifest; None when ECR does not have the image.
+    """Return the media type of an image's manifest, or None if ECR does not have the image.
 
     Args:
         ecr: The client of ECR.

@@ -1,6 +1,6 @@
-"""A real OCI registry on loopback, behind what ECR adds to one.
+"""An OCI registry on loopback, behind the application that adds the features of ECR.
 
-The registry is Debian's `docker-registry`; see `local_aws.ecr.front` for what is in front of it.
+The registry is Debian's `docker-registry`; the application is `local_aws.ecr.front`.
 """
 
 import base64
@@ -33,19 +33,19 @@ START_SECONDS = 20.0
 
 class _Handler(WSGIRequestHandler):
     def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the library
-        """Print nothing: a container engine tries TLS before each push and pull."""
+        """Print nothing, because a container engine tries TLS before each push and pull."""
 
 
 def make_front(application: Any) -> BaseWSGIServer:
-    """Return the server of `application`, on a free port of loopback."""
+    """Return a server for `application` on a free port of loopback."""
     return make_server(LOOPBACK, 0, application, threaded=True, request_handler=_Handler)
 
 
 @contextmanager
 def start(clients: Clients, workspace: Workspace) -> Iterator[str]:
-    """Start a registry, and yield its `127.0.0.1:<port>`, where the repositories are then.
+    """Start a registry, and yield its address `127.0.0.1:<port>`.
 
-    Raises UserError when that fails.
+    Raises UserError if the registry does not start.
     """
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
@@ -101,7 +101,7 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def login(clients: Clients) -> dict[str, str]:
-    """Return the user name and password of the registry, as `aws ecr get-login-password` does."""
+    """Return the user name and the password of the registry from GetAuthorizationToken."""
     answer = clients.client("ecr").get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(answer["authorizationToken"]).decode().partition(":")
     return {"username": user, "password": password}

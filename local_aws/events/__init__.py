@@ -1,1 +1,1 @@
-"""EventBridge: carries out the targets of rules."""
+"""EventBridge: events of SageMaker, and targets of rules."""

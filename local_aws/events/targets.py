@@ -1,7 +1,7 @@
-"""Events of SageMaker on the default bus of EventBridge, and targets that moto does not know.
+"""Events of SageMaker on the default bus of EventBridge, and targets that moto lacks.
 
-moto keeps the rules and delivers to queues and log groups. Added is a project of CodeBuild, whose
-build is started in the name of the target's role. Source: "Amazon SageMaker AI events" and "Amazon
+moto stores the rules and delivers to queues and log groups. Local AWS adds projects of CodeBuild:
+it starts the build with the role of the target. Sources: "Amazon SageMaker AI events" and "Amazon
 EventBridge targets" in the EventBridge user guide.
 """
 
@@ -21,7 +21,7 @@ MODEL_PACKAGE = "SageMaker Model Package State Change"
 
 
 def publish(clients: Clients, arn: str, detail_type: str, detail: dict[str, Any]) -> None:
-    """Send an event about the resource `arn`; what its targets do happens in threads."""
+    """Send an event about the resource `arn`. The targets run in threads."""
     region, account = arn.split(":")[3:5]
     backend = events_backends[account][region]
     now = datetime.now(UTC)

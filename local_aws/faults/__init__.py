@@ -1,1 +1,1 @@
-"""Failures of AWS that a user switches on to see what their pipeline does."""
+"""Failures of AWS that a user switches on to test a pipeline."""

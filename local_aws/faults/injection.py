@@ -1,6 +1,6 @@
-"""Fault injection: failures of AWS that no mistake of the user causes (`serve --fault NAME`).
+"""Fault injection: failures that AWS causes, not the user (`serve --fault NAME`).
 
-Everything else that fails on AWS fails here by itself, for the same reason.
+Failures that a user causes need no injection: they also occur on local AWS.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,9 +28,9 @@ CAPACITY_ERROR = (
 
 
 class Faults:
-    """The faults that are on.
+    """The active faults.
 
-    While there are some, the pauses of a retry policy are skipped: waiting changes nothing here.
+    With an active fault, the pauses of retry policies are skipped, because waiting changes nothing.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -44,7 +44,7 @@ class Faults:
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
-        """Switch this fault on while the context lasts."""
+        """Switch this fault on during the context."""
         self._on.add(name)
         try:
             yield

@@ -1,7 +1,8 @@
-"""Take back the spot instances of a training job, as AWS does when it needs them.
+"""Interrupt the spot instances of a training job, as AWS does when it needs them.
 
-SIGTERM, two minutes, SIGKILL; then the job waits for other instances, and its program is started
-again. The environment must point at a local AWS: `python -m local_aws serve` prints it.
+The program gets SIGTERM, and SIGKILL after two minutes. Then the job waits for other instances and
+starts its program again. The environment must name a local AWS (`python -m local_aws serve` prints
+the variables).
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""IAM: who signed a request, and whether policies allow it."""
+"""IAM: the authentication and the authorization of requests."""

@@ -1,4 +1,4 @@
-"""The IAM API of local AWS: moto's, with the policy simulator."""
+"""The IAM API of local AWS: moto's API with the policy simulator."""
 
 from local_aws.iam.authorization import Principal, decision
 
@@ -9,10 +9,10 @@ from moto.iam.responses import IamResponse
 
 
 class LocalIam(IamResponse):
-    """Made anew for each request."""
+    """The API. moto creates an object for each request."""
 
     def simulate_principal_policy(self) -> ActionResult:
-        """Evaluate identity-based policies alone, as AWS does."""
+        """Evaluate the identity-based policies only, as AWS does."""
         principal = self._principal(self._get_param("PolicySourceArn"))
         context = {
             each["ContextKeyName"]: each["ContextKeyValues"]

@@ -1,7 +1,7 @@
-"""IAM, enforced: each call is allowed by a policy of who makes it, or refused.
+"""Enforcement of IAM: a call is refused unless a policy of the caller allows it.
 
-moto knows users, roles, keys, signatures and policies; added here is what else a request needs to
-be allowed (iam:PassRole, sagemaker:AddTags, a key of KMS), and the record of it all.
+moto has users, roles, keys, signatures and policies. This module adds the further permissions that
+a request needs (iam:PassRole, sagemaker:AddTags, a key of KMS), and a record of all permissions.
 Source of actions: the Service Authorization Reference.
 """
 
@@ -49,7 +49,7 @@ Permission = tuple[str, str, Context]  # action, resource, condition keys
 
 @dataclass(frozen=True)
 class Call:
-    """One permission that a request asked for."""
+    """One permission that a request needed."""
 
     time: datetime
     principal: str  # ARN of the user or of the assumed role
@@ -59,14 +59,14 @@ class Call:
 
 
 class Authorization:
-    """What was asked for since this local AWS was started; see `enforced`."""
+    """The permissions that were requested since the start of local AWS; see `enforced`."""
 
     def __init__(self) -> None:
         self.calls: deque[Call] = deque(maxlen=KEPT)
 
     @contextmanager
     def enforced(self) -> Iterator[None]:
-        """Make moto refuse what no policy of the caller allows, while the context lasts."""
+        """Make moto refuse calls that no policy of the caller allows, during the context."""
 
         def check(request: IAMRequestBase, resource: str) -> None:
             if request._action == "sts:GetCallerIdentity":  # needs no permission
@@ -89,9 +89,9 @@ class Authorization:
     def refusal(
         self, principal: Principal, action: str, resource: str, context: Context | None = None
     ) -> str | None:
-        """Return why the policies of `principal` do not allow it, as AWS words it, or None.
+        """Return AWS's message if the policies of `principal` do not allow the call, else None.
 
-        The question is recorded for CloudTrail.
+        The decision is recorded for CloudTrail.
         """
         kind = "identity-based"
         decided = decision(principal, action, resource, context or {})
@@ -116,7 +116,7 @@ class Authorization:
 
 
 def decision(principal: Principal, action: str, resource: str, context: Context) -> str:
-    """Return what the principal's own policies come to, as IAM's policy simulator words it."""
+    """Return the decision of the principal's policies in the words of IAM's policy simulator."""
     allowed = False
     policies = [IAMPolicy(each)._policy_json for each in principal.collect_policies()]
     for document in (each for policy in policies for each in as_list(policy["Statement"])):
@@ -133,7 +133,7 @@ def decision(principal: Principal, action: str, resource: str, context: Context)
 
 
 def _for_user(statement: Any, arn: str) -> Any:
-    """Replace the policy variable for the user's name, the only one used: moto knows none."""
+    """Replace the policy variable for the user's name, because moto supports no variables."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind != "user":
         return statement
@@ -141,7 +141,7 @@ def _for_user(statement: Any, arn: str) -> Any:
 
 
 def caller(response: BaseResponse) -> Principal:
-    """Return who sent the request that `response` answers. Raises when the key is nobody's."""
+    """Return the caller of a request. Raises an error for an unknown key."""
     key = response.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
     account, partition = response.current_account, response.partition
     return create_access_key(account, partition, key, response.headers)
@@ -162,7 +162,7 @@ def _denial(
 
 
 def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission]:
-    """Return what the caller needs besides."""
+    """Return the further permissions that the caller needs."""
     action, resource, _ = permission
     service, _, operation = action.partition(":")
     if service == "s3":
@@ -192,9 +192,9 @@ def _dependent(permission: Permission, asked: IAMRequestBase) -> list[Permission
 
 
 def _finding(action: str, object_arn: str, account: str) -> list[Permission]:
-    """Return the permission without which a missing object looks like a forbidden one.
+    """Return the permission that a caller needs to get 404 instead of 403 for a missing object.
 
-    It is to list the bucket, whatever the prefix ("Permissions" of HeadObject, S3 API reference).
+    It is s3:ListBucket, for any prefix ("Permissions" of HeadObject, S3 API reference).
     """
     bucket_arn, _, name = object_arn.partition("/")
     partition = bucket_arn.split(":")[1]

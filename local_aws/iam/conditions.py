@@ -1,7 +1,7 @@
-"""Conditions of IAM policies, and the condition keys that a request brings with it.
+"""Conditions of IAM policies, and the condition keys of a request.
 
-A key that the request does not bring meets a condition only where IAM says so: `Null`,
-`...IfExists`, `ForAllValues:...` and the operators with `Not`.
+A missing key meets a condition only with `Null`, `...IfExists`, `ForAllValues:...` and the
+operators with `Not`.
 Sources: "Condition operators" and "Multivalued context keys", IAM user guide; "AWS CodeBuild
 condition keys", CodeBuild user guide; the Service Authorization Reference.
 """
@@ -80,7 +80,7 @@ def _holds(operator: str, given: str | list[str] | None, expected: list[str]) ->
 
 
 def request_keys(request: IAMRequestBase) -> Context:
-    """Return the condition keys of a request, as far as policies of this project use them."""
+    """Return the condition keys of a request that local AWS supports."""
     match request._action:
         case "codebuild:StartBuild":
             return _build_keys(json.loads(request._body))
@@ -105,10 +105,10 @@ def _build_keys(body: Mapping[str, Any]) -> Context:
 
 
 def _text(value: Any) -> str:
-    """Return a text or a truth value as it is; of a structure, only that it is there."""
+    """Return a text unchanged, a boolean as text, and `true` for a structure that exists."""
     return value if isinstance(value, str) else str(bool(value)).lower()
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a member of a policy that may be one value or a list of them as a list."""
+    """Return a member of a policy as a list; in the policy, it may be a single value."""
     return value if isinstance(value, list) else [value]

@@ -1,8 +1,8 @@
-"""What objects encrypted with a key of KMS ask of who reads or writes them.
+"""The permissions that callers need for objects that are encrypted with a key of KMS.
 
 Sources: "Using server-side encryption with AWS KMS keys", S3 user guide; "Key policies in AWS KMS",
-KMS developer guide: a key that trusts its account leaves it to the policies of IAM who may use it,
-any other one may be used by whom it names alone.
+KMS developer guide. If the key's policy trusts the account, IAM policies decide who may use the
+key. If not, only the principals in the key's policy may use it.
 """
 
 import json
@@ -19,7 +19,7 @@ KMS = "aws:kms"
 def key_permission(
     account: str, region: str, action: str, object_arn: str
 ) -> tuple[str, str, dict[str, str]] | None:
-    """Return what reading or writing an object needs of a key: action, key ARN, no condition."""
+    """Return the permission that an access to an object needs: action, key ARN, no condition."""
     bucket_name, _, name = object_arn.rpartition(":::")[2].partition("/")
     partition = object_arn.split(":")[1]
     bucket = s3_backends[account][partition].buckets.get(bucket_name)
@@ -44,13 +44,13 @@ def key_permission(
 
 
 def leaves_it_to_iam(key_arn: str) -> bool:
-    """Return whether the key's policy lets IAM policies of its account decide."""
+    """Return whether IAM policies of the account decide who may use the key."""
     account = key_arn.split(":")[4]
     return any(f":{account}:root" in principal for principal, _ in _allowed(key_arn))
 
 
 def names(key_arn: str, principal_arn: str, action: str) -> bool:
-    """Return whether the key's policy lets this user or role use it; a session is its role."""
+    """Return whether the key's policy names this user or role (or the role of this session)."""
     session = principal_arn.replace(":sts:", ":iam:").replace(":assumed-role/", ":role/")
     role = session.rpartition("/")[0]
     return any(
@@ -60,7 +60,7 @@ def names(key_arn: str, principal_arn: str, action: str) -> bool:
 
 
 def _allowed(key_arn: str) -> list[tuple[str, set[str]]]:
-    """Return the principals that the key's policy allows something, and what."""
+    """Return the principals that the key's policy allows actions, and the actions."""
     _, _, _, region, account, key = key_arn.split(":", 5)
     policy = json.loads(kms_backends[account][region].get_key_policy(key.partition("/")[2]))
     return [

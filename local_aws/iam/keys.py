@@ -1,4 +1,4 @@
-"""The access keys of local AWS: one of its own at each start, and those that moto hands out."""
+"""The access keys of local AWS: a new one at each start, and the keys that moto creates."""
 
 import secrets
 from collections.abc import Callable
@@ -21,12 +21,12 @@ class AccessKey:
 
 
 def make_key() -> AccessKey:
-    """Return a key that nobody can guess."""
+    """Return a new random key."""
     return AccessKey(PREFIX + secrets.token_hex(6).upper(), secrets.token_urlsafe(30))
 
 
 def secrets_of(own: AccessKey, partition: str) -> Callable[[str, str | None], str]:
-    """Return the look-up of secrets: of `own`, of users of IAM, and of sessions of STS."""
+    """Return a function that finds the secret of `own`, of IAM users and of STS sessions."""
 
     def look_up(key_id: str, token: str | None) -> str:
         if key_id == own.id and token is None:

@@ -1,4 +1,4 @@
-"""The resource that a request is about, as policies name it.
+"""The ARN of the resource of a request, as policies name it.
 
 Source: the Service Authorization Reference.
 """
@@ -12,7 +12,7 @@ from moto.core.responses import BaseResponse
 
 
 def resource_of(response: BaseResponse) -> str:
-    """Return the ARN that a request is about; `*` when its service has or needs none."""
+    """Return the ARN of a request's resource, or `*` if the action has no resource."""
     service = str(response.service_name).removeprefix("aws")  # moto's name of Lambda is awslambda
     if service == "lambda":
         place = _function(response)
@@ -27,7 +27,7 @@ def resource_of(response: BaseResponse) -> str:
 
 
 def _place(form: str, name: str | None) -> str | None:
-    """Return the end of the ARN of a resource with this name; the name may be the ARN itself."""
+    """Return the last part of the ARN of a resource with this name or ARN."""
     return form.format(name) if name and not name.startswith("arn:") else name
 
 
@@ -41,7 +41,7 @@ def _ecr(get: Callable[[str], Any]) -> str | None:
 
 
 def _function(response: BaseResponse) -> str | None:
-    """Return the function that a request names in its path."""
+    """Return the function in the path of a request."""
     found = re.search("/functions/([^/]+)", response.path)
     return _place("function:{}", unquote(found[1])) if found else None
 

@@ -1,4 +1,4 @@
-"""Signature Version 4, verified: who signed a request, and whether it arrived as it was signed.
+"""Verification of Signature Version 4: the key that signed a request, and its integrity.
 
 Sources: "AWS Signature Version 4 for API requests" and "Troubleshoot Signature Version 4 signed
 requests", IAM user guide; "Authenticating requests (AWS Signature Version 4)" and "Signing and
@@ -34,7 +34,7 @@ SecretOf = Callable[[str, str | None], str]  # access key, session token -> secr
 
 
 class SignatureRefused(Exception):
-    """A request that nobody with a valid key has signed."""
+    """A request without a valid signature."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class SignatureRefused(Exception):
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """The parts of a request that a signature covers, as they came over the wire."""
+    """The parts of a request that a signature covers, in their form on the wire."""
 
     method: str
     path: str  # still percent-encoded
@@ -57,12 +57,12 @@ class SignedRequest:
         object.__setattr__(self, "parameters", parsed)
 
     def parameter(self, name: str) -> str:
-        """Return a parameter of the query, or an empty text."""
+        """Return a parameter of the query, or an empty string."""
         return self.parameters.get(name, [""])[0]
 
     @property
     def service(self) -> str:
-        """The signing name of the service, as far as the request tells it."""
+        """The signing name of the service, if the request has it."""
         fields = dict(_fields(self.header("authorization")))
         scope = fields.get("Credential") or self.parameter("X-Amz-Credential")
         return scope.split("/")[3] if scope.count("/") == 4 else ""
@@ -72,7 +72,7 @@ def verify(request: SignedRequest, secret_of: SecretOf) -> str:
     """Return the access key that signed `request`.
 
     Raises:
-        SignatureRefused: There is no signature, its key is unknown, or it is not of this request.
+        SignatureRefused: The signature is missing or wrong, or its key is unknown.
     """
     if request.header("authorization").startswith(ALGORITHM):
         return _verify_header(request, secret_of)
@@ -114,7 +114,7 @@ def _verify_presigned(request: SignedRequest, secret_of: SecretOf) -> str:
 
 
 def _verify_version_2(request: SignedRequest, secret_of: SecretOf) -> str:
-    """Verify a presigned URL of S3 as boto3 makes it for an endpoint that is not AWS's own."""
+    """Verify a presigned URL of S3 in the form that boto3 uses for endpoints outside AWS."""
     key, expires = request.parameter("AWSAccessKeyId"), request.parameter("Expires")
     if not expires.isdecimal() or int(expires) < time.time():
         raise SignatureRefused(UNTIMELY, "Request has expired")
@@ -139,7 +139,7 @@ def _signature(
     token: str | None,
     secret_of: SecretOf,
 ) -> tuple[str, str]:
-    """Return the access key and the signature that its secret gives."""
+    """Return the access key and the correct signature."""
     key, _, scope = credential.partition("/")
     if scope.count("/") != 3:
         raise SignatureRefused(MISSING, "Credential must have 5 parts: <key>/<date>/<region>/...")

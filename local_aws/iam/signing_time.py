@@ -1,4 +1,4 @@
-"""When a request was signed: AWS takes no signature of another time than its own.
+"""The time of a signature, which AWS refuses if it differs too much from its own time.
 
 Sources: "Troubleshoot Signature Version 4", IAM user guide; "RequestTimeTooSkewed", S3 API
 reference, list of error codes.
@@ -12,7 +12,7 @@ FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 def wrong_time(signed_at: str, now: datetime | None = None) -> str | None:
-    """Return what AWS says of a signature's time (X-Amz-Date), or None when it is right."""
+    """Return AWS's message about a wrong signing time (X-Amz-Date), or None if it is right."""
     now = now or datetime.now(UTC)
     signed = datetime.strptime(signed_at, FORMAT).replace(tzinfo=UTC)
     oldest, latest = (f"{limit:{FORMAT}}" for limit in (now - OLDEST, now + EARLIEST))

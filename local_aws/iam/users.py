@@ -1,4 +1,4 @@
-"""Who the user of a local AWS is: a session of a role, or a user where IAM is enforced."""
+"""The user of a local AWS: a session of a role, or an IAM user if IAM is enforced."""
 
 import json
 
@@ -21,7 +21,7 @@ EVERYTHING = {
 
 
 def make_administrator(clients: Clients, own: AccessKey) -> None:
-    """Create the user who has the key of `clients`: local AWS itself, and who deploys."""
+    """Create the administrator, who has the key of `clients`: local AWS and deployments use it."""
     iam = clients.client("iam")
     iam.create_user(UserName=ADMINISTRATOR)
     iam.put_user_policy(
@@ -43,7 +43,7 @@ def make_operator(clients: Clients, policy_arn: str) -> Clients:
 
 
 def assume_execution_role(region: str, own: AccessKey) -> None:
-    """Make the key a session of a role that SageMaker may assume, as in SageMaker Studio.
+    """Turn the key into a session of a role that SageMaker may assume, as in SageMaker Studio.
 
     The SDK's `get_execution_role()` then returns that role.
     """

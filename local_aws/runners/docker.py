@@ -1,4 +1,4 @@
-"""Runs the program of a job in its image, as instances of its type would."""
+"""Runs the program of a job in containers of its image, like instances of its type."""
 
 import re
 import secrets
@@ -23,12 +23,12 @@ MOST_INSTANCES = 16  # of one job: they all share this machine
 
 
 class ContainerRunner:
-    """Gives each container what the instance type has of memory and CPU, and its tree as /opt/ml.
+    """Gives each container the memory and CPUs of the instance type, and the job's tree as /opt/ml.
 
-    An image of the registry of local AWS is pulled from there, with the role; any other one must be
-    in the engine. Several hosts find each other by name on a network made for the job. Isolation
-    cuts them off from everything but each other, as on AWS, and what this machine itself offers; a
-    single isolated host has no network.
+    An image in the registry of local AWS is pulled from there, with the role of the job; the engine
+    must already have other images. Several hosts find each other by name on a network for the job.
+    Isolated hosts reach only each other, as on AWS, and services of this machine; a single isolated
+    host has no network.
     """
 
     most_instances = MOST_INSTANCES
@@ -50,7 +50,7 @@ class ContainerRunner:
 
     @property
     def description(self) -> str:
-        """How jobs are run, for the user."""
+        """A text for the user: how jobs run."""
         said = "jobs run in their image, in the container engine"
         where = "" if self._gateway else ", which is not on this machine: they cannot call AWS"
         return said + where
@@ -110,11 +110,11 @@ class ContainerRunner:
             return Started(processes, undo.pop_all().close, addresses)
 
     def _gateway_of(self, spec: ContainerSpec) -> Gateway | None:
-        """Return what lets the containers of a job call AWS, unless it is isolated."""
+        """Return the gateway through which the job's containers call AWS, or None if isolated."""
         return None if spec.isolated else self._gateway
 
     def _pull(self, spec: ContainerSpec) -> None:
-        """Pull an image, and say why where it fails: the Docker SDK's own pull leaves that out."""
+        """Pull an image. Raise an error with the reason, which the Docker SDK's pull omits."""
         if not self._registry or not spec.image.startswith(f"{self._registry}/"):
             if not self.has(spec.image):
                 raise image_failures.not_pulled(
@@ -127,7 +127,7 @@ class ContainerRunner:
                 raise image_failures.not_pulled(event["error"])
 
     def _networks(self, spec: ContainerSpec, undo: ExitStack) -> dict[str, dict[str, Any]]:
-        """Return the options of each host's container that say on which network it is."""
+        """Return the network options for the container of each host."""
         hosts = list(spec.roots)
         if len(hosts) == 1 and not (spec.isolated and spec.port):
             return {hosts[0]: {"network_mode": "none" if spec.isolated else "bridge"}}
@@ -170,7 +170,7 @@ class ContainerRunner:
         return container
 
     def _instance(self, instance_type: str) -> tuple[int, int]:
-        """Return memory in bytes and virtual CPUs, from EC2 DescribeInstanceTypes."""
+        """Return the memory in bytes and the virtual CPUs, from EC2's DescribeInstanceTypes."""
         name = instance_type.removeprefix("ml.")
         answer = self._clients.client("ec2").describe_instance_types(InstanceTypes=[name])
         described = answer["InstanceTypes"][0]
@@ -178,7 +178,7 @@ class ContainerRunner:
 
 
 def _address(container: Any, port: int) -> str:
-    """Return where a container's port is reached; an internal network publishes none."""
+    """Return the address of a container's port; an internal network publishes no ports."""
     container.reload()
     settings = container.attrs["NetworkSettings"]
     published = settings["Ports"].get(f"{port}/tcp")

@@ -8,7 +8,7 @@ from docker.errors import DockerException
 
 
 def connect() -> docker.DockerClient:
-    """Raise UserError when no container engine answers."""
+    """Connect to the engine. Raises UserError if no container engine answers."""
     try:
         engine = docker.from_env(timeout=600)
         engine.ping()
@@ -21,7 +21,7 @@ def connect() -> docker.DockerClient:
 
 
 def remove_containers(workspace: str) -> None:
-    """Remove the containers and networks of a local AWS. Raises OSError when no engine answers."""
+    """Remove the containers and networks of a local AWS. Raises OSError if no engine answers."""
     marked = {"label": f"{CONTAINER_LABEL}={workspace}"}
     try:
         engine = connect()
@@ -34,7 +34,7 @@ def remove_containers(workspace: str) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    """Return what the system says, which the Docker SDK wraps four times over."""
+    """Return the message of the system, which the Docker SDK wraps four times."""
     while error.__context__ and not isinstance(error.__context__, NameError):  # of ssh:// support
         error = error.__context__
     return getattr(error, "strerror", None) or str(error)

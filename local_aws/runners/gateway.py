@@ -1,8 +1,8 @@
-"""How containers reach local AWS: through a proxy at the address of the engine's bridge.
+"""The gateway of containers to local AWS: a proxy at the address of the engine's bridge.
 
-A container has a loopback of its own. The bridge's address is one of this machine, to which other
-machines can send packets: only clients on the networks of the jobs are answered. Beyond that the
-rules of loopback hold: nothing for a browser, and nothing without a signature.
+A container cannot reach the loopback of this machine. Other machines can send packets to the
+address of the bridge, so the gateway answers only clients on the networks of jobs. Like on
+loopback, it refuses browsers and unsigned requests.
 """
 
 import socket
@@ -22,20 +22,20 @@ BUNDLE = Path("/local-aws/ca.pem")  # in a container
 
 
 class Gateway:
-    """A port on the address that the bridge has on this machine."""
+    """A port at the address of the bridge."""
 
     def __init__(self, bundle: Path) -> None:
-        """Take the file with the certificate of the authority."""
+        """Store the path of the file with the authority's certificate."""
         self.proxy = ""  # its URL, when it listens
         self.volumes = {str(bundle): {"bind": str(BUNDLE), "mode": "ro"}}
         self._networks: set[IPv4Network] = set()
 
     def environment(self, role: Clients, hosts: Iterable[str]) -> dict[str, str]:
-        """Return what makes a program call as a role, and leave this machine for nothing.
+        """Return the environment with which a program calls AWS as a role, through the gateway.
 
         Args:
             role: The clients of the job's role.
-            hosts: The names that the hosts of a job have for each other.
+            hosts: The host names of the job.
         """
         given = role.environment()
         del given["AWS_ENDPOINT_URL"]  # of loopback; the proxy answers for AWS's own host names
@@ -43,7 +43,7 @@ class Gateway:
 
     @contextmanager
     def admitting(self, network: Any) -> Iterator[None]:
-        """Answer the containers of a network of the engine."""
+        """Admit the containers of a network during the context."""
         subnets = {ip_network(each["Subnet"]) for each in network.attrs["IPAM"]["Config"]}
         added = {each for each in subnets if isinstance(each, IPv4Network)}
         self._networks |= added
@@ -53,7 +53,7 @@ class Gateway:
             self._networks -= added
 
     def admits(self, peer: str) -> bool:
-        """Return whether a client with this address is that of a container of a job."""
+        """Return whether this address is that of a job's container."""
         return any(ip_address(peer) in network for network in list(self._networks))
 
 
@@ -61,7 +61,7 @@ class Gateway:
 def open_gateway(
     guard: Guard, authority: CertificateAuthority, engine: Any
 ) -> Iterator[Gateway | None]:
-    """Yield a gateway, or None where the engine is not on this machine, as in a virtual one."""
+    """Yield a gateway, or None if the engine is on another (or a virtual) machine."""
     bridge = next(iter(engine.networks.list(names=["^bridge$"])), None)
     ranges = bridge.attrs["IPAM"]["Config"] if bridge else None
     address = ranges[0].get("Gateway", "") if ranges else ""

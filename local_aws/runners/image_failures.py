@@ -1,4 +1,4 @@
-"""Failure reasons of jobs whose image could not be run, worded as AWS words them in public reports.
+"""Failure reasons of jobs whose image cannot run, in the words of AWS.
 
 Sources: failure reasons as users of SageMaker quote them, for instance in aws/sagemaker-python-sdk
 issues 57 and 222; "How Amazon SageMaker AI Runs Your Training Image" in the developer guide.
@@ -23,9 +23,12 @@ CANNOT_EXECUTE, NOT_FOUND = 126, 127  # exit codes of a shell, and of `docker ru
 
 
 def check_platform(image: Mapping[str, Any]) -> None:
-    """Raise JobFailed when an image is of another architecture than the instances have.
+    """Raise JobFailed if the image and the instances have different architectures.
 
-    `image` is the engine's description; the engine here may be able to run it nevertheless.
+    The engine of this machine may still be able to run such an image.
+
+    Args:
+        image: The engine's description of the image.
     """
     architecture = image["Architecture"]
     if architecture != ARCHITECTURE:
@@ -36,12 +39,12 @@ def check_platform(image: Mapping[str, Any]) -> None:
 
 
 def not_pulled(detail: str) -> JobFailed:
-    """Return the failure of an image that cannot be pulled; AWS gives no detail."""
+    """Return the failure for an image that cannot be pulled; AWS gives no details."""
     return JobFailed(f"{NOT_PULLED} ({detail})")
 
 
 def start_failure(explanation: str) -> JobFailed:
-    """Return the failure of a job whose container the engine could not start."""
+    """Return the failure for a container that the engine could not start."""
     match = re.search(r"exec: .*", explanation)
     cause = match[0].removesuffix(": unknown") if match else explanation
     code = CANNOT_EXECUTE if "permission denied" in cause else NOT_FOUND

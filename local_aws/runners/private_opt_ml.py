@@ -1,11 +1,11 @@
-"""Run a program that sees a folder of this machine as its /opt/ml, and nobody else does.
+"""Run a program with a folder of this machine as its private /opt/ml.
 
     python private_opt_ml.py FOLDER MOUNT_POINT PROGRAM [ARGUMENT...]
 
-Linux only. In a mount namespace of its own the program gets a root folder on MOUNT_POINT, an empty
-folder, in which everything of this machine is where it was, /opt/ml apart; /opt need not exist, and
-nothing is left. Who is not root becomes root of a user namespace. Run as a script, without imports
-of local AWS: it starts before every job.
+It works on Linux only. The program gets a mount namespace with a new root on MOUNT_POINT, an empty
+folder. The new root has everything of this machine at the same place, except for /opt/ml. /opt need
+not exist. Without root, the process becomes root of a user namespace. The file is a script without
+imports of local AWS, because it starts before every job.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(folder: str, mount_point: str, *program: str) -> int:
-    """Replace this process by the program. Return an exit code when that cannot be done."""
+    """Replace this process by the program. Returns an exit code only if this fails."""
     try:
         _enter_namespace()
         _build_root(folder, mount_point)

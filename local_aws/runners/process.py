@@ -1,4 +1,4 @@
-"""Runs the program of a job as a child process: for machines without a container engine."""
+"""Runs the program of a job as a child process, on machines without a container engine."""
 
 import os
 import signal
@@ -25,12 +25,11 @@ SCRIPT_SERVING = Path(__file__).with_name("script_serving.py")
 
 
 class ProcessRunner:
-    """Runs the command that stands for the image's ENTRYPOINT, or the job's own command.
+    """Runs the command that replaces the image's ENTRYPOINT, or the job's own command.
 
-    Isolation, memory and CPU are not those of an instance. The environment is empty but for what
-    the job, its role and the image's entry in the configuration give. Where a mount namespace can
-    be had, the job's tree is a /opt/ml that only its program sees; elsewhere SAGEMAKER_BASE_DIR
-    says where it is.
+    It has no isolation, and the memory and CPUs of this machine. The environment has only the
+    variables of the job, of its role and of the entry in `images`. If a mount namespace is
+    possible, the job's tree is a private /opt/ml; if not, SAGEMAKER_BASE_DIR names it.
     """
 
     most_instances = 1  # they would share one network, and each other's ports
@@ -41,7 +40,7 @@ class ProcessRunner:
 
     @property
     def description(self) -> str:
-        """How jobs are run, and what they lack where user namespaces are not allowed."""
+        """How jobs run, and what is missing if user namespaces are not allowed."""
         said = "jobs run as child processes, not in their image"
         if reason := no_namespace():
             said += (
@@ -51,11 +50,11 @@ class ProcessRunner:
         return said
 
     def has(self, image: str) -> bool:  # noqa: ARG002 - of the interface
-        """Return False: a child process has no image."""
+        """Return False, because a child process has no image."""
         return False
 
     def start(self, spec: ContainerSpec, image: Image) -> Started:
-        """Start the program as a child process, with a private /opt/ml where that is possible."""
+        """Start the program as a child process, with a private /opt/ml if possible."""
         ((host, root),) = spec.roots.items()
         private = not no_namespace()
         base = OPT_ML if private else str(root)
@@ -97,7 +96,7 @@ class ProcessRunner:
 
 @cache
 def no_namespace() -> str:
-    """Return why programs cannot have a /opt/ml of their own here; empty when they can."""
+    """Return why a private /opt/ml is not possible here, or an empty string if it is."""
     if sys.platform != "linux":
         return f"{sys.platform} has no mount namespaces"
     with tempfile.TemporaryDirectory() as folder:
@@ -127,12 +126,12 @@ def _path(image: Image) -> str:
 
 
 def _moved(part: str, base: str) -> str:
-    """Return an argument with the job's tree in place of /opt/ml, which is not there."""
+    """Return an argument with the path of the job's tree instead of /opt/ml."""
     return base + part.removeprefix(OPT_ML) if f"{part}/".startswith(f"{OPT_ML}/") else part
 
 
 class _ChildProcess:
-    """Leads a process group of its own: as in a container, its end is that of what it started."""
+    """A child process with a process group: as in a container, its own children end with it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

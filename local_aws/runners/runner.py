@@ -1,4 +1,4 @@
-"""What a job asks of a runner, and what it gets: its program, started on every host."""
+"""The interface of a runner, which starts the program of a job on each of its hosts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from local_aws.config import Image
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """The container of a job; where none is run, a child process stands in for it."""
+    """The description of a job's container, or of the child process that replaces it."""
 
     job: str
     image: str
@@ -30,25 +30,25 @@ class Process(Protocol):
     """A started program."""
 
     def lines(self) -> Iterator[str]:
-        """Yield what it writes on stdout and stderr, line by line, until it ends."""
+        """Yield the lines of stdout and stderr until the program ends."""
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM)."""
+        """Send SIGTERM."""
 
     def kill(self) -> None:
-        """End it (SIGKILL)."""
+        """Send SIGKILL."""
 
     def exit_code(self) -> int:
-        """Wait for its end, and return its exit code: 128 + N when signal N ended it.
+        """Wait for the end, and return the exit code, or 128 + N if signal N ended the program.
 
         Raises:
-            JobFailed: There is more to say than a code.
+            JobFailed: The failure has a more exact reason than an exit code.
         """
 
 
 @dataclass(frozen=True)
 class Started:
-    """The program of a job, once on each of its hosts."""
+    """The started program of a job, once on each host."""
 
     processes: Mapping[str, Process]  # by host
     close: Callable[[], None]  # ends what still runs, and leaves nothing of it behind
@@ -60,18 +60,18 @@ class Runner(Protocol):
 
     @property
     def description(self) -> str:
-        """How jobs are run, for the user."""
+        """A text for the user: how jobs run."""
 
     @property
     def most_instances(self) -> int:
-        """How many of them one job may have."""
+        """The maximum number of instances of one job."""
 
     def has(self, image: str) -> bool:
-        """Return whether it has an image that ECR does not need to have."""
+        """Return whether the runner has this image, so that ECR does not need it."""
 
     def start(self, spec: ContainerSpec, image: Image) -> Started:
-        """Start the program of a job on every host; `image` says how it is run.
+        """Start the program of a job on every host, as the entry `image` describes.
 
         Raises:
-            JobFailed: It cannot be started; then nothing of it is left.
+            JobFailed: The program cannot be started. Nothing of it is left running.
         """

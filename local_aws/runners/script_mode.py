@@ -1,9 +1,9 @@
-"""Script mode, in place of the program of a framework image: `python script_mode.py train`.
+"""Script mode, which replaces the program of a framework image: `python script_mode.py train`.
 
-Run by the interpreter of an `images` entry with `python: PATH`, which has no local AWS. Where that
-has AWS's own toolkit (sagemaker-training), the toolkit does it all. Else the job's script gets the
-SM_* variables and the hyperparameters as arguments, as "SageMaker Training Toolkit" (its README)
-says. Nothing is installed. The source is in /opt/ml/code already.
+The interpreter of an `images` entry with `python: PATH` runs this file, without local AWS. If it
+has AWS's toolkit (sagemaker-training), the toolkit runs the job's script. If not, the script gets
+the SM_* variables, and the hyperparameters as arguments, as the README of "SageMaker Training
+Toolkit" says. Nothing is installed. The source is already in /opt/ml/code.
 """
 
 from __future__ import annotations  # the interpreter may be an old one
@@ -23,7 +23,7 @@ NO_PROGRAM = (
 
 
 def main(arguments: list[str]) -> None:
-    """Run the script of a training job in place of this process."""
+    """Replace this process by the script of the training job."""
     sys.path.remove(str(Path(__file__).resolve().parent))  # its modules are not the script's
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     hyperparameters = read_hyperparameters(base) if arguments == ["train"] else {}
@@ -51,13 +51,13 @@ def main(arguments: list[str]) -> None:
 
 
 def read_hyperparameters(base: Path) -> dict[str, Any]:
-    """Return the hyperparameters, each read as JSON where it is JSON."""
+    """Return the hyperparameters; values that are JSON are parsed."""
     text = (base / "input" / "config" / "hyperparameters.json").read_text()
     return {name: decoded(value) for name, value in json.loads(text).items()}
 
 
 def decoded(value: str) -> Any:
-    """Return the value that a text is in JSON, or the text."""
+    """Parse a text as JSON, or return it unchanged if it is not JSON."""
     try:
         return json.loads(value)
     except ValueError:
@@ -67,7 +67,7 @@ def decoded(value: str) -> Any:
 def variables(
     base: Path, script: str, hyperparameters: dict[str, Any], given: dict[str, Any]
 ) -> dict[str, str]:
-    """Return the environment of the script."""
+    """Return the environment variables of the script."""
     config = base / "input" / "config"
     resources = json.loads((config / "resourceconfig.json").read_text())
     channels = json.loads((config / "inputdataconfig.json").read_text())
@@ -109,7 +109,7 @@ def variables(
 
 
 def as_text(value: Any) -> str:
-    """Return the value of a variable."""
+    """Convert a value to the text of a variable."""
     if value is None:
         return ""
     if isinstance(value, str):

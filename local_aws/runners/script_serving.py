@@ -1,8 +1,8 @@
-"""Serve the model of a framework image by its script: `python script_serving.py serve`.
+"""Serve a model with its script, instead of a framework image: `python script_serving.py serve`.
 
-Run by the interpreter of an `images` entry with `python: PATH`, which has no local AWS. The script
-(SAGEMAKER_PROGRAM, else inference.py) has `model_fn` and, where the defaults do not do, `input_fn`,
-`predict_fn` and `output_fn`, or `transform_fn` in their place, as the README of "SageMaker
+The interpreter of an `images` entry with `python: PATH` runs this file, without local AWS. The
+script (SAGEMAKER_PROGRAM, or else inference.py) has `model_fn`. It can replace the defaults by
+`input_fn`, `predict_fn` and `output_fn`, or by `transform_fn`, as the README of "SageMaker
 Inference Toolkit" says. The defaults read and write JSON, CSV and .npy with numpy. Nothing is
 installed.
 """
@@ -28,11 +28,11 @@ NO_SCRIPT = (
 
 
 class Unsupported(Exception):
-    """A media type that is not read or written: the status of the answer."""
+    """An unsupported media type, with the status code of the answer."""
 
 
 def main() -> None:
-    """Load the model, and serve it until the process is ended."""
+    """Load the model, and serve it until the process ends."""
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     script = os.environ.get("SAGEMAKER_PROGRAM", "inference.py")
     folders = [base / "code", base / "model" / "code", base / "model"]
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200 if self.path == "/ping" else 404, b"", "text/plain")
 
     def do_POST(self) -> None:
-        """Answer /invocations with the functions of the user's module."""
+        """Answer /invocations."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         given = self.headers.get("Content-Type", JSON)
         wanted = self.headers.get("Accept", ANY)
@@ -88,11 +88,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
-        """Keep the log for what the script says."""
+        """Print nothing, so that the log has only the lines of the script."""
 
 
 def respond(module: Any, model: Any, body: bytes, given: str, wanted: str) -> Any:
-    """Return what the script, or a default in its place, makes of a request."""
+    """Answer a request with the functions of the script, or with the defaults."""
     content: Any = body.decode() if given.startswith(TEXTS) else body
     if hasattr(module, "transform_fn"):
         return module.transform_fn(model, content, given, wanted)
@@ -102,7 +102,7 @@ def respond(module: Any, model: Any, body: bytes, given: str, wanted: str) -> An
 
 
 def read(body: Any, media: str) -> Any:
-    """Return a body as an array."""
+    """Convert a body to an array."""
     import numpy as np
 
     if media == JSON:
@@ -115,12 +115,12 @@ def read(body: Any, media: str) -> Any:
 
 
 def predict(data: Any, model: Any) -> Any:
-    """Return what the model predicts."""
+    """Return the predictions of the model."""
     return model.predict(data)
 
 
 def write(prediction: Any, media: str) -> Any:
-    """Return an array as text or bytes."""
+    """Convert an array to text or bytes."""
     import numpy as np
 
     array = np.asarray(prediction)

@@ -1,4 +1,4 @@
-"""Chooses how a job is run: by the first entry of `images` that matches the URI of its image."""
+"""The choice of a runner: the first entry of `images` that matches the URI of the job's image."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,19 +18,19 @@ from local_aws.workspace import Workspace
 
 
 class RunnerTable:
-    """The `images` of the configuration, each with its runner."""
+    """The entries of `images`, each with its runner."""
 
     def __init__(self, entries: Sequence[tuple[Image, Runner]]) -> None:
         self._entries = entries
 
     @property
     def description(self) -> str:
-        """How jobs are run, for the user."""
+        """A text for the user: how jobs run."""
         found = dict.fromkeys(runner.description for _, runner in self._entries)
         return "; others: ".join(found) or "no job can run: the configuration has no `images`"
 
     def refusal(self, uri: str) -> str | None:
-        """Return why no job of the image `uri` can run, with what to add; None when one can."""
+        """Return why jobs of the image `uri` cannot run, and the missing entry; else None."""
         if self._find(uri):
             return None
         _, slash, name = uri.rpartition("/")
@@ -42,12 +42,12 @@ class RunnerTable:
         )
 
     def has(self, uri: str) -> bool:
-        """Return whether the image is there without being in ECR."""
+        """Return whether a runner has the image, so that ECR does not need it."""
         found = self._find(uri)
         return bool(found and found[1].has(uri))
 
     def most_instances(self, uri: str) -> int:
-        """Return how many instances a job of the image `uri` may have."""
+        """Return the maximum number of instances of a job of the image `uri`."""
         found = self._find(uri)
         return found[1].most_instances if found else 1
 
@@ -55,7 +55,7 @@ class RunnerTable:
         """Start the program of a job on every host.
 
         Raises:
-            JobFailed: It cannot be started; then nothing of it is left.
+            JobFailed: The program cannot be started. Nothing of it is left running.
         """
         found = self._find(spec.image)
         if not found:
@@ -75,9 +75,9 @@ def open_runners(
     guard: Guard,
     authority: CertificateAuthority,
 ) -> Iterator[RunnerTable]:
-    """Yield the runners of the configuration's images, with copies of their sources.
+    """Copy the sources of the configured images, and yield their runners.
 
-    Raises UserError when the Docker SDK, the engine, the registry or a source is missing.
+    Raises UserError if the Docker SDK, the engine, the registry or a source is missing.
     """
     images = (Image("*", docker=True),) if config.containers else config.images
     runners: dict[bool, Runner] = {False: ProcessRunner(clients, workspace)}
@@ -102,7 +102,7 @@ def open_runners(
 
 
 def _copied(image: Image, folder: Path) -> Image:
-    """Return the entry with a copy of its source."""
+    """Copy the source of an entry, and return the entry with the copy."""
     if image.source is None:
         return image
     try:

@@ -1,4 +1,4 @@
-"""The SageMaker API of local AWS: moto's, with the calls that there start nothing made real."""
+"""The SageMaker API of local AWS: moto's API, with jobs, endpoints and executions that run."""
 
 import json
 
@@ -23,11 +23,11 @@ class LocalSageMaker(
     ImagesApi,
     ModelRegistryApi,
 ):
-    """Made anew for each request; `state` is set once, when the server starts."""
+    """The API. moto creates an object for each request; the server sets `state`."""
 
 
 def answer_interrupt(_path: str, body: bytes) -> tuple[int, str, bytes]:
-    """Carry out `python -m local_aws interrupt`: status, content type and the job's name."""
+    """Answer `python -m local_aws interrupt` with status, content type and the job's name."""
     order = json.loads(body)
     grace = STOP_GRACE_SECONDS if order["grace"] is None else order["grace"]
     try:

@@ -1,9 +1,9 @@
 """Bayesian search: a tree-structured Parzen estimator over the unit cube.
 
-What has been tried is split into the better and the worse part; of some points near the better
-ones, the one is proposed that is likely under them and unlikely under the others. Source: Bergstra
-et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011. AWS's own search is another
-one: it proposes other values.
+The tried points are split into better and worse ones. Among random points near the better ones, the
+search proposes the point with the highest ratio of the density of the better points to the density
+of the worse points. Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS
+2011. AWS uses another method and proposes other values.
 """
 
 import math
@@ -22,9 +22,9 @@ def propose(tried: Sequence[tuple[Point, float]], source: random.Random, size: i
     """Return the next point to try.
 
     Args:
-        tried: Points with their objectives, of which the lowest is best.
-        source: Of all random numbers.
-        size: Number of ranges.
+        tried: Points with their objectives; the lowest objective is the best.
+        source: The random generator.
+        size: The number of ranges.
     """
     if len(tried) < FIRST_TRIALS:
         return tuple(source.random() for _ in range(size))
@@ -40,6 +40,6 @@ def _near(point: Point, source: random.Random) -> Point:
 
 
 def _density(point: Point, centers: Sequence[Point]) -> float:
-    """Return the density of Gaussian kernels around `centers`, with a floor above 0."""
+    """Return the density of Gaussian kernels around `centers`, with a minimum above 0."""
     kernels = (math.exp(-(math.dist(point, each) ** 2) / (2 * WIDTH**2)) for each in centers)
     return 1e-3 + sum(kernels) / len(centers)

@@ -1,4 +1,4 @@
-"""The metrics of AWS's own XGBoost image, which no request defines.
+"""The metrics of AWS's XGBoost image, which exist without a definition in the request.
 
 Source: "Tune an XGBoost Model", SageMaker developer guide, and the names in aws/sagemaker-xgboost-
 container, src/sagemaker_xgboost_container/constants/xgb_constants.py (cb8df91). The image writes a
@@ -24,11 +24,11 @@ _OF_XGBOOST = [
 
 
 def metric_definitions(algorithm: dict[str, Any], account: str) -> list[dict[str, str]]:
-    """Return the metrics of a training job: those of its request, and those of its image.
+    """Return the metric definitions of a training job, from its request and from its image.
 
     Args:
         algorithm: The AlgorithmSpecification.
-        account: The account of the caller, whose own images define no metrics.
+        account: The caller's account; its own images define no metrics.
     """
     given: list[dict[str, str]] = algorithm.get("MetricDefinitions", [])
     found = _XGBOOST.match(algorithm.get("TrainingImage", ""))

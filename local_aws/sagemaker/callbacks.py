@@ -1,4 +1,4 @@
-"""Callback steps that wait for an answer: SendPipelineExecutionStepSuccess or Failure."""
+"""Callback steps that wait for SendPipelineExecutionStepSuccess or -Failure."""
 
 import secrets
 import threading
@@ -10,7 +10,7 @@ LONGEST_SECONDS = 7 * 24 * 3600  # then the token is not valid any more
 
 @dataclass
 class Callback:
-    """One step that waits."""
+    """One waiting step."""
 
     execution_arn: str
     token: str
@@ -20,7 +20,7 @@ class Callback:
 
 
 class Callbacks:
-    """The steps of all executions that wait, by their tokens."""
+    """The waiting steps of all executions, by their tokens."""
 
     def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
         self.longest_seconds = longest_seconds
@@ -28,18 +28,18 @@ class Callbacks:
         self._lock = threading.Lock()
 
     def open(self, execution_arn: str) -> Callback:
-        """Return a callback with a new token."""
+        """Create a callback with a new token."""
         token = secrets.token_hex(TOKEN_LENGTH // 2)
         callback = self._waiting[token] = Callback(execution_arn, token)
         return callback
 
     def close(self, callback: Callback) -> None:
-        """Take no answer any more."""
+        """Accept no further answers."""
         with self._lock:
             self._waiting.pop(callback.token, None)
 
     def answer(self, token: str, outputs: dict[str, str], failure: str | None = None) -> str:
-        """Give a step its answer, and return the ARN of its execution.
+        """Pass an answer to its step, and return the ARN of the execution.
 
         Raises:
             KeyError: No step waits for this token.

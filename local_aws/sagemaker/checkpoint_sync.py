@@ -1,7 +1,8 @@
-"""The checkpoints of a training job: in S3 before its program starts, and again while it runs.
+"""The sync of a training job's checkpoint folders with S3.
 
-Source: "Checkpoints in Amazon SageMaker AI", developer guide: the folder is filled once, at the
-start; from then on what is written there goes to S3, and what is deleted there is deleted in S3.
+The folder is filled from S3 once, before the program starts. After that, files that are written or
+deleted there are written or deleted in S3. Source: "Checkpoints in Amazon SageMaker AI", developer
+guide.
 """
 
 import threading
@@ -21,7 +22,7 @@ Version = tuple[int, int]  # a change of a file changes its size or time
 
 
 class CheckpointSync:
-    """The folder of each host, all with one S3 prefix."""
+    """The checkpoint folders of all hosts, with one S3 prefix."""
 
     def __init__(self, s3: Any, uri: str, roots: Mapping[str, Path]) -> None:
         self._s3 = s3
@@ -33,7 +34,7 @@ class CheckpointSync:
         self._failure: Exception | None = None
 
     def fill(self) -> None:
-        """Raise JobFailed when they cannot be read."""
+        """Download the checkpoints. Raises JobFailed if they cannot be read."""
         for folder in self._folders:
             folder.mkdir()
         try:
@@ -49,9 +50,9 @@ class CheckpointSync:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Copy the checkpoint folders to S3 while the context lasts, and once more at its end.
+        """Copy the checkpoint folders to S3 during the context, and again at its end.
 
-        Raises JobFailed when that fails.
+        Raises JobFailed if this fails.
         """
         thread = threading.Thread(target=self._repeat, daemon=True)
         thread.start()
@@ -109,7 +110,7 @@ class CheckpointSync:
 def synced_checkpoints(
     s3: Any, config: Mapping[str, str] | None, roots: Mapping[str, Path]
 ) -> Iterator[None]:
-    """Sync the folders of a CheckpointConfig, if there is one, while the context lasts.
+    """Sync the folders of a CheckpointConfig, if there is one, during the context.
 
     Raises JobFailed.
     """

@@ -1,4 +1,4 @@
-"""The hosts of a training job while its program runs on them: they succeed and end together."""
+"""The hosts of a training job, on which the program runs and ends together."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ FAILURE_GRACE_SECONDS = 10.0  # for the other hosts of a failed job; AWS documen
 
 
 class HostFailed(Exception):
-    """The program of a host ended by itself with another exit code than 0."""
+    """The program of a host ended by itself with an exit code other than 0."""
 
     def __init__(self, host: str, exit_code: int) -> None:
         super().__init__(f"{host}: exit code {exit_code}")
@@ -21,7 +21,7 @@ class HostFailed(Exception):
 
 
 class Cluster:
-    """`end()` may be called from any thread; the others from that of the job."""
+    """The hosts of a job. `end()` is thread-safe; the other methods are for the job's thread."""
 
     def __init__(self, started: Started) -> None:
         self._processes: Mapping[str, Process] = started.processes
@@ -31,10 +31,10 @@ class Cluster:
         self._lock = threading.Lock()
 
     def run(self, open_log: Callable[[str], Callable[[str], None]]) -> None:
-        """Write each host's lines to a log of its own, until the last host has ended.
+        """Write the lines of each host to its log, until the last host has ended.
 
-        The first host that fails ends the others, also those that hang. Raises HostFailed or
-        JobFailed for it, unless `end()` came before.
+        When a host fails, the others are ended too. Raises HostFailed or JobFailed for the first
+        failure, unless `end()` was called before.
         """
         pool = ThreadPoolExecutor(2 * len(self._processes))
         try:
@@ -50,7 +50,7 @@ class Cluster:
             raise self._failure
 
     def end(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
-        """Send SIGTERM to every host, and SIGKILL when the grace is over."""
+        """Send SIGTERM to every host, and SIGKILL after the grace period."""
         with self._lock:
             self._ending = True
         self._signal(grace_seconds)

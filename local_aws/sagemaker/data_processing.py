@@ -1,4 +1,4 @@
-"""DataProcessing of batch transform: filter what is sent, join and filter what comes back.
+"""DataProcessing of batch transform: filter the input, join and filter the output.
 
 Source: "Associate Prediction Results with Input Records" in the SageMaker developer guide.
 """
@@ -31,11 +31,11 @@ _SELECTOR = re.compile(
 
 
 class PathError(ValueError):
-    """A JSONPath that is not of the documented subset, or that leads to nothing."""
+    """A JSONPath outside the documented subset, or one that matches nothing."""
 
 
 class JsonPath:
-    """A JSONPath of the subset that batch transform knows: names, indices, slices and `*`."""
+    """A JSONPath of the subset that batch transform supports: names, indices, slices and `*`."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -51,7 +51,7 @@ class JsonPath:
             )
 
     def select(self, value: Any) -> Any:
-        """Return what of a JSON value the path leads to. Raises PathError."""
+        """Return the part of a JSON value at the path. Raises PathError."""
         found, many = [value], False
         for selector in self._selectors:
             try:
@@ -64,7 +64,7 @@ class JsonPath:
 
 
 def _chosen(value: Any, selector: re.Match[str]) -> tuple[list[Any], bool]:
-    """Return what a selector chooses of a value, and whether that can be more than one."""
+    """Return the parts of a value that a selector matches, and whether there can be several."""
     if selector["wildcard"] or selector["all"]:
         return list(value.values() if isinstance(value, dict) else value), True
     if selector["dotted"]:
@@ -99,7 +99,7 @@ class DataProcessing:
     def __init__(
         self, config: Mapping[str, str], content_type: str, accept: str, by_line: bool
     ) -> None:
-        """Raise PathError."""
+        """Parse the filters and the join. Raises PathError."""
         self._input_filter = JsonPath(config.get("InputFilter", WHOLE))
         self._output_filter = JsonPath(config.get("OutputFilter", WHOLE))
         self._join = config.get("JoinSource") == INPUT
@@ -109,11 +109,11 @@ class DataProcessing:
 
     @property
     def changes_output(self) -> bool:
-        """Return whether responses are read, and not only kept."""
+        """Return whether responses must be parsed."""
         return self._join or self._output_filter.text != WHOLE
 
     def before(self, record: bytes) -> bytes:
-        """Return what of a record is sent. Raises ValueError."""
+        """Return the filtered input for a record. Raises ValueError."""
         if self._input_filter.text == WHOLE:
             return record
         return b"".join(
@@ -122,7 +122,7 @@ class DataProcessing:
         )
 
     def after(self, records: Sequence[bytes], result: bytes) -> bytes:
-        """Return what is kept of the response to a request of these records. Raises ValueError."""
+        """Return the joined and filtered output for these records. Raises ValueError."""
         if not self.changes_output:
             return result
         results = self._units(result, self._output_format)
@@ -148,14 +148,14 @@ class DataProcessing:
         )
 
     def _units(self, content: bytes, media: str) -> list[bytes]:
-        """Return the rows, or the one document, of a content."""
+        """Return the rows of a content, or its one document."""
         if media == JSON and not self._by_line:
             return [content]
         return [line for line in content.split(b"\n") if line.strip()]
 
 
 def media_format(media_type: str) -> str:
-    """Return what the filters read contents of a media type as; nothing for one they do not."""
+    """Return the format of a media type for the filters; empty for an unsupported one."""
     return FORMATS.get(media_type.partition(";")[0].strip().lower(), "")
 
 
@@ -164,7 +164,7 @@ def _joined_csv(before: bytes, after: bytes) -> bytes:
 
 
 def _joined_json(before: bytes, after: bytes) -> bytes:
-    """Return both as text: digits stay as they are, and nothing is parsed."""
+    """Join two JSON texts without parsing them, so that all digits stay."""
     before, after = before.strip(), after.strip()
     if not before.startswith(b"{"):
         return b'{"SageMakerInput":' + before + b',"SageMakerOutput":' + after + b"}\n"

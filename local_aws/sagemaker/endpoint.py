@@ -1,8 +1,8 @@
-"""One endpoint: its servers are started, replaced and ended as its configuration says.
+"""One endpoint: it starts, replaces and ends model servers as its configuration says.
 
 Sources: "CreateEndpoint", "UpdateEndpoint" and "DescribeEndpoint" in the SageMaker API reference.
-That an endpoint whose update failed is InService again, with the old configuration and a
-FailureReason, is seen in public reports (aws-controllers-k8s/sagemaker-controller#7).
+After a failed update, an endpoint is InService again with the old configuration and a
+FailureReason; public reports show this (aws-controllers-k8s/sagemaker-controller#7).
 """
 
 import contextlib
@@ -28,11 +28,11 @@ IN_SERVICE, FAILED = "InService", "Failed"
 
 
 class NotInService(Exception):
-    """The endpoint answers no requests."""
+    """The error of an endpoint that answers no requests."""
 
 
 class Endpoint:
-    """Every method may be called from any thread."""
+    """An endpoint. Its methods are thread-safe."""
 
     def __init__(self, request: Mapping[str, Any], arn: str, services: JobServices) -> None:
         self.arn = arn
@@ -47,22 +47,22 @@ class Endpoint:
 
     @property
     def log_group(self) -> str:
-        """Where its servers write; a stream for each."""
+        """The log group, with a stream for each model server."""
         return f"/aws/sagemaker/Endpoints/{self.name}"
 
     @property
     def status(self) -> str:
-        """Its EndpointStatus."""
+        """The EndpointStatus."""
         return str(self._state["EndpointStatus"])
 
     @property
     def in_progress(self) -> bool:
-        """Return whether it is being created, updated or deleted."""
+        """Return whether the endpoint is being created, updated or deleted."""
         return self.status not in (IN_SERVICE, FAILED)
 
     @property
     def usage(self) -> list[Usage]:
-        """Its instances; during an update those of both configurations."""
+        """The instances; during an update, those of both configurations."""
         with self._lock:
             fleets = [fleet for fleet in (self._next, self._fleet) if fleet]
         return [usage for fleet in fleets for usage in fleet.config.usage]
@@ -77,7 +77,7 @@ class Endpoint:
             return answer
 
     def deploy(self, config: EndpointConfig, models: Mapping[str, Model], **details: Any) -> None:
-        """Start to serve a configuration; what is served already goes on until that is healthy."""
+        """Start the servers of a configuration; the old ones answer until these are healthy."""
         fleet = Fleet(config, models)
         with self._lock:
             self._next = fleet
@@ -94,13 +94,13 @@ class Endpoint:
                 self._state["LastModifiedTime"] = now()
 
     def delete(self, deleted: Callable[[], None]) -> None:
-        """End the servers, and call `deleted` when nothing of them is left."""
+        """End the servers, then call `deleted`."""
         with self._lock:
             self._set(DELETING)
             self._run(self._end, deleted)
 
     def end(self) -> None:
-        """Stop at once, whatever it is doing."""
+        """Stop immediately, also during a change."""
         with self._lock:
             fleets = [fleet for fleet in (self._next, self._fleet) if fleet]
             self._fleet, thread = None, self._thread
@@ -111,12 +111,12 @@ class Endpoint:
 
     @contextmanager
     def answering(self, variant_name: str | None) -> Iterator[tuple[Variant, ModelServer]]:
-        """Yield the variant that answers a request, and its server.
+        """Yield the variant and the server that answer a request.
 
         Raises:
-            NotInService: Nothing is served yet, or any more.
-            KeyError: There is no such variant.
-            Busy: It answers as many requests as it may at a time.
+            NotInService: The endpoint is not served yet, or no longer.
+            KeyError: The variant does not exist.
+            Busy: The variant has reached its maximum concurrency.
         """
         with contextlib.ExitStack() as done:
             with self._lock:

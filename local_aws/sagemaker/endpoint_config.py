@@ -1,4 +1,4 @@
-"""Endpoint configurations: which models an endpoint serves, and on what.
+"""Endpoint configurations: the models and the instances of an endpoint.
 
 Source: "CreateEndpointConfig" in the SageMaker API reference; "Deploy models with Amazon SageMaker
 Serverless Inference" in the developer guide.
@@ -21,7 +21,7 @@ SERVERLESS_STEP_MB = 1024  # MemorySizeInMB is a multiple of it
 
 @dataclass(frozen=True)
 class EndpointConfig:
-    """An endpoint configuration that was created."""
+    """A created endpoint configuration."""
 
     arn: str
     request: Mapping[str, Any]  # CreateEndpointConfig's
@@ -29,17 +29,17 @@ class EndpointConfig:
 
     @property
     def name(self) -> str:
-        """Its EndpointConfigName."""
+        """The EndpointConfigName."""
         return str(self.request["EndpointConfigName"])
 
     @property
     def variants(self) -> list[dict[str, Any]]:
-        """Its ProductionVariants."""
+        """The ProductionVariants."""
         return list(self.request["ProductionVariants"])
 
     @property
     def usage(self) -> list[Usage]:
-        """The instances of its variants, by type; a serverless one has none."""
+        """The instances of the variants; a serverless variant has none."""
         counts: Counter[str] = Counter()
         for variant in self.variants:
             if "InstanceType" in variant:
@@ -58,7 +58,7 @@ class EndpointConfig:
 
 
 def config_problems(request: Mapping[str, Any], models: Mapping[str, Model]) -> list[str]:
-    """Return what CreateEndpointConfig refuses beyond its model, one line each."""
+    """Return a line for each problem that CreateEndpointConfig refuses beyond its model."""
     variants = request["ProductionVariants"]
     names = [variant["VariantName"] for variant in variants]
     found = [f"Production variant {name} is given twice" for name in given_twice(names)]

@@ -1,4 +1,4 @@
-"""Endpoints and their configurations: nothing of moto's, whose endpoints serve nothing."""
+"""The API of endpoints and their configurations. It replaces moto's, which serve no requests."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class EndpointsApi(TransformApi):
     """The calls of the SageMaker API."""
 
     def create_endpoint_config(self) -> ActionResult:
-        """Store a configuration after the checks that AWS makes of its variants."""
+        """Check the variants as AWS does, and store the configuration."""
         request = self._request()
         self._refuse(unsupported("CreateEndpointConfig", request))
         variants = request["ProductionVariants"]
@@ -34,11 +34,11 @@ class EndpointsApi(TransformApi):
         return ActionResult({"EndpointConfigArn": arn})
 
     def describe_endpoint_config(self) -> ActionResult:
-        """Answer with a configuration as it was created."""
+        """Answer with the configuration of the Create request."""
         return ActionResult(self._config().describe())
 
     def delete_endpoint_config(self) -> ActionResult:
-        """Delete a configuration, also one that an endpoint uses."""
+        """Delete a configuration, even if an endpoint uses it."""
         config = self._config()
         del self.state.endpoint_configs[config.name]
         self.state.tags.pop(config.arn, None)
@@ -49,7 +49,7 @@ class EndpointsApi(TransformApi):
         return self._list("EndpointConfigs", "EndpointConfig", self.state.endpoint_configs)
 
     def create_endpoint(self) -> ActionResult:
-        """Start the model servers of a configuration in a thread; the endpoint is Creating."""
+        """Start the model servers in a thread; until then, the endpoint is Creating."""
         request = self._request()
         self._check_throttling()
         self._refuse(unsupported("CreateEndpoint", request))
@@ -64,7 +64,7 @@ class EndpointsApi(TransformApi):
         return ActionResult({"EndpointArn": arn})
 
     def update_endpoint(self) -> ActionResult:
-        """Start servers of another configuration; the old ones answer until those are healthy."""
+        """Start the servers of another configuration; the old ones answer until then."""
         request = self._request()
         self._check_throttling()
         self._refuse(unsupported("UpdateEndpoint", request))
@@ -83,7 +83,7 @@ class EndpointsApi(TransformApi):
         return ActionResult(self._endpoint().describe())
 
     def delete_endpoint(self) -> ActionResult:
-        """Stop the servers in a thread; then the endpoint is gone."""
+        """Stop the servers and delete the endpoint in a thread."""
         endpoint, state = self._settled_endpoint(), self.state
 
         def forget() -> None:
@@ -98,7 +98,7 @@ class EndpointsApi(TransformApi):
         return self._list("Endpoints", "Endpoint", self.state.endpoints)
 
     def update_endpoint_weights_and_capacities(self) -> ActionResult:
-        """Change the variants' shares of the traffic; numbers of instances change nothing."""
+        """Change the variants' shares of the traffic; instance counts have no effect."""
         request = self._request()
         self._refuse(unsupported("UpdateEndpointWeightsAndCapacities", request))
         endpoint = self._settled_endpoint()

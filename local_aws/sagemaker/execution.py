@@ -1,8 +1,7 @@
-"""One execution of a pipeline: the stored JSON definition, carried out step by step.
+"""One execution of a pipeline, which executes the stored JSON definition step by step.
 
-A step begins when all that it refers to and depends on has ended, beside as many others as the
-ParallelismConfiguration allows. Everything is done through the API, in the name of the pipeline's
-role.
+A step begins when the steps that it refers to or depends on have ended, and when the
+ParallelismConfiguration allows another step. All calls go through the API with the pipeline's role.
 """
 
 import functools
@@ -39,7 +38,7 @@ DESCRIBED = (  # of a StartPipelineExecution request, in the answer of Describe
 
 
 class Execution(BackgroundTask):
-    """Every method may be called from any thread."""
+    """An execution. Its methods are thread-safe."""
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class Execution(BackgroundTask):
         return self.status in ("Succeeded", "Failed", "Stopped")
 
     def stop(self) -> None:
-        """Stop as StopPipelineExecution does: running jobs are stopped, no step begins."""
+        """Stop the running jobs, and begin no further step, as StopPipelineExecution does."""
         with self._changed:
             if self.status == "Executing":
                 self.status = "Stopping"
@@ -96,14 +95,14 @@ class Execution(BackgroundTask):
                 self._changed.notify_all()
 
     def end(self) -> None:
-        """Stop at once, also what the service would wait for: local AWS itself ends."""
+        """Stop immediately, without the waits of the service, because local AWS ends."""
         self._end.set()
         self.stop()
 
     def retry(self, most_parallel: int = 0) -> None:
-        """Run once more what did not succeed.
+        """Run the steps again that did not succeed.
 
-        Raises ValueError when the execution did not fail or stop, or ended with a Fail step.
+        Raises ValueError if the execution did not fail or stop, or ended with a Fail step.
         """
         with self._changed:
             if self.status not in ("Failed", "Stopped"):
@@ -128,12 +127,12 @@ class Execution(BackgroundTask):
             self._changed.notify_all()
 
     def steps(self) -> list[dict[str, Any]]:
-        """Return the steps begun so far, oldest first."""
+        """Return the steps that have begun, oldest first."""
         with self._changed:
             return [dict(step) for step in self._steps]
 
     def succeeded(self) -> set[str]:
-        """Return the names of the steps whose results can be taken."""
+        """Return the names of the steps whose results can be used."""
         with self._changed:
             return set(self.values.results)
 
@@ -151,7 +150,7 @@ class Execution(BackgroundTask):
             }
 
     def _select(self, selected: set[str], source: "Execution | None") -> None:
-        """Leave the selected steps, and take what they need from `source`."""
+        """Keep only the selected steps, and take the results that they need from `source`."""
         needed = needed_results(self._definition, selected)
         self._definition = selected_steps(self._definition, selected)
         if source:
@@ -177,7 +176,7 @@ class Execution(BackgroundTask):
             self.status, self.failure_reason, self.last_modified = status, reason, now()
 
     def _schedule(self) -> Schedule:
-        """Return what is left to run: of an execution that is retried, what did not succeed."""
+        """Return the schedule; in a retry, only of the steps that did not succeed."""
         schedule = Schedule(self._definition)
         by_name = {step["Name"]: step for step in all_steps(self._definition)}
         for record in self._steps:
@@ -187,7 +186,7 @@ class Execution(BackgroundTask):
         return schedule
 
     def _run_steps(self, schedule: Schedule) -> None:
-        """Run steps as they become ready; after a failure or a stop no further one begins."""
+        """Run steps when they are ready; after a failure or a stop, begin no further step."""
         with self._changed:
             while True:
                 if not self._failed and not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""Executions of pipelines: nothing of moto's, whose executions succeed at once and run nothing."""
+"""The API of pipeline executions. It replaces moto's, which succeed at once without running."""
 
 import json
 import secrets
@@ -22,10 +22,10 @@ SHOWN = (  # of an execution, in the List call
 
 
 class ExecutionsApi(PipelinesApi):
-    """The operations on executions of pipelines."""
+    """The operations on executions."""
 
     def start_pipeline_execution(self) -> ActionResult:
-        """Start an execution of the stored definition; an equal token gives the same one."""
+        """Start an execution of the stored definition; an equal token gives the same execution."""
         request = self._request()
         self._refuse_all_but(
             "PipelineName",
@@ -77,7 +77,7 @@ class ExecutionsApi(PipelinesApi):
         return execution
 
     def _source(self, definition: dict[str, Any], config: dict[str, Any] | None) -> Any:
-        """Return the execution whose results selected steps take. Raises for a wrong selection."""
+        """Return the execution whose results selected steps use. Raises for a wrong selection."""
         if config is None:
             return None
         arn = config.get("SourcePipelineExecutionArn")
@@ -93,7 +93,7 @@ class ExecutionsApi(PipelinesApi):
         return source
 
     def retry_pipeline_execution(self) -> ActionResult:
-        """Run the steps of an ended execution that did not succeed once more."""
+        """Run the steps of an ended execution again that did not succeed."""
         request = self._request()
         execution = self._execution()
         parallel = "ParallelismConfiguration" in request
@@ -115,7 +115,7 @@ class ExecutionsApi(PipelinesApi):
         return ActionResult({"PipelineExecutionArn": execution.arn})
 
     def stop_pipeline_execution(self) -> ActionResult:
-        """Stop an execution; it is Stopping until its jobs have ended."""
+        """Stop an execution; its status is Stopping until its jobs have ended."""
         execution = self._execution()
         execution.stop()
         return ActionResult({"PipelineExecutionArn": execution.arn})
@@ -130,7 +130,7 @@ class ExecutionsApi(PipelinesApi):
         return self._answer({}, self._request().get("FailureReason", ""))
 
     def _answer(self, outputs: dict[str, str], failure: str | None) -> ActionResult:
-        """Answer a callback; the same request may be sent once more."""
+        """Answer a callback. The client may repeat the same request."""
         request = self._request()
         token = request["CallbackToken"]
 
@@ -145,11 +145,11 @@ class ExecutionsApi(PipelinesApi):
         return ActionResult({"PipelineExecutionArn": arn})
 
     def describe_pipeline_execution(self) -> ActionResult:
-        """Answer with an execution's status and, when it failed, the reason."""
+        """Answer with the status of an execution and, if it failed, the reason."""
         return ActionResult(self._execution().describe())
 
     def describe_pipeline_definition_for_execution(self) -> ActionResult:
-        """Answer with the definition as it was at the start."""
+        """Answer with the definition at the start of the execution."""
         execution = self._execution()
         return ActionResult(
             {"PipelineDefinition": execution.definition, "CreationTime": execution.values.started}
@@ -172,11 +172,11 @@ class ExecutionsApi(PipelinesApi):
         return self._page("PipelineExecutionSummaries", [_summary(each) for each in found])
 
     def list_pipeline_parameters_for_execution(self) -> ActionResult:
-        """Answer with all parameters, those with default values included."""
+        """Answer with all parameters, including default values."""
         return self._page("PipelineParameters", parameters_of(self._execution()))
 
     def list_pipeline_execution_steps(self) -> ActionResult:
-        """Answer with a page of the steps begun so far."""
+        """Answer with a page of the steps that have begun."""
         steps = self._execution().steps()
         if self._get_param("SortOrder", "Descending") == "Descending":
             steps.reverse()
@@ -196,7 +196,7 @@ def _most_parallel(request: dict[str, Any], pipeline: dict[str, Any]) -> int:
 
 
 def parameters_of(execution: Execution) -> list[dict[str, str]]:
-    """Return the PipelineParameters of an execution, those with default values included."""
+    """Return the PipelineParameters of an execution, including default values."""
     parameters = execution.values.parameters.items()
     return [{"Name": name, "Value": str(value)} for name, value in parameters]
 

@@ -1,4 +1,4 @@
-"""The model servers of an endpoint: one for each production variant of its configuration."""
+"""The model servers of an endpoint: one for each production variant."""
 
 import contextlib
 import random
@@ -29,7 +29,7 @@ OpenLog = Callable[[str], Callable[[str], None]]  # takes the name of a variant
 
 
 class Busy(Exception):
-    """A serverless variant answers as many requests as it may at a time."""
+    """The error of a serverless variant that has reached its maximum concurrency."""
 
 
 @dataclass
@@ -44,11 +44,11 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """Its VariantName."""
+        """The VariantName."""
         return str(self.request["VariantName"])
 
     def describe(self) -> dict[str, Any]:
-        """Return its ProductionVariantSummary."""
+        """Return the ProductionVariantSummary."""
         image = self.model.container.image
         count = self.request.get("InitialInstanceCount")
         serverless = self.request.get("ServerlessConfig")
@@ -69,7 +69,7 @@ class Variant:
 
 
 class Fleet:
-    """Every method may be called from any thread."""
+    """The servers. The methods are thread-safe."""
 
     def __init__(self, config: EndpointConfig, models: Mapping[str, Model]) -> None:
         self.config = config
@@ -88,11 +88,11 @@ class Fleet:
         """Start a server for each variant, and return when all are healthy.
 
         Raises:
-            JobFailed: One could not be started, or does not answer /ping.
+            JobFailed: A server could not be started, or does not answer /ping.
         """
 
         def start_server(variant: Variant) -> None:
-            """Start a server, and another one when it ends after all were healthy."""
+            """Start a server. Restart it if it ends after all servers were healthy."""
             serverless = variant.request.get("ServerlessConfig")
             server = ModelServer.start(
                 variant.model,
@@ -138,7 +138,7 @@ class Fleet:
             variant.weight = weights[variant.name]
 
     def choose(self, name: str | None) -> Variant:
-        """Return the variant of a name, or one by the weights. Raises KeyError."""
+        """Return the named variant, or a random one by the weights. Raises KeyError."""
         if name:
             return self.variants[name]
         variants = list(self.variants.values())
@@ -149,7 +149,7 @@ class Fleet:
 
     @contextmanager
     def answering(self, variant: Variant) -> Iterator[ModelServer]:
-        """Yield the server of a variant, which is not closed meanwhile. Raises Busy."""
+        """Yield the server of a variant, and keep it open during the context. Raises Busy."""
         serverless = variant.request.get("ServerlessConfig")
         with self._changed:
             if serverless and variant.in_flight >= serverless["MaxConcurrency"]:
@@ -163,7 +163,7 @@ class Fleet:
                 self._changed.notify_all()
 
     def close(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """End the servers when they have answered, or the grace is over."""
+        """End the servers after their last answers, or after the grace period."""
         with self._changed:
             self._given_up.set()
             if grace_seconds:

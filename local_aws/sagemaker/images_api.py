@@ -1,4 +1,4 @@
-"""Images of SageMaker, which Studio and projects name: none can be made here, so none is there."""
+"""The API of SageMaker images (of Studio). Local AWS has none, because none can be created."""
 
 from local_aws.sagemaker.requests import SageMakerRequests
 
@@ -7,18 +7,18 @@ from moto.sagemaker.exceptions import ResourceNotFound
 
 
 class ImagesApi(SageMakerRequests):
-    """The calls of the SageMaker API that ask for one; CreateImage is refused by name."""
+    """The calls that read images; CreateImage is refused by name."""
 
     def describe_image(self) -> ActionResult:
-        """Answer that the image is not there."""
+        """Answer that the image does not exist."""
         raise ResourceNotFound(f"No Image with the name {self._request()['ImageName']} exists.")
 
     def describe_image_version(self) -> ActionResult:
-        """Answer that the image is not there."""
+        """Answer that the image does not exist."""
         return self.describe_image()
 
     def list_image_versions(self) -> ActionResult:
-        """Answer that the image is not there."""
+        """Answer that the image does not exist."""
         return self.describe_image()
 
     def list_images(self) -> ActionResult:

@@ -1,12 +1,12 @@
-"""The instances that a job gets."""
+"""The instances of a job."""
 
 from typing import Any
 
 
 def selected(cluster: dict[str, Any]) -> tuple[str, int]:
-    """Return type and count of a ResourceConfig or ClusterConfig.
+    """Return the type and the count of a ResourceConfig or ClusterConfig.
 
-    Of a list of preferences the first type always has capacity here.
+    In a list of preferences, the first type always has capacity.
     """
     first = cluster.get("InstancePreferences", [{}])[0]
     kind = cluster.get("InstanceType") or first.get("InstanceType", "")
@@ -15,7 +15,7 @@ def selected(cluster: dict[str, Any]) -> tuple[str, int]:
 
 
 def with_selection(cluster: dict[str, Any]) -> dict[str, Any]:
-    """Return a ResourceConfig or ClusterConfig as the Describe call shows it."""
+    """Return a ResourceConfig or ClusterConfig in the form of the Describe call."""
     if "InstancePreferences" not in cluster:
         return cluster
     kind, count = selected(cluster)
@@ -23,7 +23,7 @@ def with_selection(cluster: dict[str, Any]) -> dict[str, Any]:
 
 
 def host_names(count: int) -> list[str]:
-    """Return the names of so many hosts."""
+    """Return the names of the hosts."""
     return [f"algo-{number}" for number in range(1, count + 1)]
 
 

@@ -1,4 +1,4 @@
-"""What the jobs of SageMaker have in common: a request, a status and an end."""
+"""The common base of SageMaker jobs: request, status and end."""
 
 import threading
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ ENDED = ("Completed", "Failed", "Stopped")
 
 
 class Job(BackgroundTask):
-    """Every method may be called from any thread."""
+    """A job. Its methods are thread-safe."""
 
     kind: ClassVar[str]  # as in Create<kind>Job
 
@@ -44,7 +44,7 @@ class Job(BackgroundTask):
             return {f"{self.kind}JobArn": self.arn, **without_tags(self._request), **self._state}
 
     def stop(self) -> None:
-        """Ask the job to stop; one that has ended is left alone."""
+        """Ask the job to stop. A job that has ended does not change."""
         with self._lock:
             if not self.ended and not self._stop_requested.is_set():
                 self._stop_requested.set()
@@ -62,7 +62,7 @@ class Job(BackgroundTask):
             self._finish("Failed", internal_error(error))
 
     def _carry_out(self) -> None:
-        """Execute the whole work of the job, and finish it. Raises JobFailed."""
+        """Do the work of the job and finish it. Raises JobFailed."""
         raise NotImplementedError
 
     def _finish(self, status: str, reason: str = "") -> None:
@@ -76,5 +76,5 @@ class Job(BackgroundTask):
 
 
 def without_tags(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a Create request that the Describe call shows."""
+    """Return a Create request without its tags, as the Describe call returns it."""
     return {name: value for name, value in request.items() if name != "Tags"}

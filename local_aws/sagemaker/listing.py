@@ -1,4 +1,4 @@
-"""What the List calls of the API show: filtered and sorted as a request says."""
+"""The filters and the order of the List calls."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,13 +10,12 @@ TIMES = ("CreationTime", "LastModifiedTime")
 def listed(
     resources: Sequence[Mapping[str, Any]], kind: str, request: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return the resources that a List request selects, the newest first unless it says otherwise.
+    """Return the resources that a List request selects, newest first by default.
 
     Args:
-        resources: Answers of Describe.
-        kind: The start of the members that are its own: `Endpoint` has `EndpointName` and
-            `EndpointStatus`.
-        request: The members of the List request.
+        resources: The answers of Describe.
+        kind: The prefix of the members: `Endpoint` for `EndpointName` and `EndpointStatus`.
+        request: The List request.
     """
     name, status = f"{kind}Name", f"{kind}Status"
     found = [

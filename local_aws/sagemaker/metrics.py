@@ -1,4 +1,4 @@
-"""The metrics of a training job: what the regular expressions of its request find in its log.
+"""The metrics of a training job: its log, matched by the regular expressions of its request.
 
 Source: "Define Training Metrics", SageMaker developer guide.
 """
@@ -16,7 +16,7 @@ Definition = Mapping[str, str]  # Name and Regex
 
 
 def metric_problems(definitions: Sequence[Definition]) -> list[str]:
-    """Return one line for each expression that is none."""
+    """Return a line for each invalid regular expression."""
     problems = []
     for each in definitions:
         try:
@@ -27,15 +27,15 @@ def metric_problems(definitions: Sequence[Definition]) -> list[str]:
 
 
 class MetricPatterns:
-    """The expressions of one job, which may be matched from several threads."""
+    """The regular expressions of one job. The methods are thread-safe."""
 
     def __init__(self, definitions: Sequence[Definition]) -> None:
         self._patterns = [(each["Name"], regex.compile(each["Regex"])) for each in definitions]
 
     def match(self, line: str, warn: Callable[[str], None]) -> Iterator[tuple[str, float]]:
-        """Yield name and value of each metric in `line`.
+        """Yield the name and the value of each metric in `line`.
 
-        An expression that takes longer than MATCH_SECONDS is given up, with a warning.
+        An expression that takes longer than MATCH_SECONDS is dropped with a warning.
         """
         for entry in list(self._patterns):
             name, pattern = entry

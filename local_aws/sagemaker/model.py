@@ -1,4 +1,4 @@
-"""Models: an image, its artifact and its environment, as CreateModel names them.
+"""Models: the image, the artifact and the environment of CreateModel.
 
 Sources: "CreateModel" and "ContainerDefinition" in the SageMaker API reference.
 """
@@ -24,7 +24,7 @@ S3_OBJECT, GZIP = "S3Object", "Gzip"
 
 @dataclass(frozen=True)
 class ServedContainer:
-    """What is run for a model."""
+    """The container of a model."""
 
     image: str
     environment: Mapping[str, str]
@@ -42,7 +42,7 @@ class ServedContainer:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that was created."""
+    """A created model."""
 
     arn: str
     request: Mapping[str, Any]  # CreateModel's
@@ -51,7 +51,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Its ModelName."""
+        """The ModelName."""
         return str(self.request["ModelName"])
 
     @property
@@ -61,7 +61,7 @@ class Model:
 
     @property
     def isolated(self) -> bool:
-        """Return whether its containers have no network."""
+        """Return whether the containers have no network."""
         return bool(self.request.get("EnableNetworkIsolation", False))
 
     def describe(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Model:
 
 
 def data_problem(s3: Any, source: Mapping[str, Any], role_arn: str) -> str | None:
-    """Return why the role cannot read a model's artifact, as CreateModel says it; else None."""
+    """Return CreateModel's message if the role cannot read a model's artifact, else None."""
     bucket, key = split_uri(source["S3Uri"])
     try:
         if source["S3DataType"] == S3_OBJECT:
@@ -96,10 +96,10 @@ def data_problem(s3: Any, source: Mapping[str, Any], role_arn: str) -> str | Non
 
 
 def download_artifact(s3: Any, source: Mapping[str, Any] | None, folder: Path) -> None:
-    """Put a model's artifact into `folder`, which becomes /opt/ml/model.
+    """Unpack a model's artifact into `folder`, which becomes /opt/ml/model.
 
     Raises:
-        JobFailed: It cannot be read or unpacked.
+        JobFailed: The artifact cannot be read or unpacked.
     """
     if source is not None and source["S3DataType"] != S3_OBJECT:
         download(s3, {"ChannelName": "model", "DataSource": {"S3DataSource": source}}, folder)

@@ -1,4 +1,4 @@
-"""The model server of a model: its image's `serve` with the artifact, until it is closed.
+"""A model server: the `serve` program of a model's image, with the artifact.
 
 Sources: "Custom Inference Code with Hosting Services" and "Custom Inference Code with Batch
 Transform" in the SageMaker developer guide.
@@ -33,7 +33,7 @@ TIMED_OUT = (
 
 
 class NotHealthy(Exception):
-    """The server ended, was given up, or took too long to answer /ping."""
+    """The server ended, was closed, or took too long to answer /ping."""
 
 
 class NoResponse(Exception):
@@ -42,7 +42,7 @@ class NoResponse(Exception):
 
 @dataclass(frozen=True)
 class Response:
-    """What a model server answered."""
+    """The answer of a model server."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -51,7 +51,7 @@ class Response:
 
 @dataclass
 class ModelServer:
-    """Every method may be called from any thread."""
+    """A model server. Its methods are thread-safe."""
 
     address: str
     _process: Process
@@ -71,12 +71,12 @@ class ModelServer:
         memory_mib: int | None = None,
         ended: Callable[[], None] = lambda: None,
     ) -> "ModelServer":
-        """Download the artifact and start the program, whose lines `log` takes.
+        """Download the artifact and start the program. `log` gets its lines.
 
-        `ended` is called when the program ends before it is closed, in a thread of its own.
+        If the program ends before it is closed, a new thread calls `ended`.
 
         Raises:
-            JobFailed: The artifact cannot be had, or the program not be started.
+            JobFailed: The artifact cannot be downloaded, or the program cannot be started.
         """
         with ExitStack() as ending:
             root = ending.enter_context(services.workspace.folder()) / HOST
@@ -110,10 +110,10 @@ class ModelServer:
         return server
 
     def wait_until_healthy(self, seconds: float = STARTUP_SECONDS) -> None:
-        """Return when /ping has been answered with 200.
+        """Wait until /ping is answered with 200.
 
         Raises:
-            NotHealthy: That did not happen in time, the program ended, or it was closed.
+            NotHealthy: The answer came too late, the program ended, or it was closed.
         """
         deadline = monotonic() + seconds
         while not (self._ended.is_set() or self._given_up.is_set()) and monotonic() < deadline:
@@ -154,7 +154,7 @@ class ModelServer:
             connection.close()
 
     def close(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """End the program, and leave nothing of it behind."""
+        """End the program and delete its files."""
         self._given_up.set()
         if grace_seconds and not self._ended.is_set():
             self._process.terminate()

@@ -1,4 +1,4 @@
-"""Models, of a container or of a version in the model registry."""
+"""The API of models, made from a container or from a version in the model registry."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class ModelsApi(ResourceChecks):
     """The calls of the SageMaker API."""
 
     def create_model(self) -> ActionResult:
-        """Store a model after checking its role, image and data, as AWS does."""
+        """Check the role, the image and the data as AWS does, and store the model."""
         request = self._request()
         container = self._container(request)
         name = request["ModelName"]
@@ -32,11 +32,11 @@ class ModelsApi(ResourceChecks):
         return ActionResult({"ModelArn": arn})
 
     def describe_model(self) -> ActionResult:
-        """Answer with a model as it was created."""
+        """Answer with the model of the Create request."""
         return ActionResult(self._model(self._get_param("ModelName")).describe())
 
     def delete_model(self) -> ActionResult:
-        """Delete a model, also one that an endpoint serves."""
+        """Delete a model, even if an endpoint serves it."""
         model = self._model(self._get_param("ModelName"))
         del self.state.models[model.name]
         self.state.tags.pop(model.arn, None)
@@ -52,7 +52,7 @@ class ModelsApi(ResourceChecks):
         return self.state.models[name]
 
     def _container(self, request: dict[str, Any]) -> ServedContainer:
-        """Return what a CreateModel request runs, or refuse the request."""
+        """Return the container of a CreateModel request, or refuse the request."""
         given = [*([request["PrimaryContainer"]] if "PrimaryContainer" in request else [])]
         given += request.get("Containers", [])
         refused = unsupported("CreateModel", request)

@@ -1,4 +1,4 @@
-"""The /opt/ml tree of a training job: filled from the request and S3 before, read into S3 after.
+"""The /opt/ml tree of a training job: filled from the request and S3, then stored in S3.
 
 Source: "How Amazon SageMaker AI Provides Training Information", SageMaker developer guide.
 """
@@ -20,7 +20,7 @@ FAILURE_CHARACTERS = 1024  # of the failure file, in a FailureReason
 
 
 def fill_trees(s3: Any, request: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """Return the tree of each host of a job, a new folder in `folder`. Raises JobFailed."""
+    """Create and fill the tree of each host as a new folder in `folder`. Raises JobFailed."""
     roots = {host: folder / host for host in hosts(request)}
     source = request.get("HyperParameters", {}).get("sagemaker_submit_directory", "")
     for number, (host, root) in enumerate(roots.items()):
@@ -35,9 +35,9 @@ def fill_trees(s3: Any, request: dict[str, Any], folder: Path) -> dict[str, Path
 
 
 def store_results(s3: Any, request: dict[str, Any], roots: list[Path]) -> str | None:
-    """Store what the hosts left as output and model, and return the URI of the model, if any.
+    """Store the output and the model of the hosts, and return the URI of the model, if any.
 
-    Raises JobFailed when S3 does not take it.
+    Raises JobFailed if S3 refuses it.
     """
     config = request["OutputDataConfig"]
     output = f"{config['S3OutputPath'].rstrip('/')}/{request['TrainingJobName']}/output"
@@ -88,10 +88,10 @@ def _distribution(channel: dict[str, Any]) -> str:
 def download(
     s3: Any, channel: dict[str, Any], folder: Path, host: int = 0, host_count: int = 1
 ) -> None:
-    """Store the objects of a channel as files in `folder`, which is made.
+    """Download the objects of a channel as files to `folder`, which is created.
 
     Raises:
-        JobFailed: There are none, or they cannot be read or stored.
+        JobFailed: There are no objects, or they cannot be read or stored.
     """
     uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
     shard = (host, host_count if _distribution(channel) == "ShardedByS3Key" else 1)
@@ -103,7 +103,7 @@ def download(
 
 
 def failure(root: Path, name: str = "failure") -> str:
-    """Return what the program says of its failure, as far as SageMaker shows it."""
+    """Return the content of the program's failure file, cut to SageMaker's limit."""
     path = root / "output" / name
     text = ""
     if path.is_file() and is_inside(root, path):

@@ -1,4 +1,4 @@
-"""Pipelines: moto stores them; definitions are checked, also those that lie in S3."""
+"""The API of pipelines: moto stores them, and local AWS checks definitions, also in S3."""
 
 import json
 from typing import Any
@@ -16,10 +16,10 @@ VERSIONS = ("PipelineVersionId", "PipelineVersionAlias", "PipelineVersionAliases
 
 
 class PipelinesApi(SageMakerRequests):
-    """The operations on pipelines; moto keeps the definitions."""
+    """The operations on pipelines; moto stores the definitions."""
 
     def create_pipeline(self) -> ActionResult:
-        """Create a pipeline with a valid definition; an equal token creates nothing anew."""
+        """Create a pipeline with a valid definition; an equal token creates nothing new."""
         request = self._request()
         name, token = request["PipelineName"], ("CreatePipeline", request["ClientRequestToken"])
         with self.state.lock:
@@ -31,7 +31,7 @@ class PipelinesApi(SageMakerRequests):
             return answer
 
     def update_pipeline(self) -> ActionResult:
-        """Replace a pipeline's definition by a valid one."""
+        """Replace the definition of a pipeline, if the new one is valid."""
         self._check_exists()
         self._check_pipeline()
         answer = super().update_pipeline()
@@ -40,7 +40,7 @@ class PipelinesApi(SageMakerRequests):
         return answer
 
     def describe_pipeline(self) -> ActionResult:
-        """Answer with a pipeline, without moto's invented user."""
+        """Answer with a pipeline, without the user that moto invents."""
         self._refuse_versions()
         self._check_exists()
         answer: Any = super().describe_pipeline()
@@ -54,7 +54,7 @@ class PipelinesApi(SageMakerRequests):
         return super().delete_pipeline()
 
     def _get_param(self, param_name: str, if_none: Any = None) -> Any:
-        """Return a member of the request: of a pipeline always the name, also for its ARN."""
+        """Return a member of the request; a pipeline's ARN becomes its name."""
         value = super()._get_param(param_name, if_none)
         return (
             value.rpartition(":pipeline/")[2] if param_name == "PipelineName" and value else value
@@ -64,7 +64,7 @@ class PipelinesApi(SageMakerRequests):
         return self._arn_of(f"pipeline/{name}")
 
     def _check_exists(self) -> None:
-        """Raise what AWS raises, where moto has a validation error."""
+        """Raise AWS's error for an unknown pipeline; moto raises a validation error."""
         name = self._get_param("PipelineName")
         if name not in self.sagemaker_backend.pipelines:
             raise ResourceNotFound(f"Pipeline '{self._pipeline_arn(name)}' does not exist.")

@@ -24,7 +24,7 @@ MESSAGE = "message"  # below /opt/ml/output: the ExitMessage
 
 
 class ProcessingJob(ProgramJob):
-    """Runs a program over the inputs, and stores what it leaves in the folders of the outputs."""
+    """Runs a program with the inputs, and stores the folders of the outputs."""
 
     kind = "Processing"
 
@@ -35,7 +35,7 @@ class ProcessingJob(ProgramJob):
 
     @property
     def usage(self) -> Usage:
-        """The instances that it has while it runs."""
+        """The instances of the running job."""
         return instances(self._request)
 
     @property
@@ -62,7 +62,7 @@ class ProcessingJob(ProgramJob):
         self._finish("Stopped" if stopped else "Completed")
 
     def _prepare(self, s3: Any, folder: Path) -> dict[str, Path]:
-        """Return the /opt/ml tree of each host, filled."""
+        """Create and fill the /opt/ml tree of each host."""
         network = self._request.get("NetworkConfig", {})
         vpc.check_route(self._services.clients, network.get("VpcConfig"))
         kind, count = selected(self._cluster_config)
@@ -97,7 +97,7 @@ class ProcessingJob(ProgramJob):
         return [each["S3Output"] for each in outputs]
 
     def _job_config(self) -> dict[str, Any]:
-        """Return the content of processingjobconfig.json: the request, with every member."""
+        """Return the content of processingjobconfig.json: the request with all members."""
         members = (
             "ProcessingInputs",
             "ProcessingOutputConfig",
@@ -139,7 +139,7 @@ class ProcessingJob(ProgramJob):
             self._update(ExitMessage=message)
 
     def _upload(self, s3: Any, roots: list[Path]) -> None:
-        """Store the folder of each output, with the files of all hosts."""
+        """Store the files of all hosts in the folder of each output."""
         key = self._request.get("ProcessingOutputConfig", {}).get("KmsKeyId")
         for each in self._outputs:
             folders = [below(root, each["LocalPath"]) for root in roots]
@@ -152,5 +152,5 @@ def instances(request: dict[str, Any]) -> Usage:
 
 
 def below(root: Path, path: str) -> Path:
-    """Return the place of a path of the container in the tree that is its /opt/ml."""
+    """Return the path in the job's tree for a path of the container below /opt/ml."""
     return root / path.removeprefix("/opt/ml/")

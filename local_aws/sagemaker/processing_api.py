@@ -1,4 +1,4 @@
-"""Processing jobs: nothing of moto's, whose jobs complete at once and run nothing."""
+"""The API of processing jobs. It replaces moto's jobs, which complete without running."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class ProcessingApi(ResourceChecks):
         return ActionResult(self._processing_job().describe())
 
     def stop_processing_job(self) -> ActionResult:
-        """Stop a processing job; one that has ended is left alone."""
+        """Stop a processing job. A job that has ended does not change."""
         self._processing_job().stop()
         return EmptyResult()
 
@@ -39,7 +39,7 @@ class ProcessingApi(ResourceChecks):
         return self._list("ProcessingJobSummaries", "ProcessingJob", jobs)
 
     def _check_processing_job(self, request: dict[str, Any]) -> None:
-        """Raise what CreateProcessingJob answers when this job cannot be started now."""
+        """Raise CreateProcessingJob's error if this job cannot be started now."""
         name = request["ProcessingJobName"]
         image = request["AppSpecification"]["ImageUri"]
         wanted = instances(request)
@@ -70,7 +70,7 @@ class ProcessingApi(ResourceChecks):
 
 
 def contradictions(request: dict[str, Any]) -> list[str]:
-    """Return what CreateProcessingJob refuses beyond its model, one line each."""
+    """Return a line for each problem that CreateProcessingJob refuses beyond its model."""
     inputs = request.get("ProcessingInputs", [])
     outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", [])
     named = [each["InputName"] for each in inputs]

@@ -1,4 +1,4 @@
-"""Jobs that run a program on instances: where it runs, how long it may, and its log."""
+"""The base of jobs that run a program on instances, with time limits and logs."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ FIRST_HOST = "algo-1"
 
 @dataclass
 class JobServices:
-    """What every job is made with."""
+    """The services that every job uses."""
 
     clients: Clients
     runner: RunnerTable
@@ -34,7 +34,7 @@ class JobServices:
 
 
 class ProgramJob(Job):
-    """A job that runs in a folder of its own, which is removed afterwards."""
+    """A job with a temporary folder."""
 
     def __init__(self, request: dict[str, Any], arn: str, services: JobServices) -> None:
         super().__init__(request, arn)
@@ -44,16 +44,16 @@ class ProgramJob(Job):
 
     @property
     def log_group(self) -> str:
-        """The log group of such jobs; the streams of a job begin with its name."""
+        """The log group of these jobs; the names of a job's streams begin with the job's name."""
         return f"/aws/sagemaker/{self.kind}Jobs"
 
     @property
     def usage(self) -> Usage:
-        """The instances that it has while it runs."""
+        """The instances of the running job."""
         raise NotImplementedError
 
     def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
-        """Stop the job: SIGTERM, and SIGKILL when the grace is over."""
+        """Stop the job with SIGTERM, and with SIGKILL after the grace period."""
         with self._lock:
             super().stop()
             cluster = self._cluster
@@ -65,7 +65,7 @@ class ProgramJob(Job):
             self._run_in(folder)
 
     def _run_in(self, folder: Path) -> None:
-        """Execute the whole work of the job in `folder`."""
+        """Do the work of the job in `folder`."""
         raise NotImplementedError
 
     def _finish(self, status: str, reason: str = "") -> None:
@@ -79,10 +79,10 @@ class ProgramJob(Job):
             raise JobFailed(CAPACITY_ERROR)
 
     def _execute(self, spec: ContainerSpec, seconds: Mapping[str, float]) -> str | None:
-        """Run the program on every host to its end.
+        """Run the program on every host until its end.
 
-        `seconds` is how long it may run, by the name of each limit; the name of the limit that
-        ended it is returned. Raises HostFailed, or JobFailed when it could not be run.
+        `seconds` has the time limits by their names. Returns the name of the limit that ended the
+        program. Raises HostFailed, or JobFailed if the program could not be run.
         """
         if self._stop_requested.is_set():
             return None
@@ -115,7 +115,7 @@ class ProgramJob(Job):
         return exceeded[0] if exceeded else None
 
     def _say(self, line: str) -> None:
-        """Write a line of local AWS into the job's log."""
+        """Write a line from local AWS to the job's log."""
         with self._lock:
             if self._log is None:
                 self._log = self._open_log(FIRST_HOST)
@@ -126,7 +126,7 @@ class ProgramJob(Job):
         return open_log(logs, self.log_group, f"{self.name}/{host}-{int(now().timestamp())}")
 
     def _open_program_log(self, host: str) -> Callable[[str], None]:
-        """Return what takes the lines of a host, into a stream of its own."""
+        """Return a function that writes lines to the stream of a host."""
         log = self._open_log(host)
         if host == FIRST_HOST:
             with self._lock:
@@ -134,5 +134,5 @@ class ProgramJob(Job):
         return lambda line: self._take(line, log)
 
     def _take(self, line: str, log: LogWriter) -> None:
-        """Take one line of the program."""
+        """Process one line of the program."""
         log.write(line)

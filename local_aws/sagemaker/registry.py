@@ -1,7 +1,6 @@
 """The model registry of local AWS.
 
-Moto keeps groups and versions; added is what moto does not know (deletion, groups of a stack) and
-what it lets pass.
+moto stores groups and versions. Local AWS adds deletion, groups in stacks, and further checks.
 """
 
 from typing import Any
@@ -20,7 +19,7 @@ class ModelRegistryApi(SageMakerRequests):
     """The calls of the SageMaker API."""
 
     def create_model_package_group(self) -> ActionResult:
-        """Create a group; an existing one is refused."""
+        """Create a group; refuse an existing name."""
         request = self._request()
         name = request["ModelPackageGroupName"]
         if name in self.sagemaker_backend.model_package_groups:
@@ -29,13 +28,13 @@ class ModelRegistryApi(SageMakerRequests):
         return super().create_model_package_group()
 
     def delete_model_package_group(self) -> ActionResult:
-        """Delete a group, if it has no versions."""
+        """Delete a group without versions."""
         name = self._request()["ModelPackageGroupName"]
         delete_group(self.sagemaker_backend, name.rpartition("/")[2])
         return EmptyResult()
 
     def create_model_package(self) -> ActionResult:
-        """Create a version, and publish its approval status as an event."""
+        """Create a version, and send an event with its approval status."""
         refused = unsupported("CreateModelPackage", self._request())
         self._refuse(refused)
         answer: Any = super().create_model_package()
@@ -45,7 +44,7 @@ class ModelRegistryApi(SageMakerRequests):
         return ActionResult(answer.result)
 
     def update_model_package(self) -> ActionResult:
-        """Update a version; what the request leaves out is kept, which moto forgets."""
+        """Update a version; keep the members that the request omits, which moto deletes."""
         request = self._request()
         self._refuse_all_but(
             "ModelPackageArn",
@@ -81,7 +80,7 @@ class ModelRegistryApi(SageMakerRequests):
         publish(self.state.clients, package.arn, MODEL_PACKAGE, detail)
 
     def delete_model_package(self) -> ActionResult:
-        """Delete a version; only the newest one of a group can be."""
+        """Delete a version; only the newest one of a group can be deleted."""
         name = self._request()["ModelPackageName"]
         backend = self.sagemaker_backend
         package = backend.describe_model_package(name)
@@ -93,19 +92,19 @@ class ModelRegistryApi(SageMakerRequests):
 
 
 class ModelPackageGroupOfStack(CloudFormationModel):
-    """AWS::SageMaker::ModelPackageGroup, which moto's CloudFormation does not know."""
+    """AWS::SageMaker::ModelPackageGroup, which moto's CloudFormation lacks."""
 
     def __init__(self, arn: str) -> None:
         self.physical_resource_id = arn
 
     @staticmethod
     def cloudformation_name_type() -> str:
-        """Return the property that holds the resource's name."""
+        """Return the name of the property with the resource's name."""
         return "ModelPackageGroupName"
 
     @staticmethod
     def cloudformation_type() -> str:
-        """Return the type that stands in a template."""
+        """Return the type in templates."""
         return "AWS::SageMaker::ModelPackageGroup"
 
     @classmethod
@@ -135,12 +134,12 @@ class ModelPackageGroupOfStack(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> None:
-        """Delete the group with its stack, if it has no versions."""
+        """Delete the group with its stack if it has no versions."""
         delete_group(sagemaker_backends[account_id][region_name], resource_name.rpartition("/")[2])
 
 
 def delete_group(backend: SageMakerModelBackend, name: str) -> None:
-    """Raise AWSValidationException when it has versions, as AWS refuses that."""
+    """Delete a group. Raises AWSValidationException if it has versions, as AWS does."""
     group = backend.describe_model_package_group(name)
     if _versions(backend, name):
         raise AWSValidationException(f"Model Package Group {group.arn} still has versions")
@@ -148,6 +147,6 @@ def delete_group(backend: SageMakerModelBackend, name: str) -> None:
 
 
 def _versions(backend: SageMakerModelBackend, group: str | None) -> list[Any]:
-    """Return the oldest first."""
+    """Return the versions of a group, oldest first."""
     found = backend.model_packages.values()
     return [each for each in found if group and each.model_package_group_name == group]

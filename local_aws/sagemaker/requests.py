@@ -1,4 +1,4 @@
-"""Requests to moto's SageMaker, checked as the service checks them."""
+"""Requests to SageMaker, with the checks of AWS that moto lacks."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ PAGE_SIZE = 100  # default of the List calls answered here
 
 
 class SageMakerRequests(CheckedRequests, SageMakerResponse):
-    """Made anew for each request; `state` is set once, when the server starts."""
+    """The base of the API. moto creates an object for each request; the server sets `state`."""
 
     state: ClassVar[BackendState]
     invalid = "ValidationException"
@@ -31,11 +31,11 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
             raise AWSValidationException(f"local AWS does not support {name} here")
 
     def _arn_of(self, place: str) -> str:
-        """Return the ARN of a resource of SageMaker, `<kind>/<name>`, in the caller's region."""
+        """Return the ARN of a SageMaker resource `<kind>/<name>` in the caller's region."""
         return f"arn:{self.partition}:sagemaker:{self.region}:{self.current_account}:{place}"
 
     def _check_role(self, arn: str, place: str) -> None:
-        """Refuse a role that does not exist, or does not trust SageMaker for this resource."""
+        """Refuse a role that does not exist or does not trust SageMaker for this resource."""
         source = self._arn_of(place)
         keys = {"aws:SourceAccount": self.current_account, "aws:SourceArn": source}
         iam = self.state.clients.client("iam")
@@ -55,9 +55,9 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
             )
 
     def _once(self, operation: str, token: str, act: Callable[[], str]) -> str:
-        """Return the ARN that `act` returned for the first request with a ClientRequestToken.
+        """Return the ARN from `act` for the first request with a ClientRequestToken.
 
-        The same request may be sent once more, at the same time too.
+        The client may repeat the request, also at the same time.
         """
         tokens, key = self.state.tokens, (operation, token)
         with self.state.lock:
@@ -66,7 +66,7 @@ class SageMakerRequests(CheckedRequests, SageMakerResponse):
         return tokens[key]
 
     def _list(self, key: str, kind: str, resources: Mapping[str, Any]) -> ActionResult:
-        """Answer a List call with a page of what `listed` selects of the resources."""
+        """Answer a List call with a page of the resources that `listed` selects."""
         described = [each.describe() for each in list(resources.values())]
         return self._page(key, listed(described, kind, self._request()))
 

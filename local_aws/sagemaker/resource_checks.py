@@ -1,4 +1,4 @@
-"""What is checked of the image and of the instances that a job or an endpoint asks for."""
+"""The checks of the image and of the instances of a job or an endpoint."""
 
 from local_aws.account.account import Usage
 from local_aws.config import LOOPBACK
@@ -10,7 +10,7 @@ from moto.sagemaker.exceptions import AWSValidationException, SagemakerClientErr
 
 
 class ResourceChecks(SageMakerRequests):
-    """Each check raises what the service answers."""
+    """The checks. Each raises AWS's error."""
 
     def _check_throttling(self) -> None:
         if THROTTLING in self.state.faults:
@@ -31,7 +31,7 @@ class ResourceChecks(SageMakerRequests):
             )
 
     def _check_instances(self, wanted: Usage) -> None:
-        """Refuse a type that the region does not have, and more than the quotas of the account."""
+        """Refuse a type that the region lacks, and more instances than the quotas allow."""
         # By filter, not by name: EC2 refuses a request that names a type it does not have.
         name = {"Name": "instance-type", "Values": [wanted.instance_type.removeprefix("ml.")]}
         answer = self.state.clients.client("ec2").describe_instance_types(Filters=[name])
@@ -47,7 +47,7 @@ class ResourceChecks(SageMakerRequests):
 
 
 def _is_of_another_registry(uri: str, account: str) -> bool:
-    """Return whether an image is in a registry that is not here, such as AWS's own."""
+    """Return whether an image is in another account's registry, such as AWS's."""
     host, slash, _ = uri.partition("/")
     own = host.startswith((f"{account}.dkr.ecr.", LOOPBACK))
     return bool(slash) and "." in host and not own

@@ -1,7 +1,7 @@
-"""The SageMaker Runtime API: InvokeEndpoint answers through the endpoint's model server.
+"""The SageMaker Runtime API: InvokeEndpoint calls the model server of an endpoint.
 
-Source: "InvokeEndpoint" in the SageMaker Runtime API reference; messages as users quote them, for
-instance in aws/amazon-sagemaker-examples issues 293 and 407.
+Source: "InvokeEndpoint" in the SageMaker Runtime API reference. The messages are from public
+reports, for example aws/amazon-sagemaker-examples issues 293 and 407.
 """
 
 import json
@@ -41,7 +41,7 @@ UNSUPPORTED = {  # headers that would change the answer
 
 
 class LocalSageMakerRuntime(SageMakerRuntimeResponse):
-    """Made anew for each request; `state` is set once, when the server starts."""
+    """The API. moto creates an object for each request; the server sets `state`."""
 
     state: ClassVar[BackendState]
 
@@ -52,13 +52,13 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         headers: Any = None,
         use_raw_body: bool | None = None,  # noqa: ARG002 - moto's signature
     ) -> None:
-        """Keep the body as bytes: it need not be text."""
+        """Keep the body as bytes, because it may not be text."""
         body = request.get_data(parse_form_data=False, cache=True)
         super().setup_class(request, full_url, headers, use_raw_body=True)
         self.body = body
 
     def invoke_endpoint(self) -> TYPE_RESPONSE:
-        """Pass the request on to the model server of a variant.
+        """Send the request to the model server of a variant.
 
         Errors of the server become ModelError, as on AWS.
         """
@@ -105,7 +105,7 @@ class LocalSageMakerRuntime(SageMakerRuntimeResponse):
         return _error("ValidationError", "local AWS does not support InvokeEndpointAsync")
 
     def _get_action(self) -> str:
-        """Return the operation by the path: moto would look into the body of a form."""
+        """Return the operation by the path; moto would parse the body of a form."""
         return OPERATIONS[self.path.rpartition("/")[2]]
 
     def _determine_resource(self) -> str:

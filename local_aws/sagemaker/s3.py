@@ -1,4 +1,4 @@
-"""Objects of S3: their URIs and keys, and the paths of the files that they become."""
+"""S3 objects: their URIs, their keys, and the paths of downloaded files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,16 +6,16 @@ from typing import IO, Any
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key, or prefix, of `s3://bucket/key`."""
+    """Return the bucket and the key (or prefix) of `s3://bucket/key`."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 
 
 def path_below(root: Path, key: str) -> Path:
-    """Return the path below `root` of the part of a key that follows the prefix.
+    """Return the path below `root` for the part of a key after the prefix.
 
     Raises:
-        ValueError: The key is no path below a folder.
+        ValueError: The key does not give a path below the folder.
     """
     parts = [part for part in key.split("/") if part]
     if not parts or "\0" in key or {".", ".."} & set(parts):
@@ -24,21 +24,21 @@ def path_below(root: Path, key: str) -> Path:
 
 
 def is_inside(root: Path, path: Path) -> bool:
-    """Return whether `path` is below `root` when all links on the way are followed.
+    """Return whether `path` is below `root` after all links are resolved.
 
-    A job's program owns its tree: it may put links there that lead to files of this machine.
+    The program of a job can create links in its tree that lead to other files of this machine.
     """
     return path.resolve().is_relative_to(root.resolve())
 
 
 def list_keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
-    """Yield the keys that begin with `prefix`, without those that a console makes for folders."""
+    """Yield the keys that begin with `prefix`, without the folder keys that a console creates."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         yield from (each["Key"] for each in page.get("Contents", []) if each["Key"][-1] != "/")
 
 
 def key_below(prefix: str, key: str) -> str:
-    """Return the part of a key that follows the prefix, or the name where that ends within one."""
+    """Return the part of a key after the prefix, or the file name if the prefix ends inside it."""
     folder = f"{prefix.rstrip('/')}/" if prefix else ""
     if not key.startswith(folder):
         folder = prefix.rpartition("/")[0]
@@ -46,7 +46,7 @@ def key_below(prefix: str, key: str) -> str:
 
 
 def put_file(s3: Any, uri: str, file: IO[bytes], key_id: str | None) -> None:
-    """Store a file as the object at `uri`, encrypted with a key of KMS if there is one."""
+    """Upload a file to `uri`, encrypted with a key of KMS if one is given."""
     bucket, key = split_uri(uri)
     encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
     s3.put_object(Bucket=bucket, Key=key, Body=file, **encrypted)

@@ -1,4 +1,4 @@
-"""Which steps of an execution may begin, as others end."""
+"""The order of an execution's steps."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from local_aws.definition.steps import Step, referred_steps
 
 
 class Schedule:
-    """Steps that wait, run and have ended; a condition that ends adds the steps of its branch."""
+    """The waiting, running and ended steps; an ended condition adds the steps of its branch."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self.running: set[str] = set()
@@ -17,20 +17,20 @@ class Schedule:
         self._add(steps, set())
 
     def ready(self, most: int) -> list[Step]:
-        """Return the steps that may begin now, in the order of the definition.
+        """Return the steps that can begin now, in the order of the definition.
 
-        At most `most` steps run at a time: those that run already count.
+        At most `most` steps run at a time, including the running ones.
         """
         found = [step for step in self._waiting.values() if self._may_begin(step)]
         return found[: max(most - len(self.running), 0)]
 
     def begin(self, name: str) -> None:
-        """Note that a step is running."""
+        """Record that a step is running."""
         del self._waiting[name]
         self.running.add(name)
 
     def end(self, name: str, branch: Iterable[Step] = ()) -> None:
-        """Note that a step has succeeded, and which branch it leads to."""
+        """Record that a step has succeeded, and the branch that it has chosen."""
         branch = list(branch)
         self.running.discard(name)
         self._waiting.pop(name, None)
@@ -48,5 +48,5 @@ class Schedule:
         return referred_steps(step) <= self._ended and all(map(self._is_complete, ordered))
 
     def _is_complete(self, name: str) -> bool:
-        """Return whether a step has ended, and with a condition the steps of its branch."""
+        """Return whether a step, and for a condition also its branch, has ended."""
         return name in self._ended and all(map(self._is_complete, self._branches[name]))

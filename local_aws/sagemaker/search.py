@@ -1,4 +1,4 @@
-"""Which values a tuning job tries: at random, by what came of others, or all of a grid.
+"""The values that a tuning job tries: random, Bayesian or grid search.
 
 Sources: "HyperParameterTuningJobConfig" and "ParameterRanges" in the SageMaker API reference,
 "Hyperparameter scaling" in the developer guide.
@@ -22,7 +22,7 @@ Values = dict[str, str]
 
 
 def number_of_trials(config: Config) -> int:
-    """Return how many training jobs a tuning job starts; the ranges of a grid decide it."""
+    """Return the number of training jobs of a tuning job; for a grid, its size."""
     if config["Strategy"] == GRID:
         return math.prod(len(each["Values"]) for each in _all(config))
     most: int = config["ResourceLimits"]["MaxNumberOfTrainingJobs"]
@@ -30,7 +30,7 @@ def number_of_trials(config: Config) -> int:
 
 
 def problems(config: Config, static: Values) -> list[str]:
-    """Return what AWS refuses in the strategy and the ranges, and what local AWS cannot do."""
+    """Return problems of the strategy and ranges that AWS refuses or local AWS lacks."""
     strategy, limits = config["Strategy"], config["ResourceLimits"]
     if strategy not in STRATEGIES:
         only = ", ".join(STRATEGIES)
@@ -70,11 +70,11 @@ def problems(config: Config, static: Values) -> list[str]:
 def candidates(
     config: Config, objectives: Callable[[], list[float | None]] = list
 ) -> Iterator[Values]:
-    """Yield what each training job is to try, in this order; the same seed draws the same values.
+    """Yield the values for each training job; the same seed gives the same values.
 
     Args:
-        config: Of the tuning job.
-        objectives: What came of those before, in their order; None: nothing yet.
+        config: The configuration of the tuning job.
+        objectives: The objectives of the earlier jobs, in their order; None if not known yet.
     """
     ranges = _all(config)
     if config["Strategy"] == GRID:
@@ -101,7 +101,7 @@ def candidates(
 
 
 def _value_at(each: dict[str, Any], place: float) -> str:
-    """Return the value at a place of a range, from 0 to 1."""
+    """Return the value at a position (0 to 1) of a range."""
     if "Values" in each:
         choices: list[str] = each["Values"]
         return choices[min(int(place * len(choices)), len(choices) - 1)]
@@ -121,7 +121,7 @@ def _value_at(each: dict[str, Any], place: float) -> str:
 
 
 def _all(config: Config) -> list[dict[str, Any]]:
-    """Return all ranges sorted by name: the order in a request changes nothing."""
+    """Return all ranges sorted by name, so that their order in a request has no effect."""
     ranges = config.get("ParameterRanges", {})
     every = [
         each | {"Whole": kind == "IntegerParameterRanges"}

@@ -1,4 +1,4 @@
-"""Search: the resources that match an expression, whoever keeps them."""
+"""The Search API, over resources of several kinds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,10 @@ Document = dict[str, Any]
 
 
 class SearchApi(SageMakerRequests):
-    """The one operation on resources of several kinds."""
+    """The operation Search."""
 
     def search(self) -> ActionResult:
-        """Answer with a page of the resources that match, the last changed ones first."""
+        """Answer with a page of the resources that match, newest change first."""
         request = self._request()
         members = ("Resource", "SearchExpression", "SortBy", "SortOrder", "MaxResults", "NextToken")
         self._refuse_all_but(*members)
@@ -42,7 +42,7 @@ class SearchApi(SageMakerRequests):
         return ActionResult({**page.result, "TotalHits": total})
 
     def _described(self, resource: str) -> list[Document]:
-        """Return the answers of Describe. Raises ValueError for a kind that is not searched."""
+        """Return the answers of Describe. Raises ValueError for a kind without search."""
         state, moto = self.state, self.sagemaker_backend
         kinds: dict[str, tuple[dict[str, Any], Callable[[Any], Document]]] = {
             "TrainingJob": (state.jobs, TrainingJob.describe),
@@ -60,7 +60,7 @@ class SearchApi(SageMakerRequests):
         return [describe(each) for each in list(kept.values())]
 
     def _document(self, described: Document, resource: str, shape: Any) -> Document:
-        """Return what Search answers with: less than Describe, and the tags."""
+        """Return the members that Search answers with: some of Describe's, and the tags."""
         invented = ("CreatedBy", "LastModifiedBy") if resource == "Pipeline" else ()
         tags = self.state.tags.get(described[f"{resource}Arn"], {})
         described["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -73,7 +73,7 @@ def _described_execution(execution: Execution) -> Document:
 
 
 def _sorted(documents: list[Document], request: Document, shape: Any) -> list[Document]:
-    """Sort by a property; resources that do not have it come last."""
+    """Sort by a property; resources without it come last."""
     by = request.get("SortBy", "LastModifiedTime")
     kind = "timestamp" if by == "LastModifiedTime" else kind_of(by, shape)
 

@@ -1,4 +1,4 @@
-"""Which resources an expression of Search matches.
+"""The evaluation of search expressions.
 
 Sources: "Search", "SearchExpression" and "Filter" in the SageMaker API reference.
 """
@@ -21,9 +21,9 @@ def matches(document: Document, expression: Document, shape: Any) -> bool:
     """Return whether a resource satisfies a SearchExpression.
 
     Args:
-        document: The resource, as Search answers with it.
+        document: The resource in the form of Search's answer.
         expression: The SearchExpression.
-        shape: The structure of such resources in botocore's model.
+        shape: The structure of the resource in botocore's model.
 
     Raises:
         ValueError: A property is unknown, or a filter does not fit its type.
@@ -37,7 +37,7 @@ def matches(document: Document, expression: Document, shape: Any) -> bool:
 
 
 def properties_of(document: Document) -> Iterator[tuple[str, Any]]:
-    """Yield name and value of each property; the elements of a list have the name of the list."""
+    """Yield the name and the value of each property; elements of a list have the list's name."""
     yield from _flat(document, "")
     for tag in document.get("Tags", []):
         yield f"Tags.{tag['Key']}", tag["Value"]
@@ -46,7 +46,7 @@ def properties_of(document: Document) -> Iterator[tuple[str, Any]]:
 
 
 def kind_of(name: str, shape: Any) -> str:
-    """Return the type of a property. Raises ValueError when such resources do not have it."""
+    """Return the type of a property. Raises ValueError for an unknown property."""
     if name.startswith("Tags."):
         return "string"
     if name.startswith("Metrics.") and "FinalMetricDataList" in shape.members:
@@ -64,7 +64,7 @@ def kind_of(name: str, shape: Any) -> str:
 
 
 def typed(kind: str, value: Any) -> Any:
-    """Return a value, or the text of one, as it is compared. Raises ValueError for another type."""
+    """Convert a value or its text for a comparison. Raises ValueError for another type."""
     if kind == "timestamp":
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

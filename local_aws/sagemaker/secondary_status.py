@@ -9,18 +9,18 @@ from local_aws.clock import now
 
 
 class SecondaryStatus:
-    """The present status and the ones before it; whoever uses it holds the lock of the job."""
+    """The current status and the earlier ones. The caller must hold the lock of the job."""
 
     def __init__(self) -> None:
         self._transitions: list[dict[str, Any]] = []
 
     @property
     def present(self) -> str:
-        """The last status that was entered."""
+        """The current status."""
         return str(self._transitions[-1]["Status"])
 
     def enter(self, status: str, message: str) -> None:
-        """Enter the next status; the same one again only changes the message."""
+        """Enter the next status; the same status again only changes the message."""
         if self._transitions and self.present == status:
             self._transitions[-1]["StatusMessage"] = message
             return
@@ -29,7 +29,7 @@ class SecondaryStatus:
         self._transitions.append(entered)
 
     def end(self) -> None:
-        """Note that the present status is over."""
+        """Record the end of the current status."""
         if self._transitions:
             self._transitions[-1]["EndTime"] = now()
 

@@ -1,4 +1,4 @@
-"""What runs, and what has run, since this local AWS was started."""
+"""The state of local AWS since its start: jobs, endpoints and executions."""
 
 import threading
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from local_aws.sagemaker.tuning import TuningJob
 
 @dataclass
 class BackendState(JobServices):
-    """The jobs and executions by name or ARN, and what they are made with."""
+    """The jobs and executions by name or ARN, and the services that they use."""
 
     def __post_init__(self) -> None:
         self.jobs: dict[str, TrainingJob] = {}
@@ -37,14 +37,14 @@ class BackendState(JobServices):
         self.lock = threading.RLock()  # of what one request may do once only
 
     def usage(self) -> list[Usage]:
-        """Return the instances of all jobs that run and of all endpoints."""
+        """Return the instances of all running jobs and of all endpoints."""
         found = [job.usage for job in self._jobs() if not job.ended]
         return found + [each for one in list(self.endpoints.values()) for each in one.usage]
 
     def interrupt(self, name: str | None, grace_seconds: float, capacity_after: float) -> str:
-        """Take back the spot instances of a training job, or of the one that runs; its name.
+        """Interrupt a spot training job (the running one if no name is given); return its name.
 
-        Raises ValueError when there is no such job, or it has none.
+        Raises ValueError if there is no such job, or it has no spot instances.
         """
         running = [job for job in self.jobs.values() if not job.ended]
         found = [job for job in running if name in (None, job.name)]
@@ -55,7 +55,7 @@ class BackendState(JobServices):
         return found[0].name
 
     def end(self) -> None:
-        """Stop everything, and return when nothing runs any more."""
+        """Stop everything, and wait until nothing runs."""
         for execution in self.executions.values():
             execution.end()
         for tuning_job in self.tuning_jobs.values():

@@ -1,4 +1,4 @@
-"""Step caching: a step whose inputs did not change is not run again.
+"""Step caching: a step with unchanged inputs does not run again.
 
 Source: "Caching pipeline steps", SageMaker developer guide.
 """
@@ -15,7 +15,7 @@ from local_aws.definition.step_types import STEP_TYPES
 
 @dataclass(frozen=True)
 class CachedStep:
-    """What a succeeded step came to."""
+    """The result of a succeeded step."""
 
     ended: datetime
     execution_arn: str
@@ -24,17 +24,17 @@ class CachedStep:
 
 
 class StepCache:
-    """Results of succeeded steps of all executions, kept while local AWS runs."""
+    """The results of succeeded steps of all executions since the start of local AWS."""
 
     def __init__(self) -> None:
         self._steps: dict[str, CachedStep] = {}
 
     @staticmethod
     def key(execution_arn: str, step: dict[str, Any]) -> str:
-        """Return a key that equal runs of a step share.
+        """Return a key that is the same for equal runs of a step.
 
-        It holds the pipeline, the step, and those of its resolved arguments that count: another
-        instance type, say, does not make another run.
+        It is made of the pipeline, the step, and the arguments that count; for example, the
+        instance type does not count.
         """
         pipeline = execution_arn.rpartition("/execution/")[0]
         members = STEP_TYPES[step["Type"]].cache_key
@@ -42,9 +42,9 @@ class StepCache:
         return json.dumps([pipeline, step["Name"], relevant], sort_keys=True, default=str)
 
     def find(self, key: str, expire_after: str | None) -> CachedStep | None:
-        """Return the result of a step that ran under this key, or None.
+        """Return the result of an earlier step with this key, or None.
 
-        `expire_after` is an ISO 8601 duration: older results do not count. With None all count.
+        `expire_after` is an ISO 8601 duration; older results do not count. None means no limit.
         """
         found = self._steps.get(key)
         if found and expire_after and now() - found.ended > duration(expire_after):
@@ -54,7 +54,7 @@ class StepCache:
     def store(
         self, key: str, execution_arn: str, metadata: dict[str, Any], properties: dict[str, Any]
     ) -> None:
-        """Keep the result of a succeeded step, in place of an older one."""
+        """Store the result of a succeeded step, and replace an older one."""
         self._steps[key] = CachedStep(now(), execution_arn, metadata, properties)
 
 

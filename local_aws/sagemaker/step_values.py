@@ -1,4 +1,4 @@
-"""What the expressions of a definition stand for in one execution."""
+"""The values of a definition's expressions in one execution."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 
 class StepValues:
-    """The parameters, the variables, and the results of the steps that have ended."""
+    """The parameters, the variables, and the results of ended steps."""
 
     def __init__(self, execution_arn: str, parameters: Mapping[str, Any]) -> None:
         self.started = now()
@@ -21,9 +21,9 @@ class StepValues:
         self._arn = execution_arn
 
     def resolve(self, value: Any, client: Callable[[str], Any]) -> Any:
-        """Replace every expression in a value; files are read with the S3 client.
+        """Replace every expression in a value; read files with the S3 client.
 
-        Raises ValueError when one stands for nothing.
+        Raises ValueError for an expression without a value.
         """
         return resolve(value, self._look_up, lambda uri, path: _read_json(client("s3"), uri, path))
 

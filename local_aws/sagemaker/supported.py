@@ -1,4 +1,4 @@
-"""What local AWS refuses of a request, and what it names instead of carrying it out."""
+"""The unsupported members of requests: refused, or accepted and named in the log."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from local_aws.service_model import UNKNOWN
 
 
 def unsupported(operation: str, request: dict[str, Any]) -> list[str]:
-    """Return what AWS could do and local AWS cannot, one line each."""
+    """Return a line for each member that AWS supports and local AWS does not."""
     problems = []
     for path, value, treatment in _members(REQUESTS[operation], request, operation):
         if value is UNKNOWN:
@@ -28,7 +28,7 @@ def unsupported(operation: str, request: dict[str, Any]) -> list[str]:
 
 
 def unsupported_steps(definition: dict[str, Any]) -> list[str]:
-    """Return the same for the steps of a pipeline, with the defaults of its parameters."""
+    """Return the same for the steps of a pipeline, with its parameters' defaults."""
     defaults = defaults_of(definition)
     return [
         f"step {step['Name']}: {problem}"
@@ -39,7 +39,7 @@ def unsupported_steps(definition: dict[str, Any]) -> list[str]:
 
 
 def not_carried_out(operation: str, request: dict[str, Any]) -> str | None:
-    """Return the line for the log of a job with what is accepted and not carried out, or None."""
+    """Return the log line with the accepted members that have no effect, or None."""
     names = []
     for path, value, treatment in _members(REQUESTS[operation], request, ""):
         if treatment is NAMED and value not in (None, False):
@@ -50,12 +50,12 @@ def not_carried_out(operation: str, request: dict[str, Any]) -> str | None:
 
 
 def wrong_instance_count(cluster: str, count: int, most_instances: int) -> list[str]:
-    """Return a line when a job may not have so many instances.
+    """Return a line if a job has too many instances.
 
     Args:
-        cluster: The path of the member of the request that says it, without InstanceCount.
-        count: The instances that are asked for.
-        most_instances: How many the runner of the image can start for one job.
+        cluster: The path of the request's member with InstanceCount.
+        count: The requested instances.
+        most_instances: The maximum of the image's runner.
     """
     if 1 <= count <= most_instances:
         return []
@@ -69,7 +69,7 @@ def wrong_instance_count(cluster: str, count: int, most_instances: int) -> list[
 def _members(
     table: Table, value: Any, path: str
 ) -> Iterator[tuple[str, Any, Treatment | Only | None]]:
-    """Yield path, value and treatment of each member; one that the table lacks is refused."""
+    """Yield the path, value and treatment of each member; a member without entry is refused."""
     for item in value if isinstance(value, list) else [value]:
         for name, member in item.items() if isinstance(item, dict) else ():
             treatment = table.get(name, REFUSED)
@@ -80,7 +80,7 @@ def _members(
 
 
 def null_characters(environment: dict[str, str]) -> list[str]:
-    """Return a line for each variable that no program can be given."""
+    """Return a line for each environment variable with a null character."""
     return [
         f"the environment variable {name!r} holds a null character"
         for name, value in environment.items()

@@ -1,4 +1,4 @@
-"""Tags of everything that was created with a request, whoever keeps the thing itself."""
+"""The API of tags, for all resources."""
 
 import json
 from typing import Any
@@ -14,10 +14,10 @@ Tags = dict[str, str]
 
 
 class TagsApi(SageMakerRequests):
-    """The operations on tags of any resource."""
+    """The operations on tags."""
 
     def call_action(self) -> Any:
-        """Remember the tags with which something is created."""
+        """Answer a request, and store the tags of a Create request."""
         answer = super().call_action()
         if answer[0] < 300 and self._get_action().startswith("Create"):
             content = json.loads(answer[2])
@@ -33,7 +33,7 @@ class TagsApi(SageMakerRequests):
         return self._page("Tags", [{"Key": key, "Value": tags[key]} for key in tags])
 
     def add_tags(self) -> ActionResult:
-        """Add tags, or replace their values; too many are refused."""
+        """Add tags or replace their values; refuse too many tags."""
         tags = self._tags()
         added = {tag["Key"]: tag["Value"] for tag in self._request()["Tags"]}
         if len(tags | added) > MOST_TAGS:
@@ -42,14 +42,14 @@ class TagsApi(SageMakerRequests):
         return self.list_tags()
 
     def delete_tags(self) -> ActionResult:
-        """Delete tags by key; unknown keys are no error."""
+        """Delete tags by key; ignore unknown keys."""
         tags = self._tags()
         for key in self._request()["TagKeys"]:
             tags.pop(key, None)
         return EmptyResult()
 
     def _tags(self) -> Tags:
-        """Return the tags of the resource that the request names, to read and change."""
+        """Return the tags of the resource of the request, as a mutable mapping."""
         arn = self._request()["ResourceArn"]
         if arn not in self.state.tags:
             try:  # made by CloudFormation

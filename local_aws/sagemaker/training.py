@@ -1,7 +1,7 @@
 """One training job: from the CreateTrainingJob request to model.tar.gz in S3.
 
-What SageMaker does around the container, in its order and with its statuses. Sources:
-"CreateTrainingJob" and "DescribeTrainingJob" in the SageMaker API reference, "How Amazon
+It does what SageMaker does around the container, in the same order and with the same statuses.
+Sources: "CreateTrainingJob" and "DescribeTrainingJob" in the SageMaker API reference, "How Amazon
 SageMaker AI Provides Training Information" in the developer guide.
 """
 
@@ -32,11 +32,11 @@ from local_aws.sagemaker.training_request import SWITCHES, container, instances,
 
 
 class JobStopped(Exception):
-    """A job ended before its program began: the secondary status."""
+    """The secondary status of a job that ended before its program began."""
 
 
 class TrainingJob(ProgramJob):
-    """From the request to model.tar.gz."""
+    """A training job."""
 
     kind = "Training"
 
@@ -56,7 +56,7 @@ class TrainingJob(ProgramJob):
 
     @property
     def usage(self) -> Usage:
-        """The instances that it has while it runs."""
+        """The instances of the running job."""
         return instances(self._request)
 
     def describe(self) -> dict[str, Any]:
@@ -77,10 +77,10 @@ class TrainingJob(ProgramJob):
         self._enter("Stopping", f"Stopping the job, within {STOP_GRACE_SECONDS:g} seconds")
 
     def interrupt(self, grace_seconds: float, capacity_after: float) -> None:
-        """Take the spot instances back: SIGTERM, then SIGKILL when the grace is over.
+        """Interrupt the spot instances: SIGTERM, then SIGKILL after the grace period.
 
-        There are other instances after `capacity_after` seconds. Raises ValueError when it is not a
-        spot job whose program runs.
+        Other instances are free after `capacity_after` seconds. Raises ValueError if this is not a
+        spot job with a running program.
         """
         with self._lock:
             if not self._spot:
@@ -100,7 +100,7 @@ class TrainingJob(ProgramJob):
             self._finish_as("Stopped", str(stopped), "The job was stopped")
 
     def _train_until_done(self, folder: Path) -> None:
-        """Train on instances, and again on others each time they are taken back."""
+        """Train, and train again on other instances after each interruption."""
         self._check_capacity()
         s3 = self._services.clients.as_role(self._request["RoleArn"]).client("s3")
         for attempt in itertools.count():
@@ -127,14 +127,14 @@ class TrainingJob(ProgramJob):
             self._finish_as("Completed", "Completed", "The job completed")
 
     def _check_capacity(self) -> None:
-        """Fail where there is none, as other jobs do; a spot job waits for it in vain."""
+        """Fail if there is no capacity; a spot job waits for it until its limit."""
         if self._spot and NO_CAPACITY in self._services.faults:
             self._capacity_after = math.inf
             self._wait_for_capacity("Starting")
         super()._check_capacity()
 
     def _prepare(self, s3: Any, folder: Path) -> dict[str, Path]:
-        """Return the /opt/ml tree of each host, filled."""
+        """Create and fill the /opt/ml tree of each host."""
         self._enter("Downloading", "Downloading the input data")
         with self._lock:
             self._began = now()
@@ -148,9 +148,9 @@ class TrainingJob(ProgramJob):
             self._update(ModelArtifacts={"S3ModelArtifacts": uri})
 
     def _wait_for_capacity(self, status: str) -> None:
-        """Wait in a secondary status until there are spot instances.
+        """Wait in a secondary status until spot instances are free.
 
-        Raises JobStopped when the job was stopped, or the longest wait was over, before.
+        Raises JobStopped if the job is stopped or reaches its maximum wait before.
         """
         left = self._left("MaxWaitTimeInSeconds")
         seconds = min(self._capacity_after, left)
@@ -164,9 +164,9 @@ class TrainingJob(ProgramJob):
             raise JobStopped("MaxWaitTimeExceeded")
 
     def _left(self, limit: str) -> float:
-        """Return the seconds until a limit of the stopping condition.
+        """Return the seconds until the limit of the stopping condition.
 
-        MaxWaitTimeInSeconds limits waiting and running, the other one running alone.
+        MaxWaitTimeInSeconds limits waiting and running; MaxRuntimeInSeconds limits only running.
         """
         if limit == "MaxWaitTimeInSeconds":
             spent: float = (now() - self._state["CreationTime"]).total_seconds()
@@ -175,10 +175,10 @@ class TrainingJob(ProgramJob):
         return max(0.0, float(stopping_condition(self._request)[limit]) - spent)
 
     def _train(self, roots: dict[str, Path]) -> str | None:
-        """Run the program on every host to its end.
+        """Run the program on every host until its end.
 
-        Returns the secondary status of a job whose time ran out first, or None. Raises JobFailed
-        when it ended by itself with another exit code than 0 on one of them.
+        Returns the secondary status if a time limit ended it, else None. Raises JobFailed if the
+        program of a host ended with an exit code other than 0.
         """
         self._enter("Training", "The training program runs")
         limits = {"MaxRuntimeExceeded": "MaxRuntimeInSeconds"}
@@ -217,7 +217,7 @@ class TrainingJob(ProgramJob):
         self._finish_as(status, status, reason)
 
     def _finish_as(self, status: str, secondary: str, message: str) -> None:
-        """Enter a final status, and the secondary one that says more."""
+        """Enter a final status and its secondary status."""
         with self._lock:
             self._enter(secondary, message)
             self._secondary.end()

@@ -1,4 +1,4 @@
-"""Training jobs: nothing of moto's, whose jobs complete at once and run nothing."""
+"""The API of training jobs. It replaces moto's jobs, which complete without running."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ class TrainingApi(ResourceChecks):
         return ActionResult(self._job().describe())
 
     def stop_training_job(self) -> ActionResult:
-        """Stop a training job; one that has ended is left alone."""
+        """Stop a training job. A job that has ended does not change."""
         self._job().stop()
         return EmptyResult()
 
@@ -42,7 +42,7 @@ class TrainingApi(ResourceChecks):
         return self.state.jobs[name]
 
     def _check_training_job(self, request: dict[str, Any], jobs: int = 1) -> None:
-        """Raise what CreateTrainingJob answers when so many such jobs cannot be started now."""
+        """Raise CreateTrainingJob's error if this number of jobs cannot be started now."""
         refused = unsupported("CreateTrainingJob", request) + missing_members(request)
         self._refuse(refused)
         image = request["AlgorithmSpecification"]["TrainingImage"]

@@ -1,4 +1,4 @@
-"""CreateTrainingJob requests: what they ask for, and what the service refuses in them."""
+"""CreateTrainingJob requests: their values, and the problems that AWS refuses."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ SWITCHES = (  # of the request, off unless given
 
 
 def instances(request: dict[str, Any]) -> Usage:
-    """Return the instances that a CreateTrainingJob request asks for."""
+    """Return the instances of a CreateTrainingJob request."""
     purpose = SPOT_TRAINING if request.get("EnableManagedSpotTraining") else TRAINING
     return Usage(purpose, *selected(request["ResourceConfig"]))
 
@@ -30,7 +30,7 @@ def stopping_condition(request: dict[str, Any]) -> dict[str, int]:
 
 
 def container(request: dict[str, Any], arn: str, roots: dict[str, Path]) -> ContainerSpec:
-    """Return the container of each host of the job with this ARN."""
+    """Return the container description for the hosts of the job with this ARN."""
     algorithm, name = request["AlgorithmSpecification"], request["TrainingJobName"]
     return ContainerSpec(
         job=name,
@@ -52,7 +52,7 @@ def container(request: dict[str, Any], arn: str, roots: dict[str, Path]) -> Cont
 
 
 def missing_members(request: dict[str, Any]) -> list[str]:
-    """Return what CreateTrainingJob lacks that its model lets it leave out, one line each."""
+    """Return a line for each missing member that is required, but optional in the model."""
     found = [
         f"CreateTrainingJob: {name} is missing"
         for name in ("AlgorithmSpecification", "ResourceConfig")
@@ -64,7 +64,7 @@ def missing_members(request: dict[str, Any]) -> list[str]:
 
 
 def contradictions(request: dict[str, Any]) -> list[str]:
-    """Return what CreateTrainingJob refuses beyond its model, one line each."""
+    """Return a line for each problem that CreateTrainingJob refuses beyond its model."""
     channels = [each["ChannelName"] for each in request.get("InputDataConfig", [])]
     found = [f"the channel {name} is given twice" for name in given_twice(channels)]
     found += null_characters(request.get("Environment", {}))
@@ -73,7 +73,7 @@ def contradictions(request: dict[str, Any]) -> list[str]:
 
 
 def _spot_problems(request: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a longest wait without spot, or with spot without one."""
+    """Return the problems of a maximum wait without spot, and of spot without a maximum wait."""
     stopping = stopping_condition(request)
     spot = request.get("EnableManagedSpotTraining", False)
     wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping["MaxRuntimeInSeconds"]

@@ -1,4 +1,4 @@
-"""The files of a job: from S3 before its program runs, and to S3 after it."""
+"""The files of a job: downloads from S3 before its program, and uploads after it."""
 
 import shutil
 import tarfile
@@ -18,10 +18,10 @@ from moto.s3.models import s3_backends
 
 
 def download_prefix(s3: Any, uri: str, folder: Path, shard: tuple[int, int] = (0, 1)) -> int:
-    """Store the objects under an S3 prefix as files in `folder`, which is made.
+    """Download the objects under an S3 prefix to `folder`, which is created.
 
-    `shard` is the number of the host, counted from 0, and of how many: a host gets its part of the
-    objects, possibly none. Return how many there are, for all hosts. Raises JobFailed.
+    `shard` is the index of the host and the number of hosts: a host gets its part of the objects,
+    possibly none. Returns the number of objects for all hosts. Raises JobFailed.
     """
     bucket, prefix = split_uri(uri)
     _check_region(s3, bucket, uri)
@@ -46,13 +46,13 @@ def download_prefix(s3: Any, uri: str, folder: Path, shard: tuple[int, int] = (0
 
 
 def unpack_source(s3: Any, place: str, root: Path) -> None:
-    """Put the source of script mode into the tree's `code`, where toolkits look for it first.
+    """Unpack the source of script mode into `code` of the tree, where toolkits search first.
 
-    They would download it themselves; a container cannot reach the S3 of this machine. `place` is
-    what they are told, as text or in JSON: nothing is done unless it is in S3.
+    Toolkits would download it, but a container cannot reach the S3 of this machine. `place` is the
+    value of their hyperparameter, as text or as JSON. Does nothing if it is not in S3.
 
     Raises:
-        JobFailed: There is none, or it is not an archive.
+        JobFailed: The source does not exist, or is not an archive.
     """
     uri = place.strip('"')
     if not uri.startswith("s3://"):
@@ -69,10 +69,10 @@ def unpack_source(s3: Any, place: str, root: Path) -> None:
 
 
 def _check_region(s3: Any, bucket: str, uri: str) -> None:
-    """Raise JobFailed for a bucket of another region than the job's.
+    """Raise JobFailed if the bucket is in another region than the job.
 
-    S3 itself redirects to the region. moto is asked here: HeadBucket would need the permission to
-    list the whole bucket.
+    S3 redirects to the region. This function reads moto's state, because HeadBucket would need the
+    permission to list the whole bucket.
     """
     partition = partition_of(s3.meta.region_name)
     found = s3_backends[DEFAULT_ACCOUNT_ID][partition].buckets.get(bucket)
@@ -85,13 +85,13 @@ def _check_region(s3: Any, bucket: str, uri: str) -> None:
 
 
 def upload(s3: Any, folders: Sequence[Path], uri: str, key_id: str | None = None) -> bool:
-    """Store the files of all `folders`, each the same one of a host, as one tar.gz at `uri`.
+    """Upload the files of all `folders`, one of each host, as one tar.gz to `uri`.
 
-    Of files of one name that of the first host is taken. Return whether there were some; when there
-    are none, nothing is stored.
+    If several hosts have a file with the same name, the first host's file is used. Returns whether
+    there were files; without files, nothing is uploaded.
 
     Raises:
-        JobFailed: There is no room for the archive, or S3 does not take it.
+        JobFailed: The disk is full, or S3 refuses the archive.
     """
     files = _files(folders)
     if not files:
@@ -106,7 +106,7 @@ def upload(s3: Any, folders: Sequence[Path], uri: str, key_id: str | None = None
 
 
 def upload_files(s3: Any, folders: Sequence[Path], uri: str, key_id: str | None = None) -> bool:
-    """Store the files of all `folders`, as `upload` does, each as an object below `uri`."""
+    """Upload the files of all `folders` like `upload`, but each as an object below `uri`."""
     files = {name: path for name, path in _files(folders).items() if path.is_file()}
     with _explained("Artifact upload", s3):
         for name, path in sorted(files.items()):
@@ -127,7 +127,7 @@ def _files(folders: Sequence[Path]) -> dict[Path, Path]:
 
 @contextmanager
 def _explained(what: str, s3: Any) -> Iterator[None]:
-    """Raise JobFailed for what S3 and the disk of this machine refuse."""
+    """Convert errors of S3 and of the disk of this machine to JobFailed."""
     try:
         yield
     except OSError as error:
@@ -138,5 +138,5 @@ def _explained(what: str, s3: Any) -> Iterator[None]:
 
 
 def _no_room(error: OSError, place: Path) -> str:
-    """Return which disk is full here, where AWS says `Insufficient disk space`."""
+    """Return AWS's `Insufficient disk space` with the disk of this machine."""
     return f"{error.strerror}: {error.filename or place}"

@@ -1,9 +1,9 @@
 """One batch transform job: from the CreateTransformJob request to the scored objects in S3.
 
-What SageMaker does around the container, in its order and with its statuses. Sources:
-"CreateTransformJob" and "DescribeTransformJob" in the SageMaker API reference, "Use batch transform
-to run inference with Amazon SageMaker AI" and "Custom Inference Code with Batch Transform" in the
-developer guide.
+It does what SageMaker does around the container, in the same order and with the same statuses.
+Sources: "CreateTransformJob" and "DescribeTransformJob" in the SageMaker API reference, "Use batch
+transform to run inference with Amazon SageMaker AI" and "Custom Inference Code with Batch
+Transform" in the developer guide.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ NAMES = {SINGLE_RECORD: "SINGLE_RECORD", MULTI_RECORD: "MULTI_RECORD"}  # for th
 
 
 class TransformJob(ProgramJob):
-    """Starts the image's `serve` with the model, and sends it the objects of the input."""
+    """Starts the model server, and sends it the objects of the input."""
 
     kind = "Transform"
 
@@ -45,11 +45,11 @@ class TransformJob(ProgramJob):
 
     @property
     def usage(self) -> Usage:
-        """The instances that it has while it runs."""
+        """The instances of the running job."""
         return instances(self._request)
 
     def stop(self, grace_seconds: float = 0.0) -> None:
-        """Stop the job: what it has not written yet it never writes."""
+        """Stop the job; it writes no further objects."""
         super().stop(grace_seconds)
         with self._lock:
             server = self._server
@@ -88,7 +88,7 @@ class TransformJob(ProgramJob):
         self._finish("Completed")
 
     def _score(self, server: ModelServer, keys: list[str], s3: Any, log: DataLog) -> str | None:
-        """Score every object; return the reason of the first one that failed."""
+        """Score every object; return the reason of the first failure."""
         try:
             server.wait_until_healthy()
         except NotHealthy:
@@ -114,7 +114,7 @@ class TransformJob(ProgramJob):
         }
 
     def _settings(self, server: ModelServer) -> dict[str, Any]:
-        """Return the settings of the request, else of /execution-parameters, else the defaults."""
+        """Return the settings from the request, from /execution-parameters, or the defaults."""
         offered: Any = {}
         with contextlib.suppress(NoResponse, ValueError):
             answer = server.request("GET", "/execution-parameters")
@@ -131,7 +131,7 @@ class TransformJob(ProgramJob):
         return DEFAULTS | known | given
 
     def _keys(self, s3: Any) -> list[str]:
-        """Return the keys of the input. Raises JobFailed when there are none."""
+        """Return the keys of the input. Raises JobFailed if there are none."""
         uri = self._request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         bucket, prefix = split_uri(uri)
         try:
@@ -150,6 +150,6 @@ class TransformJob(ProgramJob):
 
 
 def instances(request: dict[str, Any]) -> Usage:
-    """Return the instances that a CreateTransformJob request asks for."""
+    """Return the instances of a CreateTransformJob request."""
     resources = request["TransformResources"]
     return Usage(TRANSFORM, resources["InstanceType"], resources["InstanceCount"])

@@ -1,4 +1,4 @@
-"""Batch transform jobs: nothing of moto's, whose jobs complete at once and run nothing."""
+"""The API of transform jobs. It replaces moto's jobs, which complete without running."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ class TransformApi(ModelsApi):
         return ActionResult(self._transform_job().describe())
 
     def stop_transform_job(self) -> ActionResult:
-        """Stop a transform job; one that has ended is left alone."""
+        """Stop a transform job. A job that has ended does not change."""
         self._transform_job().stop()
         return EmptyResult()
 
@@ -58,7 +58,7 @@ class TransformApi(ModelsApi):
 
 
 def transform_problems(request: dict[str, Any]) -> list[str]:
-    """Return what CreateTransformJob refuses beyond its model, one line each."""
+    """Return a line for each problem that CreateTransformJob refuses beyond its model."""
     found = []
     size = request.get("MaxConcurrentTransforms", 1) * request.get("MaxPayloadInMB", 6)
     if size > LARGEST_MIB:

@@ -1,4 +1,4 @@
-"""How batch transform scores one object: read, cut into requests, sent, put together, written."""
+"""The scoring of one object by batch transform: read, split, send, assemble, write."""
 
 import gzip
 import tempfile
@@ -24,17 +24,17 @@ LARGEST_ANSWER = 2000  # characters of a refusal, in the log
 
 
 class ObjectFailed(Exception):
-    """An object was not transformed; the log says why, this the kind of failure."""
+    """An object was not scored. This error has the kind of failure; the log has the reason."""
 
 
 class DataLog:
-    """The log of what SageMaker does with the data, in its form."""
+    """The data log of a transform job, in the form of SageMaker."""
 
     def __init__(self, log: LogWriter) -> None:
         self._log = log
 
     def say(self, text: str) -> None:
-        """Write one line."""
+        """Write one line to the log."""
         time = now().isoformat(timespec="milliseconds").partition("+")[0]
         self._log.write(f"{time}:[sagemaker logs]: {text}")
 
@@ -68,7 +68,7 @@ class ObjectTransformer:
         self._bucket, self._prefix = split_uri(uri)
 
     def transform(self, key: str) -> str | None:
-        """Write the result of one object; return the reason when that failed."""
+        """Score one object and write the result; return the reason of a failure, else None."""
         place = f"{self._bucket}/{key}"
         try:
             with tempfile.TemporaryFile() as content, tempfile.TemporaryFile() as result:
@@ -95,7 +95,7 @@ class ObjectTransformer:
         return None
 
     def _results(self, content: IO[bytes], place: str) -> Iterator[bytes]:
-        """Yield what is kept of each response, in the order of the records."""
+        """Yield the kept part of each response, in the order of the records."""
         concurrent = max(1, int(self._settings["MaxConcurrentTransforms"]))
         compressed = self._source.get("CompressionType") == "Gzip"
         lines: Any = gzip.GzipFile(fileobj=content) if compressed else content
@@ -114,7 +114,7 @@ class ObjectTransformer:
                 yield waiting.popleft().result()
 
     def _score(self, records: list[bytes], place: str) -> bytes:
-        """Return what is kept of the response to these records. Raises ObjectFailed."""
+        """Return the kept part of the response to these records. Raises ObjectFailed."""
         body = b"".join(self._processing.before(record) for record in records)
         response = self._answer(body)
         if self._stopped.is_set():
@@ -132,7 +132,7 @@ class ObjectTransformer:
         raise ObjectFailed(f"{kind}: {SEE_LOGS}")
 
     def _answer(self, body: bytes) -> Response | None:
-        """Return the first answer that is no failure of the server, else the last one."""
+        """Retry after failures of the server; return the first success, or else the last answer."""
         seconds = self._client.get("InvocationsTimeoutInSeconds", INVOCATION_SECONDS)
         response = None
         for _ in range(1 + self._client.get("InvocationsMaxRetries", INVOCATION_RETRIES)):
@@ -148,7 +148,7 @@ class ObjectTransformer:
 
 
 def data_processing(request: Mapping[str, Any]) -> DataProcessing:
-    """Return the filters and the join of a request. Raises PathError."""
+    """Return the DataProcessing of a request. Raises PathError."""
     source = request["TransformInput"]
     return DataProcessing(
         request.get("DataProcessing", {}),

@@ -1,4 +1,4 @@
-"""How batch transform cuts an object into requests, and puts the responses together.
+"""The split of an object into requests by batch transform, and the assembly of the responses.
 
 Source: "CreateTransformJob" in the SageMaker API reference (BatchStrategy, MaxPayloadInMB,
 TransformInput, TransformOutput).
@@ -12,11 +12,11 @@ MIB = 2**20
 
 
 class TooMuchData(Exception):
-    """A record, or an object that is not split, is larger than MaxPayloadInMB."""
+    """A record (or an object without split) is larger than MaxPayloadInMB."""
 
 
 def split(lines: Iterable[bytes], split_type: str) -> Iterator[bytes]:
-    """Yield the records of an object: its lines that are not blank, or the whole."""
+    """Yield the records of an object: its non-blank lines, or the whole object."""
     if split_type != LINE:
         yield b"".join(lines)
         return
@@ -26,10 +26,10 @@ def split(lines: Iterable[bytes], split_type: str) -> Iterator[bytes]:
 
 
 def batches(records: Iterable[bytes], strategy: str, max_payload_mib: int) -> Iterator[list[bytes]]:
-    """Yield the records of each request, at most `max_payload_mib` (0: no limit) together.
+    """Yield the records of each request, with at most `max_payload_mib` in total (0: no limit).
 
     Raises:
-        TooMuchData: A record alone is larger.
+        TooMuchData: A single record is larger.
     """
     limit = max_payload_mib * MIB
     batch: list[bytes] = []
@@ -47,6 +47,6 @@ def batches(records: Iterable[bytes], strategy: str, max_payload_mib: int) -> It
 
 
 def assembled(result: bytes, assemble_with: str) -> bytes:
-    """Return what of one response goes into the output object."""
+    """Return the content of the output object for one response."""
     newline = assemble_with == LINE and not result.endswith(b"\n")
     return result + b"\n" if newline else result

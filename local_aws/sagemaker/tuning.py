@@ -1,4 +1,4 @@
-"""One tuning job: the training jobs that it makes, one after another or a few at a time.
+"""One tuning job, which starts training jobs, one after another or in parallel.
 
 Sources: "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob" and
 "ListTrainingJobsForHyperParameterTuningJob" in the SageMaker API reference.
@@ -37,7 +37,7 @@ COUNTED = {"Completed": "Completed", "Failed": "NonRetryableError", "Stopped": "
 
 
 class TuningJob(Job):
-    """Every method may be called from any thread."""
+    """A tuning job. Its methods are thread-safe."""
 
     kind = "HyperParameterTuning"
 
@@ -67,7 +67,7 @@ class TuningJob(Job):
         }
 
     def training_jobs(self) -> list[Document]:
-        """Return the training jobs begun so far, oldest first, as the List call shows them."""
+        """Return the started training jobs, oldest first, in the form of the List call."""
         with self._lock:
             trials = list(self._trials)
         return [self._summary(tuned, job.describe()) for tuned, job in trials]
@@ -124,7 +124,7 @@ class TuningJob(Job):
             self._finish("Completed")
 
     def _wait(self, running: int) -> None:
-        """Wait until at most so many training jobs run; none, when the job is being stopped."""
+        """Wait until at most this many training jobs run, or none if the job is being stopped."""
         while True:
             going = [job for _, job in self._trials if not job.ended]
             if self._stop_requested.is_set():
@@ -136,7 +136,7 @@ class TuningJob(Job):
 
 
 def best_of(trials: list[Document], kind: str) -> Document | None:
-    """Return the completed one with the highest or the lowest objective."""
+    """Return the completed trial with the best objective."""
     judged = [
         trial
         for trial in trials
@@ -147,6 +147,6 @@ def best_of(trials: list[Document], kind: str) -> Document | None:
 
 
 def objective(trial: Document) -> float:
-    """Return the final value of a trial's objective metric. Raises KeyError when it has none."""
+    """Return the final value of a trial's objective metric. Raises KeyError if there is none."""
     value: float = trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
     return value

@@ -1,4 +1,4 @@
-"""The tuning jobs of the SageMaker API of local AWS."""
+"""The API of tuning jobs. It replaces moto's jobs, which start no training jobs."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from moto.sagemaker.exceptions import ResourceInUseException, ResourceNotFound
 
 
 class TuningApi(TrainingApi):
-    """Nothing of moto's, whose tuning jobs try nothing."""
+    """The operations on tuning jobs."""
 
     def create_hyper_parameter_tuning_job(self) -> ActionResult:
-        """Start a tuning job; its first training job is checked beforehand."""
+        """Check the first training job, and start a tuning job."""
         request = self._request()
         found = problems(request, self.current_account)
         self._refuse(found)

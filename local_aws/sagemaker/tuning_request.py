@@ -1,7 +1,4 @@
-"""What a CreateHyperParameterTuningJob request asks for.
-
-Which members are carried out, and the request of each training job.
-"""
+"""CreateHyperParameterTuningJob requests: their problems, and the request of each training job."""
 
 from typing import Any
 
@@ -28,7 +25,7 @@ SUPPORTED_CONFIG = (
 
 
 def problems(request: Document, account: str) -> list[str]:
-    """Return what AWS refuses beyond its model, and what local AWS cannot do, one line each."""
+    """Return a line for each problem that AWS refuses beyond its model, or local AWS lacks."""
     here = "CreateHyperParameterTuningJob"
     config: Document = request["HyperParameterTuningJobConfig"]
     found = [f"local AWS does not support {here}.{n}" for n in request if n not in SUPPORTED]
@@ -58,7 +55,7 @@ def problems(request: Document, account: str) -> list[str]:
 
 
 def training_request(request: Document, name: str, tuned: search.Values) -> Document:
-    """Return the CreateTrainingJob request of a trial, with the hyperparameters that AWS adds."""
+    """Return the CreateTrainingJob request of a trial, with the hyperparameters from AWS."""
     definition = dict(request["TrainingJobDefinition"])
     static = definition.pop("StaticHyperParameters", {})
     resources = definition.pop("HyperParameterTuningResourceConfig", None)

@@ -1,7 +1,7 @@
-"""Whether a job in a VPC reaches S3, which SageMaker reads and writes through the job's subnets.
+"""The route of a job in a VPC to S3, which SageMaker uses through the job's subnets.
 
 Source: "Give SageMaker AI Training Jobs Access to Resources in Your Amazon VPC", developer guide.
-A job gets no public address, so an internet gateway alone does not lead out.
+A job has no public address, so an internet gateway alone is no route to S3.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ NO_ROUTE = (
 
 
 def check_route(clients: Clients, config: Mapping[str, Any] | None) -> None:
-    """Raise JobFailed when one of the subnets of a VpcConfig has no way to S3."""
+    """Raise JobFailed if one of the subnets of a VpcConfig has no route to S3."""
     if not config:
         return
     ec2 = clients.client("ec2")
@@ -30,7 +30,7 @@ def check_route(clients: Clients, config: Mapping[str, Any] | None) -> None:
 
 
 def _route_table(ec2: Any, subnet: dict[str, Any]) -> dict[str, Any]:
-    """Return the subnet's own, else the main one of its VPC."""
+    """Return the route table of the subnet, or else the main one of its VPC."""
     choices = (
         {"association.subnet-id": subnet["SubnetId"]},
         {"vpc-id": subnet["VpcId"], "association.main": "true"},
@@ -44,7 +44,7 @@ def _route_table(ec2: Any, subnet: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_s3_endpoint(ec2: Any, vpc_id: str) -> set[str]:
-    """Return the route tables that lead to S3 by an endpoint of the VPC."""
+    """Return the route tables with a VPC endpoint for S3."""
     service = f"com.amazonaws.{ec2.meta.region_name}.s3"
     wanted = {"vpc-id": vpc_id, "service-name": service}
     filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]

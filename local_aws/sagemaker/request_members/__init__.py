@@ -1,8 +1,8 @@
-"""What is done with each member of a request: the one list of it.
+"""The one list of all members of requests, and how local AWS treats each.
 
-A member that cannot be carried out and changes no result is accepted, stored, described, and named
-in the log of the job. One that would change a result is refused by name. A test holds the list
-against botocore's model, so that a new member is a decision.
+An unsupported member that does not change a result is accepted, stored, returned by Describe, and
+named in the log of the job. An unsupported member that would change a result is refused by name. A
+test compares the list with botocore's model, so that each new member needs a decision.
 """
 
 from local_aws.sagemaker.request_members.jobs import JOBS

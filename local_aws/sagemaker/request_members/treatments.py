@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Treatment(Enum):
-    """What is done with a member, whatever its value is."""
+    """The treatment of a member, for all values."""
 
     DONE = "carried out"
     NAMED = "accepted, and named in the log"
@@ -18,7 +18,7 @@ DONE, NAMED, REFUSED = Treatment
 
 @dataclass(frozen=True)
 class Only:
-    """A member of which some values are carried out, some are named, and the others refused."""
+    """The treatment of a member with supported values, named values, and refused others."""
 
     done: tuple[Any, ...]
     named: tuple[Any, ...] = ()
@@ -35,11 +35,11 @@ def members(
     """Return the treatment of each member of a structure.
 
     Args:
-        done: Names of those that are carried out, with spaces between.
-        named: Names of those that are accepted, and named in the log.
-        refused: Names of those that are refused.
-        off: Names of those that are refused unless they are off.
-        others: The treatments of the rest, by name.
+        done: The supported members, separated by spaces.
+        named: The members that are accepted and named in the log.
+        refused: The refused members.
+        off: The members that are refused unless they are off.
+        others: The treatments of all other members, by name.
     """
     table: Table = dict(others)
     groups = ((DONE, done), (NAMED, named), (REFUSED, refused), (OFF, off))

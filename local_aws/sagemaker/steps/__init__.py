@@ -1,1 +1,1 @@
-"""The step types of a pipeline, and how each is carried out."""
+"""The step types of a pipeline, and their handlers."""

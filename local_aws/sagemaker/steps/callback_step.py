@@ -1,4 +1,4 @@
-"""Callback steps: a message to a queue, and the answer of whoever reads it."""
+"""Callback steps: a message to a queue, and the wait for an answer."""
 
 import json
 from typing import Any
@@ -8,9 +8,9 @@ from local_aws.sagemaker.steps.step_run import POLL_SECONDS, StepFailed, StepRun
 
 
 def wait_for_callback(step: StepRun) -> dict[str, Any]:
-    """Return the OutputParameters of the answer.
+    """Send the message, and return the OutputParameters of the answer.
 
-    When the execution is to stop, another message says so, and the answer is still waited for.
+    When the execution is stopped, the step sends another message and still waits for the answer.
     Source: StopPipelineExecution, SageMaker API reference.
     """
     url = step.resolve(step.definition["SqsQueueUrl"])

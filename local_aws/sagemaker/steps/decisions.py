@@ -1,4 +1,4 @@
-"""Condition and Fail steps: what an execution decides without any other service."""
+"""Condition and Fail steps, which need no other service."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
 
 def decide(step: StepRun) -> dict[str, Any]:
-    """Return the outcome of a condition: a boolean, which a text has in lower case.
+    """Return the outcome of a condition, a boolean (in texts, it is in lower case).
 
     Source: test_two_step_fail_pipeline_with_join_fn, the SDK's integration tests (version 2).
     """
@@ -21,7 +21,7 @@ def decide(step: StepRun) -> dict[str, Any]:
 
 
 def fail(step: StepRun) -> dict[str, Any]:
-    """End the execution with the step's message."""
+    """Fail the execution with the message of the step."""
     message = as_text(step.arguments.get("ErrorMessage", ""))
     step.update(Metadata={"Fail": {"ErrorMessage": message}})
     raise StepFailed(message)

@@ -1,4 +1,4 @@
-"""What runs a step of each type, with its cache and its retry policies."""
+"""The handlers of all step types, with caching and retry policies."""
 
 import math
 from collections.abc import Callable
@@ -27,11 +27,11 @@ HANDLERS: dict[str, Callable[[StepRun], dict[str, Any]]] = {
 
 
 def run_step(step: StepRun, cache: StepCache) -> dict[str, Any]:
-    """Return the properties of a step: what other steps can refer to.
+    """Run a step, and return its properties, to which other steps can refer.
 
     Raises:
-        StepFailed: It failed, and no retry policy helps.
-        Stopped: The execution is to stop.
+        StepFailed: The step failed, and no retry policy applies.
+        Stopped: The execution is being stopped.
     """
     if not step.type.cache_key:
         return _with_retries(step)

@@ -1,6 +1,6 @@
 """Training, Processing, Transform and Tuning steps.
 
-Each creates one job through the API, and follows it to its end.
+Each step creates one job through the API and waits for its end.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ SUMMARIES = 50  # the training jobs that a TuningStep of AWS keeps
 
 
 def run_job(step: StepRun) -> dict[str, Any]:
-    """Return the properties of the step: the answer of the Describe call of its job."""
+    """Run the job, and return the answer of its Describe call as the properties of the step."""
     kind = step.definition["Type"]
     noun = step.type.operation.removeprefix("Create")  # as in <noun>Name, <noun>Arn, <noun>Status
     operation = xform_name(noun)
@@ -48,7 +48,7 @@ def _end_of_job(step: StepRun, noun: str, name: str) -> dict[str, Any]:
 
 
 def _training_jobs(step: StepRun, job: dict[str, Any]) -> dict[str, Any]:
-    """Return what a TuningStep has beside the answer of Describe: its training jobs, best first."""
+    """Return the further properties of a TuningStep: its training jobs, best first."""
     config = job["HyperParameterTuningJobConfig"]
     maximized = config["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
     listed = step.call(

@@ -1,4 +1,4 @@
-"""Lambda steps: a function, invoked in the name of the pipeline's role."""
+"""Lambda steps: a function that is invoked with the pipeline's role."""
 
 import json
 from typing import Any
@@ -8,9 +8,9 @@ from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
 
 def invoke_function(step: StepRun) -> dict[str, Any]:
-    """Return the OutputParameters of the function's answer.
+    """Invoke the function, and return the OutputParameters of its answer.
 
-    Like on AWS, an execution that is to stop waits for it to end.
+    As on AWS, an execution that is being stopped waits for the end of the function.
     """
     arn = step.resolve(step.definition["FunctionArn"])
     step.update(Metadata={"Lambda": {"Arn": arn, "OutputParameters": []}})

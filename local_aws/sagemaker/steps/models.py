@@ -6,7 +6,7 @@ from local_aws.sagemaker.steps.step_run import StepFailed, StepRun
 
 
 def create_model(step: StepRun) -> dict[str, Any]:
-    """Return the properties of the step: the answer of DescribeModel."""
+    """Create a model, and return the answer of DescribeModel as the properties of the step."""
     request = step.create_request()
     answer = step.call("sagemaker", "create_model", **request)
     step.update(Metadata={"Model": {"Arn": answer["ModelArn"]}})
@@ -14,9 +14,9 @@ def create_model(step: StepRun) -> dict[str, Any]:
 
 
 def register_model(step: StepRun) -> dict[str, Any]:
-    """Create a model package, and its group when it is not there.
+    """Create a model package, and its group if it does not exist.
 
-    A role that may not create groups fails the step even when the group exists (seen in public
+    If the role may not create groups, the step fails even if the group exists (according to public
     reports).
     """
     group = step.arguments.get("ModelPackageGroupName", "")

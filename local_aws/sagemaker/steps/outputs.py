@@ -1,4 +1,4 @@
-"""OutputParameters of Lambda and Callback steps: declared in the definition, given at run time."""
+"""OutputParameters of Lambda and Callback steps: declared in the definition, set at run time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,9 @@ LONGEST_VALUE = 1024  # as ListPipelineExecutionSteps shows it
 
 
 def output_parameters(step: StepRun, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the declared outputs in their types.
+    """Return the declared outputs with their types.
 
-    Raises StepFailed when one is missing or of another type.
+    Raises StepFailed if an output is missing or has another type.
     """
     found = {}
     for output in step.definition.get("OutputParameters", []):
@@ -29,5 +29,5 @@ def output_parameters(step: StepRun, given: Mapping[str, Any]) -> dict[str, Any]
 
 
 def as_listed(outputs: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return them as the Metadata of the step has them."""
+    """Return the outputs in the form of the step's Metadata."""
     return [{"Name": name, "Value": str(value)[:LONGEST_VALUE]} for name, value in outputs.items()]

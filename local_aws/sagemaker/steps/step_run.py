@@ -1,4 +1,4 @@
-"""One step of an execution while it runs: what the handler of its type works with."""
+"""A running step, the interface between an execution and the handlers."""
 
 import secrets
 from collections.abc import Callable
@@ -30,21 +30,21 @@ _RETRYABLE = {
 
 
 class StepFailed(Exception):
-    """The reason as ListPipelineExecutionSteps gives it."""
+    """A failed step, with the reason for ListPipelineExecutionSteps."""
 
     @property
     def kind(self) -> str | None:
-        """The name of this failure in a retry policy, if it has one."""
+        """The name of this failure in retry policies, if it has one."""
         return next((kind for word, kind in _RETRYABLE.items() if str(self).startswith(word)), None)
 
 
 class Stopped(Exception):
-    """The execution was asked to stop."""
+    """The execution is being stopped."""
 
 
 @dataclass(frozen=True)
 class StepRun:
-    """A step, and the execution that runs it."""
+    """A step with its execution."""
 
     definition: Step
     arguments: Any  # resolved
@@ -66,7 +66,7 @@ class StepRun:
 
     @property
     def type(self) -> StepType:
-        """What local AWS knows of steps of its type."""
+        """The step type."""
         return STEP_TYPES[self.definition["Type"]]
 
     @property
@@ -75,7 +75,7 @@ class StepRun:
         return self.execution_arn.rpartition("/")[2]
 
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
-        """Call AWS; what it refuses fails the step."""
+        """Call AWS. A refusal fails the step."""
         try:
             answer: dict[str, Any] = getattr(self.client(service), operation)(**request) or {}
         except ClientError as error:
@@ -83,12 +83,11 @@ class StepRun:
         return answer
 
     def create_request(self, longest: int = NAME_LENGTH) -> dict[str, Any]:
-        """Return the Arguments with a name of the execution's own and the tags of a pipeline's job.
+        """Return the Arguments with the name and the tags that SageMaker gives a pipeline's job.
 
-        The name is "pipelines-<execution>-<step>-<random>"; a name in the definition stands for
-        all before the execution. That a name of 32 characters (of a tuning job) begins with the
-        execution is not documented. Source of the tags: users of SageMaker quote them
-        (getindata/kedro-sagemaker issue 20).
+        The name is "pipelines-<execution>-<step>-<random>"; a name in the definition replaces the
+        part before the execution. AWS does not document that a name of 32 characters (of a tuning
+        job) begins with the execution. Source of the tags: getindata/kedro-sagemaker issue 20.
         """
         request = dict(self.arguments)
         prefix = request.pop(self.type.name_member, None)
@@ -107,7 +106,7 @@ class StepRun:
         return {**request, self.type.name_member: name, "Tags": [*request.get("Tags", []), *added]}
 
     def wait(self, seconds: float) -> None:
-        """Raise Stopped when the execution is to stop before."""
+        """Wait. Raises Stopped if the execution is stopped meanwhile."""
         if self.faults:
             return
         waited = 0.0
@@ -119,7 +118,7 @@ class StepRun:
 
 
 def new_record(step: Step) -> dict[str, Any]:
-    """Return the record of a step that begins, as ListPipelineExecutionSteps shows it."""
+    """Return the record of a new step in the form of ListPipelineExecutionSteps."""
     return {
         "StepName": step["Name"],
         "StepDisplayName": step.get("DisplayName", step["Name"]),
@@ -132,5 +131,5 @@ def new_record(step: Step) -> dict[str, Any]:
 
 
 def _fit(text: str, end: str, longest: int) -> str:
-    """Cut text to a legal part of a name, and add `end`."""
+    """Shorten text to a valid part of a name, and append `end`."""
     return text[: longest - len(end)].replace("_", "-").strip("-") + end
