@@ -245,8 +245,7 @@ def test_the_names_let_two_stacks_live_in_one_account() -> None:
             f"{who}Policy": ("ManagedPolicyName", 128)
             for who in ("Operator", "Approver", "Deployer", "Vpc")
         },
-        **{f"{event}Rule": ("Name", 64) for event in ("Approved", "Failed", "Gate", "Waiting")},
-        "EndpointRule": ("Name", 64),
+        **{f"{event}Rule": ("Name", 64) for event in ("Approved", "Notify")},
         "DeployProject": ("Name", 150),
         "DeployLogs": ("LogGroupName", 512),
         "Schedule": ("Name", 64),
@@ -418,53 +417,41 @@ def test_the_rule_starts_for_approved_versions_of_this_group_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "kind", "detail", "other"),
+    ("detail", "other"),
     [
         (
-            "FailedRule",
-            "SageMaker Model Building Pipeline Execution Status Change",
             {"currentPipelineExecutionStatus": "Failed"},
             {"currentPipelineExecutionStatus": "Succeeded"},
         ),
         (
-            "GateRule",
-            "SageMaker Model Building Pipeline Execution Step Status Change",
             {"stepName": FAIL_STEP, "currentStepStatus": "Failed"},
             {"stepName": "Train", "currentStepStatus": "Failed"},
         ),
-        (
-            "WaitingRule",
-            "SageMaker Model Package State Change",
-            {"ModelApprovalStatus": "PendingManualApproval"},
-            {"ModelApprovalStatus": "Approved"},
-        ),
-        (
-            "EndpointRule",
-            "SageMaker Endpoint State Change",
-            {"EndpointStatus": "Failed"},
-            {"EndpointStatus": "InService"},
-        ),
+        ({"ModelApprovalStatus": "PendingManualApproval"}, {"ModelApprovalStatus": "Approved"}),
+        ({"EndpointStatus": "Failed"}, {"EndpointStatus": "InService"}),
     ],
 )
 def test_a_notification_is_sent_for_its_event_and_not_for_another(
-    rule: str, kind: str, detail: dict[str, str], other: dict[str, str]
+    detail: dict[str, str], other: dict[str, str]
 ) -> None:
-    name = f"{LONGEST_STACK_NAME}-x"
-    common = {
-        "pipelineArn": f"arn:aws:sagemaker:{LONGEST_REGION}:{ACCOUNT}:pipeline/{name}",
+    own = {
+        "pipelineArn": f"arn:aws:sagemaker:{LONGEST_REGION}:{ACCOUNT}:pipeline/"
+        f"{LONGEST_STACK_NAME}-x",
         "ModelPackageGroupName": LONGEST_STACK_NAME,
-        "EndpointName": name,
+        "EndpointName": f"{LONGEST_STACK_NAME}-x",
     }
-    pattern = EventPattern.load(json.dumps(EVERYTHING[rule]["Properties"]["EventPattern"]))
+    rule = EVERYTHING["NotifyRule"]["Properties"]
+    pattern = EventPattern.load(json.dumps(rule["EventPattern"]))
 
-    def event(detail: dict[str, str]) -> Any:
-        return {"source": "aws.sagemaker", "detail-type": kind, "detail": common | detail}
+    def sent(detail: dict[str, str]) -> bool:
+        event: Any = {"source": "aws.sagemaker", "detail": detail}
+        return pattern.matches_event(event)
 
-    assert pattern.matches_event(event(detail))
-    assert not pattern.matches_event(event(other))
-    text = EVERYTHING[rule]["Properties"]["Targets"][0]["InputTransformer"]
-    named = set(re.findall("<([a-z]+)>", text["InputTemplate"]))
-    assert named == text["InputPathsMap"].keys()
+    assert sent(own | detail)
+    assert not sent(own | other)
+    assert not sent(dict.fromkeys(own, "another") | detail)
+    text = rule["Targets"][0]["InputTransformer"]
+    assert set(re.findall("<([a-z]+)>", text["InputTemplate"])) == text["InputPathsMap"].keys()
 
 
 @pytest.mark.generated
