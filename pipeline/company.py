@@ -5,7 +5,6 @@ docs/settings.md has an example and the effect of each.
 
 import re
 from collections.abc import Callable, Collection
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from container.contract import parse_number
@@ -25,25 +24,6 @@ from pydantic import (
 SERVED_BEFORE = "served-before"  # tag of an endpoint's configuration: the one that it replaced
 MOST_TAGS = 40  # AWS takes 50 on a resource; SageMaker adds its own to the jobs of a pipeline
 
-EMAIL = re.compile(r"[^@\s<>:,;]+@[^@\s<>:,;]+\.[^@\s<>:,;]+")
-TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
-RATE = re.compile(r"rate\([1-9]\d* (minutes?|hours?|days?)\)")
-AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
-CRON = re.compile(r"cron\(([^)]*)\)")
-
-# Field -> characters, and lowest and highest number. Source: "Schedule types in EventBridge
-# Scheduler", user guide.
-MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
-DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT"
-CRON_FIELDS = (
-    ("minutes", r"[0-9*,/-]+", (0, 59)),
-    ("hours", r"[0-9*,/-]+", (0, 23)),
-    ("day of month", r"[0-9*,/?LW-]+", (1, 31)),
-    ("month", rf"([0-9*,/-]|{MONTHS})+", (1, 12)),
-    ("day of week", rf"([0-9*,/?L#-]|{DAYS})+", (1, 7)),
-    ("year", r"[0-9*,/-]+", (1970, 2199)),
-)
-
 
 def one_of(known: Callable[[], Collection[str]], what: str) -> AfterValidator:
     """Return what checks that a text is one of `known`; `what` follows "is not" in the message."""
@@ -56,30 +36,25 @@ def one_of(known: Callable[[], Collection[str]], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def check_schedule(expression: str) -> str:
-    """Return an expression of EventBridge Scheduler. Raises ValueError for what is none."""
-    at = AT.fullmatch(expression)
-    if at:
-        datetime.fromisoformat(at[1])
-    if at or RATE.fullmatch(expression):
-        return expression
-    cron = CRON.fullmatch(expression)
-    if cron is None:
-        needed = "rate(1 day), cron(0 6 * * ? *) or at(2030-01-31T06:00:00) is needed"
-        raise ValueError(f"{expression!r}: {needed}")
-    values, names = cron[1].split(" "), [name for name, *_ in CRON_FIELDS]
-    if len(values) != len(names):
-        raise ValueError(f"{expression!r}: cron has {len(names)} fields: {', '.join(names)}")
-    for value, (name, characters, (lowest, highest)) in zip(values, CRON_FIELDS, strict=True):
-        numbers = map(int, re.findall(r"(?<![/#\d])\d+", value))
-        if not (re.fullmatch(characters, value) and all(lowest <= n <= highest for n in numbers)):
-            allowed = f"from {lowest} to {highest}, or *"
-            raise ValueError(f"{expression!r}: {name} {value!r}: {allowed}")
-    if (values[2] == "?") == (values[4] == "?"):
-        unknown = "one of day of month and day of week is ?, the other one is not"
-        raise ValueError(f"{expression!r}: {unknown}")
-    return expression
+def matching(pattern: str, needed: str) -> AfterValidator:
+    """Return what checks that a text has this pattern; `needed` is the rest of the message."""
 
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r}: {needed} is needed")
+        return value
+
+    return AfterValidator(check)
+
+
+# "Schedule types in EventBridge Scheduler", user guide. CloudFormation refuses a 25th hour.
+SCHEDULE = (
+    r"rate\([1-9]\d* (minutes?|hours?|days?)\)|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|"
+    r"cron\([\d*,/-]+ [\d*,/-]+ (\? \S+ [^ ?]+|[^ ?]+ \S+ \?) [\d*,/-]+\)"
+)
+SCHEDULES = "rate(1 day), at(2030-01-31T06:00:00) or cron(MINUTES HOURS DAY MONTH WEEKDAY YEAR)"
+EMAIL = r"[^@\s<>:,;]+@[^@\s<>:,;]+\.[^@\s<>:,;]+"
+TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
 
 # YAML reads `1e-3` as text, and pydantic would make 1 of `true`.
 Number = BeforeValidator(parse_number)
@@ -87,7 +62,8 @@ KeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:ke
 PolicyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$")]
 Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
 EndpointType = Annotated[str, one_of(endpoint_instance_types, "an instance type for endpoints")]
-Schedule = Annotated[str, AfterValidator(check_schedule)]
+Schedule = Annotated[str, matching(SCHEDULE, f"{SCHEDULES}, ? for one of the days,")]
+Notify = Annotated[str, matching(f"{EMAIL}|{TOPIC}", "an e-mail address or an SNS topic's ARN")]
 SecurityGroup = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 
 
@@ -127,7 +103,7 @@ class CompanySettings(Block):
     permissions_boundary: PolicyArn | None = None
     tags: dict[str, str] = {}
     schedule: Schedule | None = None  # of EventBridge Scheduler, in UTC
-    notify: str | None = None  # an e-mail address or the ARN of an SNS topic
+    notify: Notify | None = None  # an e-mail address or the ARN of an SNS topic
     warm_pool_seconds: Annotated[int, Number, Field(ge=1, le=21_600)] | None = None
     deploy_on_approval: bool = False
     endpoint: Endpoint = Endpoint()
@@ -146,13 +122,6 @@ class CompanySettings(Block):
             raise ValueError("; ".join(found))
         if len(value) > MOST_TAGS:
             raise ValueError(f"{len(value)} tags, at most {MOST_TAGS} are allowed")
-        return value
-
-    @field_validator("notify")
-    @classmethod
-    def _email_or_topic(cls, value: str | None) -> str | None:
-        if value and not EMAIL.fullmatch(value) and not TOPIC.fullmatch(value):
-            raise ValueError(f"{value!r} is neither an e-mail address nor the ARN of an SNS topic")
         return value
 
     @property
