@@ -27,7 +27,6 @@ from pipeline.serving.comparison import compare
 from pipeline.serving.configuration import make_configuration, make_model
 from pipeline.serving.endpoint import (
     NotServed,
-    candidate_name,
     deploy,
     endpoint_name,
     find_served,
@@ -223,7 +222,6 @@ def before(versions: list[Version], sagemaker: Any, settings: Settings) -> int:
     if number_served(sagemaker) != versions[0].number:
         assert deploy_model.main(["--version", str(versions[0].number)]) == 0
     assert endpoint_name(settings) == NAME
-    assert candidate_name(settings) == CANDIDATE
     return versions[0].number
 
 

@@ -7,8 +7,9 @@ exclusions".) Whatever fails leaves the version before serving.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from container.errors import InputError
@@ -48,15 +49,10 @@ def endpoint_name(settings: Settings) -> str:
     return f"{settings.stack_name}-endpoint"
 
 
-def candidate_name(settings: Settings) -> str:
-    """Return the name of the endpoint on which a new version is tried."""
-    return f"{settings.stack_name}-candidate"
-
-
 def find_served(sagemaker: Any, name: str) -> Served | None:
     """Return what the endpoint serves; None when there is no endpoint."""
     endpoint = _describe(sagemaker, name)
-    if endpoint is None:
+    if endpoint["EndpointStatus"] == NO_ENDPOINT:
         return None
     configuration = endpoint["EndpointConfigName"]
     version = describe_version(sagemaker, model_package(sagemaker, configuration))
@@ -81,46 +77,85 @@ def read_served(sagemaker: Any, name: str) -> dict[str, Any] | None:
 
 def deploy(sagemaker: Any, settings: Settings, configuration: str, smoke: Smoke) -> None:
     """Serve a configuration. Raises NotServed, and then what was served before still is."""
-    name = endpoint_name(settings)
-    served = find_served(sagemaker, name)
-    if served and served.status == "Failed":  # it never served
-        _delete(sagemaker, name)
-        served = None
-    if served:
-        _refuse_changing(name, served.status)
-    if served and served.configuration == configuration:
+    name, candidate = endpoint_name(settings), f"{settings.stack_name}-candidate"
+    served = _settled(sagemaker, name)
+
+    def create(name: str, smoke: Smoke) -> None:
+        _delete(sagemaker, name)  # it never served, or was left by a deployment that was killed
+        begin = partial(sagemaker.create_endpoint, Tags=settings.aws_tags or [])
+        _serve(sagemaker, name, configuration, smoke, begin, sagemaker.delete_endpoint)
+
+    def smoke_once(name: str) -> None:
         smoke(name)
-    elif served:
-        candidate = candidate_name(settings)
-        _create_and_try(sagemaker, settings, candidate, configuration, smoke, keep=False)
+        _delete(sagemaker, name)
+
+    if served["EndpointStatus"] in (NO_ENDPOINT, "Failed"):
+        create(name, smoke)
+    elif served["EndpointConfigName"] == configuration:
+        smoke(name)
+    else:
+        create(candidate, smoke_once)
         version = describe_version(sagemaker, model_package(sagemaker, configuration))
         if version.status != APPROVED:  # it was rejected in the meantime
             raise NotServed(f"its status is {version.status}, not {APPROVED}")
         move(sagemaker, name, configuration, smoke)
-    else:
-        _create_and_try(sagemaker, settings, name, configuration, smoke, keep=True)
 
 
 def move(sagemaker: Any, name: str, configuration: str, smoke: Smoke) -> None:
     """Point an endpoint at another configuration, and back when anything fails, Ctrl-C included."""
-    endpoint = sagemaker.describe_endpoint(EndpointName=name)
-    _refuse_changing(name, endpoint["EndpointStatus"])
-    before = endpoint["EndpointConfigName"]
+    before = _settled(sagemaker, name)["EndpointConfigName"]
+    go_back = partial(sagemaker.update_endpoint, EndpointConfigName=before)
+    _serve(sagemaker, name, configuration, smoke, sagemaker.update_endpoint, go_back)
 
-    def go_back() -> None:
-        if wait(sagemaker, name).get("EndpointConfigName") == configuration:
-            sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=before)
-            wait(sagemaker, name)
 
+def _serve(
+    sagemaker: Any,
+    name: str,
+    configuration: str,
+    smoke: Smoke,
+    begin: Callable[..., Any],
+    undo: Callable[..., Any],
+) -> None:
+    """Create or update an endpoint and try it; undo that when anything fails."""
     try:
-        sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=configuration)
+        begin(EndpointName=name, EndpointConfigName=configuration)
         endpoint = wait(sagemaker, name)
-        if endpoint.get("EndpointConfigName") != configuration:
-            raise NotServed(f"{name}: {endpoint.get('FailureReason', 'it was not updated')}")
+        status = endpoint["EndpointStatus"]
+        if (status, endpoint.get("EndpointConfigName")) != ("InService", configuration):
+            raise NotServed(f"{name}: {endpoint.get('FailureReason', status)}")
         smoke(name)
     except BaseException as error:
-        _undo(go_back, f"moving {name} back", error, "UpdateEndpoint")
+        if (
+            isinstance(error, ClientError)
+            and error.operation_name in ("CreateEndpoint", "UpdateEndpoint")
+            and not error.response["ResponseMetadata"].get("RetryAttempts")
+        ):
+            raise  # refused at the first try: nothing was begun, and another one's may be under way
+        _undo(sagemaker, name, configuration, undo)
         raise
+
+
+def _undo(sagemaker: Any, name: str, configuration: str, undo: Callable[..., Any]) -> None:
+    """Undo what was begun, in spite of Ctrl-C and throttling.
+
+    Raises InputError when AWS refuses that for UNDO_SECONDS.
+    """
+    interrupts.begin_cleaning()
+    say(f"{name}: undoing what was begun")
+    deadline = time.monotonic() + UNDO_SECONDS
+    for _ in _polls():
+        try:
+            if wait(sagemaker, name).get("EndpointConfigName") == configuration:
+                undo(EndpointName=name)
+                wait(sagemaker, name)
+        except (ClientError, BotoCoreError) as refusal:
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{name}: left as it is, since {refusal}",
+                    ".venv/bin/python pipeline/deploy_model.py, with --rollback to go back",
+                ) from None
+        else:
+            return
 
 
 def wait(sagemaker: Any, name: str) -> dict[str, Any]:
@@ -128,90 +163,38 @@ def wait(sagemaker: Any, name: str) -> dict[str, Any]:
 
     One that is deleted has the status NO_ENDPOINT.
     """
+    found = (_describe(sagemaker, name) for _ in _polls())
+    return next(each for each in found if each["EndpointStatus"] not in CHANGING)
+
+
+def _polls() -> Iterator[None]:
+    """Yield at once, and then after pauses that grow."""
     pause = FIRST_POLL_SECONDS
     while True:
-        endpoint = _describe(sagemaker, name) or {"EndpointStatus": NO_ENDPOINT}
-        if endpoint["EndpointStatus"] not in CHANGING:
-            return endpoint
+        yield
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_POLL_SECONDS)
 
 
-def _describe(sagemaker: Any, name: str) -> dict[str, Any] | None:
+def _describe(sagemaker: Any, name: str) -> dict[str, Any]:
     try:
-        endpoint: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
+        return dict(sagemaker.describe_endpoint(EndpointName=name))
     except ClientError as error:
         if "Could not find" in str(error):
-            return None
+            return {"EndpointStatus": NO_ENDPOINT}
         raise
+
+
+def _settled(sagemaker: Any, name: str) -> dict[str, Any]:
+    """Return the description of an endpoint. Raises NotServed while another command changes it."""
+    endpoint = _describe(sagemaker, name)
+    if endpoint["EndpointStatus"] in CHANGING:
+        status = endpoint["EndpointStatus"]
+        raise NotServed(f'in-progress endpoint "{name}": its status is {status}')
     return endpoint
 
 
-def _refuse_changing(name: str, status: str) -> None:
-    if status in CHANGING:
-        raise NotServed(f'in-progress endpoint "{name}": its status is {status}')
-
-
-def _create_and_try(
-    sagemaker: Any,
-    settings: Settings,
-    name: str,
-    configuration: str,
-    smoke: Smoke,
-    *,
-    keep: bool,
-) -> None:
-    """Create an endpoint; delete it when anything fails, Ctrl-C included, or it is not to stay."""
-    if left := _describe(sagemaker, name):  # by a deployment that was killed
-        _refuse_changing(name, left["EndpointStatus"])
-        _delete(sagemaker, name)
-    try:
-        sagemaker.create_endpoint(
-            EndpointName=name, EndpointConfigName=configuration, Tags=settings.aws_tags or []
-        )
-        endpoint = wait(sagemaker, name)
-        if endpoint["EndpointStatus"] != "InService":
-            reason = endpoint.get("FailureReason", endpoint["EndpointStatus"])
-            raise NotServed(f"{name}: {reason}")
-        smoke(name)
-        if not keep:
-            _delete(sagemaker, name)
-    except BaseException as error:
-        _undo(lambda: _delete(sagemaker, name), f"removing {name}", error, "CreateEndpoint")
-        raise
-
-
-def _undo(undo: Callable[[], None], activity: str, error: BaseException, operation: str) -> None:
-    """Undo what `operation` began before `error`, in spite of Ctrl-C and throttling.
-
-    Raises InputError when AWS refuses that for UNDO_SECONDS.
-    """
-    if (
-        isinstance(error, ClientError)
-        and error.operation_name == operation
-        and not error.response["ResponseMetadata"].get("RetryAttempts")
-    ):
-        return  # refused at the first try: nothing was begun, and another one's may be under way
-    interrupts.begin_cleaning()
-    say(activity)
-    deadline, pause = time.monotonic() + UNDO_SECONDS, FIRST_POLL_SECONDS
-    while True:
-        try:
-            undo()
-        except (ClientError, BotoCoreError) as refusal:
-            if time.monotonic() > deadline:
-                raise InputError(
-                    f"{activity}: given up, since {refusal}",
-                    ".venv/bin/python pipeline/deploy_model.py, with --rollback to go back",
-                ) from None
-        else:
-            return
-        time.sleep(pause)
-        pause = min(pause * 2, LONGEST_POLL_SECONDS)
-
-
 def _delete(sagemaker: Any, name: str) -> None:
-    """Delete an endpoint, if there is one, as soon as it does not change any more."""
-    if wait(sagemaker, name)["EndpointStatus"] != NO_ENDPOINT:
+    if _settled(sagemaker, name)["EndpointStatus"] != NO_ENDPOINT:
         sagemaker.delete_endpoint(EndpointName=name)
         wait(sagemaker, name)
