@@ -19,25 +19,14 @@ from pipeline.serving.versions import APPROVED, DELETED, REJECTED, find_version
 from pipeline.settings import Settings
 from pipeline.terminal import say
 
-MOST_CHARACTERS = 1024  # of ApprovalDescription, UpdateModelPackage
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Ask, and set the status of the version."""
     parser = cli.asking_parser(__doc__)
     parser.add_argument("version", type=int, metavar="VERSION", help="number in the group")
     parser.add_argument("--reject", action="store_true", help="reject it instead")
-    parser.add_argument(
-        "--reason", required=True, type=_reason, metavar="TEXT", help="kept with the version"
-    )
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the version")
     return cli.run_with_settings(parser.parse_args(argv), _approve)
-
-
-def _reason(text: str) -> str:
-    if not text.strip() or len(text.splitlines()) > 1 or len(text) > MOST_CHARACTERS:
-        problem = f"one line of 1 to {MOST_CHARACTERS:,} characters is needed"
-        raise argparse.ArgumentTypeError(problem)
-    return text
 
 
 def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -56,7 +45,7 @@ def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
     sagemaker.update_model_package(
         ModelPackageArn=version.arn,
         ModelApprovalStatus=status,
-        ApprovalDescription=arguments.reason,
+        ApprovalDescription=" ".join(arguments.reason.split())[:1024],  # one line is taken
     )
     print(f"version {version.number}: {status}")
     if status == APPROVED:

@@ -46,10 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _source(name: str) -> str:
     """Return what names the rows. A file that is not there is refused before a rehearsal trains."""
-    if not name.startswith(S3) and not Path(name).is_file():
-        raise argparse.ArgumentTypeError(f"{name}: there is no such file")
-    if name.startswith(S3) and (not all(split_uri(name)) or name.endswith("/")):
-        raise argparse.ArgumentTypeError(f"{name}: names no object; s3://BUCKET/KEY is needed")
+    if not (all(split_uri(name)) if name.startswith(S3) else Path(name).is_file()):
+        problem = "there is no such file; a CSV here or s3://BUCKET/KEY is needed"
+        raise argparse.ArgumentTypeError(f"{name}: {problem}")
     return name
 
 
@@ -98,7 +97,7 @@ def _score(settings: Settings, arguments: argparse.Namespace) -> int:
             say(f"error: {reason}\n{diagnose(reason) or f'hint: {steps}'}")
             return cli.INTERRUPTED if interrupted else cli.NOT_SUCCEEDED
         _download(s3, f"{parameters[batch.SCORES_URI]}/rows.jsonl.out", scores)
-        batch.write_scored(rows, lines, scores, target)
+        batch.write_scored(rows, scores, target)
     print(f"{target}: {count} rows, scored by version {version.number}")
     if not arguments.local:
         say("next: .venv/bin/python pipeline/upsert_and_start.py, for another version")

@@ -130,7 +130,7 @@ def test_a_subnet_that_leads_nowhere_is_said(company: Company) -> None:
     try:
         said = check("vpc", company)
         assert said.status == FAILURE
-        assert said.message.startswith(f"vpc: {subnet} has no route to S3")
+        assert said.message.startswith(f"vpc: {subnet} has no route to com.amazonaws.")
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=found)
         ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)

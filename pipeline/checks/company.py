@@ -7,8 +7,6 @@ from pipeline.checks.check import CheckWarning
 from pipeline.checks.run_context import RunContext, Services, known
 from pipeline.company import stack_parameters
 
-from botocore.exceptions import ClientError
-
 NOT_SET = ("", "false")  # values of a stack parameter
 FAILS_A_RUN = ("InVpc", "KmsKeyArn", "Tagged")  # for want of a permission that the stack gives
 DEPLOY = ".venv/bin/python build/deploy.py gives the stack what pipeline.yaml asks for"
@@ -41,56 +39,52 @@ def vpc(services: Services, run: RunContext) -> str:
     if where is None:
         return "not set: jobs run in SageMaker's own"
     known(run.identity, "identity")
-    try:
-        answer = services.ec2.describe_subnets(SubnetIds=list(where.subnets))
-    except ClientError as error:
-        if not error.response["Error"]["Code"].startswith("InvalidSubnet"):
-            raise
-        raise InputError(
-            f"vpc: {error.response['Error']['Message']}", "correct subnets in pipeline.yaml"
-        ) from None
-    region, cut_off = run.settings.region, []
-    for subnet in answer["Subnets"]:
-        missing = _unreachable(services.ec2, subnet, region)
-        if "s3" in missing:
-            raise InputError(
-                f"vpc: {subnet['SubnetId']} has no route to S3: a job could not read its data",
-                f"give its route table the gateway endpoint com.amazonaws.{region}.s3, or a NAT",
+    found = services.ec2.describe_subnets(Filters=_filter("subnet-id", *where.subnets))["Subnets"]
+    if gone := sorted(set(where.subnets) - {each["SubnetId"] for each in found}):
+        problem = f"vpc: {', '.join(gone)}: not in region {run.settings.region}"
+        raise InputError(problem, "correct subnets in pipeline.yaml")
+    for subnet in found:
+        missing = _unreachable(services.ec2, subnet, f"com.amazonaws.{run.settings.region}.")
+        if missing:
+            raise (InputError if "s3" in missing[0] else CheckWarning)(
+                f"vpc: {subnet['SubnetId']} has no route to {', '.join(missing)}",
+                "give its VPC these endpoints (S3 as a gateway of its route table), or a NAT",
             )
-        cut_off += [f"{subnet['SubnetId']} to {each}" for each in missing]
-    if cut_off:
-        raise CheckWarning(
-            f"vpc: no route from {', '.join(cut_off)}",
-            f"give the VPC the endpoints com.amazonaws.{region}.ecr.api and .ecr.dkr, or a NAT",
-        )
     return f"{', '.join(where.subnets)}: S3 and ECR can be reached"
 
 
-def _unreachable(ec2: Any, subnet: dict[str, Any], region: str) -> list[str]:
+def _unreachable(ec2: Any, subnet: dict[str, Any], services: str) -> list[str]:
     """Return which of S3 and ECR can be reached neither by a NAT nor by an endpoint.
 
     A job has no public address, so an internet gateway does not help.
     """
-    here = [{"Name": "vpc-id", "Values": [subnet["VpcId"]]}]
-    associations = [
-        (each, table)
-        for table in ec2.describe_route_tables(Filters=here)["RouteTables"]
-        for each in table.get("Associations", [])
-    ]
-    own = [table for each, table in associations if each.get("SubnetId") == subnet["SubnetId"]]
-    table = (own or [table for each, table in associations if each.get("Main")])[0]
+    here = _filter("vpc-id", subnet["VpcId"])
+    own = _filter("association.subnet-id", subnet["SubnetId"])
+    main = here + _filter("association.main", "true")
+    table = next(
+        table
+        for each in (own, main)
+        for table in ec2.describe_route_tables(Filters=each)["RouteTables"]
+    )
     for route in table["Routes"]:
         leads_out = not route.get("GatewayId", "").startswith(("igw-", "local", "vpce-"))
         if route.get("DestinationCidrBlock") == ANYWHERE and leads_out:
             return []
-    endpoints = ec2.describe_vpc_endpoints(Filters=here)["VpcEndpoints"]
     reached = {
-        each["ServiceName"].removeprefix(f"com.amazonaws.{region}.")
-        for each in endpoints
+        each["ServiceName"]
+        for each in ec2.describe_vpc_endpoints(Filters=here)["VpcEndpoints"]
         if each.get("VpcEndpointType") == "Interface"
         or table["RouteTableId"] in each.get("RouteTableIds", [])
     }
-    return [each for each in ("s3", "ecr.api", "ecr.dkr") if each not in reached]
+    return [
+        f"{services}{each}"
+        for each in ("s3", "ecr.api", "ecr.dkr")
+        if services + each not in reached
+    ]
+
+
+def _filter(name: str, *values: str) -> list[dict[str, Any]]:
+    return [{"Name": name, "Values": list(values)}]
 
 
 def key(services: Services, run: RunContext) -> str:

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import json
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pipeline.sdk  # noqa: F401 - first: importing the SDK is made hermetic there
@@ -86,39 +85,30 @@ def write_json_lines(rows: Path, target: Path, name: str) -> int:
     return count
 
 
-def write_scored(rows: Path, lines: Path, scores: Path, target: Path) -> None:
+def write_scored(rows: Path, scores: Path, target: Path) -> None:
     """Write the cells of the rows as they are, in their order, with the probability of each row.
 
-    `lines` is what was made of the rows. Raises InputError when `scores`, the output of a transform
-    job, is not that of these lines.
+    Raises InputError when `scores`, the output of a transform job, is not that of these rows.
     """
     unfinished = target.with_name(f".{target.name}")
-    last = itertools.chain(["probability"], _probabilities(lines, scores))
+    decode = json.JSONDecoder(parse_float=str, parse_int=str).decode  # digits stay as they are
     try:
         with (
             open_content(rows) as content,
             pd.read_csv(
                 content, header=None, dtype=object, na_filter=False, chunksize=2**14
             ) as parts,
+            scores.open(encoding="utf-8") as joined,
             unfinished.open("w", encoding="utf-8", newline="") as file,
         ):
+            answers = (decode(line)[OUTPUT_KEY]["probability"] for line in joined)
+            last = itertools.chain(["probability"], answers)
             for cells in parts:  # the first row is the header
                 cells["probability"] = list(itertools.islice(last, len(cells)))
                 cells.to_csv(file, header=False, index=False, lineterminator="\n")
-        next(last, None)  # the scores end, too
+            if next(last, None) is not None:
+                raise ValueError("there are more scores than rows")
         unfinished.replace(target)
     except (ValueError, KeyError, TypeError) as error:
         unfinished.unlink(missing_ok=True)
         raise InputError(f"the scores do not fit the rows: {error}", "score again") from None
-
-
-def _probabilities(lines: Path, scores: Path) -> Iterator[str]:
-    """Yield the probability that was joined with each line. Raises ValueError for other lines."""
-    decode = json.JSONDecoder(parse_float=str, parse_int=str).decode  # digits stay as they are
-    with lines.open(encoding="utf-8") as sent, scores.open(encoding="utf-8") as received:
-        for number, (line, joined) in enumerate(zip(sent, received, strict=True), start=1):
-            row = decode(joined)
-            probability = row.pop(OUTPUT_KEY)["probability"]
-            if row != decode(line):
-                raise ValueError(f"row {number} is another one")
-            yield probability
