@@ -44,7 +44,7 @@ BUILDSPEC = Path(__file__).parent / "buildspec.yml"
 SBOM = Path(__file__).parent / "sbom.py"
 SMOKE = "build/smoke"  # the /opt/ml of the training that the build tries
 SMOKE_ROWS = 20  # of each label in each channel
-POLL_SECONDS = 2.0
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
 UNKNOWN = "fix what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
 
 
@@ -176,7 +176,7 @@ def _follow(
     """Return the description of the ended build, and its log."""
     log: LogStream | None = None
     lines: list[str] = []
-    began = time.monotonic()
+    began, pause = time.monotonic(), FIRST_POLL_SECONDS
     with console.status("waiting for the build") as spinner:
         while True:
             interrupts.check()
@@ -192,7 +192,8 @@ def _follow(
                 return described, lines
             phase = described.get("currentPhase", "QUEUED").lower().replace("_", " ")
             spinner.update(f"build: {phase}, {time.monotonic() - began:.0f} s")
-            sleep(POLL_SECONDS)
+            sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 
 
 def _failure(described: dict[str, Any], lines: list[str]) -> str:
