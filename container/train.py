@@ -104,8 +104,7 @@ def fit(
     with quantile_matrices(train_matrix, validation_matrix) as matrices:
         # A GPU does not train on data that the CPU put on disk.
         on_disk = isinstance(matrices["train"], xgb.ExtMemQuantileDMatrix)
-        devices = set(allgather(CPU if on_disk else device))
-        params["device"] = devices.pop() if len(devices) == 1 else CPU
+        params["device"] = CPU if on_disk else device
         print(f"training on {params['device']}", flush=True)
         if rows < ROWS_FOR_THREADS:
             params["nthread"] = 1
