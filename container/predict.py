@@ -91,20 +91,9 @@ def _decode(content: bytes) -> str:
         raise InputError(f"body: not UTF-8 (byte {error.start})", "send UTF-8") from None
 
 
-def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object under the names of the schema. Raises ValueError for a doubled column."""
-    row = {column_name(key): value for key, value in pairs}
-    names = [column_name(key) for key, _ in pairs] if len(row) < len(pairs) else []
-    if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise ValueError(f"{', '.join(twice)} given twice")
-    return row
-
-
 # Numbers stay the text that they were. One decoder for all rows: to make one takes longer than to
 # parse a row.
-DECODER = json.JSONDecoder(
-    object_pairs_hook=_by_name, parse_float=str, parse_int=str, parse_constant=str
-)
+DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 
 
 def _parse(text: str, problem: str) -> Any:
@@ -120,19 +109,22 @@ def _parse(text: str, problem: str) -> Any:
 def _to_rows(objects: list[Any]) -> pd.DataFrame:
     """Check rows given as objects, each of which names every column; null is an empty cell."""
     hint = f"name {', '.join(COLUMNS)} in every row, with null where the value is unknown"
-    if not objects:
-        raise InputError("body: no rows", "give at least one row")
-    for number, row in enumerate(objects, start=1):
+    rows = []
+    for number, given in enumerate(objects, start=1):
         place = f"body: row {number}"
-        if not isinstance(row, dict):
+        if not isinstance(given, dict):
             raise InputError(f"{place} is not a JSON object", hint)
+        row = {column_name(key): value for key, value in given.items()}
         if missing := [name for name in COLUMNS if name not in row]:
             raise InputError(f"{place}: missing columns: {', '.join(missing)}", hint)
         for name in COLUMNS:
             if isinstance(row[name], bool | list | dict):
                 kind = type(row[name]).__name__
                 raise InputError(f"{place}: {name} is a {kind}", "give a text, a number or null")
-    return check_rows(pd.DataFrame(objects, columns=COLUMNS, dtype=object), "body")
+        rows.append(row)
+    if not rows:
+        raise InputError("body: no rows", "give at least one row")
+    return check_rows(pd.DataFrame(rows, columns=COLUMNS, dtype=object), "body")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

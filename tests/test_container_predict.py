@@ -130,7 +130,6 @@ TOO_MUCH = NUMBERS[FIRST_NUMBER].maximum + 1
             rf"{FIRST_NUMBER} is .*\(row 2\)",
         ),
         (JSON, json.dumps([{**ROW, FIRST_NUMBER: float("inf")}]), f"{FIRST_NUMBER} is 'Infinity'"),
-        (JSON, json.dumps([{**ROW, FIRST_NUMBER.upper(): 1}]), f"{FIRST_NUMBER} given twice"),
         (LINES, b"{}\n{\n", "body: line 2 is not JSON: "),
         (LINES, b"\n\n", "body: no rows"),
         (LINES, b"7\n", "body: row 1 is not a JSON object"),
