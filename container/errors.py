@@ -2,9 +2,11 @@
 
 import difflib
 import signal
+import sys
 import threading
 from collections.abc import Iterable
 from types import FrameType
+from typing import Any
 
 
 class InputError(Exception):
@@ -39,6 +41,7 @@ terminated = threading.Event()  # for where the exception is lost, as inside `Da
 def raise_on_sigterm() -> None:
     """Raise Terminated in the main thread at the first SIGTERM, also at one that was blocked."""
     signal.signal(signal.SIGTERM, _on_sigterm)
+    sys.unraisablehook = _report_unless_terminated
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
@@ -46,3 +49,8 @@ def _on_sigterm(_signum: int, _frame: FrameType | None) -> None:
     terminated.set()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a checkpoint is being written
     raise Terminated
+
+
+def _report_unless_terminated(lost: Any) -> None:  # in a callback of XGBoost
+    if not isinstance(lost.exc_value, Terminated):
+        sys.__unraisablehook__(lost)

@@ -118,6 +118,26 @@ def test_a_signal_that_comes_before_the_child_listens_is_not_lost(tmp_path: Path
     assert output.endswith("returned 143\n")
 
 
+IN_A_CALLBACK = """
+import os, signal, xgboost
+from container.errors import raise_on_sigterm, terminated
+class Pages(xgboost.DataIter):
+    reset = lambda self: os.kill(os.getpid(), signal.SIGTERM)
+    next = lambda self, input_data: False
+raise_on_sigterm()
+try:
+    xgboost.QuantileDMatrix(Pages())
+except xgboost.core.XGBoostError:
+    print(terminated.is_set())
+"""
+
+
+def test_a_signal_that_comes_in_a_callback_of_xgboost_prints_no_traceback() -> None:
+    command = [sys.executable, "-c", IN_A_CALLBACK]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def is_pending(pid: int) -> bool:
     """Return whether SIGTERM waits for a process (proc(5))."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
