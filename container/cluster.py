@@ -1,10 +1,10 @@
 """The hosts of a training job, joined by XGBoost's own collective. Rank 0 runs the tracker.
 
-When the program on a host fails, it exits; SageMaker then ends the job on the other hosts. Mostly
-these have noticed the lost connection at their next operation, and have exited themselves. XGBoost
-itself may miss it and wait: on an error, its thread that moves the data wakes the caller before it
-stores the error (Loop::ProcessQueue), so that a fast caller takes the operation for done. A host
-that vanishes is for SageMaker to notice, or ends the others after OPERATION_SECONDS.
+When the program on one host fails, it exits, and SageMaker ends the job on all hosts. Most hosts
+notice the closed connection themselves, at their next operation. XGBoost may miss it: on an error,
+its thread that moves the data wakes the caller before it stores the error (Loop::ProcessQueue). A
+fast caller takes the operation for done, and its next one waits until SageMaker ends the process.
+docs/hosts.md says who detects what.
 
 Sources: "Distributed XGBoost", and the reference of xgboost.collective, whose rank is 0 and world
 size 1 where nothing is joined.
