@@ -94,7 +94,7 @@ def supervise(program: Callable[[], int], root: Path) -> int:
     if -code == signal.SIGKILL:
         from container.hardware import memory_limit
 
-        text += f", as the kernel does when memory runs out: the limit is {memory_limit()}"
+        text += f", as the kernel does when memory runs out: the limit is {memory_limit()} MiB"
         hint = "take an instance type with more memory, or train on less data"
     OptMl(root).write_failure(str(InputError(text, hint)))
     return 128 - code

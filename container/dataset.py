@@ -17,9 +17,9 @@ from container import features
 from container.channel import PAGE_ROWS, Rows, pages
 from container.cluster import allgather
 from container.errors import Terminated
-from container.hardware import MIB, Memory, ensure_free_space, memory_limit, rss_mib
+from container.hardware import MIB, ensure_free_space, memory_limit, rss_mib
 from container.schema import LABEL
-from container.target_encoding import Tables, TableSums
+from container.target_encoding import Tables, add_up
 
 import numpy as np
 import pandas as pd
@@ -39,16 +39,12 @@ CACHED_BYTES_PER_CELL = 20
 
 
 class EncodedDataset:
-    """The rows of a channel as `features.encode` left them, and tables if it is learned from."""
+    """The rows of a channel as `features.encode` left them."""
 
-    def __init__(self, rows: Rows, *, learning: bool) -> None:
-        self.tables = TableSums()
+    def __init__(self, rows: Rows) -> None:
         self._pages, self._file = 0, _temporary_file()
         for page in pages(rows):
-            encoded, labels = features.encode(page), page[LABEL].to_numpy()
-            if learning:
-                self.tables.add(features.statistics(encoded, labels))
-            pickle.dump((encoded, labels), self._file)
+            pickle.dump((features.encode(page), page[LABEL].to_numpy()), self._file)
             self._pages += 1
 
     def __iter__(self) -> Iterator[tuple[pd.DataFrame, NDArray[np.int8]]]:
@@ -56,6 +52,10 @@ class EncodedDataset:
         self._file.seek(0)
         for _ in range(self._pages):
             yield pickle.load(self._file)  # noqa: S301 (written above)
+
+    def learn(self) -> Tables:
+        """Return what the features learn of the rows of all hosts."""
+        return add_up(features.statistics(rows, labels) for rows, labels in self)
 
 
 class Matrix:
@@ -128,14 +128,14 @@ class _Pages(xgb.DataIter):
 
 @contextmanager
 def quantile_matrices(
-    train: Matrix, validation: Matrix, limit: Memory | None = None
+    train: Matrix, validation: Matrix, limit: int | None = None
 ) -> Iterator[dict[str, xgb.DMatrix]]:
     """Make both what `hist` takes: in memory, or on disk when a host has no room for them."""
     limit = limit or memory_limit()
     needed = rss_mib() + train.mib + validation.mib
-    in_memory = all(allgather(needed <= limit.mib))
+    in_memory = all(allgather(needed <= limit))
     place = "in memory" if in_memory else "on disk"
-    print(f"data {place}: about {needed} of {limit}", flush=True)
+    print(f"data {place}: about {needed} of {limit} MiB", flush=True)
     kind = xgb.QuantileDMatrix if in_memory else xgb.ExtMemQuantileDMatrix
     threads = 1 if train.rows < ROWS_FOR_THREADS else None
     step = max(allgather(train.rows)) // SAMPLE_ROWS

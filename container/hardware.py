@@ -5,22 +5,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 MIB = 2**20
 CPU, GPU = "cpu", "cuda"
-
-
-class Memory(NamedTuple):
-    """How much this process may hold, in MiB, and who says so."""
-
-    mib: int
-    source: str
-
-    def __str__(self) -> str:
-        return f"{self.mib} MiB ({self.source})"
 
 
 def peak_memory_mib() -> int:
@@ -40,19 +29,19 @@ def _mib(path: Path, name: str) -> int:
     return -(-kib // 1024)
 
 
-def memory_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory:
-    """Return the least of the machine's memory and of the limits of own cgroups (cgroups(7))."""
-    limits = [Memory(_mib(proc / "meminfo", "MemTotal") or sys.maxsize, "the machine")]
+def memory_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
+    """Return the least MiB of those of the machine and of the own cgroups' limits (cgroups(7))."""
+    limits = [_mib(proc / "meminfo", "MemTotal") or sys.maxsize]
     path = proc / "self" / "cgroup"
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         _, controllers, inside = line.split(":", 2)
-        root, name, source = cgroups, "memory.max", "cgroup v2"
-        if controllers:
-            root, name, source = cgroups / "memory", "memory.limit_in_bytes", "cgroup v1"
+        root, name = cgroups, "memory.max"
+        if controllers:  # version 1
+            root, name = cgroups / "memory", "memory.limit_in_bytes"
         own = root / inside.lstrip("/")
         files = (folder / name for folder in (own, *own.parents))
         texts = [file.read_text().strip() for file in files if file.is_file()]
-        limits += [Memory(int(text) // MIB, source) for text in texts if text != "max"]
+        limits += [int(text) // MIB for text in texts if text != "max"]
     return min(limits)
 
 

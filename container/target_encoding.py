@@ -5,7 +5,8 @@ many rows have the key, and `sum`, the total of the target over them. Tables of 
 add up to the table of the whole, so chunks and hosts may come in any order.
 """
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -46,38 +47,32 @@ def sums_by_key(keys: Any, target: ArrayLike) -> pd.DataFrame:
     return pd.DataFrame({"count": count[kept], "sum": total[kept]}, keys)
 
 
-class TableSums:
-    """Adds up the tables of chunks, and those of hosts."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, list[pd.DataFrame]] = {}
-        self._full: set[str] = set()
-
-    def add(self, tables: Tables) -> None:
-        """Add the tables of a chunk, or of a host."""
-        for name, table in tables.items():
-            parts = self._parts.setdefault(name, [])
-            parts.append(table.iloc[:0] if name in self._full else table)
-            if sum(map(len, parts)) > MAX_KEYS // 2 + 2 * len(parts[0]):
-                self._merge(name)
-
-    def total(self) -> dict[str, pd.DataFrame]:
-        """Return the tables of all chunks of all hosts; those with too many keys are empty."""
-        of_hosts = TableSums()
-        for tables, full in allgather(({n: self._merge(n) for n in self._parts}, self._full)):
-            of_hosts._full |= full
-            of_hosts.add(tables)
-        merged = {name: of_hosts._merge(name) for name in of_hosts._parts}
-        for name in sorted(of_hosts._full):
+def add_up(parts: Iterable[Tables]) -> dict[str, pd.DataFrame]:
+    """Return the sums of the tables of all chunks of all hosts; those with too many keys empty."""
+    of_hosts = allgather(_add_up(parts))
+    total = _add_up(of_hosts) if len(of_hosts) > 1 else of_hosts[0]
+    for name, table in total.items():
+        if len(table) > MAX_KEYS:
             print(f"{name}: more than {MAX_KEYS} keys, left out", flush=True)
-        return merged
+            total[name] = table.iloc[:0]
+    return total
 
-    def _merge(self, name: str) -> pd.DataFrame:
-        merged = pd.concat(self._parts[name]).groupby(level=0).sum()
-        if len(merged) > MAX_KEYS:
-            self._full.add(name)
-        self._parts[name] = [merged.iloc[:0] if name in self._full else merged]
-        return self._parts[name][0]
+
+def _add_up(parts: Iterable[Tables]) -> dict[str, pd.DataFrame]:
+    held = defaultdict[str, list[pd.DataFrame]](list)
+    for tables in parts:
+        for name, table in tables.items():
+            if held[name] and len(held[name][0]) > MAX_KEYS:
+                continue
+            held[name].append(table)
+            if sum(map(len, held[name])) > MAX_KEYS // 2 + 2 * len(held[name][0]):
+                held[name] = [_merge(held[name])]
+    return {name: _merge(tables) for name, tables in held.items()}
+
+
+def _merge(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the sum of tables; a key too many says that there are too many."""
+    return pd.concat(tables).groupby(level=0).sum()[: MAX_KEYS + 1]
 
 
 def mean_target(table: pd.DataFrame) -> np.float64:

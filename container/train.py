@@ -93,9 +93,8 @@ def fit(
     """
     params: dict[str, Any] = dict(hyperparameters)
     num_round, early_stopping_rounds = params.pop("num_round"), params.pop("early_stopping_rounds")
-    train_data = EncodedDataset(train_rows, learning=True)
-    validation_data = EncodedDataset(validation_rows, learning=False)
-    tables = train_data.tables.total()
+    train_data, validation_data = EncodedDataset(train_rows), EncodedDataset(validation_rows)
+    tables = train_data.learn()
     train_matrix = Matrix(train_data, tables, training=True)
     validation_matrix = Matrix(validation_data, tables, training=False)
     rows = max(allgather(train_matrix.rows))

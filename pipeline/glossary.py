@@ -47,9 +47,9 @@ def columns_by_function(rows: pd.DataFrame) -> dict[str, list[str]]:
                 if code.co_name != "transform" or column not in made:
                     made[column] = code.co_name
 
-    data = EncodedDataset(rows, learning=True)
+    data = EncodedDataset(rows)
     encoded, _ = next(iter(data))
-    tables = data.tables.total()
+    tables = data.learn()
     sys.setprofile(on_event)
     try:
         columns = features.transform(encoded, tables)

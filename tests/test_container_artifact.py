@@ -190,7 +190,7 @@ def test_a_score_that_is_no_number_is_an_error(
         ("tables.csv", b"table,key,hash,count,sum\nx,y,,one,1\n", "the artifact cannot be read: "),
         ("tables.csv", b"table,key,hash,count,sum\n", "the artifact cannot be read: "),
         ("tables.csv", b"table,key,hash,count,sum\nall,,,9,3\n", ".* shape mismatch"),
-        ("linear.json", "others", "the artifact cannot be read: .* have other columns"),
+        ("linear.json", "others", "the artifact cannot be read: .* broadcast together"),
     ],
 )
 def test_a_broken_artifact_is_one_line_and_a_hint(

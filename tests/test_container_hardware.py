@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from container.hardware import Memory, ensure_free_space, find_device, memory_limit
+from container.hardware import ensure_free_space, find_device, memory_limit
 
 import pytest
 from program import ENVIRONMENT
@@ -55,7 +55,7 @@ def test_memory_that_was_given_back_counts_for_the_peak_alone() -> None:
 
 V1 = "9:memory:/docker/abc\n8:pids:/\n"
 V2 = "0::/system.slice/job\n"
-MACHINE = Memory(8192, "the machine")
+MACHINE = 8192
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ MACHINE = Memory(8192, "the machine")
     [
         ("", {}, MACHINE),
         (V2, {"system.slice/job/memory.max": "max"}, MACHINE),
-        (V2, {"system.slice/job/memory.max": str(512 * MIB)}, Memory(512, "cgroup v2")),
-        (V2, {"system.slice/memory.max": str(300 * MIB)}, Memory(300, "cgroup v2")),
-        ("0::/\n", {"memory.max": str(200 * MIB)}, Memory(200, "cgroup v2")),
+        (V2, {"system.slice/job/memory.max": str(512 * MIB)}, 512),
+        (V2, {"system.slice/memory.max": str(300 * MIB)}, 300),
+        ("0::/\n", {"memory.max": str(200 * MIB)}, 200),
         (V1, {"memory/docker/abc/memory.limit_in_bytes": str(2**63 - 4096)}, MACHINE),
-        (V1, {"memory/docker/abc/memory.limit_in_bytes": str(700 * MIB)}, Memory(700, "cgroup v1")),
-        (V1, {"memory/memory.limit_in_bytes": str(700 * MIB)}, Memory(700, "cgroup v1")),
+        (V1, {"memory/docker/abc/memory.limit_in_bytes": str(700 * MIB)}, 700),
+        (V1, {"memory/memory.limit_in_bytes": str(700 * MIB)}, 700),
     ],
 )
 def test_the_limit_of_memory_is_that_of_the_own_cgroup(
-    tmp_path: Path, membership: str, limits: dict[str, str], expected: Memory
+    tmp_path: Path, membership: str, limits: dict[str, str], expected: int
 ) -> None:
     """Of made parts of /proc and /sys/fs/cgroup."""
     proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"

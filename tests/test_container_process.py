@@ -45,9 +45,6 @@ LISTEN = """
 """
 
 
-RESOURCES = "input/config/resourceconfig.json"
-
-
 def supervised(body: str, root: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(body=body), str(root)],
@@ -187,13 +184,6 @@ def test_scikit_learn_is_not_imported_where_it_is_installed(
         (["train", "--eta"], {}, "arguments: argument --eta: expected one argument"),
         ([], {"input/config/hyperparameters.json": "{"}, r"/.*/hyperparameters\.json: not JSON"),
         ([], {"input/data/validation/validation.csv": "x\n1\n"}, r"/.*/validation\.csv: no header"),
-        ([], {RESOURCES: '{"hosts": "algo-1"}'}, "resourceconfig.json: hosts is 'algo-1'"),
-        ([], {RESOURCES: '{"hosts": ["a", 2]}'}, r"resourceconfig.json: hosts is \['a', 2\]"),
-        (
-            [],
-            {RESOURCES: '{"hosts": ["a", "b"], "current_host": "c"}'},
-            "resourceconfig.json: current_host 'c' is not one of a, b",
-        ),
         (["train", "--num_round", "2"], {"model": ""}, "/.*/model: "),
         (["train", "--num_round", "2"], {"output/data": ""}, "/.*/output/data: "),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 from container.target_encoding import (
     MAX_KEYS,
     NO_KEY,
-    TableSums,
+    add_up,
     hash_keys,
     load_tables,
     look_up,
@@ -41,10 +41,7 @@ def sums(rows: Pairs, key: str) -> tuple[int, float]:
 def test_tables_of_parts_add_up_to_what_brute_force_counts(
     parts: list[Pairs], hashed: bool
 ) -> None:
-    total = TableSums()
-    for part in parts:
-        total.add({"of x": table(part, hashed=hashed)})
-    found = total.total()["of x"]
+    found = add_up({"of x": table(part, hashed=hashed)} for part in parts)["of x"]
     for key in ["", "a", "b", "É 7", "unknown"]:
         place = pd.Series([key], dtype=object)
         place = pd.Series(hash_keys(place)) if hashed else place
@@ -76,12 +73,11 @@ def test_a_rate_is_drawn_to_the_prior_and_rare_or_unknown_keys_have_none() -> No
 def test_a_table_with_too_many_keys_is_left_empty_and_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    total = TableSums()
     step = MAX_KEYS // 4
-    for start in range(0, MAX_KEYS + step, step):
-        keys = np.arange(start + 1, start + 1 + step, dtype=np.uint64)
-        total.add({"groups": sums_by_key(keys, np.ones(step)), "all": table([("", 1.0)])})
-    tables = total.total()
+    starts = range(1, MAX_KEYS + 1 + step, step)
+    keys = [np.arange(start, start + step, dtype=np.uint64) for start in starts]
+    ones, one = np.ones(step), table([("", 1.0)])
+    tables = add_up({"groups": sums_by_key(each, ones), "all": one} for each in keys)
     assert tables["groups"].empty
     assert tables["all"].to_dict() == {"count": {"": 5}, "sum": {"": 5.0}}
     assert capsys.readouterr().out == f"groups: more than {MAX_KEYS} keys, left out\n"

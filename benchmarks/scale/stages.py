@@ -51,9 +51,8 @@ def run(channels: Path, trees: int, depth: int) -> str:
     )
     params = parse_hyperparameters({"max_depth": depth})
     del params["num_round"], params["early_stopping_rounds"]
-    train_data = EncodedDataset(train, learning=True)
-    validation_data = EncodedDataset(validation, learning=False)
-    tables = train_data.tables.total()
+    train_data, validation_data = EncodedDataset(train), EncodedDataset(validation)
+    tables = train_data.learn()
     stages.end("read, check, encode, learn tables")
     train_matrix = Matrix(train_data, tables, training=True)
     validation_matrix = Matrix(validation_data, tables, training=False)
