@@ -14,6 +14,7 @@ from local_aws.errors import UserError
 import yaml
 
 DEFAULT_FILE = Path("local_aws.yaml")
+YAML_FORM = "save it as UTF-8, indent with spaces, write `key: value`, close each quote and bracket"
 LOOPBACK = "127.0.0.1"
 RUNS = ("docker", "python", "command")  # of an image, exactly one
 PYTHON = "python"  # at the head of a command: the interpreter that runs local AWS
@@ -87,7 +88,7 @@ def load_config(path: Path) -> Config:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}", "name the file with --config") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not readable as YAML: {error}", "correct the file") from None
+        raise UserError(f"{path}: not readable as YAML: {error}", YAML_FORM) from None
     values = _mapping(content, IN_FILE, str(path))
     folder = path.parent.resolve()
     if "stack" in values:

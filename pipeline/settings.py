@@ -15,6 +15,7 @@ from pipeline.tuning_settings import Tuning
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+YAML_FORM = "save it as UTF-8, indent with spaces, write `key: value`, close each quote and bracket"
 DEFAULT_CONFIG = Path(__file__).parent.parent / "pipeline.yaml"
 
 
@@ -135,7 +136,7 @@ def load_settings(path: Path) -> Settings:
             "name a file that is there, or leave out --config for the project's pipeline.yaml",
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
-        raise InputError(f"{path}: not readable as YAML: {error}", "correct the file") from None
+        raise InputError(f"{path}: not readable as YAML: {error}", YAML_FORM) from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a list of keys with values", "write `key: value` lines")
     try:

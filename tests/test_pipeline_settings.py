@@ -134,6 +134,19 @@ def test_what_is_not_a_list_of_keys_is_refused(text: str, write_config: WriteCon
         load_settings(path)
 
 
+@pytest.mark.parametrize(
+    "mistake", [b"a:\n\tb: 1\n", "a: 한국어\n".encode("cp949"), b"a: 'b\n", b"a:1\nb: 2\n"]
+)
+def test_the_hint_for_a_broken_file_says_how_it_is_written(
+    mistake: bytes, write_config: WriteConfig
+) -> None:
+    """A tab, another encoding, an open quote, a colon without a space: common in editors."""
+    path = write_config()
+    path.write_bytes(mistake)
+    with pytest.raises(InputError, match="hint: save it as UTF-8, indent with spaces, write `key"):
+        load_settings(path)
+
+
 @pytest.mark.parametrize("number", ["0100", "-07", "1:30", "0x10"])
 def test_a_number_that_yaml_reads_as_another_is_refused(
     number: str, write_config: WriteConfig
