@@ -103,7 +103,7 @@ def test_whenever_it_is_interrupted_the_resumed_job_ends_with_the_same_bytes(
 
 def checkpoints_of(program: Program, job: Path, number: signal.Signals) -> list[Path]:
     """Interrupt a job in its later rounds, and return its two checkpoints, the newest last."""
-    code, log = run(program, job, Interruption(number, 2 * ROUNDS - 20))
+    code, log = run(program, job, Interruption(number, 2 * ROUNDS))
     assert code, log
     older, newest = sorted((job / "checkpoints").glob("*/[0-9]*"))
     return [older, newest]

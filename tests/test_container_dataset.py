@@ -32,7 +32,8 @@ def records(of: Any, step: int = 1) -> np.ndarray:
 def test_a_row_has_its_columns_label_and_weight_however_many_pages_there_are(count: int) -> None:
     """Also where a page has categories that those before it had not."""
     rows = make_rows(count)
-    rows.loc[count - 100 :, "kind"] = "C"
+    last = rows.loc[count - 200 :, "kind"]
+    rows.loc[count - 200 :, "kind"] = last.replace("A", "C")
     tables, labels, encoded = learn(rows), rows["bought"].to_numpy(), small_features.encode(rows)
     for name, table in small_features.statistics(encoded, labels).items():
         assert tables[name].to_dict() == table.to_dict()
