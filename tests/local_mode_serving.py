@@ -53,7 +53,8 @@ def main(image: str, bucket: str, endpoint: str, root: str, port: str) -> None:
             sagemaker_session=session,
         )
         source = f"s3://{bucket}/serving/{name}"
-        transformer.transform(source, content_type=content_type, split_type=split)
+        # Local mode returns when the job has ended; waiting would look every 10 seconds only.
+        transformer.transform(source, content_type=content_type, split_type=split, wait=False)
         outputs.append(f"serving/output/{transformer._current_job_name}/{name}.out")
     print()
     print(json.dumps([answer, *outputs]))
