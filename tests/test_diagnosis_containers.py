@@ -26,12 +26,10 @@ from container_engine import (
     base_image,
     docker,
     leftovers,
-    serve,
     write_settings,
 )
 from container_jobs import Jobs, end, image_archive
-from explained import entry_of, explained, foreseen, says
-from least_privilege import BUILD, TRAINING, Permission, Rehearsal
+from explained import entry_of, explained, says
 from rich.console import Console
 from test_containers_broken import PLAIN, project, push
 
@@ -301,25 +299,3 @@ def test_a_push_of_another_image_under_the_same_tag(
     said = push_by_hand(image, name)
     docker("rmi", name)
     assert says("tag-immutable", explained(said))
-
-
-def test_permissions_of_the_registry_that_are_missing(tmp_path: Path) -> None:
-    write_settings(tmp_path / "pipeline.yaml", base_image())
-    pushing = Permission(BUILD, "PullAndPushTheImage", "ecr:InitiateLayerUpload")
-    pulling = Permission(TRAINING, "PullTheImage", "ecr:BatchGetImage")
-    # The classic builder keeps no layer of an image that is removed: it must then be pulled.
-    with serve(tmp_path, "--enforce-iam", environment={"DOCKER_BUILDKIT": "0"}) as terminal:
-        rehearsal = Rehearsal(terminal.environment, tmp_path, "pipeline.yaml")
-        with rehearsal.without(pushing):
-            pushed = rehearsal.push()
-        assert pushed.code == cli.WRONG_INPUT
-        assert says("push-denied", pushed.stderr)
-        assert rehearsal.push().code == cli.SUCCEEDED
-        rehearsal.clear_engine()
-        with rehearsal.without(pulling):
-            trained, looked = rehearsal.train(), rehearsal.check()
-        assert trained.code == cli.NOT_SUCCEEDED
-        assert foreseen("image-not-pulled", looked.stdout + looked.stderr)
-        assert says("image-not-pulled", trained.stderr)
-        assert trained.facts["diagnosis"] == "image-not-pulled"
-        rehearsal.clear_engine()

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from pipeline import cli
+
 import pytest
 from conftest import ROOT
 from container_engine import NEEDS_ENGINE, base_image, serve, write_settings
+from explained import foreseen, says
 from generated import assert_section_current
 from least_privilege import (
     BUILD,
@@ -115,6 +118,8 @@ WITH_PUSH = (
     "FollowTheBuild",
 )  # statements that only push_image.py needs
 PULLING = ("LogIn", "PullTheImage")  # statements that only an engine without the image needs
+PUSHES = Permission(BUILD, "PullAndPushTheImage", "ecr:InitiateLayerUpload")
+PULLS = Permission(TRAINING, "PullTheImage", "ecr:BatchGetImage")
 
 
 @dataclass
@@ -122,6 +127,7 @@ class Proof:
     statements: list[Statement]
     whole: dict[str, Outcome]  # the flow with all permissions, in its parts
     without: dict[Permission, Outcome]
+    checked: dict[Permission, Outcome]  # by the preflight, where the flow alone would not tell
     lost: dict[Permission, str | None]
     half_pushed: list[Permission]  # whose lack left an image all the same
     calls: list[Call]
@@ -176,6 +182,8 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
         rehearsal.clear_engine()
         with rehearsal.without(permission):
             without[permission] = rehearsal.train()
+            if permission == PULLS:
+                checked = {permission: rehearsal.check()}
 
     rehearsal.clear_engine()
     whole["train"] = rehearsal.train()
@@ -222,7 +230,7 @@ def rehearse(rehearsal: Rehearsal) -> Proof:
     lost = {p: outcome.lost(comparable(p)) for p, outcome in without.items()}
     calls = [call for outcome in whole.values() for call in outcome.calls]
     rehearsal.clear_engine()
-    return Proof(rehearsal.statements, whole, without, lost, half_pushed, calls)
+    return Proof(rehearsal.statements, whole, without, checked, lost, half_pushed, calls)
 
 
 def test_the_whole_flow_is_allowed(proof: Proof) -> None:
@@ -251,6 +259,16 @@ def test_without_one_permission_the_flow_does_not_succeed(
 
 def test_a_build_that_lacks_a_permission_pushes_nothing(proof: Proof) -> None:
     assert proof.half_pushed == []
+
+
+def test_permissions_of_the_registry_that_are_missing_are_explained(proof: Proof) -> None:
+    pushed, trained, looked = proof.without[PUSHES], proof.without[PULLS], proof.checked[PULLS]
+    assert pushed.code == cli.WRONG_INPUT
+    assert says("push-denied", pushed.stderr)
+    assert trained.code == cli.NOT_SUCCEEDED
+    assert says("image-not-pulled", trained.stderr)
+    assert trained.facts["diagnosis"] == "image-not-pulled"
+    assert foreseen("image-not-pulled", looked.stdout + looked.stderr)
 
 
 def test_what_stays_without_being_asked_for_is_allowed_and_has_a_reason(proof: Proof) -> None:
