@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -67,6 +68,7 @@ def test_the_baselines_see_the_training_rows_alone(dataset: Dataset) -> None:
 
 
 @given(SCORED)
+@hypothesis_settings(max_examples=30)
 def test_a_bootstrap_sample_is_measured_as_scikit_learn_measures_it(
     scored: list[tuple[int, float]],
 ) -> None:
