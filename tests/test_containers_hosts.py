@@ -114,7 +114,7 @@ def test_a_container_that_is_killed_fails_the_job(trainings: Trainings) -> None:
     assert leftovers() == []
 
 
-@pytest.mark.parametrize(("count", "grace"), [(1, "0"), (1, "120"), (2, "120")])
+@pytest.mark.parametrize(("count", "grace"), [(1, "0"), (1, "120"), (2, "20")])
 def test_interrupted_containers_end_with_the_artifact_of_those_that_never_were(
     count: int, grace: str, trainings: Trainings
 ) -> None:
