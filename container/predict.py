@@ -21,20 +21,11 @@ from container.validation import check_rows, column_name
 import pandas as pd
 
 COLUMNS = [*NUMBERS, *TEXTS]
-SPLIT_HINT = (
-    "; batch transform with SplitType Line sends the header with the first part only: send"
-    " application/jsonlines, or set SplitType to None"
-)
 
 
 def read_csv(content: bytes) -> pd.DataFrame:
     """Read rows from CSV with a header."""
-    try:
-        return read_rows(content, "body", labelled=False)
-    except InputError as error:
-        if "no header" in str(error):
-            error.hint += SPLIT_HINT
-        raise
+    return read_rows(content, "body", labelled=False)
 
 
 def read_json_lines(content: bytes) -> pd.DataFrame:

@@ -134,7 +134,7 @@ TOO_MUCH = NUMBERS[FIRST_NUMBER].maximum + 1
         (LINES, b"\n\n", "body: no rows"),
         (LINES, b"7\n", "body: row 1 is not a JSON object"),
         (CSV, b"", "body: no rows"),
-        (CSV, as_csv([ROW]).splitlines()[1], "(?s)body: no header: .*SplitType"),
+        (CSV, as_csv([ROW]).splitlines()[1], "body: no header: "),
         (CSV, as_csv([ROW]).replace(b"\r\n", b',"x"\r\n')[:-6] + b"\r\n", "body: row 1 has"),
     ],
 )
