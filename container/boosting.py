@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container.checkpoint import Checkpoints
+from container.checkpoint import Checkpoint
 from container.errors import Terminated, terminated
 
 import numpy as np
@@ -27,21 +27,20 @@ def train_trees(
     matrices: Mapping[str, xgb.DMatrix],
     num_round: int,
     early_stopping_rounds: int = 0,
-    checkpoints: Checkpoints | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> xgb.Booster:
     """Train on `matrices["train"]`, evaluating on `matrices["validation"]`.
 
     With early stopping, stop after so many rounds without a lower validation log loss, and keep the
     best. Resumed from a checkpoint, it gives the same bytes as without an interruption.
     """
-    checkpoints = checkpoints or Checkpoints()
-    start, losses = None, list[float]()
-    if content := checkpoints.load():
-        start = xgb.Booster(model_file=bytearray(content))
+    checkpoint = checkpoint or Checkpoint()
+    losses: list[float] = []
+    if start := checkpoint.load():
         losses = json.loads(start.attr(LOSSES) or "[]")
         start.set_attr(**{LOSSES: None})
         print(f"checkpoint: goes on after round {len(losses)}", flush=True)
-    resumable = _Resumable(params["seed"], early_stopping_rounds, losses, checkpoints)
+    resumable = _Resumable(params["seed"], early_stopping_rounds, losses, checkpoint)
     try:
         booster = xgb.train(
             {**params, **OBJECTIVE},
@@ -71,7 +70,7 @@ class _Resumable(xgb.callback.TrainingCallback):
     seed: int
     early_stopping_rounds: int
     losses: list[float]  # on the validation rows, after each round
-    checkpoints: Checkpoints
+    checkpoint: Checkpoint
     saved: int = 0  # rounds, when this process saved them
 
     def before_iteration(self, model: xgb.Booster, _epoch: int, _evals_log: Any) -> bool:
@@ -98,10 +97,10 @@ class _Resumable(xgb.callback.TrainingCallback):
     def save(self) -> None:
         """Save the model up to its last multiple of CHECKPOINT_ROUNDS."""
         rounds = len(self.losses) // CHECKPOINT_ROUNDS * CHECKPOINT_ROUNDS
-        if rounds and self.checkpoints.folder:
+        if rounds and self.checkpoint.path:
             model = self._model[:rounds]
             model.set_attr(**{LOSSES: json.dumps(self.losses[:rounds])})
-            self.checkpoints.save(rounds, bytes(model.save_raw("ubj")))
+            self.checkpoint.save(model)
             self.saved = rounds
 
 

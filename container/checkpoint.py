@@ -1,16 +1,15 @@
-"""Checkpoints: a training that is interrupted goes on, and ends with the same bytes.
+"""The checkpoint: a training that is interrupted goes on, and ends with the same bytes.
 
 SageMaker copies /opt/ml/checkpoints to S3 while the job runs, deletes there what is deleted here,
 and fills the folder from S3 before the program starts ("Checkpoints in Amazon SageMaker AI",
-developer guide). Other jobs may have the same S3 prefix, so each training has a folder named after
-its fingerprint. A file's name holds its boosting rounds and the SHA-256 of its content.
+developer guide). Other jobs may have the same S3 prefix, so the file is named after the fingerprint
+of its training.
 """
 
 import contextlib
 import functools
 import hashlib
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,65 +18,62 @@ from pathlib import Path
 from container.cluster import allgather
 from container.opt_ml import OptMl, data_files
 
+import xgboost as xgb
 from xgboost import collective
 
 PROGRAM = sorted(Path(__file__).parent.glob("*.py"))
-KEPT = 2  # the newest could turn out not to be whole
 
 
 @dataclass(frozen=True)
-class Checkpoints:
-    """Those of one training: rank 0 writes them, all resume from them; without a folder, none."""
+class Checkpoint:
+    """That of one training: rank 0 writes it, all resume from it; without a path, none."""
 
-    folder: Path | None = None
+    path: Path | None = None
 
     @classmethod
-    def of_job(cls, opt_ml: OptMl, *parameters: object) -> "Checkpoints":
-        """Return those of a job, disabled unless each host has a folder (a CheckpointConfig)."""
+    def of_job(cls, opt_ml: OptMl, *parameters: object) -> "Checkpoint":
+        """Return that of a job, disabled unless each host has a folder (a CheckpointConfig)."""
         folder = opt_ml.checkpoints
         if not all(allgather(folder.is_dir())):
             return cls()
         files = [*data_files(opt_ml.channels), *PROGRAM]
         of_hosts = "".join(allgather(fingerprint(opt_ml.channels, files, *parameters)))
-        own = folder / hashlib.sha256(of_hosts.encode()).hexdigest()[:16]
-        if collective.get_rank() == 0 and not own.exists() and any(folder.iterdir()):
+        own = folder / f"{hashlib.sha256(of_hosts.encode()).hexdigest()[:16]}.ubj"
+        if collective.get_rank() == 0 and not own.exists() and any(folder.glob("*.ubj")):
             _warn("those found are of other data, hyperparameters or programs: left alone")
         return cls(own)
 
-    def load(self) -> bytes:
-        """Return the newest model that is whole, or nothing; others are reported."""
-        whole = b""
-        for path in self._newest_first() if collective.get_rank() == 0 else ():
-            content = path.read_bytes() if path.is_file() else b""
-            if path.name == _name(path.name[:6], content):
-                whole = content
-                break
-            _warn(f"{path.name} is skipped: it is not whole")
-        return allgather(whole)[0]
-
-    def save(self, rounds: int, content: bytes) -> None:
-        """Write a model, whole or not at all. A failure is a warning: the training goes on."""
-        if not self.folder or collective.get_rank() > 0:
-            return
-        unfinished = self.folder / ".unfinished"
+    def load(self) -> xgb.Booster | None:
+        """Return the model that was saved last, on all hosts that of rank 0."""
+        content = b""
+        if self.path and self.path.is_file() and collective.get_rank() == 0:
+            content = self.path.read_bytes()
+        content = allgather(content)[0]
         try:
-            self.folder.mkdir(exist_ok=True)
-            unfinished.write_bytes(content)
-            unfinished.replace(self.folder / _name(f"{rounds:06}", content))
-            for path in self._newest_first()[KEPT:]:
-                path.unlink()
+            return xgb.Booster(model_file=bytearray(content)) if content else None
+        except xgb.core.XGBoostError:
+            _warn(f"{self.path} is skipped: it is not whole")
+            return None
+
+    def save(self, model: xgb.Booster) -> None:
+        """Write a model, whole or not at all. A failure is a warning: the training goes on."""
+        if not self.path or collective.get_rank() > 0:
+            return
+        unfinished = self.path.with_suffix(".unfinished")
+        try:
+            unfinished.write_bytes(model.save_raw("ubj"))
+            unfinished.replace(self.path)
         except OSError as error:
-            _warn(f"{self.folder} cannot be written to: {error.strerror}: going on without")
+            _warn(f"{self.path} cannot be written to: {error.strerror}: going on without")
             with contextlib.suppress(OSError):
                 unfinished.unlink()
 
     def remove(self) -> None:
-        """Delete them: a training that has left its artifact needs none."""
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _newest_first(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*"), reverse=True) if self.folder else []
+        """Delete it: a training that has left its artifact needs none."""
+        if self.path:
+            for path in self.path.parent.glob(f"{self.path.stem}.*"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def fingerprint(root: Path, files: Sequence[Path], *others: object) -> str:
@@ -89,10 +85,6 @@ def fingerprint(root: Path, files: Sequence[Path], *others: object) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(os.fsencode(f"{name} {content}\n"))
     return digest.hexdigest()
-
-
-def _name(rounds: str, content: bytes) -> str:
-    return f"{rounds}-{hashlib.sha256(content).hexdigest()[:16]}.ubj"
 
 
 @functools.cache  # once is enough

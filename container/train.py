@@ -14,7 +14,7 @@ from container import cluster, contract
 from container.artifact import Artifact
 from container.boosting import LINEAR_ROWS, train_linear, train_trees
 from container.channel import Channel, Rows
-from container.checkpoint import Checkpoints
+from container.checkpoint import Checkpoint
 from container.cluster import allgather
 from container.dataset import ROWS_FOR_THREADS, EncodedDataset, Matrix, quantile_matrices
 from container.errors import InputError
@@ -52,8 +52,8 @@ def train(opt_ml: OptMl, hyperparameters: Hyperparameters, device: str) -> None:
     """Train, measure the saved artifact, and leave it in the model folder."""
     train_rows = Channel.of_job(opt_ml, contract.TRAIN_CHANNEL)
     validation_rows = Channel.of_job(opt_ml, contract.VALIDATION_CHANNEL)
-    checkpoints = Checkpoints.of_job(opt_ml, hyperparameters, xgb.__version__)
-    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoints, device)
+    checkpoint = Checkpoint.of_job(opt_ml, hyperparameters, xgb.__version__)
+    artifact = fit(train_rows, validation_rows, hyperparameters, checkpoint, device)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         # docs: save
@@ -68,7 +68,7 @@ def train(opt_ml: OptMl, hyperparameters: Hyperparameters, device: str) -> None:
             _write_json(opt_ml.output_data / contract.RESOURCES_FILE, {contract.PEAK_MEMORY: peak})
             write_outputs(folder, opt_ml.model)  # /opt/ml/model, last: a failed job has no model
             # docs: end
-    checkpoints.remove()
+    checkpoint.remove()
     if collective.get_rank() == 0:
         print(f"peak memory {peak} MiB")
         if (rows := metrics["validation_rows"]) < contract.FEW_ROWS:
@@ -81,7 +81,7 @@ def fit(
     train_rows: Rows,
     validation_rows: Rows,
     hyperparameters: Hyperparameters,
-    checkpoints: Checkpoints | None = None,
+    checkpoint: Checkpoint | None = None,
     device: str = CPU,
 ) -> Artifact:
     """Learn the features of labelled rows, and train both boosters on them.
@@ -107,7 +107,7 @@ def fit(
         print(f"training on {params['device']}", flush=True)
         if rows < ROWS_FOR_THREADS:
             params["nthread"] = 1
-        booster = train_trees(params, matrices, num_round, early_stopping_rounds, checkpoints)
+        booster = train_trees(params, matrices, num_round, early_stopping_rounds, checkpoint)
     return Artifact(booster, linear, tables)
 
 

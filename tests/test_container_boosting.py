@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from container.boosting import LINEAR_L2, train_linear, train_trees
-from container.checkpoint import Checkpoints
+from container.checkpoint import Checkpoint
 from container.contract import HYPERPARAMETERS
 
 import numpy as np
@@ -72,9 +72,9 @@ def test_a_training_that_goes_on_from_a_checkpoint_gives_the_same_bytes(
 ) -> None:
     params = {**PARAMS, "eta": 0.1}
     whole = train_trees(params, matrices, 100, early_stopping_rounds).save_raw()
-    checkpoints = Checkpoints(tmp_path)
-    train_trees(params, matrices, first, early_stopping_rounds, checkpoints)
-    resumed = train_trees(params, matrices, 100, early_stopping_rounds, checkpoints)
+    checkpoint = Checkpoint(tmp_path / "own.ubj")
+    train_trees(params, matrices, first, early_stopping_rounds, checkpoint)
+    resumed = train_trees(params, matrices, 100, early_stopping_rounds, checkpoint)
     assert resumed.save_raw() == whole
     assert ("goes on after round 30" in capsys.readouterr().out) == (first > 30)
 
