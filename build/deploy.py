@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             s3 = session.client("s3")
             packed = pack_project(arguments.config, settings.data_file)
             s3.put_object(Bucket=bucket, Key=KEY, Body=packed)
-            say(f"packed the sources that an approval deploys with: s3://{bucket}/{KEY}")
+            say(f"uploaded the programs that deploy an approved model: s3://{bucket}/{KEY}")
         return code
 
     return cli.run(command, arguments.config)
@@ -89,7 +89,7 @@ def deploy(
         if change_set["Status"] != "CREATE_COMPLETE":
             raise InputError(
                 f"stack {stack_name}: {change_set.get('StatusReason', 'no change set')}",
-                f"correct {TEMPLATE.name}; `cfn-lint {TEMPLATE}` may say more",
+                f"correct {TEMPLATE.name}; `cfn-lint {TEMPLATE}` may show more",
             )
         say(f"stack {stack_name}: {kind.lower()}\n{changes_table(change_set['Changes'])}")
         if not approve():
@@ -109,7 +109,7 @@ def deploy(
         return cli.SUCCEEDED
     report_failure(stack_name, events, "fix that, and run .venv/bin/python build/deploy.py again")
     if status == "ROLLBACK_COMPLETE":
-        say(f"stack {stack_name}: holds nothing after its failed creation, so it is deleted")
+        say(f"stack {stack_name}: is empty after its failed creation, so it is deleted first")
         cloudformation.delete_stack(StackName=stack_id)
         follow(events, sleep)
     return cli.NOT_SUCCEEDED
@@ -143,11 +143,13 @@ def change_set_type(stack_name: str, status: str | None, where: str) -> str:
         return "UPDATE"
     events = f"aws cloudformation describe-stack-events {where}"
     if status.endswith("_IN_PROGRESS"):
-        hint = f"wait for the end of what is under way: {events}"
+        hint = f"wait for the end of the current operation: {events}"
     elif status == "UPDATE_ROLLBACK_FAILED":
         hint = f"aws cloudformation continue-update-rollback {where}"
     else:
-        hint = f"see why with `{events}`; then remove it with .venv/bin/python build/teardown.py"
+        hint = (
+            f"`{events}` shows the reason; then delete it with .venv/bin/python build/teardown.py"
+        )
     raise InputError(f"stack {stack_name}: its status is {status}: it cannot be updated", hint)
 
 
@@ -160,7 +162,7 @@ def changes_table(changes: Sequence[dict[str, Any]]) -> str:
         f"{resource['ResourceType']}{REPLACED.get(resource.get('Replacement'), '')}"
         for resource in resources
     ]
-    return "\n".join(lines) or "  no resource, only what is said of them"
+    return "\n".join(lines) or "  no resources, only outputs, metadata or tags"
 
 
 def outputs(cloudformation: Any, stack_id: str) -> str:
@@ -198,7 +200,7 @@ def _create_change_set(
             raise
         raise InputError(
             f"{TEMPLATE.name}: {error.response['Error']['Message']}",
-            f"`cfn-lint {TEMPLATE}` may say more",
+            f"`cfn-lint {TEMPLATE}` may show more",
         ) from None
     return answer["Id"], answer["StackId"]
 

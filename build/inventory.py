@@ -116,7 +116,10 @@ def find_pipelines(sagemaker: Any, name: str, role_arn: str | None) -> list[str]
         if pipeline["RoleArn"] == role_arn:
             found.append(own)
         else:
-            say(f"pipeline {own}: left alone, its role {pipeline['RoleArn']} is not the stack's")
+            say(
+                f"pipeline {own}: not deleted, because its role {pipeline['RoleArn']} is not the "
+                "stack's"
+            )
     return found
 
 

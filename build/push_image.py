@@ -45,7 +45,9 @@ SBOM = Path(__file__).parent / "sbom.py"
 SMOKE = "build/smoke"  # the /opt/ml of the training that the build tries
 SMOKE_ROWS = 20  # of each label in each channel
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
-UNKNOWN = "fix what the last lines name (base_image in pipeline.yaml? container/Dockerfile?)"
+UNKNOWN = (
+    "correct the error in the last lines (see base_image in pipeline.yaml, container/Dockerfile)"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +62,7 @@ def _push(config: Path, console: Console) -> int:
     ecr, tag = session.client("ecr"), image_tag(settings.accelerator, settings.base_image)
     try:
         image_uri = resolve_image(ecr, stack.repository_uri, tag)
-        say(f"image {tag}: already there, nothing is built", console)
+        say(f"image {tag}: already in ECR, nothing is built", console)
     except InputError:
         key = f"build/{tag}.zip"
         session.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=pack(prepare(settings)))
@@ -84,7 +86,7 @@ def pack(dataset: Dataset) -> bytes:
     """
     if missing := untracked_sources():
         raise InputError(
-            f"container/{missing[0]}: git does not track it, so the image would not have it",
+            f"container/{missing[0]}: git does not track it, so the image would lack it",
             f"git add {' '.join(f'container/{name}' for name in missing)}, or move it elsewhere",
         )
     files = {f"{CONTAINER.name}/{name}": content for name, content in source_files().items()}

@@ -74,7 +74,7 @@ def follow(events: Events, sleep: Sleep = time.sleep) -> str:
                     return status
             sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        say("what CloudFormation has begun goes on without this command")
+        say("CloudFormation continues the operation without this command")
         raise
 
 

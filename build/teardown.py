@@ -115,9 +115,7 @@ def listing(stack_name: str, inventory: Inventory) -> str:
     rows = [("endpoint", f"{name}: {cost}") for name, cost in inventory.endpoints.items()]
     if inventory.served_models:
         models, configs = len(inventory.served_models), len(inventory.endpoint_configs)
-        rows.append(
-            ("serving", f"{models} models, {configs} endpoint configurations: bill nothing")
-        )
+        rows.append(("serving", f"{models} models, {configs} endpoint configurations: no cost"))
     if inventory.pipelines:
         names = ", ".join(inventory.pipelines)
         rows.append(("pipeline", f"{names} and {inventory.executions} records of executions"))

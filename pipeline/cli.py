@@ -31,11 +31,11 @@ LIBRARIES = ("boto3", "botocore", "s3transfer", "sagemaker", "docker")
 CREDENTIALS = "botocore.credentials"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-LOGIN = "`aws configure list` says where they come from; log in, or use a profile that asks nothing"
-CORRECT = "correct what it names, in pipeline.yaml or in ~/.aws/config"
-SPACE = "make room there; TMPDIR may name a larger folder for temporary files"
-ACCESS = "give a file or folder that is there and may be read and written"
-UNKNOWN = "`aws sts get-caller-identity` says who you are, and whether AWS can be reached"
+LOGIN = "`aws configure list` shows their source; log in, or use a profile that asks no questions"
+CORRECT = "correct the value that it names, in pipeline.yaml or in ~/.aws/config"
+SPACE = "free disk space there; TMPDIR can name another folder for temporary files"
+ACCESS = "use an existing file or folder that you may read and write"
+UNKNOWN = "`aws sts get-caller-identity` shows who you are, and whether AWS can be reached"
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -140,7 +140,9 @@ def approval(yes: bool, question: str) -> Callable[[], bool]:
 def confirm(question: str) -> bool:
     """Return whether the person at the keyboard says yes. Raises InputError when there is none."""
     if not sys.stdin.isatty():
-        raise InputError("not confirmed: there is no terminal to ask at", "agree with --yes")
+        raise InputError(
+            "not confirmed: there is no terminal for the question", "confirm with --yes"
+        )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -170,7 +172,7 @@ def _explained(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, BotoCoreError | ClientError):
         code, text, unknown = AWS_REFUSED, str(error), UNKNOWN
     elif library == CREDENTIALS:
-        problem = str(error) or "a question was asked, and nobody could answer it"
+        problem = str(error) or "they ask a question, and there is no terminal for the answer"
         code, text, unknown = AWS_REFUSED, f"credentials: {problem}", LOGIN
     elif library:
         of_endpoint = str(error).startswith("Invalid endpoint")  # botocore's, for AWS_ENDPOINT_URL

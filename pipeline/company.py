@@ -114,10 +114,16 @@ class CompanySettings(Block):
     def _legal_tags(cls, value: dict[str, str]) -> dict[str, str]:
         request = {"ResourceArn": "arn:aws:sagemaker:", "Tags": tag_list(value)}
         found = [each for each in violations("AddTags", request) if ".Tags" in each]
-        found += [f"{name}: aws: is for AWS" for name in value if name.lower().startswith("aws:")]
-        found += [f"{name}: is deploy_model.py's own" for name in value if name == SERVED_BEFORE]
+        found += [
+            f"{name}: the prefix aws: is reserved for AWS"
+            for name in value
+            if name.lower().startswith("aws:")
+        ]
+        found += [
+            f"{name}: is reserved for deploy_model.py" for name in value if name == SERVED_BEFORE
+        ]
         if len({name.lower() for name in value}) < len(value):
-            found.append("names that differ in case only are one to IAM")
+            found.append("IAM treats names that differ only in case as equal")
         if found:
             raise ValueError("; ".join(found))
         if len(value) > MOST_TAGS:

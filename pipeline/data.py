@@ -77,7 +77,7 @@ def prepare(settings: Settings) -> Dataset:
     if expected < MIN_VALIDATION_ROWS:
         needed = math.ceil(MIN_VALIDATION_ROWS / min(fraction, 1 - fraction))
         raise InputError(
-            f"{path}: {len(rows)} rows, of which {expected} would validate, prove nothing",
+            f"{path}: {len(rows)} rows, of which {expected} are for validation, are too few",
             f"give at least {needed} rows, {MIN_VALIDATION_ROWS} of each label",
         )
     if min(zeros, ones) < MIN_VALIDATION_ROWS:
@@ -186,7 +186,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Upload the channels to S3, and return the exit code."""
     parser = cli.local_parser(__doc__)
     parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="also write the channels there, a CSV each"
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="also write each channel as a CSV file to this folder",
     )
     arguments = parser.parse_args(argv)
 

@@ -187,7 +187,7 @@ def example_definition(settings: Settings) -> dict[str, Any]:
     """
     if settings.instance_type == SMALLEST:
         raise InputError(
-            f"instance_type: {SMALLEST} is for the account to tell, and none is asked here",
+            f"instance_type: {SMALLEST} is chosen in an account, and this command uses none",
             "set instance_type to a type, or ask: "
             ".venv/bin/python pipeline/upsert_and_start.py --dry-run",
         )

@@ -32,7 +32,7 @@ from pipeline.terminal import say
 def main(argv: Sequence[str] | None = None) -> int:
     """Deploy a version, print what is served, and return the exit code."""
     parser = rehearsal.parser(__doc__)
-    parser.add_argument("--rollback", action="store_true", help="serve the version before again")
+    parser.add_argument("--rollback", action="store_true", help="serve the previous version again")
     return cli.run_with_settings(parser.parse_args(argv), _deploy, rehearsal.approved_version)
 
 

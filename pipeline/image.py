@@ -83,7 +83,7 @@ def resolve_image(ecr: Any, repository_uri: str, tag: str) -> str:
         images = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     except ecr.exceptions.ImageNotFoundException:
         raise InputError(
-            f"image {repository_uri}:{tag}: not there, so the present container/ has no image",
+            f"image {repository_uri}:{tag}: not in ECR, so this container/ has no image yet",
             ".venv/bin/python build/push_image.py",
         ) from None
     return f"{repository_uri}@{images['imageDetails'][0]['imageDigest']}"

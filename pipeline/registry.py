@@ -47,7 +47,7 @@ def find_digest(image: str) -> str:
     except (OSError, ValueError, LookupError) as error:
         raise RegistryError(f"{registry}: {error}") from None
     if not DIGEST.fullmatch(found):
-        raise RegistryError(f"{registry}: it gave no digest")
+        raise RegistryError(f"{registry}: it returned no digest")
     return found
 
 
@@ -69,7 +69,7 @@ def _token(challenge: str) -> str:
     parts = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     query = urllib.parse.urlencode({k: v for k, v in parts.items() if k in ("service", "scope")})
     if not parts["realm"].startswith(("https://", "http://")):
-        raise ValueError("it names no place for its token")
+        raise ValueError("it names no token service")
     content = json.loads(_ask(f"{parts['realm']}?{query}", "GET", {}).read(2**20))
     return str(content.get("token") or content["access_token"])
 

@@ -60,12 +60,13 @@ def check_ended(sagemaker: Any, execution_arn: str) -> None:
             raise
         raise InputError(
             f"execution {execution_arn}: not at {sagemaker.meta.endpoint_url}",
-            "give one that is; what ran with --local has its pages in runs/ since its end",
+            "use an ARN of this endpoint; the pages of a run with --local are in runs/",
         ) from None
     status = execution["PipelineExecutionStatus"]
     if status not in ENDED:
         raise InputError(
-            f"execution {execution_arn}: {status}, not at its end", "ask again when it has ended"
+            f"execution {execution_arn}: {status}, not ended yet",
+            "run the command again when it has ended",
         )
 
 
@@ -81,7 +82,7 @@ def local_pages(settings: Settings, execution: str) -> list[Path]:
             return [page for page in pages if page.exists()]
     raise InputError(
         f"execution {execution}: no run of {settings.pipeline_name} with --local is in {RUNS}/",
-        ".venv/bin/python pipeline/upsert_and_start.py --local makes one, and its pages",
+        ".venv/bin/python pipeline/upsert_and_start.py --local starts one and writes its pages",
     )
 
 

@@ -39,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rows", metavar="FILE", type=_source, help="CSV with a header, or its s3:// URI"
     )
     parser.add_argument(
-        "--output", type=_target, metavar="FILE", help="default: NAME-scored.csv here"
+        "--output",
+        type=_target,
+        metavar="FILE",
+        help="default: NAME-scored.csv in the current folder",
     )
     return cli.run_with_settings(parser.parse_args(argv), _score, rehearsal.approved_version)
 
@@ -47,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _source(name: str) -> str:
     """Return what names the rows. A file that is not there is refused before a rehearsal trains."""
     if not (all(split_uri(name)) if name.startswith(S3) else Path(name).is_file()):
-        problem = "there is no such file; a CSV here or s3://BUCKET/KEY is needed"
+        problem = "no such file; name a local CSV file or s3://BUCKET/KEY"
         raise argparse.ArgumentTypeError(f"{name}: {problem}")
     return name
 
@@ -55,7 +58,7 @@ def _source(name: str) -> str:
 def _target(name: str) -> Path:
     path = Path(name)
     if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{name}: is not a file in a folder that is there")
+        raise argparse.ArgumentTypeError(f"{name}: is a folder, or its folder does not exist")
     return path
 
 

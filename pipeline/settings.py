@@ -105,7 +105,7 @@ class Settings(CompanySettings):
                 f"{self.stack_name}-{self.pipeline_name}?)"
             )
         if self.spot and self.warm_pool_seconds:
-            raise ValueError("warm_pool_seconds: spot instances are not kept; set spot: false")
+            raise ValueError("warm_pool_seconds: not possible with spot instances; set spot: false")
         if self.spot and len(self.instance_types) > 1:
             raise ValueError("instance_type: with spot one type is needed, not a list")
         if self.spot and self.max_wait_seconds < self.max_run_seconds:
@@ -133,7 +133,7 @@ def load_settings(path: Path) -> Settings:
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file",
-            "name a file that is there, or leave out --config for the project's pipeline.yaml",
+            "name an existing file, or omit --config to use the project's pipeline.yaml",
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}", YAML_FORM) from None

@@ -68,7 +68,8 @@ def chosen(settings: Settings, arguments: argparse.Namespace) -> Tuning:
     """
     if settings.tuning is None:
         raise InputError(
-            f"{arguments.config}: there is no tuning block", "copy that of the project's own file"
+            f"{arguments.config}: there is no tuning block",
+            "copy the block of the project's own file",
         )
     changes = {
         name: value
@@ -142,7 +143,7 @@ def _tune(settings: Settings, tuning: Tuning, unchecked: bool, console: Console)
         "hint: `aws sagemaker list-training-jobs-for-hyper-parameter-tuning-job "
         f"--hyper-parameter-tuning-job-name {record['tuning_job_name']}` has the reasons"
         if record["tuning_job_name"]
-        else "hint: no search was begun: correct what the reason names, and search again"
+        else "hint: no search was started: correct what the reason names, and search again"
     )
     say(f"error: execution {record['status']}: {reason}")
     say(str(diagnose(reason) or hint))

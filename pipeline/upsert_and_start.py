@@ -76,7 +76,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments = parser.parse_args(argv)
     if arguments.local and arguments.no_wait:
-        parser.error("--no-wait does not go with --local, which ends with this command")
+        parser.error("--no-wait is not possible with --local, which ends with this command")
     return arguments
 
 
@@ -101,7 +101,7 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
         from pipeline.serving.gate import with_served_auc  # imports XGBoost
 
         settings = with_served_auc(session, settings, dataset)
-        say(f"least validation AUC: {settings.min_validation_auc}", console)
+        say(f"minimum validation AUC: {settings.min_validation_auc}", console)
 
     stage("building the pipeline's definition")
     # Importing the SDK takes seconds: only now that nothing else is missing.
@@ -167,7 +167,7 @@ def train(settings: Settings, arguments: argparse.Namespace, console: Console, s
         say(summary(record, arguments.verbose), out, INDENT)
     say(f"{'record':<12}  {folder}", out)
     if arguments.local:  # an account can be asked at any time, a local AWS only now
-        stage("asking for the smallest instance")
+        stage("finding the smallest instance")
         save_survey(take_survey(session, settings, [record])[1], folder / SURVEY_FILE)
     stage("writing the evidence pages")
     # In every language now: after --local, what they are read back from is gone.

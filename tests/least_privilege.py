@@ -89,13 +89,13 @@ class Outcome:
     def lost(self, whole: "Outcome") -> str | None:
         """What the user does not get, compared with the whole flow; None when that is nothing."""
         if self.code != whole.code:
-            return f"`{self.program}` stops"
+            return f"`{self.program}` fails"
         missing = [
             name for name, value in self.facts.items() if _empty(value) and whole.facts[name]
         ]
         if missing:
             file = "tuning.json" if self.program == "tune.py" else "run.json"
-            return f"`{file}` without {', '.join(missing)}"
+            return f"`{file}` lacks {', '.join(missing)}"
         if "AccessDenied" in self.stdout:
             return f"`{self.program}` warns that it cannot check this"
         return None

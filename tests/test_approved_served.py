@@ -192,7 +192,7 @@ def test_a_version_that_scores_otherwise_than_in_its_image_is_told(
     versions: list[Version], local_aws: ProjectAws
 ) -> None:
     s3 = local_aws.clients.client("s3")
-    told = "in its own image: 0.950000; container/ here is of another revision"
+    told = "in its own image: 0.950000; this container/ is another revision"
     changed = {**versions[0].properties, "validation:auc": "0.95"}
     assert told in compare(s3, dataclasses.replace(versions[0], properties=changed), None)
     assert "in its own image" not in compare(s3, versions[0], None)
@@ -203,7 +203,7 @@ def test_nothing_is_approved_without_a_yes(
 ) -> None:
     set_status(sagemaker, versions[1], REJECTED)
     assert approve.main([str(versions[1].number), "--reason", "in a pipe"]) == 2
-    assert "hint: agree with --yes" in capsys.readouterr().err
+    assert "hint: confirm with --yes" in capsys.readouterr().err
     assert find_version(sagemaker, "titanic-pipeline", versions[1].number).status == REJECTED
 
 
@@ -231,7 +231,7 @@ def test_the_gate_can_ask_for_more_than_the_version_that_is_served(
     assert before == versions[0].number
     assert upsert_and_start.main([*given, "num_round=1"]) == 1
     told = capsys.readouterr().err
-    assert f"least validation AUC: {float(served_auc)}" in told
+    assert f"minimum validation AUC: {float(served_auc)}" in told
     assert "is below MinValidationAuc" in told
     shutil.rmtree(RUNS)
     assert upsert_and_start.main([*given, "max_depth=3"]) == 0  # as good is enough
@@ -476,7 +476,7 @@ def test_a_served_version_that_was_deleted_can_be_replaced(
 ) -> None:
     other = register(sagemaker, versions[1])
     assert approve.main([str(other.number), "--yes", "--reason", "by hand"]) == 2
-    assert "it does not say what it was validated on\nhint: " in capsys.readouterr().err
+    assert "it has no record of its validation data\nhint: " in capsys.readouterr().err
     replaced = find_served(sagemaker, NAME)
     assert replaced
     assert deploy_model.main(["--version", str(other.number)]) == 0

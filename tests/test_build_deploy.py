@@ -155,7 +155,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_made_or_left(
     assert out == ""
     assert "Add     Bucket" in err  # what it would have done is said all the same
     assert err.endswith(
-        "error: not confirmed: there is no terminal to ask at\nhint: agree with --yes\n"
+        "error: not confirmed: there is no terminal for the question\nhint: confirm with --yes\n"
     )
     assert name not in stacks(cloudformation)
     assert waiting_change_sets(cloudformation, name) == []
@@ -396,7 +396,7 @@ def test_an_interruption_while_waiting_says_that_the_operation_goes_on(
     with pytest.raises(KeyboardInterrupt):
         deploy.deploy(fake, NAME, TEMPLATE, lambda: True, interrupt)
     assert capsys.readouterr().err.endswith(
-        "what CloudFormation has begun goes on without this command\n"
+        "CloudFormation continues the operation without this command\n"
     )
     assert "delete_stack" not in fake.calls
 
@@ -404,8 +404,8 @@ def test_an_interruption_while_waiting_says_that_the_operation_goes_on(
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        ("ROLLBACK_COMPLETE", "then remove it with .venv/bin/python build/teardown.py"),
-        ("DELETE_FAILED", "then remove it with .venv/bin/python build/teardown.py"),
+        ("ROLLBACK_COMPLETE", "then delete it with .venv/bin/python build/teardown.py"),
+        ("DELETE_FAILED", "then delete it with .venv/bin/python build/teardown.py"),
         ("UPDATE_IN_PROGRESS", "describe-stack-events --stack-name deployed --region us-east-1"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name deployed --region us-"),
     ],
@@ -429,5 +429,5 @@ def test_a_change_of_outputs_alone_is_made(capsys: pytest.CaptureFixture[str]) -
     change_set = {"Status": "CREATE_COMPLETE", "Changes": []}
     fake = FakeCloudFormation("CREATE_COMPLETE", UPDATING, change_set)
     assert deploy.deploy(fake, NAME, TEMPLATE, lambda: True, no_sleep) == 0
-    assert "update\n  no resource, only what is said of them\n" in capsys.readouterr().err
+    assert "update\n  no resources, only outputs, metadata or tags\n" in capsys.readouterr().err
     assert "execute_change_set" in fake.calls

@@ -141,7 +141,7 @@ def test_what_serves_is_deleted_first_and_that_of_other_roles_is_left(
     assert out.splitlines()[:2] == [
         f"endpoint  {own}: 0 USD while idle; 0.0200 USD for 1,000 requests of a second with "
         "1024 MB (price list of 2026-09-01)",
-        "serving   1 models, 1 endpoint configurations: bill nothing",
+        "serving   1 models, 1 endpoint configurations: no cost",
     ]
     assert err.startswith(f"deleted endpoint {own}\n")
     left = sagemaker.list_models(NameContains=deployed.name)["Models"]
@@ -162,7 +162,10 @@ def test_without_a_terminal_and_without_yes_nothing_is_deleted(
     assert teardown.main(deployed.config(write_config)) == 2
     out, err = capsys.readouterr()
     assert out.startswith(f"pipeline  {deployed.pipeline}")
-    assert err == "error: not confirmed: there is no terminal to ask at\nhint: agree with --yes\n"
+    assert (
+        err
+        == "error: not confirmed: there is no terminal for the question\nhint: confirm with --yes\n"
+    )
     assert all(deployed.is_there().values())
 
 
@@ -195,7 +198,7 @@ def test_a_pipeline_of_that_name_with_another_role_is_left_alone(
     assert teardown.main([*deployed.config(write_config), "--yes"]) == 0
     out, err = capsys.readouterr()
     assert "pipeline " not in out
-    assert f"pipeline {deployed.pipeline}: left alone, its role {role}" in err
+    assert f"pipeline {deployed.pipeline}: not deleted, because its role {role}" in err
     assert deployed.is_there() == {
         "stack": False,
         "pipeline": True,

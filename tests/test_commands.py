@@ -239,7 +239,7 @@ def test_a_full_disk_keeps_the_record_of_what_was_trained(
     assert "auc=" in out, "the summary"
     error, hint = err.splitlines()[-2:]
     assert error.endswith("model.tar.gz: No space left on device")
-    assert re.fullmatch("hint: make room there; the artifact is s3://.*/model.tar.gz", hint)
+    assert re.fullmatch("hint: free disk space there; the artifact is s3://.*/model.tar.gz", hint)
 
 
 BASE = (

@@ -107,7 +107,7 @@ def test_what_the_stack_was_not_deployed_with_is_said(company: Company) -> None:
     found = check("settings", company, stack=off)
     assert (found.status, found.hint) == (
         FAILURE,
-        ".venv/bin/python build/deploy.py gives the stack what pipeline.yaml asks for",
+        ".venv/bin/python build/deploy.py deploys the stack with the settings of pipeline.yaml",
     )
     assert f"KmsKeyArn '{company.settings.kms_key}'" in found.message
     only = stack_parameters(company.settings) | {"ScheduleExpression": "", "PipelineName": ""}

@@ -675,7 +675,8 @@ def test_what_nobody_knows_comes_with_the_end_of_the_log(
         r"\nerror: execution Failed: step Train: AlgorithmError: \S+train\.csv: not in UTF-8.*\n"
         r"(.*\n)?training job (\S+): Failed; the end of its log:\n"
         r"  hyperparameter num_round=100\n(  .*\n)+  error: \S+train\.csv: not in UTF-8.*\n"
-        r"(  .*\n)?hint: all of it is in CloudWatch Logs, /aws/sagemaker/TrainingJobs: \2/\.\.\.; "
+        r"(  .*\n)?hint: the whole log is in CloudWatch Logs, /aws/sagemaker/TrainingJobs: "
+        r"\2/\.\.\.; "
         r"`aws sagemaker describe-training-job --training-job-name \2` has the rest\n$",
         err,
     )

@@ -12,7 +12,7 @@ from generated import assert_section_current
 
 FOLDERS_OF_PAGES = (".", "docs", "benchmarks", "local_aws", "pipeline/titanic")
 PAGES = [page for folder in FOLDERS_OF_PAGES for page in sorted((ROOT / folder).glob("*.md"))]
-FOLDERS = ("pipeline", "container", "build", "local_aws")
+FOLDERS = ("pipeline", "container", "build")
 NOT_SOURCE = {"tests", "build", "__pycache__"}  # below a folder: tests, and what pip leaves behind
 
 
@@ -35,6 +35,13 @@ def test_the_tables_of_files_are_those_of_the_docstrings() -> None:
     for parent, paths in groupby((p for f in FOLDERS for p in modules(f)), lambda p: p.parent):
         lines += ["", f"### {parent.relative_to(ROOT)}/", "", "| file | purpose |", "| --- | --- |"]
         lines += [f"| `{path.name}` | {purpose(path)} |" for path in paths]
+    packages = sorted((ROOT / "local_aws").glob("*/**/__init__.py"))
+    lines += ["", "### local_aws/", "", "| folder | purpose |", "| --- | --- |"]
+    lines += [
+        f"| `{path.parent.relative_to(ROOT / 'local_aws')}/` | {purpose(path)} |"
+        for path in packages
+        if not NOT_SOURCE & set(path.parts[len(ROOT.parts) :])
+    ]
     assert_section_current(ROOT / "docs" / "architecture.md", "files", "\n".join([*lines, "", ""]))
 
 

@@ -77,7 +77,7 @@ def test_the_sbom_lists_what_is_installed_in_the_image(image: Image) -> None:
 def test_the_same_content_is_not_built_again(image: Image) -> None:
     assert image.again.returncode == 0
     assert image.again.stdout == image.pushed.stdout
-    assert "already there, nothing is built" in image.again.stderr
+    assert "already in ECR, nothing is built" in image.again.stderr
 
 
 def test_a_tag_cannot_be_overwritten(image: Image) -> None:

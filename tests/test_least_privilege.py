@@ -42,18 +42,18 @@ PERMISSIONS = [
     for action in listed(statement["Action"])
 ]
 
-CODEBUILD = 'CodeBuild\'s own: "Allow CodeBuild to interact with other AWS services", user guide'
-CACHE = "for the last image as cache: without it a build takes longer"
+CODEBUILD = 'CodeBuild needs it ("Allow CodeBuild to interact with other AWS services", user guide)'
+CACHE = "for the last image as a cache; without it, a build takes longer"
 EXECUTION_ROLE = (
-    'SageMaker\'s own: "CreateTrainingJob API: Execution Role Permissions", developer guide'
+    'SageMaker needs it ("CreateTrainingJob API: Execution Role Permissions", developer guide)'
 )
 
-REGISTRY = 'SageMaker\'s own: "AWS Managed Policies for Model Registry", developer guide'
+REGISTRY = 'SageMaker needs it ("AWS Managed Policies for Model Registry", developer guide)'
 SERVING_TEST = "[tested](../tests/test_least_privilege_of_serving.py)"
 SERVED = f"for the version that is served; {SERVING_TEST}"
 VERSIONS = "for `aws sagemaker list-model-packages` and `describe-model-package`"
 
-# What the flow does without on local AWS, and why it is allowed all the same.
+# Permissions that the flow on local AWS does not use, and why the policies allow them.
 STAYS = {
     Permission(OPERATOR, "RunThePipeline", "sagemaker:ListPipelineExecutions"): (
         "for `report.py latest`, and for the list of executions in SageMaker Studio"
@@ -63,7 +63,7 @@ STAYS = {
     Permission(OPERATOR, "SeeWhatIsServed", "sagemaker:DescribeEndpointConfig"): SERVED,
     Permission(OPERATOR, "SeeWhatIsServed", "sagemaker:DescribeModel"): SERVED,
     Permission(OPERATOR, "CheckOneselfOfIdentityCenter", "iam:SimulatePrincipalPolicy"): (
-        "for `preflight.py`, when the operator comes from IAM Identity Center; here it is a user"
+        "for `preflight.py` if the operator comes from IAM Identity Center (the test has a user)"
     ),
     Permission(BUILD, "ReadTheSource", "s3:GetObjectVersion"): CODEBUILD,
     Permission(BUILD, "CheckTheBucket", "s3:GetBucketAcl"): CODEBUILD,
@@ -87,7 +87,7 @@ STAYS = {
     Permission(PIPELINE, "FindTheImage", "ecr:DescribeImages"): REGISTRY,
     **{
         Permission(TRAINING, "KeepCheckpoints", f"s3:{verb}Object"): (
-            "with spot: a job without it fails; [tested](../tests/test_local_aws_spot.py)"
+            "for spot: without it, a job fails; [tested](../tests/test_local_aws_spot.py)"
         )
         for verb in ("Delete", "Get", "Put")
     },
@@ -251,7 +251,7 @@ def test_without_one_permission_the_flow_does_not_succeed(
     assert refused == {(permission.principal, permission.action)}
     assert proof.lost[permission]
     assert "Traceback" not in outcome.stderr
-    if proof.lost[permission] == f"`{outcome.program}` stops":
+    if proof.lost[permission] == f"`{outcome.program}` fails":
         named = permission.action.rpartition(":")[2] in outcome.stderr
         assert named or re.search("403|Forbidden", outcome.stderr), "HEAD is refused without a word"
         assert "\nhint: " in outcome.stderr
@@ -310,7 +310,10 @@ def table(proof: Proof) -> str:
     lines: list[str] = []
     for principal, statements in groupby(proof.statements, key=lambda each: each.principal):
         lines += ["", f"### The {principal}", ""]
-        lines += ["| statement: actions | without one of them, or why it stays |", "| --- | --- |"]
+        lines += [
+            "| statement: actions | if one is missing, or why it is allowed |",
+            "| --- | --- |",
+        ]
         for statement in statements:
             what = {p: STAYS.get(p) or proof.lost[p] or "" for p in statement.permissions}
             ordered = sorted(what, key=lambda p: (what[p], p))

@@ -58,5 +58,6 @@ def test_the_report_of_a_local_run_that_was_never_made_is_one_line_and_a_hint(
     assert report.main(["--local"]) == 2
     assert capsys.readouterr().err == (
         "error: execution latest: no run of titanic-pipeline-survival with --local is in runs/\n"
-        "hint: .venv/bin/python pipeline/upsert_and_start.py --local makes one, and its pages\n"
+        "hint: .venv/bin/python pipeline/upsert_and_start.py --local starts one and writes its "
+        "pages\n"
     )

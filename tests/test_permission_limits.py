@@ -150,7 +150,7 @@ LIMITS = [
     Limit(
         OPERATOR,
         "RunThePipeline",
-        "rewrite a pipeline whose name does not begin with the stack's",
+        "update a pipeline whose name does not begin with the stack's name",
         "`Resource`",
         update_other_pipeline,
         to(Resource=PIPELINES),
@@ -158,7 +158,7 @@ LIMITS = [
     Limit(
         OPERATOR,
         "RunThePipeline",
-        "start a pipeline whose name does not begin with the stack's",
+        "start a pipeline whose name does not begin with the stack's name",
         "`Resource`",
         start_other_pipeline,
         to(Resource=PIPELINES),
@@ -166,7 +166,7 @@ LIMITS = [
     Limit(
         OPERATOR,
         "StartTheBuild",
-        "build anything but an archive in `build/` of the bucket",
+        "build a source other than an archive in `build/` of the bucket",
         "`codebuild:source.location`",
         start_build(sourceLocationOverride="https://github.com/they/theirs"),
         without_key("StringLike", "codebuild:source.location"),
@@ -174,7 +174,7 @@ LIMITS = [
     Limit(
         OPERATOR,
         "StartTheBuild",
-        "set another variable of the build than push_image.py does",
+        "set a variable of the build that push_image.py does not set",
         "`codebuild:environment.environmentVariables.name`",
         start_build(environmentVariablesOverride=[{"name": "BASH_ENV", "value": "$(id)"}]),
         without_key("ForAllValues:StringEquals", "codebuild:environment.environmentVariables.name"),
@@ -189,39 +189,39 @@ LIMITS = [
         "computeTypeOverride", "BUILD_GENERAL1_2XLARGE", "codebuild:environment.computeType", "size"
     ),
     override("serviceRoleOverride", "arn:aws:iam::1:role/x", "codebuild:serviceRole", "role"),
-    override("logsConfigOverride", S3_LOG, "codebuild:logsConfig", "place for its log"),
+    override("logsConfigOverride", S3_LOG, "codebuild:logsConfig", "log location"),
     override("cacheOverride", {"type": "LOCAL"}, "codebuild:cache", "cache"),
-    override("artifactsOverride", {"type": "S3"}, "codebuild:artifacts", "place for artifacts"),
+    override("artifactsOverride", {"type": "S3"}, "codebuild:artifacts", "location of artifacts"),
     override(
         "secondaryArtifactsOverride",
         [{"type": "S3", "artifactIdentifier": "theirs"}],
         "codebuild:secondaryArtifacts",
-        "place for more artifacts",
+        "location of secondary artifacts",
     ),
     override(
         "secondarySourcesOverride",
         [{"type": "GITHUB", "location": "https://github.com/they/theirs"}],
         "codebuild:secondarySources",
-        "source beside it",
+        "secondary source",
     ),
     listing(OPERATOR, "list models or archives", Prefix="models/"),
     listing(OPERATOR, "list the whole bucket"),
     objects(
         OPERATOR,
         "UploadTheData",
-        "write anything but data, not even below a folder `data/` of a job",
+        "write outside `data/` of the bucket, even into a folder `data/` of a job",
         put("models/titanic/pipelines-theirs/data/model.tar.gz"),
     ),
     objects(
         OPERATOR,
         "UploadTheSource",
-        "write anything but archives into `build/`, as the SBOM of an image",
+        "write files other than archives into `build/`, such as the SBOM of an image",
         put("build/0123456789abcdef.cdx.json"),
     ),
     objects(
         BUILD,
         "KeepTheSbom",
-        "write anything but SBOMs into `build/`, as its own source",
+        "write files other than SBOMs into `build/`, such as its own source",
         put("build/0123456789abcdef.zip"),
     ),
     isolation(
@@ -235,13 +235,13 @@ LIMITS = [
     objects(
         TRAINING,
         "WriteTheResults",
-        "write over data or archives, not even below a folder `models/` there",
+        "overwrite data or archives, even in a folder `models/` there",
         put("build/models/0123456789abcdef.zip"),
     ),
     objects(
         TRAINING,
         "KeepCheckpoints",
-        "delete anything but checkpoints, not even below a folder `checkpoints/` there",
+        "delete objects other than checkpoints, even in a folder `checkpoints/` there",
         delete("models/titanic/checkpoints/model.tar.gz"),
     ),
 ]

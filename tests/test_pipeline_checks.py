@@ -28,7 +28,7 @@ from test_build_template import listed, policies
 from test_pipeline_data import CASES, REFUSED
 
 GIB = 1024**3
-DEPLOY = ".venv/bin/python build/deploy.py brings the roles back to build/infrastructure.yml"
+DEPLOY = ".venv/bin/python build/deploy.py restores the roles of build/infrastructure.yml"
 
 Document = dict[str, Any]
 
@@ -75,7 +75,7 @@ def test_a_service_at_another_place_than_the_others_is_a_failure(
     split = make_services(boto3.Session(region_name="us-east-1"))
     found = check("endpoints", split, run)
     assert found.status == FAILURE
-    assert "the services are not at one place: " in found.message
+    assert "the services have different endpoints: " in found.message
     assert "s3 at http://127.0.0.1:9" in found.message
     assert str(found.hint).startswith("unset AWS_ENDPOINT_URL and each")
 
@@ -140,7 +140,7 @@ def test_a_role_that_is_gone_is_a_failure(services: Services, run: RunContext) -
     arn = "arn:aws:iam::123456789012:role/no-such-role"
     found = check("roles", services, replace(run, stack=replace(EXAMPLE, pipeline_role_arn=arn)))
     assert (found.status, found.hint) == (FAILURE, DEPLOY)
-    assert found.message == f"{arn} does not exist, though the stack names it"
+    assert found.message == f"{arn} does not exist, although the stack names it"
 
 
 # Permissions: with spot all of them are needed.
@@ -393,7 +393,7 @@ def test_who_has_no_policies_is_not_checked(
 def test_a_bucket_that_is_gone_is_a_failure(services: Services, run: RunContext) -> None:
     found = check("bucket", services, replace(run, stack=EXAMPLE))
     assert found.status == FAILURE
-    assert found.message == f"{EXAMPLE.bucket} is not there, though the stack names it"
+    assert found.message == f"{EXAMPLE.bucket} does not exist, although the stack names it"
 
 
 def test_data_larger_than_the_disk_is_a_failure(
@@ -488,14 +488,14 @@ def test_the_memory_that_a_run_held_counts_more_than_the_data(
     (here / "runs" / "a" / "run.json").write_text(json.dumps(record))
     found = check("memory", services, run)
     assert found.status == FAILURE
-    assert found.message == "ml.m5.large has 8,192 MiB, the training program held 9,000 MiB"
+    assert found.message == "ml.m5.large has 8,192 MiB, the training program used 9,000 MiB"
     assert found.name in entry_of("memory").preflight
     (here / "runs" / "a" / "run.json").write_text("{}")
     assert check("memory", services, run).message.endswith(" the data has 0 MiB")
 
 
 NO_USE = (
-    "ml.g5.xlarge has 1 GPU, the image is for none: what costs most would stand idle",
+    "ml.g5.xlarge has 1 GPU, the image is for none: the GPU would be idle",
     "set accelerator: cuda in pipeline.yaml and run `.venv/bin/python build/push_image.py`, or "
     "choose an instance_type without a GPU",
 )
@@ -601,7 +601,7 @@ def test_a_base_image_that_is_newer_than_the_image_is_a_warning(
             named = run.settings.model_copy(update={"base_image": name})
             found = check("base image", services, replace(labelled, settings=named))
         assert found.status == status, found.message
-    assert found.message == f"{name} stands for {present} now, the image was built on {built_on}"
+    assert found.message == f"{name} is now {present}, but the image was built on {built_on}"
     assert str(found.hint).startswith(f"set base_image to {name}@{present} in pipeline.yaml, then ")
     unreachable = run.settings.model_copy(update={"base_image": "127.0.0.1:9/python"})
     found = check("base image", services, replace(labelled, settings=unreachable))
@@ -642,7 +642,7 @@ def test_the_quota_is_that_of_spot_when_spot_is_asked_for(
 def test_a_type_without_a_quota_is_a_warning(services: Services, run: RunContext) -> None:
     found = check("quota", services, replace(run, instance_type="ml.t3.medium"))
     assert found.status == WARNING
-    assert found.message.startswith("Service Quotas has none for ml.t3.medium on demand")
+    assert found.message.startswith("Service Quotas has no quota for ml.t3.medium on demand")
 
 
 # The definition.
@@ -680,7 +680,7 @@ def test_the_deployed_pipeline_is_compared_line_by_line(
     try:
         assert (
             check("drift", services, run).message
-            == "titanic-pipeline-drifting is deployed as defined here"
+            == "titanic-pipeline-drifting is deployed with this definition"
         )
         changed = json.loads(json.dumps(run.definition))
         changed["Parameters"][0]["DefaultValue"] = "ml.m5.xlarge"

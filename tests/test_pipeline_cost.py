@@ -81,7 +81,7 @@ def test_where_no_money_is_spent_a_run_without_a_price_starts_with_a_note(
 ) -> None:
     note = check_ceiling(None, TYPE, 1, settings, on_aws=False)
     assert note
-    assert note.startswith("max_cost_usd: the price of ml.m5.large in us-east-1 is unknown here: ")
+    assert note.startswith("max_cost_usd: the price of ml.m5.large in us-east-1 is unknown, so ")
     dear = settings.model_copy(update={"max_run_seconds": 100, "max_cost_usd": 0.019})
     with pytest.raises(InputError, match="could cost"):
         check_ceiling(PRICE, TYPE, 2, dear, on_aws=False)

@@ -96,7 +96,7 @@ REFUSED = {
     "pclass-odd.csv": ("pclass is '7' (row 4); allowed: a whole number from 1 to 3", "correct"),
     "short-row.csv": ("row 6 has 7 cells, the header has 12", "keeps its comma"),
     "long-row.csv": ("row 6 has 14 cells, the header has 12", "quote the cells"),
-    "few-rows.csv": ("10 rows, of which 2 would validate, prove nothing", "at least 50 rows"),
+    "few-rows.csv": ("10 rows, of which 2 are for validation, are too few", "at least 50 rows"),
 }
 
 

@@ -192,7 +192,7 @@ def test_the_proof_says_what_is_smaller_the_quota_the_memory_and_the_run() -> No
         "ml.m5.large is the smallest: of 225 training instance types 2 are smaller, and none of "
         "them is usable (1 quota 0 on demand, 1 no quota code on demand, 1 not in the price list).",
         "The account may have 15 of it on demand (quota L-1).",
-        "The training program held at most 100 MiB; 2 times that must fit.",
+        "The training program used at most 100 MiB; 2 times that must fit.",
         "Training job pipelines-a-Train-b completed on it in 33 s, at "
         "https://api.sagemaker.us-east-1.amazonaws.com.",
     ]
@@ -202,7 +202,7 @@ def test_without_a_run_on_that_very_type_nothing_is_proved() -> None:
     given, job = facts({C7I: 1}), replace(REQUIREMENTS, peak_memory_mib=None)
     candidates, best = evaluate(given, job), evaluated(C7I, given, job)
     lines = proof(candidates, best, job, [run_on(LARGE)]).splitlines()
-    assert lines[2].startswith("What memory the job needs is not known before its first run")
+    assert lines[2].startswith("The memory that the job needs is unknown before its first run")
     assert lines[3].startswith("Not proved yet: no run on ml.c7i.large has completed")
 
 

@@ -200,7 +200,7 @@ def test_an_image_that_was_not_pushed_is_a_failure(
         put_source_image(ecr, local_aws.stack.repository_uri, BASE_IMAGE)
     found = checks(capsys)
     assert statuses(found)["failure"] == {"image"}
-    assert f":{TAG}: not there" in found["image"]["message"]
+    assert f":{TAG}: not in ECR" in found["image"]["message"]
     assert found["image"]["hint"] == ".venv/bin/python build/push_image.py"
     assert found["drift"]["message"] == "no definition"
 
@@ -255,8 +255,8 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
     )
     assert err == "preflight: 21 ok, 1 warning, 2 not checked\n"
     assert (
-        "warning      drift                 the deployed titanic-pipeline-drift is another one"
-        in out
+        "warning      drift                 the deployed titanic-pipeline-drift has another "
+        "definition" in out
     )
     assert '\n             -          "MaxRuntimeInSeconds": 900\n' in out
     assert '\n             +          "MaxRuntimeInSeconds": 600\n' in out

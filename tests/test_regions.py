@@ -45,7 +45,7 @@ def test_a_run_succeeds_and_says_that_the_ceiling_cannot_be_checked(
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    note = f"in {region} is unknown here: the ceiling cannot be checked\n"
+    note = f"in {region} is unknown, so the limit cannot be checked\n"
     assert note in done.stderr
     (run,) = here.glob("runs/*/run.json")
     record = json.loads(run.read_text("utf-8"))

@@ -400,7 +400,7 @@ def test_an_execution_that_goes_on_has_no_page_and_a_stopped_one_has(
     assert upsert_and_start.main(arguments) == 0
     arn = capsys.readouterr().out.strip()
     assert report.main(["--config", str(config)]) == 2
-    assert f"error: execution {arn}: Executing, not at its end\nhint: " in capsys.readouterr().err
+    assert f"error: execution {arn}: Executing, not ended yet\nhint: " in capsys.readouterr().err
 
     sagemaker = local_aws.clients.client("sagemaker")
     sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="x" * 32)

@@ -133,7 +133,7 @@ def test_smallest_trains_on_what_the_account_allows_and_that_is_the_proof(
     assert smallest_instance.main(["--config", config]) == 0
     out = capsys.readouterr().out
     peak = record["peak_memory_mib"]
-    assert f"\nThe training program held at most {peak} MiB; 2 times that must fit.\n" in out
+    assert f"\nThe training program used at most {peak} MiB; 2 times that must fit.\n" in out
     assert (
         f"\nTraining job {record['training_job_name']} completed on it in "
         f"{record['training_seconds']} s, at {local_aws.clients.endpoint}.\n"
@@ -210,7 +210,7 @@ def test_the_definition_alone_cannot_know_the_smallest(
     assert definition.main(["--config", str(write_config(instance_type="smallest"))]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "error: instance_type: smallest is for the account to tell" in err
+    assert "error: instance_type: smallest is chosen in an account" in err
     assert "\nhint: set instance_type to a type, or ask: " in err
 
 

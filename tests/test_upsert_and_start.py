@@ -295,7 +295,7 @@ def test_an_image_that_was_not_pushed_is_named_with_its_tag(
     finally:
         put_source_image(ecr, local_aws.stack.repository_uri, BASE_IMAGE)
     err = capsys.readouterr().err
-    assert err.startswith(f"error: image {local_aws.stack.repository_uri}:{tag}: not there")
+    assert err.startswith(f"error: image {local_aws.stack.repository_uri}:{tag}: not in ECR")
     assert "\nhint: " in err
 
 
@@ -314,7 +314,7 @@ def test_a_gpu_gets_the_image_that_is_made_for_it(
 def test_local_without_waiting_makes_no_sense(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--local", "--no-wait"])
-    assert "--no-wait does not go with --local" in capsys.readouterr().err
+    assert "--no-wait is not possible with --local" in capsys.readouterr().err
 
 
 HOSTILE = {

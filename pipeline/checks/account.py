@@ -29,7 +29,7 @@ def endpoints(services: Services, run: RunContext) -> str:
     if elsewhere and (len(elsewhere) < len(urls) or len(set(elsewhere.values())) > 1):
         named = ", ".join(f"{name} at {url}" for name, url in sorted(urls.items()))
         raise InputError(
-            f"the services are not at one place: {named}",
+            f"the services have different endpoints: {named}",
             "unset AWS_ENDPOINT_URL and each AWS_ENDPOINT_URL_<SERVICE>, or set only the first",
         )
     region = run.settings.region

@@ -9,7 +9,7 @@ from pipeline.company import stack_parameters
 
 NOT_SET = ("", "false")  # values of a stack parameter
 FAILS_A_RUN = ("InVpc", "KmsKeyArn", "Tagged")  # for want of a permission that the stack gives
-DEPLOY = ".venv/bin/python build/deploy.py gives the stack what pipeline.yaml asks for"
+DEPLOY = ".venv/bin/python build/deploy.py deploys the stack with the settings of pipeline.yaml"
 ANYWHERE = "0.0.0.0/0"
 
 
@@ -30,14 +30,14 @@ def settings(_: Services, run: RunContext) -> str:
             raise InputError(finding, DEPLOY)
         raise CheckWarning(finding, DEPLOY)
     used = [name for name, value in asked.items() if value not in NOT_SET]
-    return f"the stack has {', '.join(used) or 'none of the optional ones'}; tags are legal"
+    return f"the stack has {', '.join(used) or 'no optional settings'}; tags are legal"
 
 
 def vpc(services: Services, run: RunContext) -> str:
     """Check that jobs can reach S3 and ECR from each subnet."""
     where = run.settings.vpc
     if where is None:
-        return "not set: jobs run in SageMaker's own"
+        return "not set: jobs run in SageMaker's own VPC"
     known(run.identity, "identity")
     found = services.ec2.describe_subnets(Filters=_filter("subnet-id", *where.subnets))["Subnets"]
     if gone := sorted(set(where.subnets) - {each["SubnetId"] for each in found}):
@@ -99,9 +99,7 @@ def key(services: Services, run: RunContext) -> str:
         raise InputError(f"kms_key: {arn} does not exist", "correct it in pipeline.yaml") from None
     kind = (found["KeyState"], found.get("KeySpec", "SYMMETRIC_DEFAULT"))
     if kind != ("Enabled", "SYMMETRIC_DEFAULT"):
-        raise InputError(
-            f"kms_key: {arn} is {' and '.join(kind)}", "a symmetric key that is enabled is needed"
-        )
+        raise InputError(f"kms_key: {arn} is {' and '.join(kind)}", "use an enabled symmetric key")
     return f"{arn} is enabled"
 
 
@@ -123,6 +121,6 @@ def notify(services: Services, run: RunContext) -> str:
             f"notify: {', '.join(waiting)} has not confirmed the subscription to {topic}"
             if waiting
             else f"notify: nobody has subscribed to {topic}",
-            "open the link of the message from AWS, or `aws sns subscribe` again",
+            "open the link in the message from AWS, or run `aws sns subscribe` again",
         )
     return f"{len(found)} confirmed subscriptions to {topic}"

@@ -22,7 +22,9 @@ def definition(_: Services, run: RunContext) -> str:
     }
     found = [*problems(content), *violations("CreatePipeline", request)]
     if found:
-        raise InputError("; ".join(found), "a value of pipeline.yaml is not what SageMaker takes")
+        raise InputError(
+            "; ".join(found), "correct the value in pipeline.yaml; SageMaker does not accept it"
+        )
     return f"{len(content['Parameters'])} parameters, all names and values are legal"
 
 
@@ -35,10 +37,10 @@ def drift(services: Services, run: RunContext) -> str:
         return f"{name} is not deployed yet"
     there = json.loads(deployed["PipelineDefinition"])
     if there == here:
-        return f"{name} is deployed as defined here"
+        return f"{name} is deployed with this definition"
     raise CheckWarning(
-        f"the deployed {name} is another one",
-        ".venv/bin/python pipeline/upsert_and_start.py makes it the one defined here",
+        f"the deployed {name} has another definition",
+        ".venv/bin/python pipeline/upsert_and_start.py updates it",
         difference(there, here),
     )
 

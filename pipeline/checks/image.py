@@ -63,17 +63,17 @@ def base(services: Services, run: RunContext) -> str:
     labels = _configuration(services.ecr, *_place(run)).get("config", {}).get("Labels") or {}
     built_on = labels.get(BASE_NAME, "").partition("@")[2]
     if not DIGEST.fullmatch(built_on):
-        raise NotChecked("the image does not say on which digest it was built")
+        raise NotChecked("the image has no label with the digest of its base image")
     try:
         present = find_digest(name)
     except RegistryError as error:
         raise NotChecked(str(error)) from None
     if present != built_on:
         raise CheckWarning(
-            f"{name} stands for {present} now, the image was built on {built_on}",
+            f"{name} is now {present}, but the image was built on {built_on}",
             f"set base_image to {name.partition('@')[0]}@{present} in pipeline.yaml, then {PUSH}",
         )
-    return f"built on {built_on}, which is what {name} stands for"
+    return f"built on {built_on}, the current digest of {name}"
 
 
 def scan(services: Services, run: RunContext) -> str:

@@ -44,16 +44,16 @@ def quota(services: Services, run: RunContext) -> str:
         if key in quotas and quotas[key].instances < job.instances:
             raise InputError(
                 f"the account may have {quotas[key].instances:g} {what}, {job.instances} is needed",
-                f"{quota_request(quotas[key], job, settings.region)}; or see what it may have: "
+                f"{quota_request(quotas[key], job, settings.region)}; or list the usable types: "
                 ".venv/bin/python pipeline/smallest_instance.py",
             )
     found = []
     for each in instance_types:
         if (each, job.purchase) not in quotas:
             raise CheckWarning(
-                f"Service Quotas has none for {each} {job.purchase} in {settings.region}: it "
-                "may not be offered",
-                ".venv/bin/python pipeline/smallest_instance.py lists what is",
+                f"Service Quotas has no quota for {each} {job.purchase} in {settings.region}: the "
+                "type may not be available",
+                ".venv/bin/python pipeline/smallest_instance.py lists the available types",
             )
         most = quotas[each, job.purchase]
         found.append(f"{job.instances} of {most.instances:g} {each} {job.purchase}")
@@ -74,14 +74,14 @@ def memory(services: Services, run: RunContext) -> str:
     held, source = (
         (sum(map(len, channels.values())) // MIB, "the data has")
         if peak is None
-        else (peak, "the training program held")
+        else (peak, "the training program used")
     )
     sizes = {each: _size(services, each) for each in instance_types}
     for each, size in sizes.items():
         if size is None:
             raise CheckWarning(
-                f"EC2 does not have {each} in {run.settings.region}: a job on it is refused, "
-                "or its memory is not known",
+                f"EC2 does not list {each} in {run.settings.region}: a job may be refused, and "
+                "the memory is unknown",
                 ".venv/bin/python pipeline/smallest_instance.py lists what the region has",
             )
     least, there = min(
@@ -92,7 +92,7 @@ def memory(services: Services, run: RunContext) -> str:
         raise InputError(finding, "choose a larger instance_type, or a smaller data_file")
     if there < MEMORY_FACTOR * held:
         raise CheckWarning(
-            finding, f"{MEMORY_FACTOR} times that should fit: a larger instance_type"
+            finding, f"choose an instance_type with {MEMORY_FACTOR} times that memory"
         )
     return finding
 
@@ -113,7 +113,7 @@ def _accelerator(services: Services, instance_type: str, image_for: str) -> str:
     finding = f"{instance_type} has {gpus}, the image is for {image_for}"
     if size.gpus and image_for == NONE:
         raise CheckWarning(
-            f"{finding}: what costs most would stand idle",
+            f"{finding}: the GPU would be idle",
             f"set accelerator: {CUDA} in pipeline.yaml and run "
             "`.venv/bin/python build/push_image.py`, or choose an instance_type without a GPU",
         )

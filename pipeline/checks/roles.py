@@ -26,7 +26,7 @@ _ASSUMED_ROLE = re.compile(
 )
 _SSO = "AWSReservedSSO_"
 _ROOT = re.compile(r"arn:[^:]+:iam::\d{12}:root")
-DEPLOY = ".venv/bin/python build/deploy.py brings the roles back to build/infrastructure.yml"
+DEPLOY = ".venv/bin/python build/deploy.py restores the roles of build/infrastructure.yml"
 
 
 def roles(services: Services, run: RunContext) -> str:
@@ -42,7 +42,7 @@ def roles(services: Services, run: RunContext) -> str:
         try:
             role = services.iam.get_role(RoleName=name)["Role"]
         except services.iam.exceptions.NoSuchEntityException:
-            raise InputError(f"{arn} does not exist, though the stack names it", DEPLOY) from None
+            raise InputError(f"{arn} does not exist, although the stack names it", DEPLOY) from None
         if not trusts_sagemaker(role["AssumeRolePolicyDocument"], stack.account, source):
             raise InputError(
                 f"{arn} does not trust {SAGEMAKER} for account {stack.account} and {source}", DEPLOY

@@ -36,8 +36,8 @@ def bucket(services: Services, run: RunContext) -> str:
         if code != "NoSuchBucket":
             raise
         raise InputError(
-            f"{name} is not there, though the stack names it",
-            "make it anew: .venv/bin/python build/teardown.py && .venv/bin/python build/deploy.py",
+            f"{name} does not exist, although the stack names it",
+            "create it: .venv/bin/python build/teardown.py && .venv/bin/python build/deploy.py",
         ) from None
     return f"{name} can be reached"
 
@@ -61,7 +61,7 @@ def encryption(services: Services, run: RunContext) -> str:
     if refused:
         raise CheckWarning(
             f"{stack.training_role_arn} may not: {'; '.join(refused)}",
-            "allow both to the training role, in the key's policy and in the role's",
+            "allow both for the training role, in the policies of the key and of the role",
         )
     return f"{default['SSEAlgorithm']}, the training role may use {key}"
 
@@ -110,7 +110,7 @@ def _size_of(services: Services, run: RunContext, channel: str) -> int:
             raise InputError(f"{channel}: there is no bucket {bucket_name}", CORRECT) from None
         if code in ("403", "AccessDenied"):
             raise CheckWarning(
-                f"{channel}: {uri} may not be looked at: {error}",
+                f"{channel}: {uri} cannot be read: {error}",
                 f"the training role reads below {DATA} of {stack.bucket}",
             ) from None
         raise
@@ -126,11 +126,11 @@ def _check_rows(s3: Any, channel: str, uri: str) -> None:
     if labels.nunique() < 2:
         raise InputError(
             f"channel {channel}: every row of {uri} has the same label",
-            f"give rows of both classes, {LABEL} 0 and 1",
+            f"upload rows of both classes, {LABEL} 0 and 1",
         )
     if channel == VALIDATION_CHANNEL and len(labels) < FEW_ROWS:
         raise CheckWarning(
-            f"channel {channel}: {len(labels)} rows of {uri} prove little",
+            f"channel {channel}: the {len(labels)} rows of {uri} are too few to rely on",
             f"give {FEW_ROWS} rows or more",
         )
 

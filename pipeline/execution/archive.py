@@ -14,7 +14,7 @@ ARCHIVE_BYTES = 2**30  # of an archive as it lies in S3
 UNPACKED_BYTES = 2**28  # of all its files
 JSON_BYTES = 2**20  # of a JSON file in it
 
-HINT = "download it and see what is in it; train again if it should be a model"
+HINT = "download it and check its content; if it should be a model, train again"
 
 
 def download(s3: Any, uri: str) -> bytes:

@@ -31,6 +31,6 @@ def follow(follower: Follower) -> bool:
         with interrupts.first_ctrl_c(follower.stop.set):
             follower.wait()
     except (BotoCoreError, ClientError):
-        say("lost sight of the execution, which goes on", follower.console)
+        say("stopped following the execution, which continues", follower.console)
         raise
     return follower.stop.is_set()

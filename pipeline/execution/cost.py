@@ -37,22 +37,22 @@ def check_ceiling(
         return None
     if price is None and not on_aws:
         return (
-            f"max_cost_usd: the price of {instance_type} in {settings.region} is unknown here: "
-            "the ceiling cannot be checked"
+            f"max_cost_usd: the price of {instance_type} in {settings.region} is unknown, so "
+            "the limit cannot be checked"
         )
     if price is None:
         raise InputError(
             f"max_cost_usd: the price of {instance_type} in {settings.region} cannot be read, so "
-            "what the job could cost is not known",
+            "the maximum cost of the job is unknown",
             ".venv/bin/python pipeline/smallest_instance.py shows the types with a price; "
-            "max_cost_usd: null starts without one",
+            "max_cost_usd: null removes the limit",
         )
     most = cost_usd(price, seconds, instances)
     if most > ceiling:
         raise InputError(
             f"max_cost_usd: {seconds} s of {instances} x {instance_type} at {price.usd_per_hour} "
             f"USD an hour could cost {most:.4f} USD, more than {ceiling} USD",
-            "lower max_run_seconds, take a smaller instance_type, or raise max_cost_usd",
+            "lower max_run_seconds, choose a smaller instance_type, or raise max_cost_usd",
         )
     return None
 

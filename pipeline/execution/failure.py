@@ -74,12 +74,14 @@ def failure(
         return f"{_headline(record, because)}\n{diagnosis}"
     job = record["training_job_name"]
     if not job:
-        hint = "no training job was started: correct what the reason names, and start again"
+        hint = (
+            "no training job was started: correct the error that the reason names, and start again"
+        )
         return f"{_headline(record)}\nhint: {hint}"
     log = "".join(f"\n  {line}" for line in last_lines) or " empty"
     return (
         f"{_headline(record)}\ntraining job {job}: {record['secondary_status']}; the end of its "
-        f"log:{log}\nhint: all of it is in CloudWatch Logs, {TRAINING_LOG_GROUP}: {job}/...; "
+        f"log:{log}\nhint: the whole log is in CloudWatch Logs, {TRAINING_LOG_GROUP}: {job}/...; "
         f"`aws sagemaker describe-training-job --training-job-name {job}` has the rest"
     )
 

@@ -41,7 +41,7 @@ class Follower:
         self.stopped_because: str | None = None  # when it was the ceiling, and nobody's wish
         self._began = time.monotonic()
         self._statuses: dict[str, str] = {}  # of the steps
-        self._spending = False  # whether a step that trains is not at its end
+        self._spending = False  # whether a step that trains is running
         self._job_logs: dict[str, JobLog] = {}
         self._job_phases: dict[str, JobPhases] = {}
 
@@ -78,7 +78,7 @@ class Follower:
                     self.stopped_because = self._ceiling.reached(self._cost())
                 if self.stopped_because or self._asked_to_stop(pause):
                     asked_to_stop = True
-                    again = "stopping the execution (Ctrl-C again leaves without waiting)"
+                    again = "stopping the execution (press Ctrl-C again to leave without waiting)"
                     because = self.stopped_because
                     self._log(f"{because}: stopping the execution" if because else again)
                     self._sagemaker.stop_pipeline_execution(

@@ -146,7 +146,7 @@ def _save_artifact(s3: Any, artifact: Mapping[str, Any] | None, folder: Path) ->
             each.unlink(missing_ok=True)
         raise InputError(
             f"{path.name}: {error.strerror or error}",
-            f"make room there; the artifact is {artifact['uri']}",
+            f"free disk space there; the artifact is {artifact['uri']}",
         ) from None
 
 

@@ -99,9 +99,12 @@ def proof(
 
 def _memory_sentence(job: JobRequirements) -> str:
     if job.peak_memory_mib is None:
-        return "What memory the job needs is not known before its first run: no type is too small."
+        return (
+            "The memory that the job needs is unknown before its first run; no type counts as too "
+            "small."
+        )
     return (
-        f"The training program held at most {job.peak_memory_mib} MiB; {MEMORY_FACTOR} times that "
+        f"The training program used at most {job.peak_memory_mib} MiB; {MEMORY_FACTOR} times that "
         "must fit."
     )
 

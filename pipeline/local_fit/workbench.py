@@ -51,7 +51,7 @@ def open_workbench(place: str, settings: Settings) -> Workbench:
     """
     if place not in PLACES:
         raise InputError(
-            f"{place!r} is no place to train{did_you_mean(place, PLACES)}",
+            f"{place!r} is not a place to train{did_you_mean(place, PLACES)}",
             f"the places are {', '.join(PLACES)}",
         )
     ending = ExitStack()

@@ -22,8 +22,10 @@ def compare(s3: Any, version: Version, served: Version | None) -> str:
     """
     uri = version.properties.get(URI_KEY.format(channel=VALIDATION_CHANNEL))
     if uri is None:
-        problem = f"version {version.number}: it does not say what it was validated on"
-        raise InputError(problem, "take one that pipeline/upsert_and_start.py has registered")
+        problem = f"version {version.number}: it has no record of its validation data"
+        raise InputError(
+            problem, "choose a version that pipeline/upsert_and_start.py has registered"
+        )
     rows = read_channel(s3, uri)
     labels = rows[LABEL].to_numpy()
     scores = {
@@ -39,14 +41,14 @@ def compare(s3: Any, version: Version, served: Version | None) -> str:
     registered = float(version.properties.get(metric_name("auc"), "nan"))
     if abs(registered - measured[f"version {version.number}"]["auc"]) > TOLERANCE:
         lines.append(
-            f"AUC of version {version.number} in its own image: {registered:.6f}; container/ here "
-            "is of another revision and scores otherwise"
+            f"AUC of version {version.number} in its own image: {registered:.6f}; this container/ "
+            "is another revision and returns other scores"
         )
     if served:
         low, high = auc_difference(labels, *scores.values())
         lines.append(
-            f"AUC of version {version.number} less that of version {served.number}, which is "
-            f"served: {low:+.4f} to {high:+.4f} (95 %, bootstrap)"
+            f"AUC of version {version.number} minus AUC of version {served.number} (served): "
+            f"{low:+.4f} to {high:+.4f} (95 %, bootstrap)"
         )
     return "\n".join(lines)
 

@@ -141,7 +141,7 @@ def _undo(sagemaker: Any, name: str, configuration: str, undo: Callable[..., Any
     Raises InputError when AWS refuses that for UNDO_SECONDS.
     """
     interrupts.begin_cleaning()
-    say(f"{name}: undoing what was begun")
+    say(f"{name}: undoing the change")
     deadline = time.monotonic() + UNDO_SECONDS
     for _ in _polls():
         try:
@@ -151,7 +151,7 @@ def _undo(sagemaker: Any, name: str, configuration: str, undo: Callable[..., Any
         except (ClientError, BotoCoreError) as refusal:
             if time.monotonic() > deadline:
                 raise InputError(
-                    f"{name}: left as it is, since {refusal}",
+                    f"{name}: not changed, because {refusal}",
                     ".venv/bin/python pipeline/deploy_model.py, with --rollback to go back",
                 ) from None
         else:

@@ -28,7 +28,7 @@ def with_served_auc(session: boto3.Session, settings: Settings, dataset: Dataset
     if served.version.status == DELETED:
         raise InputError(
             f"better_than_served: version {served.version.number}, which is served, was deleted",
-            "serve another one by pipeline/deploy_model.py, or set better_than_served: false",
+            "deploy another one with pipeline/deploy_model.py, or set better_than_served: false",
         )
     rows = read_rows(dataset.channels[VALIDATION_CHANNEL], labelled=True)
     artifact = load_artifact(download_artifact(session.client("s3"), served.version.model_uri))

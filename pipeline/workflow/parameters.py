@@ -83,7 +83,7 @@ def parse_overrides(
 def _hint(unknown: Sequence[str], declared: Sequence[str]) -> str:
     """Return the names that are near the unknown ones; all names when none is near."""
     if not unknown:
-        return "correct the value, or leave the argument out for that of pipeline.yaml"
+        return "correct the value, or omit the argument to use the value of pipeline.yaml"
     near = {n: None for name in unknown for n in get_close_matches(name, declared)}
     return f"{'similar parameters' if near else 'the parameters'}: {', '.join(near or declared)}"
 
