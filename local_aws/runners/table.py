@@ -102,14 +102,17 @@ def open_runners(
 
 
 def _copied(image: Image, folder: Path) -> Image:
-    """Copy the source of an entry, and return the entry with the copy."""
+    """Copy the source of an entry, and return the entry with the copy, also in its command."""
     if image.source is None:
         return image
+    copy = folder / image.source.name
     try:
-        shutil.copytree(image.source, folder / image.source.name)
+        shutil.copytree(image.source, copy)
     except OSError as error:
         raise UserError(
             f"image {image.match}: source {image.source}: {error.strerror or error}",
             "name a folder that can be read",
         ) from None
-    return replace(image, environment={"PYTHONPATH": str(folder), **image.environment})
+    environment = {"PYTHONPATH": str(folder), **image.environment}
+    command = [str(copy / each) if (copy / each).is_file() else each for each in image.command]
+    return replace(image, command=tuple(command), environment=environment)

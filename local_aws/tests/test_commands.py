@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local_aws.tests.jobs import CONFIG
+from local_aws.tests.jobs import PROGRAM as JOB
 
 import pytest
 import yaml
@@ -35,6 +35,8 @@ GATE: dict[str, Any] = {
         }
     ],
 }
+
+CONFIG = {"images": [{"match": "*", "command": ["python", "train.py"], "source": "src"}]}
 
 # A program that knows nothing of local AWS.
 PROGRAM = """
@@ -76,6 +78,8 @@ def local_aws(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 def folder(tmp_path: Path) -> Path:
     """With a program, a definition and a configuration."""
     (tmp_path / "local_aws.yaml").write_text(yaml.safe_dump(CONFIG))
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text(JOB)
     root = str(Path(__file__).parent.parent.parent)
     (tmp_path / "program.py").write_text(PROGRAM.format(root=root, gate=json.dumps(GATE)))
     (tmp_path / "gate.json").write_text(json.dumps(GATE))
