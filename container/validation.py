@@ -17,6 +17,8 @@ MISSING = {"", "?", "na", "n/a", "<na>", "nan", "null", "none"}  # compared in l
 LONGEST_MISSING = max(map(len, MISSING))
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}  # pandas writes integers as floats beside a NaN
 LARGEST = float(np.finfo(np.float32).max)  # XGBoost takes no more, and no infinity
+NAMES = {name.lower(): name for name in (LABEL, *NUMBERS, *TEXTS)}
+NAMES |= {alias.lower(): name for alias, name in ALIASES.items()}
 SHOWN_CHARACTERS = 60
 SHOWN_VALUES = 5
 HINT = "correct the cells, or leave them empty where the value is unknown"
@@ -37,7 +39,7 @@ def clean(cell: object) -> str:
 def column_name(text: str) -> str:
     """Return the name in the schema of a column as people write it, any other in lower case."""
     name = text.strip().lower()
-    return ALIASES.get(name, name)
+    return NAMES.get(name, name)
 
 
 def match_columns(header: list[str], source: str, labelled: bool) -> dict[str, int]:

@@ -50,6 +50,24 @@ def test_the_smallest_instance_is_found_on_local_aws(tmp_path: Path) -> None:
     assert (tmp_path / "smallest-instance.json").exists()
 
 
+def test_a_local_aws_with_a_stack_of_another_name_says_what_must_agree(tmp_path: Path) -> None:
+    """`stack_name` of pipeline.yaml was changed, as docs/own-data.md says."""
+    text = (ROOT / "local_aws.yaml").read_text().replace("name: titanic-pipeline", "name: other")
+    text = text.replace("build/", f"{ROOT}/build/").replace("source: ", f"source: {ROOT}/")
+    (tmp_path / "local_aws.yaml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "local_aws", "run", "--quiet", "--", "true"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    error, hint = done.stderr.splitlines()[1:3]
+    assert error == "error: stack titanic-pipeline: not in region us-east-1"
+    assert hint.startswith("hint: region and stack in local_aws.yaml must be region and stack_name")
+
+
 @pytest.mark.usefixtures("here")
 def test_the_report_of_a_local_run_that_was_never_made_is_one_line_and_a_hint(
     capsys: pytest.CaptureFixture[str],

@@ -123,5 +123,5 @@ def test_the_artifact_scores_a_row_without_label(copy: Path) -> None:
     (copy / "rows.csv").write_text(rows + "\n", encoding="utf-8")
     done = run(copy, "sh", "-c", f"{sys.executable} -m container.predict model < rows.csv")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "probability,benign"
+    assert done.stdout.splitlines()[0] == "probability,Benign"
     assert len(done.stdout.splitlines()) == 3

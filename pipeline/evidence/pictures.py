@@ -82,7 +82,9 @@ def draw(folder: Path, scoring: Scoring, languages: Iterable[str] = ("en",)) -> 
         drawings = _drawings(scoring, text)
         if not drawings or (language == "ko" and font is None):
             continue
-        with mpl.rc_context({"font.family": [font]} if font else {}):
+        # A column of the data may be named in Hangul in the English page, too.
+        fonts = [font, "sans-serif"] if font else ["sans-serif", *filter(None, [korean_font()])]
+        with mpl.rc_context({"font.family": fonts}):
             figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
             for place, drawing in drawings.items():
                 drawing(figure.add_subplot(2, 2, place))
