@@ -562,10 +562,10 @@ def test_a_scored_file_has_its_rows_in_order_with_the_digits_of_predict(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["no.csv"], "no.csv: there is no such file"),
-        (["s3://bucket"], "s3://bucket: there is no such file; a CSV here or s3://BUCKET/KEY"),
-        ([__file__, "--output", "no/scored.csv"], "no/scored.csv: is not a file in a folder"),
-        ([__file__, "--output", "."], ".: is not a file in a folder that is there"),
+        (["no.csv"], "no.csv: no such file"),
+        (["s3://bucket"], "s3://bucket: no such file; name a local CSV file or s3://BUCKET/KEY"),
+        ([__file__, "--output", "no/scored.csv"], "no/scored.csv: is a folder, or its folder"),
+        ([__file__, "--output", "."], ".: is a folder, or its folder does not exist"),
     ],
 )
 def test_a_file_that_cannot_be_is_refused_before_a_rehearsal_trains(

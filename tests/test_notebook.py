@@ -102,6 +102,6 @@ def test_its_switch_takes_the_same_cells_to_docker(tmp_path: Path) -> None:
 
 
 def test_an_unknown_place_is_refused_with_the_known_ones(settings: Settings) -> None:
-    with pytest.raises(InputError, match=r"'dokcer' is no place .*did you mean docker") as caught:
+    with pytest.raises(InputError, match=r"'dokcer' is not a place.*did you mean docker") as caught:
         open_workbench("dokcer", settings)
     assert caught.value.hint == f"the places are {', '.join(PLACES)}"
