@@ -135,7 +135,7 @@ def test_with_every_setting_of_a_company_the_stack_has_it(
     unpacked = load_settings(tmp_path / "unpacked" / "pipeline.yaml")
     assert unpacked == load_settings(path).model_copy(update={"data_file": unpacked.data_file})
     assert prepare(unpacked) == dataset, "a deployment there has no other data"
-    assert {"build/deploy_buildspec.yml", "requirements.lock", "pipeline/settings.py"} <= packed
+    assert {"requirements.lock", "pipeline/settings.py"} <= packed
     assert not any("__pycache__" in each or each.startswith("tests/") for each in packed)
 
     assert deploy.main(["--config", str(write_config(stack_name=name)), "--yes"]) == 0
