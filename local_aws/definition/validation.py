@@ -63,7 +63,7 @@ def problems(definition: dict[str, Any]) -> list[str]:
 def _step_problems(step: Step, defaults: dict[Any, Any], by_name: dict[str, Step]) -> Iterator[str]:
     kind = step.get("Type")
     if kind not in STEP_TYPES:
-        yield f"the type {kind} is not supported"
+        yield f"the type {kind} is not supported by local AWS"
         return
 
     try:

@@ -132,7 +132,7 @@ def test_lint_says_that_a_definition_is_valid(folder: Path) -> None:
     ("text", "message"),
     [
         (json.dumps(GATE).replace("Parameters.Least", "Parameters.Most"), "Parameters.Most refers"),
-        (json.dumps(GATE).replace("Fail", "EMR"), "step End: the type EMR is not supported"),
+        (json.dumps(GATE).replace("Fail", "EMR"), "the type EMR is not supported by local AWS"),
         ("[]", "the definition is not a JSON object"),
         ("{", "Expecting property name"),
     ],
