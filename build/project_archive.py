@@ -1,6 +1,7 @@
 """Zip archives with fixed times, and the archive that CodeBuild deploys an approved model with."""
 
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same conten
 KEY = "build/deploy.zip"  # in the stack's bucket; DeployProject of infrastructure.yml reads it
 DATA = "data_file"  # its name in the archive: what it holds tells its format
 FOLDERS = ("container", "pipeline", "local_aws", "build")
+NO_SOURCE = re.compile(r"/(\.|__pycache__/|tests/|[^/]*\.egg-info/)")
 FILES = ("Makefile", "pyproject.toml", "requirements.lock", "local_aws.yaml")
 
 
@@ -32,18 +34,10 @@ def pack_project(config: Path, data_file: Path) -> bytes:
 
     It contains the data, because a deployment tests the endpoint with known rows.
     """
-    paths = [ROOT / name for name in FILES]
-    for folder in FOLDERS:
-        paths += sorted(path for path in (ROOT / folder).rglob("*") if _is_source(path))
-    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))]
+    names = [path.relative_to(ROOT).as_posix() for path in paths if path.is_file()]
+    sources = [name for name in names if not NO_SOURCE.search(name)]
+    files = {name: (ROOT / name).read_bytes() for name in (*FILES, *sources)}
     settings = yaml.safe_load(config.read_text(encoding="utf-8")) | {"data_file": DATA}
     files |= {DATA: data_file.read_bytes(), "pipeline.yaml": yaml.safe_dump(settings).encode()}
     return pack_files(files)
-
-
-def _is_source(path: Path) -> bool:
-    parts = path.relative_to(ROOT).parts
-    return path.is_file() and not any(
-        part.startswith(".") or part in ("__pycache__", "tests") or part.endswith(".egg-info")
-        for part in parts
-    )

@@ -62,9 +62,8 @@ def find_version(
         if number in (None, each) and status in (None, found[each]["ModelApprovalStatus"])
     ]
     if not wanted:
-        missing = " ".join(
-            str(each) for each in ("no", status, "version", number) if each is not None
-        )
+        words = ("no", status, "version", number)
+        missing = " ".join(str(word) for word in words if word is not None)
         there = ", ".join(f"{n} {found[n]['ModelApprovalStatus']}" for n in sorted(found))
         fix = ".venv/bin/python pipeline/upsert_and_start.py trains and registers one"
         if found:
