@@ -105,12 +105,12 @@ def tags(terminal: Terminal, stack: Stack) -> list[str]:
         (
             {"train": "def train(:\n"},
             "SyntaxError: invalid syntax (train.py, line 1)",
-            "correct container/, and run",
+            "correct container/, then run",
         ),
         (
             {},
             "ModuleNotFoundError: No module named 'xgboost'",
-            "add it to what the Dockerfile inst",
+            "remove the import, or add the package",
         ),
     ],
 )
