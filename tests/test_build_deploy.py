@@ -124,7 +124,7 @@ def test_with_every_setting_of_a_company_the_stack_has_it(
     (rule,) = encryption["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == KEY
     rules = {each["Name"] for each in client("events").list_rules()["Rules"]}
-    assert {f"{name}-{event}" for event in ("approved", "notify")} <= rules
+    assert {f"{name}-{event}" for event in ("approved", "failed", "gate", "waiting")} <= rules
 
     key = "build/deploy.zip"
     assert f"s3://{bucket}/{key}" in err

@@ -245,7 +245,8 @@ def test_the_names_let_two_stacks_live_in_one_account() -> None:
             f"{who}Policy": ("ManagedPolicyName", 128)
             for who in ("Operator", "Approver", "Deployer", "Vpc")
         },
-        **{f"{event}Rule": ("Name", 64) for event in ("Approved", "Notify")},
+        **{f"{event}Rule": ("Name", 64) for event in ("Approved", "Failed", "Gate", "Waiting")},
+        "EndpointRule": ("Name", 64),
         "DeployProject": ("Name", 150),
         "DeployLogs": ("LogGroupName", 512),
         "Schedule": ("Name", 64),
@@ -417,41 +418,53 @@ def test_the_rule_starts_for_approved_versions_of_this_group_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("detail", "other"),
+    ("rule", "kind", "detail", "other"),
     [
         (
+            "FailedRule",
+            "SageMaker Model Building Pipeline Execution Status Change",
             {"currentPipelineExecutionStatus": "Failed"},
             {"currentPipelineExecutionStatus": "Succeeded"},
         ),
         (
+            "GateRule",
+            "SageMaker Model Building Pipeline Execution Step Status Change",
             {"stepName": FAIL_STEP, "currentStepStatus": "Failed"},
             {"stepName": "Train", "currentStepStatus": "Failed"},
         ),
-        ({"ModelApprovalStatus": "PendingManualApproval"}, {"ModelApprovalStatus": "Approved"}),
-        ({"EndpointStatus": "Failed"}, {"EndpointStatus": "InService"}),
+        (
+            "WaitingRule",
+            "SageMaker Model Package State Change",
+            {"ModelApprovalStatus": "PendingManualApproval"},
+            {"ModelApprovalStatus": "Approved"},
+        ),
+        (
+            "EndpointRule",
+            "SageMaker Endpoint State Change",
+            {"EndpointStatus": "Failed"},
+            {"EndpointStatus": "InService"},
+        ),
     ],
 )
 def test_a_notification_is_sent_for_its_event_and_not_for_another(
-    detail: dict[str, str], other: dict[str, str]
+    rule: str, kind: str, detail: dict[str, str], other: dict[str, str]
 ) -> None:
-    own = {
-        "pipelineArn": f"arn:aws:sagemaker:{LONGEST_REGION}:{ACCOUNT}:pipeline/"
-        f"{LONGEST_STACK_NAME}-x",
+    name = f"{LONGEST_STACK_NAME}-x"
+    common = {
+        "pipelineArn": f"arn:aws:sagemaker:{LONGEST_REGION}:{ACCOUNT}:pipeline/{name}",
         "ModelPackageGroupName": LONGEST_STACK_NAME,
-        "EndpointName": f"{LONGEST_STACK_NAME}-x",
+        "EndpointName": name,
     }
-    rule = EVERYTHING["NotifyRule"]["Properties"]
-    pattern = EventPattern.load(json.dumps(rule["EventPattern"]))
+    pattern = EventPattern.load(json.dumps(EVERYTHING[rule]["Properties"]["EventPattern"]))
 
-    def sent(detail: dict[str, str]) -> bool:
-        event: Any = {"source": "aws.sagemaker", "detail": detail}
-        return pattern.matches_event(event)
+    def event(detail: dict[str, str]) -> Any:
+        return {"source": "aws.sagemaker", "detail-type": kind, "detail": common | detail}
 
-    assert sent(own | detail)
-    assert not sent(own | other)
-    assert not sent(dict.fromkeys(own, "another") | detail)
-    text = rule["Targets"][0]["InputTransformer"]
-    assert set(re.findall("<([a-z]+)>", text["InputTemplate"])) == text["InputPathsMap"].keys()
+    assert pattern.matches_event(event(detail))
+    assert not pattern.matches_event(event(other))
+    text = EVERYTHING[rule]["Properties"]["Targets"][0]["InputTransformer"]
+    named = set(re.findall("<([a-z]+)>", text["InputTemplate"]))
+    assert named == text["InputPathsMap"].keys()
 
 
 @pytest.mark.generated
