@@ -19,14 +19,25 @@ from pipeline.serving.versions import APPROVED, DELETED, REJECTED, find_version
 from pipeline.settings import Settings
 from pipeline.terminal import say
 
+MOST_CHARACTERS = 1024  # of ApprovalDescription, UpdateModelPackage
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Ask, and set the status of the version."""
     parser = cli.asking_parser(__doc__)
     parser.add_argument("version", type=int, metavar="VERSION", help="number in the group")
     parser.add_argument("--reject", action="store_true", help="reject it instead")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the version")
+    parser.add_argument(
+        "--reason", required=True, type=_reason, metavar="TEXT", help="kept with the version"
+    )
     return cli.run_with_settings(parser.parse_args(argv), _approve)
+
+
+def _reason(text: str) -> str:
+    reason = " ".join(text.split())  # AWS takes one line
+    if not 0 < len(reason) <= MOST_CHARACTERS:
+        raise argparse.ArgumentTypeError(f"1 to {MOST_CHARACTERS:,} characters are needed")
+    return reason
 
 
 def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -45,7 +56,7 @@ def _approve(settings: Settings, arguments: argparse.Namespace) -> int:
     sagemaker.update_model_package(
         ModelPackageArn=version.arn,
         ModelApprovalStatus=status,
-        ApprovalDescription=" ".join(arguments.reason.split())[:1024],  # one line is taken
+        ApprovalDescription=arguments.reason,
     )
     print(f"version {version.number}: {status}")
     if status == APPROVED:

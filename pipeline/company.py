@@ -47,10 +47,23 @@ def matching(pattern: str, needed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-# "Schedule types in EventBridge Scheduler", user guide. CloudFormation refuses a 25th hour.
+# Source: "Schedule types in EventBridge Scheduler", user guide.
+MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT"
+MINUTES, HOURS, DAY, MONTH, WEEKDAY, YEAR = (
+    rf"(?:(?:\*|{value})(?:[,/-](?:{value}))*)"
+    for value in (
+        r"[0-5]?\d",
+        r"[01]?\d|2[0-3]",
+        r"(?:0?[1-9]|[12]\d|3[01])W?|LW?",
+        rf"0?[1-9]|1[0-2]|{MONTHS}",
+        rf"(?:[1-7]|{DAYS})(?:L|#[1-5])?|L",
+        r"19[7-9]\d|2[01]\d\d",
+    )
+)
 SCHEDULE = (
     r"rate\([1-9]\d* (minutes?|hours?|days?)\)|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|"
-    r"cron\([\d*,/-]+ [\d*,/-]+ (\? \S+ [^ ?]+|[^ ?]+ \S+ \?) [\d*,/-]+\)"
+    rf"cron\({MINUTES} {HOURS} (\? {MONTH} {WEEKDAY}|{DAY} {MONTH} \?) {YEAR}\)"
 )
 SCHEDULES = "rate(1 day), at(2030-01-31T06:00:00) or cron(MINUTES HOURS DAY MONTH WEEKDAY YEAR)"
 EMAIL = r"[^@\s<>:,;]+@[^@\s<>:,;]+\.[^@\s<>:,;]+"

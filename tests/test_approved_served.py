@@ -188,6 +188,15 @@ def test_the_version_that_is_served_can_be_rejected_and_is_served_on(
     set_status(sagemaker, versions[0], APPROVED)
 
 
+@pytest.mark.parametrize("reason", ["", " ", "x" * 1025])
+def test_a_reason_that_cannot_be_kept_is_refused(
+    reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        approve.main(["1", "--yes", "--reason", reason])
+    assert "1 to 1,024 characters are needed\nhint: " in capsys.readouterr().err
+
+
 def test_a_version_that_scores_otherwise_than_in_its_image_is_told(
     versions: list[Version], local_aws: ProjectAws
 ) -> None:

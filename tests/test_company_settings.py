@@ -50,6 +50,8 @@ OTHER_KEY = KEY.replace("us-east-1", "eu-west-1")
         ({"schedule": "cron(0 6 * * *)"}, "MINUTES HOURS DAY MONTH WEEKDAY YEAR"),
         ({"schedule": "cron(0 6 * * * *)"}, ". for one of the days"),
         ({"schedule": "cron(0 6 ? * ? *)"}, ". for one of the days"),
+        ({"schedule": "cron(0 25 * * ? *)"}, "schedule: 'cron.0 25"),
+        ({"schedule": "cron(0 6 ? * MONDAY *)"}, "schedule: 'cron.0 6"),
         ({"notify": "a@example.com,b@example.com"}, "an e-mail address or an SNS topic's ARN"),
         ({"notify": "mailto:a@example.com"}, "an e-mail address or an SNS topic's ARN"),
         ({"notify": "someone"}, "notify: 'someone': an e-mail address or an SNS topic's"),
