@@ -53,6 +53,7 @@ CHECKS: dict[str, Function] = {
     "base image": image.base,
     "image scan": image.scan,
     "quota": instance.quota,
+    "smallest": instance.smallest,
     "memory": instance.memory,
     "accelerator": instance.accelerator,
     "settings": company.settings,

@@ -14,6 +14,7 @@ from pipeline.checks.permissions import of_operator, of_pipeline, of_training
 from pipeline.checks.roles import trusts_sagemaker
 from pipeline.checks.run_context import RunContext, Services, make_services
 from pipeline.data import Dataset
+from pipeline.instances.survey import SURVEY_FILE, save_survey, take_survey
 from pipeline.local import ProjectAws
 from pipeline.settings import DEFAULT_CONFIG, Settings, load_settings
 from pipeline.source_image import CONFIG
@@ -612,6 +613,27 @@ def test_a_base_image_that_is_newer_than_the_image_is_a_warning(
 
 
 # The instance.
+
+
+def test_a_type_that_is_not_proved_to_be_the_smallest_is_a_warning(
+    services: Services, run: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    at_aws = make_services(boto3.Session(region_name="us-east-1"))
+    assert check("smallest", services, run).status == NOT_CHECKED, "a rehearsal"
+    unproved = check("smallest", at_aws, run)
+    assert unproved.status == WARNING
+    assert unproved.message.startswith("no smallest-instance.json of us-east-1 proves that ml.m5")
+    assert unproved.hint == ".venv/bin/python pipeline/smallest_instance.py writes the proof"
+    session = boto3.Session(region_name=run.settings.region)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", services.sts.meta.endpoint_url)
+    save_survey(take_survey(session, run.settings, [])[1], SURVEY_FILE)
+    assert check("smallest", services, run).message == "ml.m5.large, by smallest-instance.json"
+    assert check("smallest", at_aws, run).status == WARNING, "the survey is of local AWS"
+    larger = check("smallest", services, replace(run, instance_type="ml.m5.xlarge"))
+    assert larger.status == WARNING
+    assert larger.message.startswith("ml.m5.xlarge is not the smallest: ml.m5.large is")
 
 
 def test_more_instances_than_the_quota_are_a_failure(services: Services, run: RunContext) -> None:

@@ -92,8 +92,9 @@ def test_with_the_operator_policy_nothing_is_wrong(
     assert preflight.main(["--json"]) == 0
     found = checks(capsys)
     assert statuses(found) == {
-        "ok": (preflight.CHECKS | preflight.DRIFT).keys() - {"image scan", "base image"},
-        "not checked": {"image scan", "base image"},
+        "ok": (preflight.CHECKS | preflight.DRIFT).keys()
+        - {"image scan", "base image", "smallest"},
+        "not checked": {"image scan", "base image", "smallest"},
     }
     assert found["identity"]["message"] == "arn:aws:iam::123456789012:user/operator"
     assert found["image scan"]["message"] == "the image has not been scanned"
@@ -144,7 +145,7 @@ def test_what_the_run_needs_is_refused_before_it_starts(
         "sagemaker:StartPipelineExecution on "
         "arn:aws:sagemaker:us-east-1:123456789012:pipeline/titanic-pipeline-survival\n"
         "hint: ask for the policy OperatorPolicyArn of stack titanic-pipeline\n"
-        "preflight: 20 ok, 1 failure, 2 not checked\n"
+        "preflight: 20 ok, 1 failure, 3 not checked\n"
     )
     assert not (here / "runs").exists()
 
@@ -246,14 +247,14 @@ def test_what_another_start_would_change_is_shown_as_a_difference(
 ) -> None:
     name = "titanic-pipeline-drift"
     assert upsert_and_start.main(["--config", str(write_config(pipeline_name=name))]) == 0
-    assert "\npreflight: 21 ok, 2 not checked\n" in f"\n{capsys.readouterr().err}"
+    assert "\npreflight: 21 ok, 3 not checked\n" in f"\n{capsys.readouterr().err}"
     changed = str(write_config(pipeline_name=name, max_run_seconds=600))
     assert preflight.main(["--config", changed]) == 0
     out, err = capsys.readouterr()
     local_aws.clients.client("sagemaker").delete_pipeline(
         PipelineName=name, ClientRequestToken="x" * 32
     )
-    assert err == "preflight: 21 ok, 1 warning, 2 not checked\n"
+    assert err == "preflight: 21 ok, 1 warning, 3 not checked\n"
     assert (
         "warning      drift                 the deployed titanic-pipeline-drift has another "
         "definition" in out
@@ -278,7 +279,7 @@ def test_a_start_that_would_fail_sends_nothing(
     assert err.startswith(
         f"error: roles: {arn} does not trust sagemaker.amazonaws.com for account "
     )
-    assert "preflight: 20 ok, 1 failure, 2 not checked\n" in err
+    assert "preflight: 20 ok, 1 failure, 3 not checked\n" in err
     assert not (here / "runs").exists()
     sent = local_aws.clients.client("s3").list_objects_v2(
         Bucket=local_aws.stack.bucket, Prefix="data/never/"

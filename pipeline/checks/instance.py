@@ -1,4 +1,4 @@
-"""Checks of the instance type: its quota, its memory, and its GPU."""
+"""Checks of the instance type: its quota, its size, its memory, and its GPU."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 from container.errors import InputError
 from pipeline.checks.check import CheckWarning, settled
 from pipeline.checks.run_context import NotChecked, RunContext, Services, known
+from pipeline.endpoint import is_aws
 from pipeline.image import CUDA, NONE
+from pipeline.instances import choice
 from pipeline.instances.choice import MEMORY_FACTOR, JobRequirements, quota_request
 from pipeline.instances.facts import (
     ALL_JOBS,
@@ -18,7 +20,7 @@ from pipeline.instances.facts import (
     read_quotas,
     read_sizes,
 )
-from pipeline.instances.survey import job_requirements
+from pipeline.instances.survey import SURVEY_FILE, job_requirements, read_survey
 from pipeline.runs import RUNS, completed_runs
 from pipeline.settings import listed_types
 
@@ -63,6 +65,31 @@ def quota(services: Services, run: RunContext) -> str:
             f"ask Service Quotas for {kept[0]} for training warm pool usage, or leave it out",
         )
     return ", ".join(found)
+
+
+def smallest(services: Services, run: RunContext) -> str:
+    """Check that the saved survey of the account proves the type to be the smallest."""
+    types = ", ".join(listed_types(known(run.instance_type, "instance type")))
+    survey, on_aws = read_survey(SURVEY_FILE), is_aws(services.sts.meta.endpoint_url)
+    if (
+        survey is None
+        or survey.region != run.settings.region
+        or is_aws(survey.answers[0].endpoint) != on_aws
+    ):
+        if not on_aws:
+            raise NotChecked(f"no {SURVEY_FILE} yet; a rehearsal writes one into its record")
+        raise CheckWarning(
+            f"no {SURVEY_FILE} of {run.settings.region} proves that {types} is the smallest",
+            ".venv/bin/python pipeline/smallest_instance.py writes the proof",
+        )
+    best = choice.smallest(choice.usable(survey.instance_types))
+    if best is None or best.instance_type != types:
+        raise CheckWarning(
+            f"{types} is not the smallest: {best.instance_type if best else 'none'} is, by "
+            f"{SURVEY_FILE}",
+            "set instance_type: smallest in pipeline.yaml, or give a reason for a larger one",
+        )
+    return f"{types}, by {SURVEY_FILE}"
 
 
 def memory(services: Services, run: RunContext) -> str:
