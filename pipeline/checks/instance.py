@@ -69,6 +69,7 @@ def quota(services: Services, run: RunContext) -> str:
 
 def smallest(services: Services, run: RunContext) -> str:
     """Check that the saved survey of the account proves the type to be the smallest."""
+    known(run.identity, "identity")
     types = ", ".join(listed_types(known(run.instance_type, "instance type")))
     survey, on_aws = read_survey(SURVEY_FILE), is_aws(services.sts.meta.endpoint_url)
     if (
